@@ -1,0 +1,126 @@
+"""Breaker and retry together, alone and with a metric that counts every attempt by its outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from benchmarks.vocabulary import ATTEMPTS, NEVER, Operation, Payload
+from resilience_bench import FAILS, Counted, Library, PayloadError, scenario
+
+METRICS = "benchmarks.adapters.prometheus_client:Metrics"
+PYBREAKER = "benchmarks.adapters.pybreaker:Breakers"
+STACKS = (
+    Library(
+        "tenacity+pybreaker",
+        ("benchmarks.adapters.tenacity:Retries", PYBREAKER, METRICS),
+        ("tenacity", "pybreaker", "prometheus-client"),
+    ),
+    Library(
+        "stamina+pybreaker",
+        ("benchmarks.adapters.stamina:Retries", PYBREAKER, METRICS),
+        ("stamina", "pybreaker", "prometheus-client"),
+    ),
+    Library(
+        "pyresilience",
+        ("benchmarks.adapters.pyresilience:Composed", METRICS),
+        ("pyresilience", "prometheus-client"),
+    ),
+)
+PARAMETERS = {"metric": ("none", "child", "labels")}
+"""No metric, a child that was looked up before, a look-up of the labels at every attempt."""
+
+Guard = Callable[[Payload], tuple[Operation, Callable[[], float]]]
+"""Puts breaker and retry around a call; returns that, and what reads the breaker's failures."""
+
+
+@scenario(library=STACKS, parameters=PARAMETERS)
+def breaker_in_retry(
+    library: tuple[Any, ...], payload: Payload, metric: str
+) -> Iterator[Operation | Counted]:
+    """A retry around a closed breaker around a call that succeeds."""
+    yield from _success(library, _breaker_in_retry(library), payload, metric)
+
+
+@scenario(library=STACKS, parameters=PARAMETERS)
+def retry_in_breaker(
+    library: tuple[Any, ...], payload: Payload, metric: str
+) -> Iterator[Operation | Counted]:
+    """A closed breaker around a retry around a call that succeeds."""
+    yield from _success(library, _retry_in_breaker(library), payload, metric)
+
+
+@scenario(
+    library=STACKS,
+    parameters=PARAMETERS,
+    outcomes=(FAILS,),
+    payload_calls=ATTEMPTS,
+    raises=PayloadError,
+)
+def breaker_in_retry_failing(
+    library: tuple[Any, ...], payload: Payload, metric: str
+) -> Iterator[Counted]:
+    """A retry around a closed breaker: all three attempts fail, and three failures count."""
+    yield from _failure(library, _breaker_in_retry(library), payload, metric, ATTEMPTS)
+
+
+@scenario(
+    library=STACKS,
+    parameters=PARAMETERS,
+    outcomes=(FAILS,),
+    payload_calls=ATTEMPTS,
+    raises=PayloadError,
+)
+def retry_in_breaker_failing(
+    library: tuple[Any, ...], payload: Payload, metric: str
+) -> Iterator[Counted]:
+    """A closed breaker around a retry: all three attempts fail, and one failure counts."""
+    yield from _failure(library, _retry_in_breaker(library), payload, metric, 1)
+
+
+def _success(
+    library: tuple[Any, ...], guard: Guard, payload: Payload, metric: str
+) -> Iterator[Operation | Counted]:
+    if metric == "none":
+        yield guard(payload)[0]
+        return
+    with library[-1].opened() as meter:
+        attempt = meter.counting(payload, "success", cached=metric == "child")
+        yield Counted(guard(attempt.operation)[0], attempt.count)
+
+
+def _failure(
+    library: tuple[Any, ...], guard: Guard, payload: Payload, metric: str, failures: int
+) -> Iterator[Counted]:
+    if metric == "none":
+        yield Counted(*guard(payload), step=failures)
+        return
+    with library[-1].opened() as meter:
+        attempt = meter.counting(payload, "failure", cached=metric == "child")
+        yield Counted(guard(attempt.operation)[0], attempt.count, step=ATTEMPTS)
+
+
+def _breaker_in_retry(library: tuple[Any, ...]) -> Guard:
+    *layers, _metrics = library
+    if len(layers) == 1:
+        return layers[0].breaker_in_retry
+    retries, breakers = layers
+
+    def guard(call: Payload) -> tuple[Operation, Callable[[], float]]:
+        breaker = breakers.breaker(fail_max=NEVER)
+        return retries.retrying().decorated(breaker.decorated(call)), breaker.failures
+
+    return guard
+
+
+def _retry_in_breaker(library: tuple[Any, ...]) -> Guard:
+    *layers, _metrics = library
+    if len(layers) == 1:
+        return layers[0].retry_in_breaker
+    retries, breakers = layers
+
+    def guard(call: Payload) -> tuple[Operation, Callable[[], float]]:
+        breaker = breakers.breaker(fail_max=NEVER)
+        return breaker.decorated(retries.retrying().decorated(call)), breaker.failures
+
+    return guard

@@ -1,0 +1,32 @@
+"""The payload called bare: what every other family is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from resilience_bench import FAILS, PayloadError, scenario
+
+
+@scenario
+def call(payload: Callable[[], Any]) -> Callable[[], Any]:
+    """The bare call."""
+    return payload
+
+
+@scenario(outcomes=(FAILS,), raises=PayloadError)
+def call_raising(payload: Callable[[], Any]) -> Callable[[], Any]:
+    """The bare call, which raises and is caught."""
+    return payload
+
+
+@scenario
+async def async_call(payload: Callable[[], Any]) -> Callable[[], Any]:
+    """The bare call of a coroutine, awaited."""
+    return payload
+
+
+@scenario(outcomes=(FAILS,), raises=PayloadError)
+async def async_call_raising(payload: Callable[[], Any]) -> Callable[[], Any]:
+    """The bare call of a coroutine, which raises and is caught."""
+    return payload

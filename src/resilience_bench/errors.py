@@ -1,0 +1,36 @@
+"""Every error that a user can cause: each says what, where, what was expected, what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class UserError(Exception):
+    """Something that the user can mend; shown as one line, never as a traceback."""
+
+
+class UnknownSelectorError(UserError):
+    """A selector matched no case."""
+
+    def __init__(
+        self, selector: str, close: Sequence[str] = (), problems: Sequence[str] = ()
+    ) -> None:
+        hint = f" (close: {', '.join(close)})" if close else ""
+        unread = f"; could not be read: {'; '.join(problems)}" if problems else ""
+        super().__init__(
+            f"no case matches {selector!r}{hint}; expected a case name, a pattern such as "
+            "'breaker.*' or '*[tenacity*', or the path of a scenario file; "
+            f"type 'resilience-bench list' to see every case{unread}",
+        )
+
+
+class NoScenariosError(UserError):
+    """There is nothing to measure where the user points or stands."""
+
+
+class UnreadableResultError(UserError):
+    """A results file is missing, cut short, not JSON, of a newer schema or not finite."""
+
+
+class UnwritableOutputError(UserError):
+    """An output path cannot be written."""

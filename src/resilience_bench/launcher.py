@@ -1,0 +1,144 @@
+"""Starts workers and reads what they say: the real one, and a scripted one for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from resilience_bench.worker.protocol import Done, Message, Plan, RubbishError, Starting, decode
+
+GRACE_S: Final = 5.0
+"""How long after its time limit a worker may still be ending itself."""
+SHOWN_LINES: Final = 3
+
+
+class WorkerFailedError(Exception):
+    """A worker crashed, hung or printed rubbish; the text says which, and what it said last.
+
+    ``suspect`` is the case that it was building, checking or calibrating, where that is known.
+    """
+
+    def __init__(self, reason: str, suspect: str = "") -> None:
+        super().__init__(reason)
+        self.suspect = suspect
+
+
+class Launcher(Protocol):
+    """Carries out a plan in one worker."""
+
+    def run(self, plan: Plan, hash_seed: int) -> list[Message]:
+        """Run a plan to its end.
+
+        Returns:
+            The worker's messages; the last one is `Done`.
+
+        Raises:
+            WorkerFailedError: If the worker did not come to its end.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLauncher:
+    """The real one: a fresh interpreter for every plan."""
+
+    python: str = sys.executable
+
+    def run(self, plan: Plan, hash_seed: int) -> list[Message]:
+        """See `Launcher.run`."""
+        # -P keeps the current directory, and whatever lies in it, out of the worker's imports.
+        command = [self.python, "-P", "-m", "resilience_bench.worker"]
+        process = subprocess.Popen(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(hash_seed),
+            start_new_session=True,
+        )
+        try:
+            out, err = process.communicate(plan.to_json().encode(), plan.time_limit_s + GRACE_S)
+        except subprocess.TimeoutExpired as error:
+            lines = (error.stdout or b"").decode(errors="replace").splitlines()
+            message = f"hung past its time limit of {plan.time_limit_s:g} s"
+            raise WorkerFailedError(message, _suspect(lines)) from None
+        finally:
+            _end(process)
+        lines = out.decode(errors="replace").splitlines()
+        return _read(lines, err.decode(errors="replace"), process.returncode, plan)
+
+
+def _environment(hash_seed: int) -> dict[str, str]:
+    source = str(Path(__file__).resolve().parent.parent)
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([source, inherited] if inherited else [source])
+    return {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # The worker leads a session of its own, so this reaches whatever it started as well.
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.wait()
+
+
+def _read(lines: list[str], err: str, returncode: int, plan: Plan) -> list[Message]:
+    try:
+        messages = [decode(line) for line in lines]
+    except RubbishError as error:
+        if returncode == 0:
+            message = f"printed something that is no message: {error}"
+            raise WorkerFailedError(message, _suspect(lines)) from error
+        messages = []
+    if messages and isinstance(messages[-1], Done):
+        return messages
+    raise WorkerFailedError(_reason(err, returncode, plan), _suspect(lines))
+
+
+def _suspect(lines: list[str]) -> str:
+    suspect = ""
+    for line in lines:
+        try:
+            message = decode(line)
+        except RubbishError:
+            continue
+        if isinstance(message, Starting):
+            suspect = message.case
+    return suspect
+
+
+def _reason(err: str, returncode: int, plan: Plan) -> str:
+    if "Timeout (" in err and "most recent call first" in err:
+        frames = [line.strip() for line in err.splitlines() if line.strip().startswith("File ")]
+        where = f"; it stood at {' < '.join(frames[:SHOWN_LINES])}" if frames else ""
+        return f"hung past its time limit of {plan.time_limit_s:g} s{where}"
+    said = [line.strip() for line in err.splitlines() if line.strip()][-SHOWN_LINES:]
+    told = f"; it said: {' | '.join(said)}" if said else ""
+    if returncode < 0:
+        return f"was ended by {signal.Signals(-returncode).name}{told}"
+    return f"ended with exit code {returncode} before it was done{told}"
+
+
+@dataclass(slots=True)
+class ScriptedLauncher:
+    """The fake one: answers each plan from a script, without a process and without a clock.
+
+    ``script`` is called with the plan and the hash seed; what it returns is the worker's messages
+    (`Done` is added), and what it raises is the worker's failure.
+    """
+
+    script: Callable[[Plan, int], Iterable[Message]]
+    plans: list[tuple[Plan, int]] = field(default_factory=list)
+
+    def run(self, plan: Plan, hash_seed: int) -> list[Message]:
+        """See `Launcher.run`."""
+        self.plans.append((plan, hash_seed))
+        return [*self.script(plan, hash_seed), Done(clock_resolution_ns=1.0)]

@@ -1,0 +1,87 @@
+"""Runs scenarios under pytest-benchmark: ``pytest benchmarks``.
+
+Files are collected only where the ini option ``scenario_files`` names them, so that having the
+tool installed changes nothing for other projects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from resilience_bench.scenario import BoundCase, Unsupported, discover
+from resilience_bench.worker.honesty import BrokenCaseError, check
+from resilience_bench.worker.operations import NotInstalledError, Operation, opened
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare ``scenario_files``: patterns of the scenario files to collect."""
+    parser.addini("scenario_files", "patterns of scenario files to benchmark", "args", default=[])
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """Collect a file that the ini option names."""
+    patterns = parent.config.getini("scenario_files")
+    root = parent.config.rootpath
+    if not any(file_path.match(str(root / pattern)) for pattern in patterns):
+        return None
+    collector: ScenarioFile = ScenarioFile.from_parent(parent, path=file_path)
+    return collector
+
+
+class ScenarioFile(pytest.Module):
+    """A scenario file; each of its cases is a test that takes pytest-benchmark's fixture."""
+
+    def _getobj(self) -> ModuleType:
+        # What pytest would import; the scenario file itself is imported by `discover`.
+        return ModuleType(self.path.stem)
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        """One test a case, named as the case is without its family."""
+        discovery = discover([self.path])
+        for problem in discovery.problems:
+            raise self.CollectError(str(problem))
+        for bound in discovery.bound.values():
+            name = bound.name.partition(".")[2]
+            yield pytest.Function.from_parent(self, name=name, callobj=_test_of(bound))
+
+
+def _test_of(bound: BoundCase) -> Callable[[Any], None]:
+    def measure(benchmark: Any) -> None:
+        benchmark.group = bound.info.case.group
+        benchmark.name = bound.info.case.label or bound.name
+        try:
+            with asyncio.Runner() as runner:
+                check(bound, runner)
+                with opened(bound, runner) as operation:
+                    benchmark(plain_call(operation, runner))
+        except (NotInstalledError, Unsupported) as error:
+            pytest.skip(str(error))
+        except BrokenCaseError as error:
+            pytest.fail(str(error), pytrace=False)
+
+    return measure
+
+
+def plain_call(operation: Operation, runner: asyncio.Runner) -> Callable[[], Any]:
+    """The operation as a function that a foreign loop can call: it neither raises nor awaits."""
+    call = operation.call
+    if operation.is_async:
+        awaited, run = call, runner.get_loop().run_until_complete
+        call = lambda: run(awaited())  # noqa: E731 - one frame, no more
+    if not operation.raises:
+        return call
+    raising, raises = call, operation.raises
+
+    def caught() -> None:
+        try:
+            raising()
+        except raises:
+            pass
+
+    return caught

@@ -1,0 +1,250 @@
+"""Plans blocks of cases, has workers measure them, and survives what the workers do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
+from resilience_bench._model import Status as CaseStatus
+from resilience_bench.launcher import Launcher, WorkerFailedError
+from resilience_bench.worker.protocol import Declared, Done, Message, Plan, Problem, Sampled, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How much is measured: so many workers, each with so many samples of every case."""
+
+    name: str
+    workers: int
+    samples: int
+    sample_ns: int = 100_000
+    case_ns: int = 10_000_000
+    fewest_samples: int = 2
+    block_cases: int = 200
+    time_limit_s: float = 30.0
+
+
+# More workers rather than more samples: what is left between two runs is between processes (memory
+# layout), and a start costs a block of this size no more than its samples; see scripts/estimators.
+PROFILES: Final = {
+    profile.name: profile
+    for profile in (
+        Profile("quick", workers=16, samples=16),
+        Profile("standard", workers=40, samples=24, case_ns=20_000_000, time_limit_s=60.0),
+        Profile("thorough", workers=100, samples=40, case_ns=40_000_000, time_limit_s=120.0),
+    )
+}
+
+SLOW_CALL_NS: Final = 5_000_000
+"""One call of a slow case outlasts all samples of a fast one."""
+SLOW_WORKERS: Final = 5
+"""Slow cases are left to so many workers, so that they do not use up the time of all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the scenario files declare, and the files that could not be used."""
+
+    cases: tuple[CaseInfo, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDone:
+    """One block of one worker is finished: what was sampled and what became of its cases."""
+
+    worker: WorkerRecord | None
+    cases: tuple[CaseInfo, ...]
+    index: int
+
+
+def discover(launcher: Launcher, paths: Sequence[Path], time_limit_s: float) -> Listing:
+    """List the cases below the paths, without building any.
+
+    A file that takes the whole worker with it (it exits or crashes while it is imported) is a
+    problem of that file alone: the others are listed one by one.
+    """
+    try:
+        return _discover_together(launcher, paths, time_limit_s)
+    except WorkerFailedError as error:
+        if len(paths) == 1:
+            return Listing((), (f"{paths[0]}:1: importing it {error}",))
+    listings = [discover(launcher, [path], time_limit_s) for path in paths]
+    return Listing(
+        tuple(itertools.chain.from_iterable(each.cases for each in listings)),
+        tuple(itertools.chain.from_iterable(each.problems for each in listings)),
+    )
+
+
+def _discover_together(launcher: Launcher, paths: Sequence[Path], limit_s: float) -> Listing:
+    plan = Plan("discover", tuple(map(str, paths)), time_limit_s=limit_s)
+    messages = launcher.run(plan, hash_seed=0)
+    return Listing(
+        tuple(each.info for each in messages if isinstance(each, Declared)),
+        tuple(each.text for each in messages if isinstance(each, Problem)),
+    )
+
+
+@dataclass(slots=True)
+class Session:
+    """Measures cases with several workers, block by block.
+
+    Worker-major: every block is visited once before any is visited again, so that the workers of
+    a case are spread over the whole run, and a run that is cut short has some of everything.
+    """
+
+    launcher: Launcher
+    cases: Sequence[CaseInfo]
+    profile: Profile
+    records: dict[str, CaseRecord] = field(init=False)
+    _slow: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Every case counts as interrupted until something else is known of it."""
+        self.records = {
+            info.case.name: CaseRecord(
+                info.case, "interrupted", "the run ended before it", "", info.description
+            )
+            for info in self.cases
+        }
+
+    def blocks(self) -> list[list[CaseInfo]]:
+        """The cases in their order, in blocks of about the same size."""
+        count = -(-len(self.cases) // self.profile.block_cases)
+        size = -(-len(self.cases) // count) if count else 1
+        return [list(self.cases[start : start + size]) for start in range(0, len(self.cases), size)]
+
+    def run(self) -> Iterator[BlockDone]:
+        """Measure; yields after each block, so that the caller can write and show it."""
+        blocks = self.blocks()
+        for index in range(self.profile.workers):
+            for number, block in enumerate(blocks):
+                yield from self._measure(index, number, block)
+
+    def _measure(self, index: int, number: int, block: list[CaseInfo]) -> Iterator[BlockDone]:
+        due = [info for info in block if self._is_due(info, index)]
+        left_out = tuple(info for info in block if info not in due)
+        if left_out:
+            yield BlockDone(None, left_out, index)
+        if not due:
+            return
+        try:
+            worker = self._with_retry(index, number, due)
+        except WorkerFailedError as error:
+            yield from self._without_culprit(index, number, due, error)
+        else:
+            yield BlockDone(worker, tuple(due), index)
+
+    def _without_culprit(
+        self, index: int, number: int, block: list[CaseInfo], error: WorkerFailedError
+    ) -> Iterator[BlockDone]:
+        """What is still measured of a block that failed twice.
+
+        The case that the worker names is given up; where it names none, each half goes on alone,
+        and halves of halves, which finds out who spoils it for the others.
+        """
+        culprits = [info for info in block if info.case.name == error.suspect]
+        if len(block) == 1:
+            culprits = block
+        for info in culprits:
+            self._set(info.case.name, "failed", f"its worker {error}", "")
+        middle = len(block) // 2
+        parts = [block] if culprits else [block[:middle], block[middle:]]
+        for part in parts:
+            yield from self._measure(index, number, part)
+
+    def _is_due(self, info: CaseInfo, index: int) -> bool:
+        name = info.case.name
+        given_up = self.records[name].status not in {"measured", "interrupted"}
+        return not given_up and (index < SLOW_WORKERS or name not in self._slow)
+
+    def _with_retry(self, index: int, number: int, block: list[CaseInfo]) -> WorkerRecord:
+        try:
+            return self._one_worker(index, number, block)
+        except WorkerFailedError:
+            return self._one_worker(index, number, block)
+
+    def _one_worker(self, index: int, number: int, block: list[CaseInfo]) -> WorkerRecord:
+        profile = self.profile
+        plan = Plan(
+            action="measure",
+            paths=tuple(dict.fromkeys(info.path for info in block)),
+            cases=tuple(info.case.name for info in block),
+            check=index == 0,
+            samples=profile.samples,
+            sample_ns=profile.sample_ns,
+            case_ns=profile.case_ns,
+            fewest_samples=profile.fewest_samples,
+            time_limit_s=profile.time_limit_s,
+        )
+        started = now()
+        messages = self.launcher.run(plan, hash_seed=index)
+        self._note(messages)
+        return _record(messages, index, number, started)
+
+    def _note(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            if isinstance(message, Status):
+                status: CaseStatus = "measured" if message.status == "ready" else message.status
+                self._set(message.case, status, message.reason, message.control)
+            elif isinstance(message, Sampled) and message.kind == "operation":
+                call_ns = min(message.samples.elapsed_ns) / message.samples.calls
+                if call_ns > SLOW_CALL_NS:
+                    self._slow.add(message.name)
+
+    def _set(self, name: str, status: CaseStatus, reason: str, control: str) -> None:
+        before = self.records[name]
+        self.records[name] = CaseRecord(
+            before.case, status, reason, control or before.control, before.description
+        )
+
+
+def inspect(launcher: Launcher, cases: Sequence[CaseInfo], time_limit_s: float) -> list[CaseRecord]:
+    """Build every case, without timing it, to find out which are available and why not."""
+    profile = Profile("inspect", workers=1, samples=1, block_cases=1000, time_limit_s=time_limit_s)
+    session = _Inspection(launcher, cases, profile)
+    for _ in session.run():
+        pass
+    return list(session.records.values())
+
+
+class _Inspection(Session):
+    def _one_worker(self, index: int, number: int, block: list[CaseInfo]) -> WorkerRecord:
+        paths = tuple(dict.fromkeys(info.path for info in block))
+        names = tuple(info.case.name for info in block)
+        plan = Plan("inspect", paths, names, time_limit_s=self.profile.time_limit_s)
+        self._note(self.launcher.run(plan, hash_seed=index))
+        nothing = Samples(1, ())
+        return WorkerRecord(index, number, index, now(), now(), 0.0, nothing)
+
+
+def now() -> str:
+    """The current time, in UTC, to the second, as ISO 8601."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def _record(messages: Sequence[Message], index: int, block: int, started: str) -> WorkerRecord:
+    sampled = [message for message in messages if isinstance(message, Sampled)]
+    by_kind: dict[str, dict[str, Samples]] = {"reference": {}, "control": {}, "operation": {}}
+    for message in sampled:
+        by_kind[message.kind][message.name] = message.samples
+    done = next(message for message in messages if isinstance(message, Done))
+    if "reference" not in by_kind["reference"]:
+        message_text = "said that it was done without sampling the reference"
+        raise WorkerFailedError(message_text)
+    return WorkerRecord(
+        index=index,
+        block=block,
+        hash_seed=index,
+        started=started,
+        ended=now(),
+        clock_resolution_ns=done.clock_resolution_ns,
+        reference=by_kind["reference"]["reference"],
+        controls=by_kind["control"],
+        operations=by_kind["operation"],
+    )

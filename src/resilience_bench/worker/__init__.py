@@ -1,0 +1,1 @@
+"""The program that runs inside the measured interpreter; the standard library is all it needs."""

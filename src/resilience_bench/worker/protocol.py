@@ -1,0 +1,141 @@
+"""What parent and worker say to each other: a plan in, one JSON message a line out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from resilience_bench._model import Case, CaseInfo, Samples
+
+Action = Literal["discover", "inspect", "measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one worker is to do.
+
+    ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``, to
+    find out which are available; ``measure`` checks and times them.
+    """
+
+    action: Action
+    paths: tuple[str, ...]
+    cases: tuple[str, ...] = ()
+    check: bool = True
+    samples: int = 1
+    sample_ns: int = 100_000
+    case_ns: int = 10_000_000
+    fewest_samples: int = 5
+    time_limit_s: float = 60.0
+
+    def to_json(self) -> str:
+        """The plan as the worker reads it from standard input."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "paths": tuple(fields["paths"]), "cases": tuple(fields["cases"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A case that a scenario file declares."""
+
+    info: CaseInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A scenario file that could not be used; ``text`` is ``path:line: message``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A case is about to be built, checked or calibrated; if the worker ends now, it is why."""
+
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What became of a case before it was timed; ``reason`` is empty when it is fine."""
+
+    case: str
+    status: Literal["ready", "not installed", "not available", "broken", "failed"]
+    reason: str = ""
+    control: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """The samples of the reference, of a control or of the operation of a case."""
+
+    kind: Literal["reference", "control", "operation"]
+    name: str
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last message of a worker that came to its end."""
+
+    clock_resolution_ns: float = 0.0
+
+
+Message = Declared | Problem | Starting | Status | Sampled | Done
+
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Declared, Problem, Starting, Status, Sampled, Done)
+}
+
+
+class RubbishError(Exception):
+    """A line that is not a message; the text says what was found."""
+
+
+def encode(message: Message) -> str:
+    """One line of JSON, without the line's end."""
+    return json.dumps({"message": type(message).__name__, **dataclasses.asdict(message)})
+
+
+def decode(line: str) -> Message:
+    """Read what `encode` wrote.
+
+    Raises:
+        RubbishError: If the line is anything else.
+    """
+    try:
+        fields = json.loads(line)
+        kind = _KINDS[fields.pop("message")]
+        if kind is Sampled:
+            fields["samples"] = _samples(**fields["samples"])
+        if kind is Declared:
+            fields["info"] = _info(**fields["info"])
+        message: Message = kind(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RubbishError(repr(line[:80])) from error
+    return message
+
+
+def _samples(calls: int, elapsed_ns: list[int]) -> Samples:
+    if (
+        calls < 1
+        or not elapsed_ns
+        or not all(type(each) is int and each >= 0 for each in elapsed_ns)
+    ):
+        message = f"samples with calls={calls!r}"
+        raise ValueError(message)
+    return Samples(calls, tuple(elapsed_ns))
+
+
+def _info(case: dict[str, Any], distributions: list[str], **rest: Any) -> CaseInfo:
+    parameters = tuple((key, value) for key, value in case.pop("parameters"))
+    return CaseInfo(
+        case=Case(**case, parameters=parameters), distributions=tuple(distributions), **rest
+    )

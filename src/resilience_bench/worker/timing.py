@@ -1,0 +1,199 @@
+"""The clock: calibrated samples of back-to-back calls, taken in interleaved rounds."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from resilience_bench._model import Samples
+from resilience_bench.worker.operations import Operation, fresh
+
+Sampler = Callable[[int, int], int]
+"""``sampler(calls, warm)`` makes ``warm`` calls, then times ``calls`` calls back to back; in ns."""
+
+CALIBRATION_TRIES: Final = 3
+MAX_CALLS: Final = 1_000_000
+WORTH_WARMING_NS: Final = 1_000_000
+"""A longer operation refills the caches many times over; a warm-up call would only cost time."""
+
+
+def make_sampler(operation: Operation, runner: asyncio.Runner) -> Sampler:
+    """A sampler of its own for one operation, with a loop that no other operation runs in."""
+    if operation.is_async:
+        loop = fresh(_sample_async_raising if operation.raises else _sample_async)
+        run = runner.get_loop().run_until_complete
+        return lambda calls, warm: run(loop(operation, calls, warm))
+    loop = fresh(_sample_raising if operation.raises else _sample)
+    return lambda calls, warm: loop(operation, calls, warm)
+
+
+# The loops below differ in what they must not share: a try that never fires is free (PEP 659), a
+# function call around it is not. Each makes a warm-up call before the clock starts: other
+# operations ran since the last sample, and a sample of ten calls would otherwise carry a tenth of
+# the price of refilling the caches.
+
+
+def _sample(operation: Operation, calls: int, warm: int) -> int:
+    call = operation.call
+    clock = time.perf_counter_ns
+    for _ in itertools.repeat(None, warm):
+        call()
+    turns = itertools.repeat(None, calls)
+    start = clock()
+    for _ in turns:
+        call()
+    return clock() - start
+
+
+def _sample_raising(operation: Operation, calls: int, warm: int) -> int:
+    call = operation.call
+    raises = operation.raises
+    clock = time.perf_counter_ns
+    for _ in itertools.repeat(None, warm):
+        try:
+            call()
+        except raises:
+            pass
+    turns = itertools.repeat(None, calls)
+    start = clock()
+    for _ in turns:
+        try:
+            call()
+        except raises:
+            pass
+    return clock() - start
+
+
+async def _sample_async(operation: Operation, calls: int, warm: int) -> int:
+    call = operation.call
+    clock = time.perf_counter_ns
+    for _ in itertools.repeat(None, warm):
+        await call()
+    turns = itertools.repeat(None, calls)
+    start = clock()
+    for _ in turns:
+        await call()
+    return clock() - start
+
+
+async def _sample_async_raising(operation: Operation, calls: int, warm: int) -> int:
+    call = operation.call
+    raises = operation.raises
+    clock = time.perf_counter_ns
+    for _ in itertools.repeat(None, warm):
+        try:
+            await call()
+        except raises:
+            pass
+    turns = itertools.repeat(None, calls)
+    start = clock()
+    for _ in turns:
+        try:
+            await call()
+        except raises:
+            pass
+    return clock() - start
+
+
+@dataclass(slots=True)
+class Subject:
+    """Something that is sampled in every round: the reference, a control or an operation."""
+
+    name: str
+    sample: Sampler
+    calls: int = 1
+    warm: int = 1
+    wanted: int = 0
+    elapsed_ns: list[int] = field(default_factory=list)
+
+    def take(self) -> None:
+        """Take one sample."""
+        self.elapsed_ns.append(self.sample(self.calls, self.warm))
+
+    def samples(self) -> Samples:
+        """What was sampled so far."""
+        return Samples(self.calls, tuple(self.elapsed_ns))
+
+
+def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewest: int) -> None:
+    """Choose how many calls make a sample, and how many samples the time allows.
+
+    Args:
+        subject: What to calibrate; its ``calls``, ``warm`` and ``wanted`` are set.
+        sample_ns: How long a sample should last.
+        samples: How many samples are taken of an operation that fits into one.
+        case_ns: How long the samples of one slower operation may take together.
+        fewest: How many samples are taken of the slowest operation.
+    """
+    calls = 1
+    elapsed = _shortest(subject, calls, case_ns)
+    while elapsed < sample_ns // 4 and calls < MAX_CALLS:
+        calls *= 4
+        elapsed = _shortest(subject, calls, case_ns)
+    call_ns = elapsed / calls
+    subject.calls = max(1, min(MAX_CALLS, round(sample_ns / max(call_ns, 1))))
+    subject.warm = int(call_ns < WORTH_WARMING_NS)
+    affordable = int(case_ns / max(call_ns * subject.calls, 1))
+    subject.wanted = max(min(samples, affordable), min(samples, fewest))
+
+
+def _shortest(subject: Subject, calls: int, patience_ns: int) -> int:
+    # One stolen time slice is longer than many samples: a calibration that believes it makes the
+    # samples of this worker so short that they are all cold.
+    elapsed = subject.sample(calls, 0)
+    spent = elapsed
+    for _ in range(CALIBRATION_TRIES - 1):
+        if spent > patience_ns:
+            break
+        again = subject.sample(calls, 0)
+        spent += again
+        elapsed = min(elapsed, again)
+    return elapsed
+
+
+def spread(references: Sequence[Subject], subjects: Sequence[Subject]) -> list[Subject]:
+    """The order of a round: the subjects, with the references evenly between them."""
+    order: list[Subject] = []
+    for number, reference in enumerate(references):
+        start = number * len(subjects) // len(references)
+        end = (number + 1) * len(subjects) // len(references)
+        order += [reference, *subjects[start:end]]
+    return order
+
+
+def merged(subjects: Sequence[Subject]) -> Samples:
+    """The samples of several subjects that do the same, in the order of their taking."""
+    rounds = zip(*(subject.elapsed_ns for subject in subjects), strict=True)
+    return Samples(subjects[0].calls, tuple(itertools.chain.from_iterable(rounds)))
+
+
+def run_rounds(subjects: Sequence[Subject], rounds: int, between: Callable[[], None]) -> None:
+    """Sample all subjects in interleaved rounds, so that whatever the machine does hits all alike.
+
+    A subject that wants fewer samples than there are rounds is visited in evenly spread rounds.
+    Garbage collection is off while sampling; what cases leave behind is collected between rounds.
+
+    Args:
+        subjects: What to sample, in the order of a round.
+        rounds: How many rounds.
+        between: Called between rounds, outside every clock.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        for turn in range(rounds):
+            for subject in subjects:
+                due = (turn + 1) * subject.wanted // rounds
+                if due > len(subject.elapsed_ns):
+                    subject.take()
+            gc.collect(1)
+            between()
+    finally:
+        gc.enable()
+        gc.unfreeze()

@@ -1,0 +1,25 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker of tests that need a program."""
+    config.addinivalue_line("markers", "needs(program): skipped where the program is missing")
+
+
+@pytest.fixture(autouse=True)
+def _needed_programs(request: pytest.FixtureRequest) -> None:
+    """Skip, or with REQUIRE_ALL=1 fail, a test whose program is not on PATH."""
+    for mark in request.node.iter_markers("needs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                reason = f"{program} is not installed; .ci/run installs it"
+                if os.environ.get("REQUIRE_ALL") == "1":
+                    pytest.fail(f"{reason} (REQUIRE_ALL=1)")
+                pytest.skip(reason)

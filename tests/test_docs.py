@@ -1,0 +1,78 @@
+"""The documentation is true: every command block in it runs, every path in it exists."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
+BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+THIS_TEST = "scripts/test"
+"""Running it from within itself would never end; that it works is shown by this test running."""
+
+
+def commands(page: Path) -> list[str]:
+    """The lines that start with a dollar in a page's console blocks, continued lines joined."""
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line[2:] for line in lines if line.startswith("$ ")]
+
+
+COMMANDS = [(page, command) for page in PAGES for command in commands(page)]
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    COMMANDS,
+    ids=[f"{page.name}: {command}" for page, command in COMMANDS],
+)
+def test_command_block_runs(page: Path, command: str) -> None:
+    """What the documentation tells people to type works, in the order in which it stands."""
+    if command.startswith(THIS_TEST):
+        assert os.access(ROOT / THIS_TEST, os.X_OK)
+        return
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_there_are_commands_to_run() -> None:
+    """The pages are found, and their blocks are read."""
+    assert {page.name for page, _ in COMMANDS} >= {"README.md", "scenarios.md", "CONTRIBUTING.md"}
+
+
+def test_no_command_hides_in_another_kind_of_block() -> None:
+    """Shell commands stand in console blocks only, where they are run."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"^```(sh|bash|shell)\b", text, flags=re.MULTILINE), page
+        outside = BLOCK.sub("", text)
+        assert not re.search(r"^\$ ", outside, flags=re.MULTILINE), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Relative links in the pages point to files that exist."""
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", text):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_readme_gives_the_first_command_by_line_15() -> None:
+    """Whoever opens the README sees what to type without scrolling."""
+    head = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:15]
+    assert "$ scripts/bench" in head

@@ -1,0 +1,94 @@
+"""The scripts set up what they need, once, and pass arguments on."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def call(*command: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in the checkout."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def test_bench_measures_without_setting_up_again(tmp_path: Path) -> None:
+    """With .venv in place, scripts/bench goes straight to measuring and passes arguments on."""
+    output = tmp_path / "out.json"
+    done = call("scripts/bench", "control.call", "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    assert "setting up" not in done.stderr
+    assert "control.call" in done.stdout
+    assert output.exists()
+
+
+def test_lock_has_exact_versions_and_no_address() -> None:
+    """Every line of the lock file pins one version; nothing in it says where packages come from."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pinned = re.compile(r"[a-z0-9-]+==[0-9][\w.]*( ; .+)?")
+    assert lines
+    assert all(pinned.fullmatch(line) for line in lines)
+
+
+def test_lock_holds_everything_that_pyproject_asks_for() -> None:
+    """No dependency, of any extra, is missing from the lock file."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *itertools.chain.from_iterable(extras)]
+    names = {re.split(r"[<>=~! \[]", each)[0] for each in wanted}
+    locked = {
+        line.partition("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()
+    }
+    assert names <= locked
+
+
+@pytest.mark.parametrize("script", ["bench", "test", "lock", "estimators", "agreement"])
+def test_script_is_executable_and_says_what_it_does(script: str) -> None:
+    """Each script starts with bash's strict mode below a comment that explains it."""
+    path = ROOT / "scripts" / script
+    assert os.access(path, os.X_OK)
+    text = path.read_text()
+    assert text.startswith("#!/usr/bin/env bash\n# ")
+    assert "set -euo pipefail" in text
+    assert call("bash", "-n", str(path)).returncode == 0
+
+
+def test_without_a_new_enough_python_setup_says_so(tmp_path: Path) -> None:
+    """On a machine without Python 3.11 the first command says what is missing."""
+    (tmp_path / "scripts" / "lib").mkdir(parents=True)
+    for name in ("scripts/bench", "scripts/lib/setup.sh", "requirements.lock", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("cat", "dirname"):
+        (tools / tool).symlink_to(
+            f"/bin/{tool}" if Path(f"/bin/{tool}").exists() else f"/usr/bin/{tool}"
+        )
+    old = tools / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/bash", "scripts/bench"],
+        cwd=tmp_path,
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "no Python of 3.11 or newer" in done.stderr

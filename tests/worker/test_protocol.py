@@ -1,0 +1,70 @@
+"""Messages survive the way from worker to parent; rubbish does not pass for one."""
+
+from __future__ import annotations
+
+import pytest
+
+from resilience_bench._model import Case, CaseInfo, Samples
+from resilience_bench.worker.protocol import (
+    Declared,
+    Done,
+    Message,
+    Plan,
+    Problem,
+    RubbishError,
+    Sampled,
+    Starting,
+    Status,
+    decode,
+    encode,
+)
+
+SAMPLED = '{"message": "Sampled", "kind": "operation", "name": "x", "samples": %s}'
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Declared(CaseInfo(Case("f", "s", "l", (("k", "v"),)), "/f.py", "What.", ("pkg",))),
+        Problem("f.py:3: SyntaxError: bad"),
+        Starting("f.s"),
+        Status("f.s", "broken", "why\nnot", "1xreturns"),
+        Sampled("operation", "f.s", Samples(3, (1, 2))),
+        Done(1.0),
+    ],
+)
+def test_message_survives(message: Message) -> None:
+    """What is encoded, on one line, is decoded to the same."""
+    line = encode(message)
+    assert "\n" not in line
+    assert decode(line) == message
+
+
+def test_plan_survives() -> None:
+    """A plan is read as it was written."""
+    plan = Plan("measure", ("a.py",), ("x", "y"), samples=7)
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "rubbish",
+        "[]",
+        "7",
+        "null",
+        "{}",
+        '{"message": "Nonsense"}',
+        '{"message": "Done", "extra": 1}',
+        SAMPLED % "3",
+        SAMPLED % '{"calls": 0, "elapsed_ns": [1]}',
+        SAMPLED % '{"calls": 1, "elapsed_ns": []}',
+        SAMPLED % '{"calls": 1, "elapsed_ns": [-1]}',
+        SAMPLED % '{"calls": 1, "elapsed_ns": [NaN]}',
+    ],
+)
+def test_rubbish_is_told_apart(line: str) -> None:
+    """Whatever is not a whole message raises, and says what was found."""
+    with pytest.raises(RubbishError):
+        decode(line)
