@@ -45,15 +45,12 @@ def _runs(result: Result, name: str) -> Iterator[pyperf.Run]:
 
 
 def _metadata(result: Result, worker: WorkerRecord, name: str, calls: int) -> dict[str, Any]:
-    started = dt.datetime.fromisoformat(worker.started)
-    ended = dt.datetime.fromisoformat(worker.ended)
     environment = result.environment
     return {
         "name": name,
         "unit": "second",
         "loops": calls,
-        "date": str(started.replace(tzinfo=None)),
-        "duration": max((ended - started).total_seconds(), 0.0),
+        **_times(worker),
         "python_version": environment.python.rpartition(" ")[2],
         "python_implementation": environment.python.partition(" ")[0].lower(),
         "python_hash_seed": worker.hash_seed,
@@ -62,3 +59,13 @@ def _metadata(result: Result, worker: WorkerRecord, name: str, calls: int) -> di
         "platform": f"{environment.os} {environment.machine}",
         "resilience_bench_version": result.tool_version,
     }
+
+
+def _times(worker: WorkerRecord) -> dict[str, Any]:
+    try:
+        started = dt.datetime.fromisoformat(worker.started)
+        ended = dt.datetime.fromisoformat(worker.ended)
+        duration = (ended - started).total_seconds()
+    except (ValueError, TypeError):
+        return {}  # a file that somebody edited; pyperf does without
+    return {"date": str(started.replace(tzinfo=None)), "duration": max(duration, 0.0)}

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report.rows import LEGEND, Block, blocks, doubts, headline, not_measured
+from resilience_bench.report.rows import (
+    LEGEND,
+    Block,
+    blocks,
+    doubts,
+    headline,
+    not_measured,
+    plain,
+)
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
@@ -28,7 +36,7 @@ def _lines(result: Result, measurements: Sequence[Measurement], sort: str) -> It
 
 def _block(block: Block) -> Iterator[str]:
     yield ""
-    yield f"### {_code(block.group)}"
+    yield f"### {_code(block.title)}"
     yield ""
     if block.description:
         yield _escaped(block.description)
@@ -49,14 +57,10 @@ def _named(heading: str, names: Sequence[str]) -> Iterator[str]:
 def _code(text: str) -> str:
     # A code span may not hold its own delimiter; a pipe would end the cell even in one.
     fence = "``" if "`" in text else "`"
-    inner = _one_line(text).replace("|", "\\|")
+    inner = plain(text).replace("|", "\\|")
     return f"{fence} {inner} {fence}" if "`" in text else f"{fence}{inner}{fence}"
 
 
 def _escaped(text: str) -> str:
     special = "\\`*_{}[]<>#|~&"
-    return "".join(f"\\{each}" if each in special else each for each in _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return "".join(f"\\{each}" if each in special else each for each in plain(text))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import CaseRecord, Measurement, Quantity, Result
-from resilience_bench.statistics import times_fastest
+from resilience_bench._model import Case, CaseRecord, Measurement, Quantity, Result
+from resilience_bench.statistics import compared_with, times_fastest
 
 LEGEND: Final = (
     "per call: nanoseconds of this machine at this hour, to inform. overhead: less the control, "
@@ -58,27 +58,34 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One scenario: its libraries side by side, all in the same unit."""
+    """What may be compared: the libraries of a scenario under one load, all in the same unit."""
 
-    group: str
+    title: str
     description: str
     unit: Unit
     rows: tuple[Row, ...]
 
 
+def plain(text: str) -> str:
+    """Text that stays in its line and cannot steer a terminal."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
 def blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
     """The blocks in the order of the file, each sorted by ``sort`` (a key of `NAME_LAST`)."""
     times = times_fastest(measurements)
-    descriptions = {record.case.group: record.description for record in result.cases}
-    by_group: dict[str, list[Measurement]] = defaultdict(list)
+    descriptions = {record.case.name: record.description for record in result.cases}
+    compared: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
     for measured in measurements:
-        by_group[measured.case.group].append(measured)
+        compared[compared_with(measured.case)].append(measured)
     made = []
-    for group, members in by_group.items():
+    for members in compared.values():
         members.sort(key=lambda each: (NAME_LAST[sort](each), each.case.name))
+        first = members[0].case
+        title = Case(first.family, first.scenario, load=first.load, payload=first.payload).name
         unit = _unit(members)
         rows = tuple(_row(each, unit, times.get(each.case, 1.0)) for each in members)
-        made.append(Block(group, descriptions[group], unit, rows))
+        made.append(Block(plain(title), plain(descriptions[first.name]), unit, rows))
     return made
 
 
@@ -96,7 +103,7 @@ def _value(measured: Measurement, name: str) -> float:
 def _row(measured: Measurement, unit: Unit, times: float) -> Row:
     ratio = measured.quantities.get("ratio")
     return Row(
-        label=measured.case.label or measured.case.scenario,
+        label=plain(measured.case.label or measured.case.scenario),
         per_call=unit.text(_value(measured, "latency_ns")),
         overhead=unit.text(_value(measured, "overhead_ns")),
         ratio=_significant(ratio.value) if ratio else "-",
@@ -120,7 +127,7 @@ def doubts(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
     by_warning: dict[str, list[str]] = defaultdict(list)
     for measured in measurements:
         for warning in measured.warnings:
-            by_warning[warning].append(measured.case.name)
+            by_warning[warning].append(plain(measured.case.name))
     return by_warning
 
 
@@ -129,7 +136,7 @@ def not_measured(result: Result) -> dict[tuple[str, str], list[str]]:
     by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record in result.cases:
         if record.status != "measured":
-            by_reason[record.status, record.reason].append(record.case.name)
+            by_reason[record.status, plain(record.reason)].append(plain(record.case.name))
     return by_reason
 
 
@@ -141,11 +148,14 @@ def headline(result: Result) -> list[str]:
     if result.commit:
         changed = "" if result.commit.clean else ", with uncommitted changes"
         commit = f"commit {result.commit.revision[:10]}{changed}"
+    ending = "" if result.complete else "; THE RUN DID NOT COME TO ITS END"
     threading = ", free-threaded" if environment.free_threaded else ""
-    return [
+    lines = [
         f"{environment.python}{threading}, {environment.cpu_count} x {environment.cpu_model}",
-        f"{result.started}, {commit}, profile {result.profile}: {workers} workers",
+        f"{result.started}, {commit}",
+        f"profile {result.profile}: {workers} workers{ending}",
     ]
+    return [plain(line) for line in lines]
 
 
 def is_available(record: CaseRecord) -> bool:

@@ -19,6 +19,7 @@ from resilience_bench.report.rows import (
     headline,
     is_available,
     not_measured,
+    plain,
 )
 
 LABEL_WIDTH: Final = 32
@@ -53,12 +54,13 @@ def _print_not_measured(result: Result, console: Console) -> None:
         style = "red" if status in {"broken", "failed"} else "dim"
         _print_names(f"{status}: {reason}", names, console, style=style)
     if unavailable:
-        text = f"{unavailable} cases are not available; 'resilience-bench list' says why"
+        cases = "case is" if unavailable == 1 else "cases are"
+        text = f"{unavailable} {cases} not available; 'resilience-bench list' says why"
         _print_wrapped(text, console, style="dim")
 
 
 def _print_block(block: Block, console: Console) -> None:
-    title = Text(block.group, style="bold")
+    title = Text(block.title, style="bold")
     if block.description:
         title.append(f"  {block.description}", style="not bold dim")
     _print_wrapped(title, console)
@@ -96,10 +98,11 @@ def _print_wrapped(text: str | Text, console: Console, *, style: str = "") -> No
 def render_cases(records: Sequence[CaseRecord], console: Console) -> None:
     """Print a list of cases, a line each, with why one is not available."""
     for record in records:
-        line = Text(record.case.name)
+        line = Text(plain(record.case.name))
         if not is_available(record):
-            line.append(f"  {record.status}: {record.reason}", style="yellow")
+            line.append(f"  {record.status}: {plain(record.reason)}", style="yellow")
         console.print(line, soft_wrap=True)
     available = sum(map(is_available, records))
-    summary = f"{available} of {len(records)} cases are available"
+    are = "is" if available == 1 else "are"
+    summary = f"{available} of {len(records)} cases {are} available"
     console.print(Text(summary, style="bold"), soft_wrap=True)

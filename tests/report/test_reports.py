@@ -1,0 +1,175 @@
+"""Table, Markdown and JSON: all that was measured, in order, and nothing that breaks a page."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from resilience_bench._model import Case, Result
+from resilience_bench.report import data, markdown, table
+from resilience_bench.statistics import measure
+from tests.factories import make_case, make_record, make_result, measured_result, sample_result
+
+SLOW, FAST = make_case("slow"), make_case("fast")
+
+
+def as_table(result: Result, sort: str = "latency", *, width: int = 80) -> str:
+    """The table as it is printed where there is no terminal."""
+    file = io.StringIO()
+    table.render(result, measure(result), sort, Console(file=file, width=width))
+    return file.getvalue()
+
+
+def as_markdown(result: Result) -> str:
+    """The result in Markdown."""
+    return markdown.render(result, measure(result), "latency")
+
+
+def test_table_fits_80_columns() -> None:
+    """No line of the blocks is longer, also with the longest names of the suite."""
+    lines = as_table(sample_result()).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert any("tenacity+pybreaker,metric=labels" in line for line in lines)
+
+
+def test_numbers_stand_in_their_columns() -> None:
+    """A row has the label, ns per call, overhead, ratio, interval and times the fastest."""
+    rows = [
+        line.split()
+        for line in as_table(measured_result({SLOW: 3000.0, FAST: 1000.0})).splitlines()
+    ]
+    assert ["fast", "1,000", "950", "2.000", "0.0%", "1.0"] in rows
+    assert ["slow", "3,000", "2,950", "6.000", "0.0%", "3.0"] in rows
+
+
+@pytest.mark.parametrize(
+    ("latency_ns", "unit", "shown"),
+    [
+        (231.0, "ns/call", "231"),
+        (21_312.0, "µs/call", "21.31"),
+        (8_812_000.0, "µs/call", "8,812.00"),
+        (68_000_000.0, "ms/call", "68.00"),
+    ],
+)
+def test_unit_suits_the_size(latency_ns: float, unit: str, shown: str) -> None:
+    """A block has one unit, in which its largest number is easily read."""
+    text = as_table(measured_result({SLOW: latency_ns}))
+    assert unit in text
+    assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("latency", ["fast", "slow"]),
+        ("overhead", ["fast", "slow"]),
+        ("ratio", ["fast", "slow"]),
+        ("name", ["fast", "slow"]),
+    ],
+)
+def test_fastest_comes_first(sort: str, order: list[str]) -> None:
+    """Within a scenario the rows are in the order that was asked for."""
+    text = as_table(measured_result({SLOW: 3000.0, FAST: 1000.0}), sort)
+    assert [word for word in text.split() if word in order] == order
+
+
+def test_loads_and_payloads_have_blocks_of_their_own() -> None:
+    """What runs under another load is not compared with what runs alone."""
+    text = as_table(sample_result())
+    assert "breaker.closed_success[threads-8,io]" in text
+
+
+def test_what_was_not_measured_is_listed_with_its_reason() -> None:
+    """Failed, broken, missing and interrupted cases do not vanish."""
+    text = as_table(sample_result())
+    for part in ("pip install aiobreaker", "SIGSEGV", "ran 2 times, expected 3", "interrupted"):
+        assert part in text
+    assert "1 case is not available" in text
+
+
+def test_doubts_are_marked_and_explained() -> None:
+    """A doubted figure has a mark in its row and a sentence below the table."""
+    text = as_table(measured_result({SLOW: 1000.0}, workers=3))
+    assert "!0.0%" in text
+    assert "only 3 workers" in text
+
+
+def test_an_unfinished_run_says_so() -> None:
+    """Nobody takes half a run for a whole one."""
+    assert "DID NOT COME TO ITS END" in as_table(make_result(complete=False))
+
+
+def test_names_are_shown_as_they_are() -> None:
+    """A name that looks like markup, or holds control codes, changes nothing on the page."""
+    odd = Case("mine", "run", "[bold red]x|y`z*")
+    text = as_table(measured_result({odd: 1000.0}))
+    assert "[bold red]x|y`z*" in text
+    escape = Case("mine", "run", "a\x1b[31mb\nc")
+    record = make_record(escape, "failed", "it said \x1b[2J boo\nand more")
+    shown = as_table(make_result([record])) + as_table(measured_result({escape: 1000.0}))
+    assert "\x1b" not in shown
+
+
+def test_colour_is_only_for_terminals() -> None:
+    """Piped output has no escape codes; a terminal gets some."""
+    result = measured_result({SLOW: 3000.0, FAST: 1000.0})
+    file = io.StringIO()
+    table.render(result, measure(result), "latency", Console(file=file, force_terminal=True))
+    assert "\x1b[" in file.getvalue()
+    assert "\x1b[" not in as_table(result)
+
+
+def test_markdown_tables_have_as_many_cells_in_every_row() -> None:
+    """A pipe or a backtick in a name does not break the table."""
+    odd = Case("mine", "run", "a|b`c")
+    text = as_markdown(measured_result({odd: 1000.0, Case("mine", "run", "plain"): 2000.0}))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 4
+    assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
+
+
+def test_markdown_escapes_what_people_write() -> None:
+    """Descriptions and reasons are text, not HTML or links."""
+    record = make_record(make_case("x"), "failed", "<script>alert(1)</script> [x](y)\nmore")
+    text = as_markdown(make_result([record]))
+    assert "\\<script\\>" in text
+    assert "\\[x\\]" in text
+
+
+def test_json_has_every_case_measured_or_not() -> None:
+    """Each entry has its full name and parts; quantities stand under their own names."""
+    result = sample_result()
+    document = json.loads(data.render(result, measure(result), "latency"))
+    assert len(document["cases"]) == len(result.cases)
+    by_name = {entry["case"]: entry for entry in document["cases"]}
+    one = by_name["metrics.increment[opentelemetry_sdk,attributes=5]"]
+    assert one["parameters"] == {"attributes": "5"}
+    assert set(one["latency_ns"]) == {"value", "low", "high"}
+    assert one["latency_ns"]["low"] <= one["latency_ns"]["value"] <= one["latency_ns"]["high"]
+    assert by_name["retry.reraises[tenacity]"]["status"] == "failed"
+    assert "ratio" not in by_name["retry.reraises[tenacity]"]
+
+
+def test_json_is_strict() -> None:
+    """No NaN and no Infinity, which other languages do not read."""
+
+    def refuse(constant: str) -> None:
+        pytest.fail(constant)
+
+    for result in (sample_result(), make_result(), measured_result({SLOW: 0.0})):
+        json.loads(data.render(result, measure(result), "ratio"), parse_constant=refuse)
+
+
+def test_list_has_a_line_a_case_and_a_sum() -> None:
+    """Available cases stand alone; the others with why not."""
+    file = io.StringIO()
+    records = [make_record(FAST), make_record(SLOW, "not available", "it has no [async]")]
+    table.render_cases(records, Console(file=file, width=40))
+    assert file.getvalue().splitlines() == [
+        "breaker.closed_success[fast]",
+        "breaker.closed_success[slow]  not available: it has no [async]",
+        "1 of 2 cases is available",
+    ]

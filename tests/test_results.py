@@ -1,0 +1,265 @@
+"""The results file survives, and every broken one is refused in one line that says why."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from resilience_bench import results
+from resilience_bench.errors import UnreadableResultError, UnwritableOutputError, UserError
+from resilience_bench.export import pyperf_json
+from resilience_bench.report import data as data_report
+from resilience_bench.report import markdown, table
+from resilience_bench.statistics import measure
+from tests.factories import make_case, make_record, make_result, measured_result, sample_result
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> dict[str, Any]:
+    """The JSON of a good results file."""
+    results.write(measured_result({make_case(): 1000.0}, workers=2), tmp_path / "good.json")
+    document: dict[str, Any] = json.loads((tmp_path / "good.json").read_text())
+    return document
+
+
+def refusal(path: Path) -> str:
+    """The one line with which a file is refused; the file stays as it is."""
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(UnreadableResultError) as caught:
+        results.read(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(path) in text
+    assert "type '" in text
+    assert before == (path.read_bytes() if path.is_file() else None)
+    return text
+
+
+@pytest.mark.parametrize("result", [sample_result(), make_result(), make_result(commit=None)])
+def test_what_is_written_is_read(tmp_path: Path, result: Any) -> None:
+    """Everything survives the way to the disk and back."""
+    results.write(result, tmp_path / "out.json")
+    assert results.read(tmp_path / "out.json") == result
+
+
+def test_names_can_be_searched_for_in_the_file(tmp_path: Path) -> None:
+    """Every case stands in the file under its full name."""
+    results.write(make_result([make_record(make_case("x"))]), tmp_path / "out.json")
+    assert '"name":"breaker.closed_success[x]"' in (tmp_path / "out.json").read_text()
+
+
+def test_text_that_is_no_utf8_does_not_stop_the_writing(tmp_path: Path) -> None:
+    """A reason that quotes a strange file name is written all the same."""
+    odd = make_result([make_record(make_case(), "failed", "file \udcff is odd")])
+    results.write(odd, tmp_path / "out.json")
+    assert results.read(tmp_path / "out.json").cases[0].status == "failed"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk costs the new file, not the old one."""
+    path = tmp_path / "out.json"
+    path.write_text("old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results.os, "fsync", full)
+    with pytest.raises(UnwritableOutputError, match=r"out\.json: No space left on device; give"):
+        results.write(make_result(), path)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_ensure_writable_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
+    """A path in a folder that does not exist yet can be written."""
+    results.ensure_writable(tmp_path / "a" / "b" / "out.json")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+def test_ensure_writable_keeps_what_is_there(tmp_path: Path) -> None:
+    """Asking does not change the file, and a symbolic link stays one."""
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    results.ensure_writable(tmp_path / "link.json")
+    results.write(make_result(), tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert results.read(tmp_path / "real.json") == make_result()
+
+
+@pytest.mark.parametrize(
+    "place", ["folder", "file/out.json", "/proc/out.json", "/dev/null", "a\0b", "x" * 300]
+)
+def test_ensure_writable_refuses_what_cannot_be_written(tmp_path: Path, place: str) -> None:
+    """A folder, a file for a folder, a device, an impossible name: one line with what to type."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnwritableOutputError, match=r"(?s)^cannot write .*--output$") as caught:
+        results.ensure_writable(tmp_path / place)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
+    """What is not there, or is no file, is said so."""
+    assert "No such file" in refusal(tmp_path / "nothing.json")
+    assert "directory" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "an empty file"),
+        (b" \n", "an empty file"),
+        (b'{"schema": 1, "cas', "cut short at line 1"),
+        (b'{"schema": 1,', "cut short"),
+        (b"not json", "found none"),
+        (b'{"schema": 1} x', "found none"),
+        (b"\xff\xfe{", "UTF-8"),
+        (b'{"a": "\xc3', "UTF-8"),
+        (b"[1, 2]", "found a list"),
+        (b"null", "found null"),
+        (b'"text"', 'found "text"'),
+        (b"5", "found 5"),
+        (b"{}", "key schema: expected the number 1 of a results file, found no such key"),
+        (b'{"schema": 99}', "key schema: expected at most 1, found 99"),
+        (b'{"schema": 0}', "found 0"),
+        (b'{"schema": true}', "found true"),
+        (b'{"schema": "1"}', 'found "1"'),
+        (b'{"schema": 1.0}', "found 1.0"),
+        (b'{"schema": NaN}', "key schema: expected a finite number, found nan"),
+        (b'{"schema": 1e999}', "found inf"),
+        (b"[" * 100_000, "something else"),
+        (b"1" * 5_000, "something else"),
+        (b'{"benchmarks": [], "metadata": {}, "version": "1.0"}', "no such key"),
+    ],
+)
+def test_what_is_no_results_file_is_refused(tmp_path: Path, content: bytes, part: str) -> None:
+    """Whatever the bytes, the answer is one line."""
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    assert part in refusal(path)
+
+
+def _set(*keys: str | int, to: Any) -> Change:
+    def change(document: Any) -> None:
+        for key in keys[:-1]:
+            document = document[key]
+        document[keys[-1]] = to
+
+    return change
+
+
+def _drop(*keys: str | int) -> Change:
+    def change(document: Any) -> None:
+        for key in keys[:-1]:
+            document = document[key]
+        del document[keys[-1]]
+
+    return change
+
+
+NAME = make_case().name
+OPERATION = ("workers", 0, "operations", NAME)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "expected"),
+    [
+        (_drop("cases"), "", "cases"),
+        (_drop("cases", 0, "status"), "cases[0]", "status"),
+        (_set("cases", 0, "status", to="fine"), "cases[0].status", "fine"),
+        (_set("cases", to={}), "cases", "array"),
+        (_set("environment", "cpu_count", to="two"), "environment.cpu_count", "int"),
+        (_set("environment", "packages", to={"x": 1}), "environment.packages", "str"),
+        (_set("load_average", to=[float("nan")]), "load_average[0]", "finite"),
+        (_set(*OPERATION, "elapsed_ns", 3, to=float("nan")), "operations", "finite"),
+        (_set(*OPERATION, "elapsed_ns", 3, to=-5), "elapsed_ns[3]", "found -5"),
+        (_set(*OPERATION, "elapsed_ns", to=[]), "elapsed_ns", "none"),
+        (_set(*OPERATION, "elapsed_ns", to=[10**400]), "elapsed_ns[0]", "found 1000"),
+        (_set(*OPERATION, "elapsed_ns", 0, to=1.5), "elapsed_ns[0]", "int"),
+        (_set(*OPERATION, "calls", to=0), "calls", "found 0"),
+        (_set("workers", 0, "reference", "elapsed_ns", to=[0]), "reference", "found 0"),
+        (_set("workers", 0, "controls", to={}), "workers[0].controls", "1xreturns"),
+        (_set("workers", 1, "clock_resolution_ns", to=0), "clock_resolution_ns", "more than 0"),
+        (_set("workers", 0, "operations", to={"who": {"calls": 1, "elapsed_ns": [1]}}), "who", ""),
+        (lambda document: document["cases"].append(document["cases"][0]), "cases[1]", "once"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_key(
+    tmp_path: Path, stored: dict[str, Any], change: Change, key: str, expected: str
+) -> None:
+    """A wrong value deep in the file is found and named."""
+    change(stored)
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(stored))
+    text = refusal(path)
+    assert key in text
+    assert expected in text
+
+
+def test_unknown_keys_are_let_through(tmp_path: Path, stored: dict[str, Any]) -> None:
+    """A file with more in it than this version knows is read, as long as its schema is known."""
+    stored["more"] = stored["cases"][0]["more"] = 1
+    (tmp_path / "more.json").write_text(json.dumps(stored))
+    assert results.read(tmp_path / "more.json").cases
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_file_that_is_cut_anywhere_is_refused(
+    tmp_path: Path, stored: dict[str, Any], data: st.DataObject
+) -> None:
+    """Whatever is missing from its end, the file is refused in one line."""
+    text = json.dumps(stored)
+    path = tmp_path / "cut.json"
+    path.write_text(text[: data.draw(st.integers(0, len(text) - 1))])
+    refusal(path)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_value_in_any_place_is_shown_or_refused(
+    tmp_path: Path, stored: dict[str, Any], data: st.DataObject
+) -> None:
+    """Whatever stands where something else should, there is an answer and no traceback."""
+    document = copy.deepcopy(stored)
+    place: Any = document
+    while True:
+        key = data.draw(
+            st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place)))
+        )
+        deeper = isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans())
+        if not deeper:
+            break
+        place = place[key]
+    odd: list[Any] = [None, True, -1, 0, 1.5, "x", [], {}, [[]], 10**30, float("inf"), {"": None}]
+    place[key] = data.draw(st.sampled_from(odd))
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(document))
+    with contextlib.suppress(UnreadableResultError):
+        show_everything(results.read(path))
+
+
+def show_everything(result: Any) -> None:
+    """Every report and export of a result."""
+    measurements = measure(result)
+    console = Console(file=io.StringIO(), width=80)
+    for sort in ("latency", "overhead", "ratio", "name"):
+        table.render(result, measurements, sort, console)
+        markdown.render(result, measurements, sort)
+        data_report.render(result, measurements, sort)
+    with contextlib.suppress(UserError):
+        pyperf_json.render(result)

@@ -1,0 +1,162 @@
+"""Numbers, intervals and warnings, from values that are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience_bench._model import Samples
+from resilience_bench.statistics import (
+    TRIMMED,
+    centre,
+    intervals,
+    locations_ns,
+    measure,
+    times_fastest,
+)
+from tests.factories import (
+    CONTROL_NS,
+    REFERENCE_NS,
+    make_case,
+    make_record,
+    make_result,
+    make_samples,
+    make_worker,
+    measured_result,
+)
+
+CASE = make_case()
+
+
+def test_location_is_the_ten_percent_quantile_per_call() -> None:
+    """Of the samples 100 to 200 ns for ten calls the 10 % quantile is 110 ns, 11 a call."""
+    samples = Samples(10, tuple(range(100, 201)))
+    assert locations_ns([samples, make_samples(30, 5), samples]) == pytest.approx([11, 30, 11])
+
+
+def test_quantities_are_taken_within_each_worker() -> None:
+    """Latency, latency less control, and latency by reference, as exact numbers."""
+    [measured] = measure(measured_result({CASE: 1000.0}))
+    values = {name: quantity.value for name, quantity in measured.quantities.items()}
+    expected = {
+        "latency_ns": 1000.0,
+        "overhead_ns": 1000.0 - CONTROL_NS,
+        "ratio": 1000.0 / REFERENCE_NS,
+    }
+    assert values == pytest.approx(expected)
+    assert measured.workers == 8
+    assert measured.warnings == ()
+
+
+def test_a_slow_machine_changes_the_nanoseconds_and_not_the_ratio() -> None:
+    """In a worker in which everything takes twice as long, the ratio is what it was."""
+    slow = make_worker(
+        8, {CASE.name: 2000.0}, reference=make_samples(2 * REFERENCE_NS), controls={}
+    )
+    result = measured_result({CASE: 1000.0}, workers=1)
+    result = replace(result, workers=(*result.workers, slow))
+    [measured] = measure(result)
+    assert measured.quantities["ratio"].value == pytest.approx(2.0)
+    assert measured.quantities["ratio"].high == pytest.approx(2.0)
+    assert measured.quantities["latency_ns"].high > 1000.0
+
+
+def test_measurements_come_in_the_order_of_the_file_without_what_has_no_samples() -> None:
+    """Cases that were not measured have no measurement; broken ones have none either."""
+    cases = [make_case(name) for name in ("c", "a", "b")]
+    result = measured_result(dict.fromkeys(cases, 1000.0))
+    records = [make_record(make_case("missing"), "not installed"), *result.cases]
+    records[1] = make_record(cases[0], "broken")
+    assert [each.case for each in measure(replace(result, cases=tuple(records)))] == cases[1:]
+
+
+@given(
+    st.lists(st.floats(min_value=1, max_value=1e9), min_size=1, max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_centre_lies_among_the_values_and_does_not_depend_on_their_order(
+    values: list[float], random: np.random.RandomState
+) -> None:
+    """The centre is between the smallest and the largest, whatever the order."""
+    middle = float(centre(np.array(values)))
+    assert min(values) * (1 - 1e-9) <= middle <= max(values) * (1 + 1e-9)
+    random.shuffle(values)
+    assert float(centre(np.array(values))) == pytest.approx(middle)
+
+
+def test_centre_does_not_move_for_a_few_bad_workers() -> None:
+    """Workers that met a neighbour, fewer than are trimmed, leave the centre where it was."""
+    values = np.full(16, 100.0)
+    values[: int(16 * TRIMMED)] = 1e9
+    assert float(centre(values)) == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("workers", [5, 8, 16, 40])
+def test_interval_holds_the_truth_about_as_often_as_it_says(workers: int) -> None:
+    """Over 4,000 simulated cases at least 92 % of the 95 % intervals hold the true value."""
+    table = np.random.default_rng(7).normal(100, 5, (4000, workers))
+    low, high = intervals(table)
+    assert np.mean((low <= 100) & (high >= 100)) >= 0.92
+
+
+def test_interval_holds_the_value_and_shrinks_with_workers() -> None:
+    """More workers know more."""
+    widths = []
+    for workers in (5, 10, 20, 40):
+        table = np.random.default_rng(3).normal(100, 5, (200, workers))
+        low, high = intervals(table)
+        assert np.all((low <= centre(table)) & (centre(table) <= high))
+        widths.append(float(np.mean(high - low)))
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_the_same_file_gives_the_same_interval() -> None:
+    """Resampling is random, but always in the same way."""
+    result = measured_result({CASE: 1000.0}, spread=0.05)
+    assert measure(result) == measure(result)
+
+
+def test_few_workers_wide_intervals_and_coarse_clocks_are_warned_of() -> None:
+    """Each doubt is a sentence in the measurement."""
+    [one] = measure(measured_result({CASE: 1000.0}, workers=1))
+    assert one.quantities["ratio"].low == one.quantities["ratio"].value
+    [few] = measure(measured_result({CASE: 1000.0}, workers=3))
+    [wide] = measure(measured_result({CASE: 1000.0}, workers=8, spread=0.3))
+    coarse = make_result(
+        [make_record(CASE)],
+        [make_worker(i, {CASE.name: 1000.0}, clock_resolution_ns=1e3) for i in range(8)],
+    )
+    [ticks] = measure(coarse)
+    [sparse] = measure(
+        make_result(
+            [make_record(CASE)],
+            [
+                make_worker(i, {}, operations={CASE.name: make_samples(1e6, count=2)})
+                for i in range(8)
+            ],
+        )
+    )
+    for measured, part in (
+        (one, "only 1 worker"),
+        (few, "only 3 workers; need at least 5"),
+        (wide, "more than 5%"),
+        (ticks, "clock too coarse"),
+        (sparse, "only 2 samples in a worker"),
+    ):
+        assert any(part in warning for warning in measured.warnings), part
+
+
+def test_times_fastest_compares_within_scenario_load_and_payload() -> None:
+    """A case is compared with its own kind only."""
+    latency_ns = {
+        make_case("a"): 100.0,
+        make_case("b"): 250.0,
+        make_case("a", load="threads-8"): 5000.0,
+        make_case("a", "retry.first_try"): 10.0,
+    }
+    times = times_fastest(measure(measured_result(latency_ns)))
+    assert [times[case] for case in latency_ns] == pytest.approx([1.0, 2.5, 1.0, 1.0])
