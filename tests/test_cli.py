@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -266,3 +269,17 @@ def test_results_file_holds_what_the_result_depends_on(run: Run, tmp_path: Path)
     worker = stored["workers"][0]
     assert worker["operations"][PYBREAKER] == {"calls": 10, "elapsed_ns": [10000] * 4}
     assert worker["hash_seed"] == stored["seeds"][0] == 0
+
+
+def test_a_terminal_that_knows_ascii_only_gets_question_marks(run: Run, tmp_path: Path) -> None:
+    """µ and × do not end the command where they cannot be shown."""
+    run("run", "-o", "out.json")
+    done = subprocess.run(
+        [sys.executable, "-m", "resilience_bench", "show", "out.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert b"? fastest" in done.stdout

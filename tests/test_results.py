@@ -116,6 +116,8 @@ def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
     """What is not there, or is no file, is said so."""
     assert "No such file" in refusal(tmp_path / "nothing.json")
     assert "directory" in refusal(tmp_path)
+    with pytest.raises(UnreadableResultError, match="found a device"):
+        results.read(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(
@@ -141,8 +143,10 @@ def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
         (b'{"schema": 1.0}', "found 1.0"),
         (b'{"schema": NaN}', "key schema: expected a finite number, found nan"),
         (b'{"schema": 1e999}', "found inf"),
-        (b"[" * 100_000, "something else"),
-        (b"1" * 5_000, "something else"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"1" * 5_000, "found Infinity"),
+        (b'{"a": ' + b"1" * 5_000 + b"}", "key a: expected a finite number"),
+        (b'{"schema": 1, "complete": tr', "cut short"),
         (b'{"benchmarks": [], "metadata": {}, "version": "1.0"}', "no such key"),
     ],
 )
@@ -180,15 +184,16 @@ OPERATION = ("workers", 0, "operations", NAME)
     [
         (_drop("cases"), "", "cases"),
         (_drop("cases", 0, "status"), "cases[0]", "status"),
-        (_set("cases", 0, "status", to="fine"), "cases[0].status", "fine"),
+        (_set("cases", 0, "status", to="fine"), "cases[0].status", "expected one of measured, not"),
         (_set("cases", to={}), "cases", "array"),
         (_set("environment", "cpu_count", to="two"), "environment.cpu_count", "int"),
-        (_set("environment", "packages", to={"x": 1}), "environment.packages", "str"),
+        (_set("environment", "packages", to={"x": 1}), "environment.packages.x", "str"),
+        (_set(*OPERATION, to=5), f"operations.{NAME}", "object"),
         (_set("load_average", to=[float("nan")]), "load_average[0]", "finite"),
         (_set(*OPERATION, "elapsed_ns", 3, to=float("nan")), "operations", "finite"),
         (_set(*OPERATION, "elapsed_ns", 3, to=-5), "elapsed_ns[3]", "found -5"),
         (_set(*OPERATION, "elapsed_ns", to=[]), "elapsed_ns", "none"),
-        (_set(*OPERATION, "elapsed_ns", to=[10**400]), "elapsed_ns[0]", "found 1000"),
+        (_set(*OPERATION, "elapsed_ns", to=[10**400]), "elapsed_ns[0]", "finite"),
         (_set(*OPERATION, "elapsed_ns", 0, to=1.5), "elapsed_ns[0]", "int"),
         (_set(*OPERATION, "calls", to=0), "calls", "found 0"),
         (_set("workers", 0, "reference", "elapsed_ns", to=[0]), "reference", "found 0"),
@@ -217,7 +222,7 @@ def test_unknown_keys_are_let_through(tmp_path: Path, stored: dict[str, Any]) ->
     assert results.read(tmp_path / "more.json").cases
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_file_that_is_cut_anywhere_is_refused(
     tmp_path: Path, stored: dict[str, Any], data: st.DataObject
@@ -229,7 +234,7 @@ def test_a_file_that_is_cut_anywhere_is_refused(
     refusal(path)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_value_in_any_place_is_shown_or_refused(
     tmp_path: Path, stored: dict[str, Any], data: st.DataObject
@@ -245,7 +250,23 @@ def test_any_value_in_any_place_is_shown_or_refused(
         if not deeper:
             break
         place = place[key]
-    odd: list[Any] = [None, True, -1, 0, 1.5, "x", [], {}, [[]], 10**30, float("inf"), {"": None}]
+    odd: list[Any] = [
+        "\ud800",
+        "a\nb\x1b[2J",
+        "",
+        None,
+        True,
+        -1,
+        0,
+        1.5,
+        "x",
+        [],
+        {},
+        [[]],
+        10**30,
+        float("inf"),
+        {"": None},
+    ]
     place[key] = data.draw(st.sampled_from(odd))
     path = tmp_path / "odd.json"
     path.write_text(json.dumps(document))
@@ -256,10 +277,11 @@ def test_any_value_in_any_place_is_shown_or_refused(
 def show_everything(result: Any) -> None:
     """Every report and export of a result."""
     measurements = measure(result)
-    console = Console(file=io.StringIO(), width=80)
+    file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    console = Console(file=file, width=80)
     for sort in ("latency", "overhead", "ratio", "name"):
         table.render(result, measurements, sort, console)
-        markdown.render(result, measurements, sort)
-        data_report.render(result, measurements, sort)
+        file.write(markdown.render(result, measurements, sort))
+        file.write(data_report.render(result, measurements, sort))
     with contextlib.suppress(UserError):
         pyperf_json.render(result)

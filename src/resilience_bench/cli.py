@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import io
 import os
 import signal
 import sys
@@ -37,6 +38,10 @@ LAUNCHER: Launcher = ProcessLauncher()
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; whatever the user can mend becomes one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows ASCII only gets question marks for µ and ×, not a traceback.
+            stream.reconfigure(errors="replace")
     try:
         return command.main(arguments, "resilience-bench", standalone_mode=False) or OK
     except UserError as error:

@@ -6,18 +6,20 @@ import contextlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, get_args
 
 import msgspec
 
-from resilience_bench._model import Result, Samples, WorkerRecord
+from resilience_bench._model import Result, Samples, Status, WorkerRecord
 from resilience_bench.errors import UnreadableResultError, UnwritableOutputError
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
 LARGEST: Final = 2**63 - 1
+MOST_DIGITS: Final = 400
 MEASURE_AGAIN: Final = "type 'resilience-bench run' to measure again"
 ANOTHER_OUTPUT: Final = "give the name of another file with --output"
 
@@ -50,7 +52,7 @@ def write(result: Result, path: Path) -> None:
     stored = msgspec.to_builtins(result)
     for entry, record in zip(stored["cases"], result.cases, strict=True):
         entry["name"] = record.case.name  # for people who search the file; not read back
-    write_text(json.dumps(stored, separators=(",", ":")) + "\n", path)
+    write_text(json.dumps(stored, separators=(",", ":"), ensure_ascii=False) + "\n", path)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -105,9 +107,29 @@ def read(path: Path) -> Result:
         result = msgspec.convert(stored, Result)
     except msgspec.ValidationError as error:
         complaint, _, key = str(error).partition(" - at `$")
-        _refuse(path, key.rstrip("`").lstrip("."), complaint)
+        allowed = f"; expected one of {', '.join(get_args(Status))}" if "enum" in complaint else ""
+        _refuse(path, _full_key(stored, key.rstrip("`").lstrip(".")), complaint + allowed)
+    except UnicodeEncodeError:
+        _refuse(path, "", "expected Unicode text, found half a surrogate pair")
     _check_sense(path, result)
     return result
+
+
+def _full_key(stored: dict[str, Any], key: str) -> str:
+    """The key with the name that msgspec leaves out of a mapping: ``packages[...]``."""
+    if "[...]" not in key:
+        return key
+    before, _, after = key.partition("[...]")
+    mapping: Any = stored
+    for name, position in re.findall(r"(\w+)|\[(\d+)\]", before):
+        mapping = mapping[name or int(position)]
+    wanted: Any = str if before.endswith("packages") else Samples
+    for name, value in mapping.items():
+        try:
+            msgspec.convert(value, wanted)
+        except msgspec.ValidationError:
+            return f"{before}.{name}{after}"
+    return key
 
 
 def _refuse(path: Path, key: str, complaint: str, remedy: str = MEASURE_AGAIN) -> NoReturn:
@@ -118,6 +140,8 @@ def _refuse(path: Path, key: str, complaint: str, remedy: str = MEASURE_AGAIN) -
 
 def _content(path: Path) -> str:
     try:
+        if path.exists() and not (path.is_file() or path.is_fifo() or path.is_dir()):
+            _refuse(path, "", "expected a results file, found a device")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         _refuse(path, "", f"expected JSON in UTF-8, found something else at byte {error.start}")
@@ -131,20 +155,26 @@ def _parsed(path: Path, content: str) -> dict[str, Any]:
         _refuse(path, "", "expected a results file, found an empty file")
     try:
         # Python's own parser: it reads NaN, so that its place can be named.
-        stored = json.loads(content)
+        stored = json.loads(content, parse_int=_whole_number)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(content.rstrip()) or error.msg.startswith("Unterminated")
+        open_end = content.lstrip().startswith("{") and not content.rstrip().endswith("}")
+        cut = open_end and error.msg != "Extra data"
         found = "a file that is cut short" if cut else f"none ({error.msg})"
         where = f"line {error.lineno} column {error.colno}"
         _refuse(path, "", f"expected JSON, found {found} at {where}")
-    except (RecursionError, ValueError) as error:
-        _refuse(path, "", f"expected a results file, found something else ({error})")
+    except RecursionError:
+        _refuse(path, "", "expected a results file, found something nested too deeply")
     if not isinstance(stored, dict):
         _refuse(path, "", f"expected an object with the key schema, found {_brief(stored)}")
     for key, number in _numbers(stored):
         if not math.isfinite(number):
             _refuse(path, key, f"expected a finite number, found {number}")
     return stored
+
+
+def _whole_number(digits: str) -> int | float:
+    # Python refuses to read numbers of thousands of digits; infinity is refused with its key.
+    return int(digits) if len(digits) <= MOST_DIGITS else math.inf
 
 
 def _brief(value: object) -> str:

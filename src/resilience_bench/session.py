@@ -34,7 +34,7 @@ class Profile:
 PROFILES: Final = {
     profile.name: profile
     for profile in (
-        Profile("quick", workers=16, samples=16),
+        Profile("quick", workers=14, samples=16),
         Profile("standard", workers=40, samples=24, case_ns=20_000_000, time_limit_s=60.0),
         Profile("thorough", workers=100, samples=40, case_ns=40_000_000, time_limit_s=120.0),
     )

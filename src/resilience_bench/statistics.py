@@ -20,7 +20,7 @@ LOCATION_QUANTILE: Final = 0.10
 TRIMMED: Final = 1 / 3
 """The part of the workers' numbers that the centre leaves out at either end."""
 CONFIDENCE: Final = 0.95
-RESAMPLES: Final = 4000
+RESAMPLES: Final = 2000
 SEED: Final = 20150823
 """Fixed, so that the same file always shows the same interval."""
 FEWEST_WORKERS: Final = 5

@@ -113,6 +113,14 @@ def test_names_are_shown_as_they_are() -> None:
     assert "\x1b" not in shown
 
 
+def test_a_long_name_is_shown_whole() -> None:
+    """A label that does not fit its column goes on in the next line; nothing is cut off."""
+    label = "".join(chr(ord("a") + position % 26) for position in range(100))
+    text = as_table(measured_result({Case("mine", "run", label): 1000.0}))
+    shown = "".join(line[:32].strip() for line in text.splitlines())
+    assert label in shown
+
+
 def test_colour_is_only_for_terminals() -> None:
     """Piped output has no escape codes; a terminal gets some."""
     result = measured_result({SLOW: 3000.0, FAST: 1000.0})

@@ -22,7 +22,7 @@ def render(result: Result) -> str:
     benchmarks = [
         pyperf.Benchmark(runs)
         for record in result.cases
-        if (runs := list(_runs(result, record.case.name)))
+        if record.status != "broken" and (runs := list(_runs(result, record.case.name)))
     ]
     if not benchmarks:
         message = "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
@@ -46,7 +46,7 @@ def _runs(result: Result, name: str) -> Iterator[pyperf.Run]:
 
 def _metadata(result: Result, worker: WorkerRecord, name: str, calls: int) -> dict[str, Any]:
     environment = result.environment
-    return {
+    metadata = {
         "name": name,
         "unit": "second",
         "loops": calls,
@@ -55,10 +55,13 @@ def _metadata(result: Result, worker: WorkerRecord, name: str, calls: int) -> di
         "python_implementation": environment.python.partition(" ")[0].lower(),
         "python_hash_seed": worker.hash_seed,
         "cpu_model_name": environment.cpu_model,
-        "cpu_count": environment.cpu_count,
+        "cpu_count": max(environment.cpu_count, 1),
         "platform": f"{environment.os} {environment.machine}",
         "resilience_bench_version": result.tool_version,
     }
+    # pyperf refuses texts that are empty or of several lines.
+    texts = {key: " ".join(text.split()) for key, text in metadata.items() if isinstance(text, str)}
+    return {key: texts.get(key, value) for key, value in metadata.items() if texts.get(key) != ""}
 
 
 def _times(worker: WorkerRecord) -> dict[str, Any]:

@@ -41,7 +41,6 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
             ],
         },
         indent=2,
-        ensure_ascii=False,
     )
 
 

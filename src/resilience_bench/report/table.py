@@ -65,7 +65,7 @@ def _print_block(block: Block, console: Console) -> None:
         title.append(f"  {block.description}", style="not bold dim")
     _print_wrapped(title, console)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", expand=False)
-    table.add_column("", width=LABEL_WIDTH, no_wrap=True, overflow="fold")
+    table.add_column("", width=LABEL_WIDTH, overflow="fold")
     headers = (f"{block.unit.name}/call", "overhead", "ratio", "±", "× fastest")
     for name, width in zip(headers, COLUMN_WIDTHS, strict=True):
         table.add_column(name, justify="right", min_width=width, no_wrap=True)

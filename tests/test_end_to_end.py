@@ -1,0 +1,167 @@
+"""The installed command on real workers: a user's own file, Ctrl-C, and kill -9 in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resilience_bench.session import PROFILES
+
+COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
+FILE = """
+import os, signal
+from resilience_bench import FAILS, PayloadError, Unsupported, scenario
+
+@scenario
+def bare(payload):
+    "Nothing around the call."
+    return payload
+
+@scenario
+def framed(payload):
+    def operation():
+        return payload()
+    return operation
+
+@scenario(outcomes=(FAILS,), raises=PayloadError)
+def failing(payload):
+    return payload
+
+@scenario
+async def awaited(payload):
+    return payload
+
+@scenario
+def impossible(payload):
+    raise Unsupported("there is no such thing")
+
+@scenario
+def deadly(payload):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder outside the project with a scenario file."""
+    (tmp_path / "mine.py").write_text(FILE)
+    return tmp_path
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the command in a folder."""
+    return subprocess.Popen(
+        [COMMAND, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def shown(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The cases of a results file, as the JSON of show has them."""
+    process = start(folder, "show", name, "--format", "json")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return {entry["case"]: entry for entry in json.loads(out)["cases"]}
+
+
+def wait_for_a_worker(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a running command has written the samples of its first worker."""
+    for _ in range(600):
+        # The file is replaced as a whole, so it is never half there.
+        if path.exists() and json.loads(path.read_text())["workers"]:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    pytest.fail(f"{path} was not written")
+
+
+def test_a_users_file_is_measured_with_what_becomes_of_every_case(folder: Path) -> None:
+    """A file outside the project is measured; a case that kills its worker costs only itself."""
+    process = start(folder, "run", "mine.py", "-o", "out.json")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1, err
+    assert "mine.bare" in out
+    cases = shown(folder, "out.json")
+    statuses = {name.partition(".")[2]: entry["status"] for name, entry in cases.items()}
+    assert statuses == {
+        "bare": "measured",
+        "framed": "measured",
+        "failing": "measured",
+        "awaited": "measured",
+        "impossible": "not available",
+        "deadly": "failed",
+    }
+    assert "SIGKILL" in cases["mine.deadly"]["reason"]
+    assert cases["mine.framed"]["overhead_ns"]["value"] > 0
+    assert cases["mine.framed"]["latency_ns"]["value"] > cases["mine.bare"]["latency_ns"]["value"]
+    assert cases["mine.bare"]["workers"] == PROFILES["quick"].workers
+
+
+def test_ctrl_c_stops_at_once_and_keeps_what_was_measured(folder: Path) -> None:
+    """After an interrupt the file has the finished workers, and the command says where it is."""
+    process = start(folder, "run", "mine.py", "--profile", "thorough", "-o", "out.json")
+    wait_for_a_worker(folder / "out.json", process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; what was measured is in out.json" in err
+    assert "Traceback" not in err
+    stored = json.loads((folder / "out.json").read_text())
+    assert not stored["complete"]
+    assert 1 <= len(stored["workers"]) < 100
+
+
+def test_kill_9_of_the_parent_leaves_a_whole_file_and_no_worker(folder: Path) -> None:
+    """Whoever kills the command finds the finished workers in the file, and nothing running."""
+    process = start(folder, "run", "mine.py", "--profile", "thorough", "-o", "out.json")
+    wait_for_a_worker(folder / "out.json", process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.communicate()
+    assert shown(folder, "out.json")["mine.bare"]["status"] == "measured"
+    for child in children:
+        for _ in range(200):
+            if not Path(f"/proc/{child}").exists():
+                break
+            time.sleep(0.05)
+        else:
+            pytest.fail("a worker was left behind")
+    assert [path.name for path in folder.glob(".*.tmp")] == []
+
+
+def test_kill_9_of_a_worker_costs_a_retry(folder: Path) -> None:
+    """A worker that is killed once is started again, and nothing is missing in the end."""
+    process = start(folder, "run", "mine.py", "mine.bare", "mine.framed", "-o", "out.json")
+    wait_for_a_worker(folder / "out.json", process)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    for _ in range(200):
+        if process.poll() is None and (running := children.read_text().split()):
+            os.kill(int(running[0]), signal.SIGKILL)
+            break
+        time.sleep(0.01)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert {entry["workers"] for entry in shown(folder, "out.json").values()} == {
+        PROFILES["quick"].workers
+    }
+
+
+def test_reading_only_the_head_of_the_output_is_no_error(folder: Path) -> None:
+    """``resilience-bench list | head -1`` ends quietly."""
+    script = f"{COMMAND} list mine.py | head -1"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "mine.bare\n"
+    assert done.stderr == ""
