@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from resilience_bench._model import Samples
 from resilience_bench.statistics import (
     TRIMMED,
+    at_best_speed,
     centre,
     intervals,
     locations_ns,
@@ -63,6 +64,37 @@ def test_a_slow_machine_changes_the_nanoseconds_and_not_the_ratio() -> None:
     assert measured.quantities["ratio"].value == pytest.approx(2.0)
     assert measured.quantities["ratio"].high == pytest.approx(2.0)
     assert measured.quantities["latency_ns"].high > 1000.0
+
+
+def test_workers_at_another_speed_are_set_aside() -> None:
+    """Where the machine changed its speed during a run, the workers at its best speed count."""
+    slow = [
+        make_worker(8 + i, {CASE.name: 3000.0}, reference=make_samples(2 * REFERENCE_NS))
+        for i in range(6)
+    ]
+    result = measured_result({CASE: 1000.0}, workers=7)
+    [measured] = measure(replace(result, workers=(*slow, *result.workers)))
+    assert measured.workers == 7
+    assert measured.quantities["ratio"].value == pytest.approx(2.0)
+    assert measured.quantities["latency_ns"].high == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize(
+    ("references", "kept"),
+    [
+        ([100, 101, 102, 200, 110], [True, True, True, False, True]),
+        ([50, 100, 101, 102], [True, True, True, True]),
+        ([100, 200], [True, True]),
+        ([100], [True]),
+        ([], []),
+        ([float("nan"), 100, 100, 100], [True, True, True, True]),
+    ],
+)
+def test_best_speed_is_that_of_the_third_best_worker(
+    references: list[float], kept: list[bool]
+) -> None:
+    """One lucky worker does not set the pace, and few workers are all kept."""
+    assert at_best_speed(references) == kept
 
 
 def test_measurements_come_in_the_order_of_the_file_without_what_has_no_samples() -> None:

@@ -27,11 +27,16 @@ from resilience_bench.environment import current_environment
 from resilience_bench.launcher import ProcessLauncher
 from resilience_bench.selection import select
 from resilience_bench.session import PROFILES, Session
-from resilience_bench.statistics import LOCATION_QUANTILE, centre
+from resilience_bench.statistics import (
+    LOCATION_QUANTILE,
+    at_best_speed,
+    centre,
+    locations_ns,
+)
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Locate = Callable[[Samples, Samples], float]
-Centre = Callable[[Values], float]
+Centre = Callable[[Values, Sequence[float]], float]
 
 
 def _per_call(samples: Samples) -> Values:
@@ -60,9 +65,12 @@ LOCATIONS: Final[dict[str, Locate]] = {
     "25 % / 25 % quantile": _divided(lambda values: np.quantile(values, 0.25)),
 }
 CENTRES: Final[dict[str, Centre]] = {
-    "mean": lambda values: float(np.mean(values)),
-    "median": lambda values: float(np.median(values)),
-    "tool": lambda values: float(centre(values)),
+    "mean": lambda values, _references: float(np.mean(values)),
+    "median": lambda values, _references: float(np.median(values)),
+    "middle third": lambda values, _references: float(centre(values)),
+    "the same, at best speed": lambda values, references: float(
+        centre(values[at_best_speed(references)])
+    ),
 }
 
 
@@ -103,12 +111,15 @@ def variation(runs: Sequence[Sequence[WorkerRecord]], locate: Locate, middle: Ce
     """The coefficient of variation between runs in per cent, one value a case."""
     estimates: dict[str, list[float]] = {}
     for workers in runs:
-        located: dict[str, list[float]] = {}
+        located: dict[str, list[tuple[float, float]]] = {}
         for worker in workers:
+            [reference_ns] = locations_ns([worker.reference])
             for name, samples in worker.operations.items():
-                located.setdefault(name, []).append(locate(samples, worker.reference))
-        for name, values in located.items():
-            estimates.setdefault(name, []).append(middle(np.asarray(values)))
+                number = locate(samples, worker.reference)
+                located.setdefault(name, []).append((number, reference_ns))
+        for name, pairs in located.items():
+            values, references = zip(*pairs, strict=True)
+            estimates.setdefault(name, []).append(middle(np.asarray(values), references))
     table = np.asarray([values for values in estimates.values() if len(values) == len(runs)])
     spread: Values = 100 * table.std(axis=1, ddof=1) / table.mean(axis=1)
     return spread
@@ -118,7 +129,7 @@ def _print_table(title: str, runs: Sequence[Sequence[WorkerRecord]], console: Co
     table = Table(title=title, title_justify="left")
     table.add_column("a worker's location")
     for name in CENTRES:
-        table.add_column(f"{name} of workers\nmedian case / 9 in 10", justify="right")
+        table.add_column(f"{name}\nmedian case / 9 in 10", justify="right")
     for label, locate in LOCATIONS.items():
         spreads = [variation(runs, locate, middle) for middle in CENTRES.values()]
         cells = [f"{np.median(each):.2f} / {np.quantile(each, 0.9):.2f}" for each in spreads]

@@ -17,6 +17,10 @@ Values = np.ndarray[Any, np.dtype[np.float64]]
 
 LOCATION_QUANTILE: Final = 0.10
 """Where among its samples a worker's number is taken: low, because noise only ever adds time."""
+SAME_SPEED: Final = 1.15
+"""Workers whose reference takes so many times the best one's, or less, met the same machine."""
+BEST_OF: Final = 3
+"""The best reference is the third lowest, so that one lucky worker does not set the pace."""
 TRIMMED: Final = 1 / 3
 """The part of the workers' numbers that the centre leaves out at either end."""
 CONFIDENCE: Final = 0.95
@@ -77,7 +81,23 @@ def _measured(result: Result) -> Iterator[tuple[CaseRecord, list[_Located]]]:
     for record in result.cases:
         workers = by_case.get(record.case.name)
         if workers and record.status != "broken":
-            yield record, workers
+            same = at_best_speed([worker.reference_ns for worker in workers])
+            yield record, [worker for worker, kept in zip(workers, same, strict=True) if kept]
+
+
+def at_best_speed(references_ns: Sequence[float]) -> list[bool]:
+    """Which workers met the machine at the best speed that it had during the run.
+
+    A virtual processor runs at two speeds, as its sibling thread is idle or busy, and keeps one for
+    seconds. The ratio takes most of the difference out, but not all: code is slowed down by 1.2 to
+    1.8 times, each piece by its own factor. So workers at another speed are set aside.
+
+    Args:
+        references_ns: The location of the reference in each worker.
+    """
+    finite = sorted(filter(math.isfinite, references_ns))
+    best = finite[min(BEST_OF, len(finite)) - 1] if finite else math.inf
+    return [not reference > SAME_SPEED * best for reference in references_ns]
 
 
 def _located(result: Result) -> list[_Located]:

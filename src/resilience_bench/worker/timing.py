@@ -176,7 +176,8 @@ def run_rounds(subjects: Sequence[Subject], rounds: int, between: Callable[[], N
     """Sample all subjects in interleaved rounds, so that whatever the machine does hits all alike.
 
     A subject that wants fewer samples than there are rounds is visited in evenly spread rounds.
-    Garbage collection is off while sampling; what cases leave behind is collected between rounds.
+    Garbage collection is off while sampling. What an operation leaves behind is collected after its
+    sample: garbage that piles up over a round makes the next sample fault new memory in.
 
     Args:
         subjects: What to sample, in the order of a round.
@@ -192,7 +193,7 @@ def run_rounds(subjects: Sequence[Subject], rounds: int, between: Callable[[], N
                 due = (turn + 1) * subject.wanted // rounds
                 if due > len(subject.elapsed_ns):
                     subject.take()
-            gc.collect(1)
+                    gc.collect(1)
             between()
     finally:
         gc.enable()
