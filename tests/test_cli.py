@@ -267,7 +267,11 @@ def test_results_file_holds_what_the_result_depends_on(run: Run, tmp_path: Path)
     assert environment["cpu_count"] >= 1
     assert {"python", "python_build", "cpu_model", "os"} <= set(environment)
     worker = stored["workers"][0]
-    assert worker["operations"][PYBREAKER] == {"calls": 10, "elapsed_ns": [10000] * 4}
+    assert worker["operations"][PYBREAKER] == {
+        "calls": 10,
+        "elapsed_ns": [10000] * 4,
+        "beside": [],
+    }
     assert worker["hash_seed"] == stored["seeds"][0] == 0
 
 

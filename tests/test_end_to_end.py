@@ -75,6 +75,11 @@ def shown(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     return {entry["case"]: entry for entry in json.loads(out)["cases"]}
 
 
+def measured_by(path: Path, name: str) -> int:
+    """How many workers' samples of a case a results file holds."""
+    return sum(name in worker["operations"] for worker in json.loads(path.read_text())["workers"])
+
+
 def wait_for_a_worker(path: Path, process: subprocess.Popen[str]) -> None:
     """Wait until a running command has written the samples of its first worker."""
     for _ in range(600):
@@ -105,7 +110,7 @@ def test_a_users_file_is_measured_with_what_becomes_of_every_case(folder: Path) 
     assert "SIGKILL" in cases["mine.deadly"]["reason"]
     assert cases["mine.framed"]["overhead_ns"]["value"] > 0
     assert cases["mine.framed"]["latency_ns"]["value"] > cases["mine.bare"]["latency_ns"]["value"]
-    assert cases["mine.bare"]["workers"] == PROFILES["quick"].workers
+    assert measured_by(folder / "out.json", "mine.bare") == PROFILES["quick"].workers
 
 
 def test_ctrl_c_stops_at_once_and_keeps_what_was_measured(folder: Path) -> None:
@@ -152,9 +157,7 @@ def test_kill_9_of_a_worker_costs_a_retry(folder: Path) -> None:
         time.sleep(0.01)
     process.communicate(timeout=120)
     assert process.returncode == 0
-    assert {entry["workers"] for entry in shown(folder, "out.json").values()} == {
-        PROFILES["quick"].workers
-    }
+    assert measured_by(folder / "out.json", "mine.framed") == PROFILES["quick"].workers
 
 
 def test_reading_only_the_head_of_the_output_is_no_error(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience_bench._model import Samples
+from resilience_bench._model import Samples, WorkerRecord
 from resilience_bench.statistics import (
     TRIMMED,
-    at_best_speed,
     centre,
     intervals,
     locations_ns,
@@ -20,6 +20,7 @@ from resilience_bench.statistics import (
     times_fastest,
 )
 from tests.factories import (
+    CONTROL,
     CONTROL_NS,
     REFERENCE_NS,
     make_case,
@@ -66,35 +67,40 @@ def test_a_slow_machine_changes_the_nanoseconds_and_not_the_ratio() -> None:
     assert measured.quantities["latency_ns"].high > 1000.0
 
 
-def test_workers_at_another_speed_are_set_aside() -> None:
-    """Where the machine changed its speed during a run, the workers at its best speed count."""
-    slow = [
-        make_worker(8 + i, {CASE.name: 3000.0}, reference=make_samples(2 * REFERENCE_NS))
-        for i in range(6)
-    ]
-    result = measured_result({CASE: 1000.0}, workers=7)
-    [measured] = measure(replace(result, workers=(*slow, *result.workers)))
-    assert measured.workers == 7
-    assert measured.quantities["ratio"].value == pytest.approx(2.0)
-    assert measured.quantities["latency_ns"].high == pytest.approx(1000.0)
+def changing(index: int, slow: Sequence[int]) -> WorkerRecord:
+    """A worker whose reference takes twice as long in some samples, and the operation thrice."""
+    reference = [100 * (2 if i in slow else 1) for i in range(12)]
+    elapsed = [1000 * (3 if {i, i + 1} & set(slow) else 1) for i in range(11)]
+    return make_worker(
+        index,
+        {},
+        reference=Samples(1, tuple(reference)),
+        controls={CONTROL: Samples(1, (50,) * 11, tuple(range(11)))},
+        operations={CASE.name: Samples(1, tuple(elapsed), tuple(range(11)))},
+    )
 
 
 @pytest.mark.parametrize(
-    ("references", "kept"),
-    [
-        ([100, 101, 102, 200, 110], [True, True, True, False, True]),
-        ([50, 100, 101, 102], [True, True, True, True]),
-        ([100, 200], [True, True]),
-        ([100], [True]),
-        ([], []),
-        ([float("nan"), 100, 100, 100], [True, True, True, True]),
-    ],
+    ("slow", "workers"),
+    [([()] * 8, 8), ([(), (), (), (), range(12), range(12)], 4), ([range(1, 9)] * 6, 6)],
+    ids=["never", "in two workers", "most of the time"],
 )
-def test_best_speed_is_that_of_the_third_best_worker(
-    references: list[float], kept: list[bool]
-) -> None:
-    """One lucky worker does not set the pace, and few workers are all kept."""
-    assert at_best_speed(references) == kept
+def test_samples_at_another_speed_are_set_aside(slow: list[Sequence[int]], workers: int) -> None:
+    """Where the machine changes its speed, the samples at its best speed count, and no others."""
+    made = [changing(index, each) for index, each in enumerate(slow)]
+    [measured] = measure(make_result([make_record(CASE)], made))
+    values = [measured.quantities[name] for name in ("latency_ns", "overhead_ns", "ratio")]
+    assert [each.value for each in values] == pytest.approx([1000.0, 950.0, 10.0])
+    assert [each.high for each in values] == pytest.approx([1000.0, 950.0, 10.0])
+    assert measured.workers == workers
+
+
+def test_a_machine_that_never_keeps_its_speed_is_measured_all_the_same() -> None:
+    """With too few samples at the best speed, all samples of all workers are used."""
+    made = [changing(index, range(0, 12, 2)) for index in range(6)]
+    [measured] = measure(make_result([make_record(CASE)], made))
+    assert measured.workers == 6
+    assert measured.quantities["latency_ns"].value == pytest.approx(3000.0)
 
 
 def test_measurements_come_in_the_order_of_the_file_without_what_has_no_samples() -> None:
@@ -177,7 +183,7 @@ def test_few_workers_wide_intervals_and_coarse_clocks_are_warned_of() -> None:
         (few, "only 3 workers; need at least 5"),
         (wide, "more than 5%"),
         (ticks, "clock too coarse"),
-        (sparse, "only 2 samples in a worker"),
+        (sparse, "only 2 samples a worker"),
     ):
         assert any(part in warning for warning in measured.warnings), part
 

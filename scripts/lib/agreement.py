@@ -106,7 +106,6 @@ def lowest(rounds: Sequence[Nanoseconds]) -> Nanoseconds:
 @click.option("--output", type=click.Path(path_type=Path), default=ROOT / "docs" / "agreement.md")
 def main(rounds: int, output: Path) -> None:
     """Measure with each tool in turn, and write the page."""
-    sys.path.insert(0, str(ROOT))
     console = Console(stderr=True)
     seen: dict[str, list[Nanoseconds]] = {name: [] for name in TOOLS}
     with tempfile.TemporaryDirectory() as folder:

@@ -31,12 +31,11 @@ from resilience_bench.statistics import (
     LOCATION_QUANTILE,
     at_best_speed,
     centre,
-    locations_ns,
 )
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Locate = Callable[[Samples, Samples], float]
-Centre = Callable[[Values, Sequence[float]], float]
+Centre = Callable[[Values], float]
 
 
 def _per_call(samples: Samples) -> Values:
@@ -65,12 +64,13 @@ LOCATIONS: Final[dict[str, Locate]] = {
     "25 % / 25 % quantile": _divided(lambda values: np.quantile(values, 0.25)),
 }
 CENTRES: Final[dict[str, Centre]] = {
-    "mean": lambda values, _references: float(np.mean(values)),
-    "median": lambda values, _references: float(np.median(values)),
-    "middle third": lambda values, _references: float(centre(values)),
-    "the same, at best speed": lambda values, references: float(
-        centre(values[at_best_speed(references)])
-    ),
+    "mean": lambda values: float(np.mean(values)),
+    "median": lambda values: float(np.median(values)),
+    "middle third": lambda values: float(centre(values)),
+}
+SPEEDS: Final[dict[str, Callable[[Sequence[WorkerRecord]], Sequence[WorkerRecord]]]] = {
+    "all samples": lambda workers: workers,
+    "at best speed": at_best_speed,
 }
 
 
@@ -111,15 +111,12 @@ def variation(runs: Sequence[Sequence[WorkerRecord]], locate: Locate, middle: Ce
     """The coefficient of variation between runs in per cent, one value a case."""
     estimates: dict[str, list[float]] = {}
     for workers in runs:
-        located: dict[str, list[tuple[float, float]]] = {}
+        located: dict[str, list[float]] = {}
         for worker in workers:
-            [reference_ns] = locations_ns([worker.reference])
             for name, samples in worker.operations.items():
-                number = locate(samples, worker.reference)
-                located.setdefault(name, []).append((number, reference_ns))
-        for name, pairs in located.items():
-            values, references = zip(*pairs, strict=True)
-            estimates.setdefault(name, []).append(middle(np.asarray(values), references))
+                located.setdefault(name, []).append(locate(samples, worker.reference))
+        for name, values in located.items():
+            estimates.setdefault(name, []).append(middle(np.asarray(values)))
     table = np.asarray([values for values in estimates.values() if len(values) == len(runs)])
     spread: Values = 100 * table.std(axis=1, ddof=1) / table.mean(axis=1)
     return spread
@@ -127,13 +124,17 @@ def variation(runs: Sequence[Sequence[WorkerRecord]], locate: Locate, middle: Ce
 
 def _print_table(title: str, runs: Sequence[Sequence[WorkerRecord]], console: Console) -> None:
     table = Table(title=title, title_justify="left")
+    table.add_column("samples")
     table.add_column("a worker's location")
     for name in CENTRES:
-        table.add_column(f"{name}\nmedian case / 9 in 10", justify="right")
-    for label, locate in LOCATIONS.items():
-        spreads = [variation(runs, locate, middle) for middle in CENTRES.values()]
-        cells = [f"{np.median(each):.2f} / {np.quantile(each, 0.9):.2f}" for each in spreads]
-        table.add_row(label, *cells)
+        table.add_column(f"{name} of workers", justify="right")
+    for speed, select_samples in SPEEDS.items():
+        selected = [select_samples(workers) for workers in runs]
+        for label, locate in LOCATIONS.items():
+            spreads = [variation(selected, locate, middle) for middle in CENTRES.values()]
+            cells = [f"{np.median(each):.2f} / {np.quantile(each, 0.9):.2f}" for each in spreads]
+            table.add_row(speed, label, *cells)
+        table.add_section()
     console.print(table)
 
 
@@ -144,7 +145,7 @@ def _print_table(title: str, runs: Sequence[Sequence[WorkerRecord]], console: Co
 @click.option("--output", type=click.Path(path_type=Path), help="Also write what is printed here.")
 def main(selectors: tuple[str, ...], runs: int, profile: str, output: Path | None) -> None:
     """Print the variation between runs, in per cent, per estimator and condition."""
-    console = Console(record=True, width=100)
+    console = Console(record=True, width=110)
     environment = current_environment()
     today = dt.datetime.now(dt.UTC).date()
     console.print(
@@ -161,7 +162,7 @@ def main(selectors: tuple[str, ...], runs: int, profile: str, output: Path | Non
         seconds = [took for _, took in measured]
         heading = (
             f"\n{title}: {min(seconds):.1f} to {max(seconds):.1f} s of measuring a run; "
-            "coefficient of variation between runs, %"
+            "coefficient of variation between runs, %: median case / 9 cases in 10"
         )
         _print_table(heading, [workers for workers, _ in measured], console)
     if output is not None:

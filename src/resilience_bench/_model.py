@@ -52,10 +52,15 @@ class CaseInfo:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The samples of one operation in one worker: ``elapsed_ns[i]`` is for ``calls`` calls."""
+    """The samples of one operation in one worker: ``elapsed_ns[i]`` is for ``calls`` calls.
+
+    ``elapsed_ns[i]`` was taken after the reference's sample ``beside[i]`` and before its next one;
+    ``beside`` is empty for the reference itself.
+    """
 
     calls: int
     elapsed_ns: tuple[int, ...]
+    beside: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,9 +223,11 @@ def _check_worker(path: Path, key: str, worker: WorkerRecord, controls: dict[str
     _check_samples(path, f"{key}.reference", worker.reference, least=1)
     for name, samples in worker.controls.items():
         _check_samples(path, f"{key}.controls.{name}", samples)
+        _check_beside(path, f"{key}.controls.{name}", samples, len(worker.reference.elapsed_ns))
     for name, samples in worker.operations.items():
         where = f"{key}.operations.{name}"
         _check_samples(path, where, samples)
+        _check_beside(path, where, samples, len(worker.reference.elapsed_ns))
         if name not in controls:
             _refuse(path, where, "expected one of the names in cases, found another")
         if controls[name] not in worker.controls:
@@ -241,3 +243,13 @@ def _check_samples(path: Path, key: str, samples: Samples, *, least: int = 0) ->
         if not least <= elapsed <= LARGEST:
             complaint = f"expected {least} or more nanoseconds, found {_brief(elapsed)}"
             _refuse(path, f"{key}.elapsed_ns[{position}]", complaint)
+
+
+def _check_beside(path: Path, key: str, samples: Samples, references: int) -> None:
+    if samples.beside and len(samples.beside) != len(samples.elapsed_ns):
+        found = f"found {len(samples.beside)} for {len(samples.elapsed_ns)} samples"
+        _refuse(path, f"{key}.beside", f"expected as many numbers as there are samples, {found}")
+    for position, beside in enumerate(samples.beside):
+        if not 0 <= beside < references:
+            expected = f"expected a sample of the reference, from 0 to {references - 1}"
+            _refuse(path, f"{key}.beside[{position}]", f"{expected}, found {_brief(beside)}")

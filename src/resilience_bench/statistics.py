@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from resilience_bench._model import Case, CaseRecord, Measurement, Quantity, Result, Samples
+from resilience_bench._model import (
+    Case,
+    CaseRecord,
+    Measurement,
+    Quantity,
+    Result,
+    Samples,
+    WorkerRecord,
+)
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 LOCATION_QUANTILE: Final = 0.10
 """Where among its samples a worker's number is taken: low, because noise only ever adds time."""
 SAME_SPEED: Final = 1.15
-"""Workers whose reference takes so many times the best one's, or less, met the same machine."""
+"""A reference that takes so many times the best pace, or less, met the machine at its best."""
 BEST_OF: Final = 3
-"""The best reference is the third lowest, so that one lucky worker does not set the pace."""
+"""The best pace is the third lowest of the workers', so that one lucky worker does not set it."""
+FEWEST_AT_SPEED: Final = 3
+"""An operation with fewer samples at the best speed is left out of a worker."""
 TRIMMED: Final = 1 / 3
 """The part of the workers' numbers that the centre leaves out at either end."""
 CONFIDENCE: Final = 0.95
@@ -28,8 +39,8 @@ RESAMPLES: Final = 2000
 SEED: Final = 20150823
 """Fixed, so that the same file always shows the same interval."""
 FEWEST_WORKERS: Final = 5
-FEWEST_SAMPLES: Final = 10
-"""With fewer, the 10 % quantile hangs on the two lowest samples."""
+FEWEST_SAMPLES: Final = 5
+"""With fewer in each worker, the 10 % quantile is all but the lowest."""
 WIDE: Final = 0.05
 """The share of its value that an interval may span without a warning."""
 FEWEST_TICKS: Final = 1000
@@ -73,38 +84,78 @@ def measure(result: Result) -> list[Measurement]:
 
 
 def _measured(result: Result) -> Iterator[tuple[CaseRecord, list[_Located]]]:
+    steady = _by_case(at_best_speed(result.workers))
+    everything = _by_case(result.workers)
+    for record in result.cases:
+        workers = everything.get(record.case.name, [])
+        kept = steady.get(record.case.name, [])
+        if workers and record.status != "broken":
+            # A machine that never kept its best speed for long leaves us with what there is.
+            yield record, kept if len(kept) >= min(BEST_OF, len(workers)) else workers
+
+
+def _by_case(workers: Sequence[WorkerRecord]) -> dict[str, list[_Located]]:
     by_case: dict[str, list[_Located]] = {}
-    for worker in _located(result):
+    for worker in _located(workers):
         for name, location_ns in worker.operations_ns.items():
             if math.isfinite(location_ns):
                 by_case.setdefault(name, []).append(worker)
-    for record in result.cases:
-        workers = by_case.get(record.case.name)
-        if workers and record.status != "broken":
-            same = at_best_speed([worker.reference_ns for worker in workers])
-            yield record, [worker for worker, kept in zip(workers, same, strict=True) if kept]
+    return by_case
 
 
-def at_best_speed(references_ns: Sequence[float]) -> list[bool]:
-    """Which workers met the machine at the best speed that it had during the run.
+def at_best_speed(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
+    """The workers with those of their samples that met the machine at its best speed.
 
     A virtual processor runs at two speeds, as its sibling thread is idle or busy, and keeps one for
-    seconds. The ratio takes most of the difference out, but not all: code is slowed down by 1.2 to
-    1.8 times, each piece by its own factor. So workers at another speed are set aside.
+    milliseconds or for minutes. The ratio takes most of the difference out, but not all: code is
+    slowed down by 1.2 to 1.8 times, each piece by its own factor. So a sample counts if the
+    reference ran at its best speed just before it and just after it, give or take `SAME_SPEED`. An
+    operation with too few such samples in a worker is left out of that worker.
 
     Args:
-        references_ns: The location of the reference in each worker.
+        workers: All workers of a run; samples that do not say what they were taken beside are kept.
     """
-    finite = sorted(filter(math.isfinite, references_ns))
-    best = finite[min(BEST_OF, len(finite)) - 1] if finite else math.inf
-    return [not reference > SAME_SPEED * best for reference in references_ns]
+    paces = sorted(filter(math.isfinite, locations_ns([each.reference for each in workers])))
+    if not paces:
+        return list(workers)
+    limit_ns = SAME_SPEED * paces[min(BEST_OF, len(paces)) - 1]
+    return [_steady(worker, limit_ns) for worker in workers]
 
 
-def _located(result: Result) -> list[_Located]:
+def _steady(worker: WorkerRecord, limit_ns: float) -> WorkerRecord:
+    reference = worker.reference
+    is_fast = [elapsed <= limit_ns * reference.calls for elapsed in reference.elapsed_ns]
+    if all(is_fast):
+        return worker
+    # A sample lies between two of the reference; after the last one there is no second.
+    is_fast.append(True)
+    between = [before and after for before, after in itertools.pairwise(is_fast)]
+    return replace(
+        worker,
+        reference=_kept(reference, is_fast),
+        controls=_steady_samples(worker.controls, between),
+        operations=_steady_samples(worker.operations, between),
+    )
+
+
+def _steady_samples(samples: Mapping[str, Samples], between: Sequence[bool]) -> dict[str, Samples]:
+    found = {}
+    for name, each in samples.items():
+        kept = _kept(each, [between[beside] for beside in each.beside]) if each.beside else each
+        if len(kept.elapsed_ns) >= min(FEWEST_AT_SPEED, len(each.elapsed_ns)):
+            found[name] = kept
+    return found
+
+
+def _kept(samples: Samples, mask: Sequence[bool]) -> Samples:
+    return replace(samples, elapsed_ns=tuple(itertools.compress(samples.elapsed_ns, mask)))
+
+
+def _located(workers: Sequence[WorkerRecord]) -> list[_Located]:
     # All at once, because a call of numpy costs more than one quantile.
     flat = [
         samples
-        for worker in result.workers
+        for worker in workers
         for samples in (worker.reference, *worker.controls.values(), *worker.operations.values())
     ]
     locations = iter(locations_ns(flat))
@@ -116,7 +167,7 @@ def _located(result: Result) -> list[_Located]:
             {key: next(locations) for key in worker.controls},
             {name: next(locations) for name in worker.operations},
         )
-        for worker in result.workers
+        for worker in workers
     ]
 
 
@@ -241,7 +292,7 @@ def _measurement(
     counts = [len(worker.operations[name].elapsed_ns) for worker in workers]
     warnings = (
         *_warnings_of_workers(len(workers), quantities),
-        *_warnings_of_samples(name, workers, min(counts)),
+        *_warnings_of_samples(name, workers, sum(counts)),
     )
     return Measurement(case, quantities, len(workers), sum(counts), warnings)
 
@@ -261,10 +312,10 @@ def _warnings_of_workers(workers: int, quantities: Mapping[str, Quantity]) -> It
         yield "no ratio: the clock is too coarse for the reference"
 
 
-def _warnings_of_samples(name: str, workers: Sequence[_Located], fewest: int) -> Iterator[str]:
-    if fewest < FEWEST_SAMPLES:
-        counted = f"{fewest} sample{'s' if fewest > 1 else ''}"
-        yield f"only {counted} in a worker; need at least {FEWEST_SAMPLES} for the 10 % quantile"
+def _warnings_of_samples(name: str, workers: Sequence[_Located], samples: int) -> Iterator[str]:
+    if samples < FEWEST_SAMPLES * len(workers):
+        mean = samples / len(workers)
+        yield f"only {mean:.0f} samples a worker; the 10 % quantile wants {FEWEST_SAMPLES}"
     ticks = min(
         worker.operations_ns[name] * worker.operations[name].calls / worker.resolution_ns
         if worker.resolution_ns > 0

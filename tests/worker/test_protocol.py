@@ -29,7 +29,7 @@ SAMPLED = '{"message": "Sampled", "kind": "operation", "name": "x", "samples": %
         Problem("f.py:3: SyntaxError: bad"),
         Starting("f.s"),
         Status("f.s", "broken", "why\nnot", "1xreturns"),
-        Sampled("operation", "f.s", Samples(3, (1, 2))),
+        Sampled("operation", "f.s", Samples(3, (1, 2), (0, 4))),
         Done(1.0),
     ],
 )
@@ -58,10 +58,10 @@ def test_plan_survives() -> None:
         '{"message": "Nonsense"}',
         '{"message": "Done", "extra": 1}',
         SAMPLED % "3",
-        SAMPLED % '{"calls": 0, "elapsed_ns": [1]}',
-        SAMPLED % '{"calls": 1, "elapsed_ns": []}',
-        SAMPLED % '{"calls": 1, "elapsed_ns": [-1]}',
-        SAMPLED % '{"calls": 1, "elapsed_ns": [NaN]}',
+        SAMPLED % '{"calls": 0, "elapsed_ns": [1], "beside": []}',
+        SAMPLED % '{"calls": 1, "elapsed_ns": [], "beside": []}',
+        SAMPLED % '{"calls": 1, "elapsed_ns": [-1], "beside": []}',
+        SAMPLED % '{"calls": 1, "elapsed_ns": [NaN], "beside": []}',
     ],
 )
 def test_rubbish_is_told_apart(line: str) -> None:

@@ -137,6 +137,9 @@ def test_references_are_spread_between_the_subjects() -> None:
         return Subject(name, lambda _calls, _warm: order.append(name) or len(order), wanted=2)
 
     references = [subject("R"), subject("R")]
-    run_rounds(spread(references, [subject(name) for name in "abcd"]), 2, lambda: None)
+    others = [subject(name) for name in "abcd"]
+    run_rounds(spread(references, others), 2, lambda: None, references)
     assert "".join(order) == "RabRcdRabRcd"
     assert merged(references).elapsed_ns == (1, 4, 7, 10)
+    assert [each.samples().beside for each in others] == [(0, 2), (0, 2), (1, 3), (1, 3)]
+    assert merged(references).beside == ()

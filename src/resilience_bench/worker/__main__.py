@@ -121,7 +121,8 @@ class _Worker:
             calibrate(subject, plan.sample_ns, plan.samples, plan.case_ns, plan.fewest_samples)
         self._say(protocol.Starting(""))
         references = self._references(len(subjects), runner)
-        run_rounds(spread(references, subjects), plan.samples, self._end_if_orphaned)
+        order = spread(references, subjects)
+        run_rounds(order, plan.samples, self._end_if_orphaned, references)
         self._say(protocol.Sampled("reference", "reference", merged(references)))
         for key, control in controls.items():
             self._say(protocol.Sampled("control", key, control.samples()))

@@ -123,7 +123,7 @@ def decode(line: str) -> Message:
     return message
 
 
-def _samples(calls: int, elapsed_ns: list[int]) -> Samples:
+def _samples(calls: int, elapsed_ns: list[int], beside: list[int]) -> Samples:
     if (
         calls < 1
         or not elapsed_ns
@@ -131,7 +131,7 @@ def _samples(calls: int, elapsed_ns: list[int]) -> Samples:
     ):
         message = f"samples with calls={calls!r}"
         raise ValueError(message)
-    return Samples(calls, tuple(elapsed_ns))
+    return Samples(calls, tuple(elapsed_ns), tuple(beside))
 
 
 def _info(case: dict[str, Any], distributions: list[str], **rest: Any) -> CaseInfo:

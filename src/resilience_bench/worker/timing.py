@@ -100,7 +100,7 @@ async def _sample_async_raising(operation: Operation, calls: int, warm: int) -> 
     return clock() - start
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Subject:
     """Something that is sampled in every round: the reference, a control or an operation."""
 
@@ -110,6 +110,7 @@ class Subject:
     warm: int = 1
     wanted: int = 0
     elapsed_ns: list[int] = field(default_factory=list)
+    beside: list[int] = field(default_factory=list)
 
     def take(self) -> None:
         """Take one sample."""
@@ -117,7 +118,7 @@ class Subject:
 
     def samples(self) -> Samples:
         """What was sampled so far."""
-        return Samples(self.calls, tuple(self.elapsed_ns))
+        return Samples(self.calls, tuple(self.elapsed_ns), tuple(self.beside))
 
 
 def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewest: int) -> None:
@@ -172,7 +173,12 @@ def merged(subjects: Sequence[Subject]) -> Samples:
     return Samples(subjects[0].calls, tuple(itertools.chain.from_iterable(rounds)))
 
 
-def run_rounds(subjects: Sequence[Subject], rounds: int, between: Callable[[], None]) -> None:
+def run_rounds(
+    subjects: Sequence[Subject],
+    rounds: int,
+    between: Callable[[], None],
+    references: Sequence[Subject] = (),
+) -> None:
     """Sample all subjects in interleaved rounds, so that whatever the machine does hits all alike.
 
     A subject that wants fewer samples than there are rounds is visited in evenly spread rounds.
@@ -183,10 +189,13 @@ def run_rounds(subjects: Sequence[Subject], rounds: int, between: Callable[[], N
         subjects: What to sample, in the order of a round.
         rounds: How many rounds.
         between: Called between rounds, outside every clock.
+        references: Those of the subjects that are the reference; the others note which of its
+            samples they were taken beside.
     """
     gc.collect()
     gc.freeze()
     gc.disable()
+    taken = 0
     try:
         for turn in range(rounds):
             for subject in subjects:
@@ -194,6 +203,10 @@ def run_rounds(subjects: Sequence[Subject], rounds: int, between: Callable[[], N
                 if due > len(subject.elapsed_ns):
                     subject.take()
                     gc.collect(1)
+                    if subject in references:
+                        taken += 1
+                    elif references:
+                        subject.beside.append(max(taken - 1, 0))
             between()
     finally:
         gc.enable()
