@@ -18,8 +18,8 @@ if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ] || ! "$PYTHON" -c '' 2>
   base="$(find_python)"
   echo "setting up .venv (once; about a minute)" >&2
   "$base" -m venv --clear .venv
-  "$PYTHON" -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-  "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+  "$PYTHON" -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements.lock
+  "$PYTHON" -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation \
     --editable .
   printf '%s\n' "$wanted" > .venv/installed
 fi

@@ -101,6 +101,6 @@ def _close_names(pattern: str, infos: Sequence[CaseInfo]) -> tuple[str, ...]:
 
 def _nothing_to_do(files: Sequence[Path], problems: Sequence[str]) -> str:
     if problems:
-        return f"nothing left to measure: {'; '.join(problems)}"
+        return f"nothing to measure: {'; '.join(problems)}"
     where = ", ".join(map(str, files))
     return f"no @scenario in {where}; see docs/scenarios.md for how to write one"

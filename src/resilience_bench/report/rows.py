@@ -35,7 +35,8 @@ class Unit:
 
     def text(self, ns: float) -> str:
         """A number of nanoseconds in this unit, without its name."""
-        return f"{ns / self.ns:,.{self.decimals}f}"
+        # Adding 0 turns the -0 of a rounded overhead into 0.
+        return f"{round(ns / self.ns, self.decimals) + 0.0:,.{self.decimals}f}"
 
 
 NANOSECONDS: Final = Unit("ns", 1, 0)
