@@ -107,10 +107,10 @@ def at_best_speed(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
     """The workers with those of their samples that met the machine at its best speed.
 
     A virtual processor runs at two speeds, as its sibling thread is idle or busy, and keeps one for
-    milliseconds or for minutes. The ratio takes most of the difference out, but not all: code is
-    slowed down by 1.2 to 1.8 times, each piece by its own factor. So a sample counts if the
-    reference ran at its best speed just before it and just after it, give or take `SAME_SPEED`. An
-    operation with too few such samples in a worker is left out of that worker.
+    milliseconds or for minutes. The ratio takes most of the difference out, but not all: each piece
+    of code is slowed down by a factor of its own. So a sample counts if the reference ran at its
+    best speed just before it and just after it, give or take `SAME_SPEED`. An operation with too
+    few such samples in a worker is left out of that worker.
 
     Args:
         workers: All workers of a run; samples that do not say what they were taken beside are kept.
