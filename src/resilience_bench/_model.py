@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+Signal = Literal["latency", "instructions", "allocations"]
+"""What is measured of a case."""
+
 Status = Literal["measured", "not installed", "not available", "broken", "failed", "interrupted"]
 """What became of a case; everything but ``measured`` comes with a reason."""
 
@@ -79,14 +82,68 @@ class WorkerRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What callgrind counted: ``instructions[i]`` for ``calls[i]`` calls, the second more."""
+
+    calls: tuple[int, int]
+    instructions: tuple[int, int]
+
+    @property
+    def per_call(self) -> float:
+        """Instructions per call: the slope, so that what surrounds the calls falls out."""
+        fewer, more = self.instructions
+        return (more - fewer) / (self.calls[1] - self.calls[0])
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionRecord:
+    """What one process under valgrind counted."""
+
+    index: int
+    hash_seed: int
+    started: str
+    ended: str
+    controls: dict[str, Counts] = field(default_factory=dict)
+    operations: dict[str, Counts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What one call of an operation does to memory, on average over ``calls`` calls.
+
+    ``kept`` stays allocated when the result is dropped, ``result`` is what the result itself
+    weighs (a breaker, a decorated function), ``peak`` is the most that a call holds at a time.
+    """
+
+    calls: int
+    kept_blocks: float
+    kept_bytes: float
+    result_blocks: float
+    result_bytes: float
+    peak_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationRecord:
+    """What one worker weighed."""
+
+    index: int
+    hash_seed: int
+    started: str
+    ended: str
+    operations: dict[str, Weight] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """What became of one case in a run."""
+    """What became of one case in a run; ``missing`` says which signals it lacks, and why."""
 
     case: Case
     status: Status
     reason: str = ""
     control: str = ""
     description: str = ""
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +171,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A results file: one run, with every raw sample."""
+    """A results file: one run, with every raw sample.
+
+    ``signals`` were asked for and could be measured; ``not_available`` says why others could not.
+    """
 
     schema: int
     tool_version: str
@@ -131,6 +191,10 @@ class Result:
     cases: tuple[CaseRecord, ...]
     workers: tuple[WorkerRecord, ...]
     notes: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ("latency",)
+    not_available: dict[str, str] = field(default_factory=dict)
+    instructions: tuple[InstructionRecord, ...] = ()
+    allocations: tuple[AllocationRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +215,87 @@ class Measurement:
     workers: int
     samples: int
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What is acceptable of one quantity of a case, and what that rests on.
+
+    ``spread`` is (largest - smallest) / middle of the values of the runs. ``reason`` was given by
+    the person who let the range get looser or higher.
+    """
+
+    expected: float
+    low: float
+    high: float
+    runs: int
+    workers: int
+    spread: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What is acceptable in one environment; ``ranges`` by case name, then by quantity."""
+
+    schema: int
+    tool_version: str
+    reference_version: int
+    environment: Environment
+    commit: Commit | None
+    learned: str
+    reason: str
+    ranges: dict[str, dict[str, Range]]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit that a person wrote: ``quantity`` of the cases that match is at most ``limit``."""
+
+    cases: str
+    quantity: str
+    limit: float
+    reason: str
+
+
+Outcome = Literal["regressed", "improved", "within", "inconclusive", "not measured"]
+"""What was decided of one quantity of a case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One decision, with the evidence.
+
+    ``seen`` is the estimate with its interval, in the unit of ``quantity``; in a comparison it is
+    HEAD divided by BASE, and so are ``expected`` (1.0), ``low`` and ``high``. ``p_value`` bounds
+    how often chance alone shows as much or more when the case lies within its range, and ``level``
+    is what it had to fall below. ``steps`` explain the decision, a line each.
+    """
+
+    case: str
+    signal: str
+    quantity: str
+    outcome: Outcome
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
+    seen: Quantity | None = None
+    p_value: float | None = None
+    level: float | None = None
+    workers: int = 0
+    reason: str = ""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Everything that `check` or `compare` decided.
+
+    ``headline`` says what was held against what, a line each; ``notes`` what could not be
+    compared, or what makes the whole doubtful.
+    """
+
+    title: str
+    headline: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...] = ()
