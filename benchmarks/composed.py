@@ -1,4 +1,4 @@
-"""Breaker and retry together, alone and with a metric that counts every attempt by its outcome."""
+"""Breaker and retry together: alone, and with a metric that counts attempts or calls."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ STACKS = (
         ("pyresilience", "prometheus-client"),
     ),
 )
+GUARDS = (
+    *STACKS,
+    Library(
+        "resilience_stack",
+        "benchmarks.adapters.resilience_stack:Guards",
+        ("resilience-stack",),
+    ),
+)
+"""Measured with a count of calls: the stacks with one around them, and one that has its own."""
 PARAMETERS = {"metric": ("none", "child", "labels")}
 """No metric, a child that was looked up before, a look-up of the labels at every attempt."""
 
@@ -76,6 +85,27 @@ def retry_in_breaker_failing(
 ) -> Iterator[Counted]:
     """A closed breaker around a retry: all three attempts fail, and one failure counts."""
     yield from _failure(library, _retry_in_breaker(library), payload, metric, 1)
+
+
+@scenario(library=GUARDS)
+def guarded(library: Any, payload: Payload) -> Iterator[Counted]:
+    """A count of calls by outcome around a retry around a closed breaker: the call succeeds."""
+    yield from _guarded(library, payload, "success")
+
+
+@scenario(library=GUARDS, outcomes=(FAILS,), payload_calls=ATTEMPTS, raises=PayloadError)
+def guarded_failing(library: Any, payload: Payload) -> Iterator[Counted]:
+    """A count of calls by outcome around a retry around a closed breaker: all attempts fail."""
+    yield from _guarded(library, payload, "failure")
+
+
+def _guarded(library: Any, payload: Payload, outcome: str) -> Iterator[Counted]:
+    if not isinstance(library, tuple):
+        yield library.guarded(payload, outcome)
+        return
+    with library[-1].opened() as meter:
+        operation, _failures = _breaker_in_retry(library)(payload)
+        yield meter.counting(operation, outcome, cached=False)
 
 
 def _success(

@@ -166,6 +166,10 @@ class Meter(ABC):
     def child_inc(self) -> Counted:
         """Raise a labelled counter by one whose labels were looked up before."""
 
+    def construct_child(self) -> Operation:
+        """Make a child of a labelled counter, which then forgets it; the child is returned."""
+        raise Unsupported("it has no children: a metric is one object")
+
     @abstractmethod
     def gauge_set(self) -> Operation | Counted:
         """Set a gauge."""

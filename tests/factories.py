@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from resilience_bench._model import (
+    AllocationRecord,
     Case,
     CaseRecord,
     Commit,
+    Counts,
     Environment,
+    InstructionRecord,
     Result,
     Samples,
+    Weight,
     WorkerRecord,
 )
 
@@ -152,3 +157,48 @@ def sample_result() -> Result:
         ),
     ]
     return make_result((*result.cases, *wrong), result.workers)
+
+
+def make_weight(**more: float) -> Weight:
+    """What a call does to memory: 448 bytes at most, and nothing is kept or returned."""
+    parts: dict[str, Any] = {
+        "calls": 64,
+        "kept_blocks": 0.0,
+        "kept_bytes": 0.0,
+        "result_blocks": 0.0,
+        "result_bytes": 0.0,
+        "peak_bytes": 448.0,
+    }
+    return Weight(**{**parts, **more})
+
+
+def make_instructions(per_call: Mapping[Case, int], index: int = 0) -> InstructionRecord:
+    """A process that counted so many instructions per call, and 400 for the control."""
+    times = ("2026-01-02T03:10:00+00:00", "2026-01-02T03:10:30+00:00")
+    counts = {
+        case.name: Counts((10, 30), (10 * each + 99, 30 * each + 99))
+        for case, each in per_call.items()
+    }
+    control = {CONTROL: Counts((10, 30), (4000, 12_000))}
+    return InstructionRecord(index, index, *times, controls=control, operations=counts)
+
+
+def make_allocations(weights: Mapping[Case, Weight], index: int = 0) -> AllocationRecord:
+    """A process that weighed these cases."""
+    times = ("2026-01-02T03:11:00+00:00", "2026-01-02T03:11:10+00:00")
+    return AllocationRecord(
+        index, index, *times, {case.name: each for case, each in weights.items()}
+    )
+
+
+def with_all_signals(result: Result) -> Result:
+    """The same result, with instructions and allocations of all that was measured."""
+    cases = [record.case for record in result.cases if record.status == "measured"]
+    counts = {case: 4_321 + 9_876 * position for position, case in enumerate(cases)}
+    weights = {case: make_weight(peak_bytes=448.0 + len(case.name)) for case in cases}
+    return dataclasses.replace(
+        result,
+        signals=("latency", "instructions", "allocations"),
+        instructions=(make_instructions(counts),),
+        allocations=(make_allocations(weights),),
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from resilience_bench._model import Case, CaseInfo, Samples
+from resilience_bench._model import Case, CaseInfo, Counts, Samples, Weight
 from resilience_bench.worker.protocol import (
+    Counted,
     Declared,
     Message,
     Plan,
@@ -13,10 +14,14 @@ from resilience_bench.worker.protocol import (
     Sampled,
     Starting,
     Status,
+    Weighed,
 )
 
 FILE = "/scenarios/breaker.py"
 CONTROL = "1xreturns"
+COUNTS = Counts((10, 40), (11_000, 41_000))
+CONTROL_COUNTS = Counts((10, 40), (2_000, 5_000))
+WEIGHT = Weight(64, 0.0, 0.0, 2.0, 128.0, 512.0)
 Script = Callable[[Plan, int], Iterable[Message]]
 
 
@@ -41,6 +46,23 @@ def sampled(names: Iterable[str], call_ns: int = 1000) -> list[Message]:
     return said
 
 
+def counted(names: Iterable[str]) -> list[Message]:
+    """What a worker says that counted these cases: 1000 instructions each, control 100."""
+    said: list[Message] = [Starting(""), Counted("control", CONTROL, CONTROL_COUNTS)]
+    for name in names:
+        said += [Starting(name), Status(name, "ready", control=CONTROL)]
+        said.append(Counted("operation", name, COUNTS))
+    return said
+
+
+def weighed(names: Iterable[str]) -> list[Message]:
+    """What a worker says that weighed these cases: nothing kept, and results of 128 bytes."""
+    said: list[Message] = []
+    for name in names:
+        said += [Starting(name), Status(name, "ready", control=CONTROL), Weighed(name, WEIGHT)]
+    return said
+
+
 def suite(infos: Iterable[CaseInfo], problems: Iterable[str] = ()) -> Script:
     """A worker for which everything goes well."""
     declared = list(infos)
@@ -51,6 +73,7 @@ def suite(infos: Iterable[CaseInfo], problems: Iterable[str] = ()) -> Script:
             return [*map(Problem, problems), *map(Declared, declared)]
         if plan.action == "inspect":
             return [Status(name, "ready", control=CONTROL) for name in plan.cases]
-        return sampled(plan.cases)
+        answers = {"measure": sampled, "count": counted, "weigh": weighed}
+        return answers[plan.action](plan.cases)
 
     return script

@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resilience_bench import cli, results
+from resilience_bench import callgrind, cli, results
 from resilience_bench.launcher import ScriptedLauncher, WorkerFailedError
 from resilience_bench.session import PROFILES, Profile
 from resilience_bench.worker.protocol import Message, Plan, Status
@@ -27,6 +27,8 @@ Run = Callable[..., tuple[int, str, str]]
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command in an empty folder; returns exit code, output and error output."""
     monkeypatch.chdir(tmp_path)
+    # The scripted worker counts without valgrind.
+    monkeypatch.setattr(callgrind, "why_not_available", lambda: "")
     small = Profile("quick", workers=6, samples=4, block_cases=2)
     monkeypatch.setitem(PROFILES, "quick", small)
 
@@ -95,7 +97,7 @@ def test_export_is_read_by_pyperf(run: Run, tmp_path: Path) -> None:
     """The export holds a pyperf benchmark for every measured case."""
     import pyperf
 
-    run("run", "-o", "out.json")
+    run("run", "--signals", "latency", "-o", "out.json")
     code, _, _ = run("export", "out.json", "--format", "pyperf", "-o", "pyperf.json")
     suite_read = pyperf.BenchmarkSuite.load(str(tmp_path / "pyperf.json"))
     assert code == 0
@@ -132,6 +134,9 @@ def test_list_shows_why_a_case_is_not_available(run: Run) -> None:
         (("show",), ("RESULT", "resilience-bench show --help")),
         (("dance",), ("dance", "resilience-bench --help")),
         (("run", "--time-limit", "0"), ("time-limit",)),
+        (("run", "--signals", "nonsense"), ("'nonsense'", "latency, instructions, allocations")),
+        (("run", "--signals", "latency,x"), ("'x'", "resilience-bench run --help")),
+        (("run", "--signals", ""), ("is none of latency",)),
     ],
 )
 def test_bad_arguments_get_one_line_and_exit_code_2(
@@ -228,6 +233,101 @@ def test_ctrl_c_keeps_what_was_measured(run: Run, tmp_path: Path) -> None:
     statuses = {record.case.name: record.status for record in result.cases}
     assert not result.complete
     assert statuses == {PYBREAKER: "measured", PURGATORY: "measured", RETRY: "interrupted"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "actions", "signals"),
+    [
+        ((), ["measure", "count", "weigh"], ["latency", "instructions", "allocations"]),
+        (("--signals", "latency"), ["measure"], ["latency"]),
+        (("--signals", "allocations , latency"), ["measure", "weigh"], ["latency", "allocations"]),
+        (("--signals", "instructions"), ["measure", "count"], ["instructions"]),
+    ],
+)
+def test_the_signals_that_were_asked_for_are_measured(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], actions: list[str], signals: list[str]
+) -> None:
+    """All of them without --signals; the file says which, and holds a record of each."""
+    seen: set[str] = set()
+
+    def script(plan: Plan, seed: int) -> Iterable[Message]:
+        seen.add(plan.action)
+        return suite(CASES)(plan, seed)
+
+    code, out, _ = run("run", "-o", "out.json", *arguments, script=script)
+    assert code == 0
+    assert "results: out.json" in out
+    assert seen == {"discover", *actions}
+    result = results.read(tmp_path / "out.json")
+    assert list(result.signals) == signals
+    held = {
+        "latency": result.workers,
+        "instructions": result.instructions,
+        "allocations": result.allocations,
+    }
+    assert [signal for signal, records in held.items() if records] == signals
+
+
+def test_what_is_not_available_is_said_and_the_rest_measured(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without valgrind the other signals are measured, and that is no failure."""
+    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    code, out, err = run("run", "-o", "out.json")
+    assert code == 0
+    assert "no valgrind; type: apt-get" in " ".join((out + err).split())
+    result = results.read(tmp_path / "out.json")
+    assert result.signals == ("latency", "allocations")
+    assert result.not_available == {"instructions": "no valgrind; type: apt-get"}
+
+
+def test_when_nothing_asked_for_is_available_nothing_is_measured(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is the error, with what to type."""
+    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    code, out, err = run("run", "--signals", "instructions")
+    assert (code, out) == (2, "")
+    assert_one_line(err, "no valgrind; type: apt-get")
+
+
+def test_a_valgrind_that_fails_costs_no_latency(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is one line with exit code 2; what was measured until then is in the file."""
+
+    def broken() -> None:
+        raise callgrind.ValgrindFailedError("valgrind failed: bad CPU")
+
+    def script(plan: Plan, seed: int) -> Iterable[Message]:
+        if plan.action == "count":
+            raise WorkerFailedError("ended with exit code 1")
+        return suite(CASES)(plan, seed)
+
+    monkeypatch.setattr(callgrind, "ensure_working", broken)
+    code, out, err = run("run", "-o", "out.json", script=script)
+    assert (code, out) == (2, "")
+    assert_one_line(err[err.index("resilience-bench: ") :], "valgrind failed: bad CPU")
+    result = results.read(tmp_path / "out.json")
+    assert not result.complete
+    assert len(result.workers) == 2 * len(result.seeds)
+
+
+def test_ctrl_c_while_counting_keeps_the_latency(run: Run, tmp_path: Path) -> None:
+    """What was timed before stays, and nobody is said to have failed."""
+
+    def script(plan: Plan, seed: int) -> Iterable[Message]:
+        if plan.action == "count":
+            raise KeyboardInterrupt
+        return suite(CASES)(plan, seed)
+
+    code, _, err = run("run", "-o", "out.json", script=script)
+    assert code == 130
+    assert "interrupted; what was measured is in out.json" in err
+    result = results.read(tmp_path / "out.json")
+    assert {record.status for record in result.cases} == {"measured"}
+    assert len(result.workers) == 2 * len(result.seeds)
+    assert not result.instructions
 
 
 def test_file_is_brought_up_to_date_after_every_block(run: Run, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from resilience_bench import results
 from resilience_bench.session import PROFILES
 
 COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
@@ -56,11 +57,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the command in a folder."""
+def start(folder: Path, *arguments: str, path: str = "") -> subprocess.Popen[str]:
+    """Start the command in a folder, with a PATH of its own if there is one."""
     return subprocess.Popen(
         [COMMAND, *arguments],
         cwd=folder,
+        env={**os.environ, "PATH": path or os.environ["PATH"]},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -147,7 +149,8 @@ def test_kill_9_of_the_parent_leaves_a_whole_file_and_no_worker(folder: Path) ->
 
 def test_kill_9_of_a_worker_costs_a_retry(folder: Path) -> None:
     """A worker that is killed once is started again, and nothing is missing in the end."""
-    process = start(folder, "run", "mine.py", "mine.bare", "mine.framed", "-o", "out.json")
+    names = ("mine.bare", "mine.framed")
+    process = start(folder, "run", "mine.py", *names, "--signals", "latency", "-o", "out.json")
     wait_for_a_worker(folder / "out.json", process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     for _ in range(200):
@@ -168,3 +171,123 @@ def test_reading_only_the_head_of_the_output_is_no_error(folder: Path) -> None:
     )
     assert done.stdout == "mine.bare\n"
     assert done.stderr == ""
+
+
+LOOPS = """
+import itertools, os, signal
+from resilience_bench import scenario
+
+def looping(turns, payload):
+    def operation():
+        for _ in itertools.repeat(None, turns):
+            pass
+        return payload()
+    return operation
+
+@scenario
+def once(payload):
+    return looping(500, payload)
+
+@scenario
+def twice(payload):
+    return looping(1000, payload)
+
+@scenario
+async def awaited(payload):
+    return payload
+
+@scenario
+def deadly(payload):
+    counts = "vgpreload" in os.environ.get("LD_PRELOAD", "")  # only valgrind sets it
+    left = iter(range(29))
+    def operation():
+        if counts and next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return payload()
+    return operation
+"""
+
+
+def per_call(path: Path) -> dict[str, float]:
+    """Instructions a call, by scenario, of the one process that a results file holds."""
+    [counting] = results.read(path).instructions
+    return {
+        name.removeprefix("loops."): counts.per_call for name, counts in counting.operations.items()
+    }
+
+
+@pytest.mark.needs("valgrind")
+def test_instructions_repeat_and_grow_with_the_work(tmp_path: Path) -> None:
+    """Two runs count the same; twice the loop is about twice; a crash costs its case only."""
+    (tmp_path / "loops.py").write_text(LOOPS)
+    for name in ("one.json", "two.json"):
+        process = start(tmp_path, "run", "loops.py", "--signals", "instructions", "-o", name)
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    one, two = per_call(tmp_path / "one.json"), per_call(tmp_path / "two.json")
+    assert set(one) == set(two) == {"once", "twice", "awaited"}
+    for name in ("once", "twice"):
+        assert two[name] == pytest.approx(one[name], rel=0.005)
+    assert one["twice"] / one["once"] == pytest.approx(2, rel=0.1)
+    assert one["awaited"] > 0
+    records = {each.case.scenario: each for each in results.read(tmp_path / "one.json").cases}
+    assert "SIGSEGV" in records["deadly"].missing["instructions"]
+    assert not records["once"].missing
+
+
+@pytest.mark.needs("valgrind")
+def test_ctrl_c_while_counting_leaves_no_valgrind_behind(tmp_path: Path) -> None:
+    """The command ends with its usual exit code, and takes valgrind and its children with it."""
+    (tmp_path / "loops.py").write_text(LOOPS)
+    process = start(tmp_path, "run", "loops.py", "--signals", "instructions", "-o", "out.json")
+    valgrind = wait_for_valgrind(process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not Path(f"/proc/{valgrind}").exists()
+
+
+def wait_for_valgrind(process: subprocess.Popen[str]) -> int:
+    """Wait until a running command has started valgrind; returns its process."""
+    for _ in range(600):
+        # A process is a child of the thread that started it.
+        for children in Path(f"/proc/{process.pid}/task").glob("*/children"):
+            for child in children.read_text().split():
+                if b"--tool=callgrind" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    pytest.fail("valgrind was not started")
+
+
+def test_without_valgrind_the_rest_is_measured_and_the_table_says_so(folder: Path) -> None:
+    """A machine without valgrind is no failure; what to install is said."""
+    (folder / "empty").mkdir()
+    process = start(folder, "run", "mine.py", "mine.bare", "-o", "out.json", path=f"{folder}/empty")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "valgrind is not installed; type: apt-get install valgrind" in " ".join(
+        (out + err).split()
+    )
+    stored = results.read(folder / "out.json")
+    assert stored.complete
+    assert (len(stored.instructions), len(stored.allocations)) == (0, 1)
+
+
+def test_with_a_broken_valgrind_the_latency_is_kept(folder: Path) -> None:
+    """The last line names what valgrind said; what was timed before is in the file."""
+    fake = folder / "bin" / "valgrind"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho 'valgrind: no such tool' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    path = f"{fake.parent}{os.pathsep}{os.environ['PATH']}"
+    process = start(folder, "run", "mine.py", "mine.bare", "-o", "out.json", path=path)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 2, err
+    assert out == ""
+    assert "Traceback" not in err
+    [complaint] = [line for line in err.splitlines() if line.startswith("resilience-bench: ")]
+    assert complaint.startswith("resilience-bench: valgrind failed: valgrind: no such tool; ")
+    assert err.endswith(f"{complaint}\n")
+    assert measured_by(folder / "out.json", "mine.bare") == PROFILES["quick"].workers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from resilience_bench.callgrind import ValgrindFailedError
 from resilience_bench.launcher import ProcessLauncher, WorkerFailedError
-from resilience_bench.worker.protocol import Done, Plan, Sampled, Status
+from resilience_bench.worker.protocol import Counted, Done, Plan, Sampled, Status, Weighed
 
 FILE = """
 import os, signal, sys, time
@@ -40,6 +42,14 @@ def hanging(payload):
 @scenario
 def lying(payload):
     return lambda: RESULT
+
+@scenario
+def good_again(payload):
+    return payload
+
+@scenario
+def exiting(payload):
+    os._exit(7)
 
 @scenario
 def raising(payload):
@@ -121,6 +131,88 @@ def test_worker_that_leaves_early_is_a_failure(tmp_path: Path) -> None:
     fake.chmod(0o755)
     with pytest.raises(WorkerFailedError, match="exit code 7 before it was done; it said: oh dear"):
         ProcessLauncher(str(fake)).run(Plan("discover", ()), hash_seed=0)
+
+
+def printing(folder: Path, *names: str) -> ProcessLauncher:
+    """A launcher whose Python only says on its error output what these variables are."""
+    fake = folder / "python"
+    fake.write_text(f"#!/bin/sh\ncat > /dev/null\nenv | grep -E '{'|'.join(names)}' >&2\nexit 3\n")
+    fake.chmod(0o755)
+    return ProcessLauncher(str(fake), folder / "source")
+
+
+def test_worker_imports_this_package_from_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that the launcher is given comes first on the path, then what was there."""
+    monkeypatch.setenv("PYTHONPATH", "/inherited")
+    with pytest.raises(WorkerFailedError, match=f"PYTHONPATH={tmp_path}/source:/inherited"):
+        printing(tmp_path, "PYTHONPATH").run(Plan("discover", ()), hash_seed=0)
+
+
+def test_every_seed_has_another_memory_layout(tmp_path: Path) -> None:
+    """The environment is longer from seed to seed, which moves the stack."""
+    said = []
+    for seed in range(3):
+        with pytest.raises(WorkerFailedError) as caught:
+            printing(tmp_path, "LAYOUT").run(Plan("discover", ()), hash_seed=seed)
+        said.append(str(caught.value).count("x"))
+    assert said[0] < said[1] < said[2]
+
+
+def test_a_stopped_launcher_ends_the_workers_that_others_wait_for(file: Path) -> None:
+    """The thread that waits for a worker learns that it was killed."""
+    launcher = ProcessLauncher()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(launcher.run, plan(file, "hanging", time_limit_s=60), 0)
+        while not launcher._running and not waiting.done():
+            time.sleep(0.01)
+        launcher.stop()
+        with pytest.raises(WorkerFailedError, match="was ended by SIGKILL"):
+            waiting.result()
+    assert not launcher._running
+    launcher.stop()
+
+
+def test_counting_without_dumps_is_valgrinds_failure(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A valgrind that only runs the program is told, and not taken for a case's failure."""
+    fake = tmp_path / "valgrind"
+    fake.write_text('#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    counting = Plan("count", (str(file),), ("cases.good",))
+    with pytest.raises(ValgrindFailedError, match="valgrind wrote no counters"):
+        ProcessLauncher().run(counting, hash_seed=0)
+
+
+def test_weighing_tells_a_weight_for_each_case(file: Path) -> None:
+    """A worker weighs what can be built, says what is wrong with the rest, and times nothing."""
+    weighing = Plan("weigh", (str(file),), ("cases.good", "cases.raising"))
+    messages = ProcessLauncher().run(weighing, hash_seed=0)
+    [weighed] = [each for each in messages if isinstance(each, Weighed)]
+    assert (weighed.case, weighed.weight.kept_blocks) == ("cases.good", 0.0)
+    told = {each.case: each.status for each in messages if isinstance(each, Status)}
+    assert told == {"cases.good": "ready", "cases.raising": "broken"}
+    assert not any(isinstance(each, Sampled) for each in messages)
+
+
+@pytest.mark.needs("valgrind")
+def test_counting_tells_counts_for_controls_and_cases(file: Path) -> None:
+    """A case that crashes, or cannot be built, costs only itself; every count is positive."""
+    names = tuple(f"cases.{name}" for name in ("good", "raising", "exiting", "good_again"))
+    messages = ProcessLauncher().run(Plan("count", (str(file),), names), hash_seed=0)
+    counted = {(each.kind, each.name): each for each in messages if isinstance(each, Counted)}
+    assert set(counted) == {
+        ("control", "1xreturns"),
+        ("operation", "cases.good"),
+        ("operation", "cases.good_again"),
+    }
+    assert all(each.counts.per_call > 0 for each in counted.values())
+    told = {each.case: each for each in messages if isinstance(each, Status)}
+    assert told["cases.raising"].status == "broken"
+    assert told["cases.exiting"].reason == "its process under valgrind ended with exit code 7"
 
 
 def test_worker_gets_its_hash_seed(tmp_path: Path) -> None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from rich.console import Console
 
+from resilience_bench._model import Signal
 from resilience_bench.launcher import ScriptedLauncher
 from resilience_bench.progress import shown_progress
 from resilience_bench.session import Profile, Session
+from resilience_bench.signals import SIGNALS, measured
 from tests.scripted import info, suite
 
 CASES = [info("a"), info("b"), info("c", family="retry")]
 
 
-def shown(*, terminal: bool) -> str:
-    """What a whole session of three cases and two workers shows."""
+def shown(*, terminal: bool, signals: Sequence[Signal] = ("latency",)) -> str:
+    """What a whole run of three cases and two workers shows."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=80)
     session = Session(ScriptedLauncher(suite(CASES)), CASES, Profile("tiny", 2, 4))
-    with shown_progress(session, console) as show:
-        for done in session.run():
+    with shown_progress(session, console, signals) as show:
+        for done in measured(session, signals):
             show(done)
     return file.getvalue()
 
@@ -28,7 +31,7 @@ def shown(*, terminal: bool) -> str:
 def test_elsewhere_a_line_per_family_is_printed_once_it_is_done() -> None:
     """Logs get one line for what is to come and one for each family, without control codes."""
     assert shown(terminal=False).splitlines() == [
-        "measuring 3 cases with 2 workers each (tiny)",
+        "measuring latency of 3 cases with 2 workers each (tiny)",
         "breaker: 2 measured",
         "retry: 1 measured",
     ]
@@ -39,3 +42,29 @@ def test_on_a_terminal_a_bar_shows_the_share_and_the_time_left() -> None:
     text = shown(terminal=True)
     assert "6/6" in text
     assert "left:" in text
+
+
+def test_elsewhere_the_other_signals_get_a_line_when_a_process_is_done() -> None:
+    """What one process counts or weighs is told at once, after what the latency told."""
+    lines = shown(terminal=False, signals=SIGNALS).splitlines()
+    assert lines[:3] == [
+        "measuring latency, instructions, allocations of 3 cases with 2 workers each (tiny)",
+        "breaker: 2 measured",
+        "retry: 1 measured",
+    ]
+    assert sorted(lines[3:]) == ["allocations: 3 cases done", "instructions: 3 cases done"]
+
+
+def test_workers_are_told_where_the_latency_is_measured_only() -> None:
+    """Without the latency nobody is promised workers."""
+    lines = shown(terminal=False, signals=("allocations",)).splitlines()
+    assert lines == ["measuring allocations of 3 cases (tiny)", "allocations: 3 cases done"]
+
+
+def test_on_a_terminal_every_signal_has_a_bar() -> None:
+    """The bars of instructions and allocations count every case once."""
+    text = shown(terminal=True, signals=SIGNALS)
+    assert "6/6" in text
+    assert "3/3" in text
+    for signal in SIGNALS:
+        assert signal in text

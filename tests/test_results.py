@@ -7,6 +7,7 @@ import copy
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,44 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from resilience_bench import results
+from resilience_bench._model import AllocationRecord, InstructionRecord, Result
 from resilience_bench.errors import UnreadableResultError, UnwritableOutputError, UserError
 from resilience_bench.export import pyperf_json
 from resilience_bench.report import data as data_report
 from resilience_bench.report import markdown, table
 from resilience_bench.statistics import measure
-from tests.factories import make_case, make_record, make_result, measured_result, sample_result
+from tests.factories import (
+    CONTROL,
+    make_case,
+    make_record,
+    make_result,
+    measured_result,
+    sample_result,
+)
+from tests.scripted import CONTROL_COUNTS, COUNTS, WEIGHT
 
 Change = Callable[[dict[str, Any]], object]
+
+
+def full_result() -> Result:
+    """A result with every signal, and one that a case lacks."""
+    name = make_case().name
+    when = ("2026-01-02T03:04:05+00:00", "2026-01-02T03:04:06+00:00")
+    counting = InstructionRecord(0, 0, *when, {CONTROL: CONTROL_COUNTS}, {name: COUNTS})
+    return replace(
+        measured_result({make_case(): 1000.0}, workers=2),
+        cases=(replace(make_record(make_case()), missing={"scaling": "not measured"}),),
+        signals=("latency", "allocations"),
+        not_available={"instructions": "valgrind is not installed"},
+        instructions=(counting,),
+        allocations=(AllocationRecord(0, 0, *when, {name: WEIGHT}),),
+    )
 
 
 @pytest.fixture
 def stored(tmp_path: Path) -> dict[str, Any]:
     """The JSON of a good results file."""
-    results.write(measured_result({make_case(): 1000.0}, workers=2), tmp_path / "good.json")
+    results.write(full_result(), tmp_path / "good.json")
     document: dict[str, Any] = json.loads((tmp_path / "good.json").read_text())
     return document
 
@@ -47,7 +72,9 @@ def refusal(path: Path) -> str:
     return text
 
 
-@pytest.mark.parametrize("result", [sample_result(), make_result(), make_result(commit=None)])
+@pytest.mark.parametrize(
+    "result", [sample_result(), make_result(), make_result(commit=None), full_result()]
+)
 def test_what_is_written_is_read(tmp_path: Path, result: Any) -> None:
     """Everything survives the way to the disk and back."""
     results.write(result, tmp_path / "out.json")
@@ -177,6 +204,11 @@ def _drop(*keys: str | int) -> Change:
 
 NAME = make_case().name
 OPERATION = ("workers", 0, "operations", NAME)
+COUNTED = ("instructions", 0, "operations", NAME)
+CONTROL_COUNTED = ("instructions", 0, "controls", CONTROL)
+WEIGHED = ("allocations", 0, "operations", NAME)
+IN_COUNTED = f"instructions[0].operations.{NAME}"
+IN_WEIGHED = f"allocations[0].operations.{NAME}"
 
 
 @pytest.mark.parametrize(
@@ -202,6 +234,42 @@ OPERATION = ("workers", 0, "operations", NAME)
         (_set("workers", 0, "controls", to={}), "workers[0].controls", "1xreturns"),
         (_set("workers", 1, "clock_resolution_ns", to=0), "clock_resolution_ns", "more than 0"),
         (_set("workers", 0, "operations", to={"who": {"calls": 1, "elapsed_ns": [1]}}), "who", ""),
+        (_set(*COUNTED, "instructions", to=[-1, 5]), f"{IN_COUNTED}.instructions", "-1 and 5"),
+        (_set(*COUNTED, "instructions", to=[7, 7]), f"{IN_COUNTED}.instructions", "7 and 7"),
+        (_set(*COUNTED, "calls", to=[40, 10]), f"{IN_COUNTED}.calls", "found 40 and 10"),
+        (_set(*COUNTED, "calls", to=[1, 2, 3]), f"{IN_COUNTED}.calls", "array"),
+        (_set(*COUNTED, "calls", to=[1, "2"]), f"{IN_COUNTED}.calls[1]", "int"),
+        (_set(*COUNTED, "calls", to=[1, float("nan")]), f"{IN_COUNTED}.calls[1]", "finite"),
+        (_set(*COUNTED, "calls", to=[0, 10**30]), f"{IN_COUNTED}.calls", "0 and 10000"),
+        (_set(*COUNTED, to=None), IN_COUNTED, "object"),
+        (
+            _set(*CONTROL_COUNTED, "calls", to=[9, 9]),
+            f"instructions[0].controls.{CONTROL}.calls",
+            "found 9 and 9",
+        ),
+        (_set("instructions", 0, "index", to="0"), "instructions[0].index", "int"),
+        (_set("instructions", 0, "operations", "who", to=5), "operations.who", "object"),
+        (
+            _set(*COUNTED[:-1], to={"who": {"calls": [0, 1], "instructions": [0, 1]}}),
+            "instructions[0].operations.who",
+            "one of the names in cases",
+        ),
+        (_set("instructions", to={}), "instructions", "array"),
+        (_set(*WEIGHED, "kept_bytes", to=-0.5), f"{IN_WEIGHED}.kept_bytes", "found -0.5"),
+        (_set(*WEIGHED, "calls", to=-1), f"{IN_WEIGHED}.calls", "found -1"),
+        (_set(*WEIGHED, "peak_bytes", to=float("inf")), f"{IN_WEIGHED}.peak_bytes", "finite"),
+        (_set(*WEIGHED, "peak_bytes", to="1"), f"{IN_WEIGHED}.peak_bytes", "float"),
+        (_drop(*WEIGHED, "kept_blocks"), IN_WEIGHED, "kept_blocks"),
+        (
+            lambda document: document["allocations"][0]["operations"].update(
+                who=document["allocations"][0]["operations"].pop(NAME)
+            ),
+            "allocations[0].operations.who",
+            "one of the names in cases",
+        ),
+        (_set("cases", 0, "missing", to=["latency"]), "cases[0].missing", "object"),
+        (_set("signals", to=[1]), "signals[0]", "str"),
+        (_set("not_available", to={"latency": 5}), "not_available.latency", "str"),
         (lambda document: document["cases"].append(document["cases"][0]), "cases[1]", "once"),
     ],
 )

@@ -57,7 +57,9 @@ def test_lock_holds_everything_that_pyproject_asks_for() -> None:
     assert names <= locked
 
 
-@pytest.mark.parametrize("script", ["bench", "test", "lock", "estimators", "agreement"])
+@pytest.mark.parametrize(
+    "script", ["bench", "test", "check", "update-baselines", "lock", "estimators", "agreement"]
+)
 def test_script_is_executable_and_says_what_it_does(script: str) -> None:
     """Each script starts with bash's strict mode below a comment that explains it."""
     path = ROOT / "scripts" / script

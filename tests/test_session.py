@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 import pytest
 
+from resilience_bench._model import WorkerRecord
 from resilience_bench.launcher import ScriptedLauncher, WorkerFailedError
 from resilience_bench.session import (
+    FEW_CASES,
+    MORE_SAMPLES,
     SLOW_CALL_NS,
     SLOW_WORKERS,
     BlockDone,
@@ -32,7 +35,11 @@ def run(launcher: ScriptedLauncher) -> tuple[Session, list[BlockDone]]:
 
 def measured_names(blocks: Iterable[BlockDone]) -> list[tuple[int, list[str]]]:
     """Worker index and measured cases, block by block."""
-    return [(done.worker.index, list(done.worker.operations)) for done in blocks if done.worker]
+    return [
+        (done.record.index, list(done.record.operations))
+        for done in blocks
+        if isinstance(done.record, WorkerRecord)
+    ]
 
 
 def test_every_block_is_visited_before_any_is_visited_again() -> None:
@@ -50,7 +57,7 @@ def test_every_block_is_visited_before_any_is_visited_again() -> None:
 def test_blocks_are_of_about_the_same_size(cases: int, sizes: list[int]) -> None:
     """No block is larger than the profile says, and the cases keep their order."""
     infos = [info(str(number)) for number in range(cases)]
-    blocks = Session(ScriptedLauncher(suite(infos)), infos, PROFILE).blocks()
+    blocks = Session(ScriptedLauncher(suite(infos)), infos, PROFILE).blocks(infos)
     assert [len(block) for block in blocks] == sizes
     assert [each for block in blocks for each in block] == infos
 
@@ -75,6 +82,56 @@ def test_a_slow_case_is_left_to_the_first_workers() -> None:
     assert [index for index, names in measured if B in names] == list(range(SLOW_WORKERS))
     assert len(measured) == profile.workers
     assert sum(len(done.cases) for done in blocks) == len(CASES) * profile.workers
+
+
+def test_a_visit_measures_what_is_wanted_with_one_worker_a_block() -> None:
+    """A visit has the index that it is given, and only the wanted cases, in their order."""
+    launcher = ScriptedLauncher(suite(CASES))
+    session = Session(launcher, CASES, PROFILE)
+    assert measured_names(session.visit(7, {C, A})) == [(7, [A, C])]
+    assert [(plan.cases, seed) for plan, seed in launcher.plans] == [((A, C), 7)]
+
+
+@pytest.mark.parametrize("wanted", [None, {A}], ids=["screening", "confirmation"])
+def test_a_slow_case_is_left_out_after_some_workers(wanted: set[str] | None) -> None:
+    """What counts is how many workers have measured it, whatever they were started for."""
+
+    def script(plan: Plan, seed: int) -> list[Message]:
+        return sampled(plan.cases, 2 * SLOW_CALL_NS)
+
+    session = Session(ScriptedLauncher(script), CASES[:1], PROFILE)
+    visits = [session.visit(index, wanted) for index in range(10, 12 + SLOW_WORKERS)]
+    told = [measured_names(visit) for visit in visits]
+    assert told == [[(10 + index, [A])] for index in range(SLOW_WORKERS)] + [[], []]
+    assert session.slow == {A}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "times"),
+    [(None, 1), (1, MORE_SAMPLES), (FEW_CASES, MORE_SAMPLES), (FEW_CASES + 1, 1)],
+)
+def test_a_few_wanted_cases_are_measured_with_more_samples(wanted: int | None, times: int) -> None:
+    """Where the start of a worker outlasts the samples there are more of them, and time for it."""
+    infos = [info(f"s{number}", "x") for number in range(FEW_CASES + 2)]
+    launcher = ScriptedLauncher(suite(infos))
+    names = None if wanted is None else {each.case.name for each in infos[:wanted]}
+    list(Session(launcher, infos, PROFILE).visit(0, names))
+    told = {(plan.samples, plan.case_ns, plan.sample_ns) for plan, _ in launcher.plans}
+    assert told == {(times * PROFILE.samples, times * PROFILE.case_ns, PROFILE.sample_ns)}
+
+
+def test_a_suite_of_few_cases_is_measured_as_the_profile_says() -> None:
+    """A run wants all its cases, however few there are."""
+    launcher = ScriptedLauncher(suite(CASES))
+    run(launcher)
+    assert {plan.samples for plan, _ in launcher.plans} == {PROFILE.samples}
+
+
+def test_plants_are_passed_on_with_the_cases_of_a_block() -> None:
+    """A worker is told which of its cases are to be slower, and of no others."""
+    launcher = ScriptedLauncher(suite(CASES))
+    list(Session(launcher, CASES, PROFILE, {B: 3, "other": 1}).visit(0))
+    assert [plan.plants for plan, _ in launcher.plans] == [((B, 3),), ()]
 
 
 def test_a_worker_that_fails_once_costs_a_retry_only() -> None:

@@ -10,13 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience_bench._model import Samples, WorkerRecord
+from resilience_bench._model import (
+    AllocationRecord,
+    Counts,
+    InstructionRecord,
+    Quantity,
+    Samples,
+    Weight,
+    WorkerRecord,
+)
+from resilience_bench.inference import FEWEST
 from resilience_bench.statistics import (
     TRIMMED,
     centre,
     intervals,
     locations_ns,
     measure,
+    numbers,
     times_fastest,
 )
 from tests.factories import (
@@ -188,6 +198,66 @@ def test_few_workers_wide_intervals_and_coarse_clocks_are_warned_of() -> None:
         assert any(part in warning for warning in measured.warnings), part
 
 
+WHEN = ("2026-01-02T03:04:05+00:00", "2026-01-02T03:04:06+00:00")
+
+
+def counting(index: int, per_call: int, control: int = 100) -> InstructionRecord:
+    """A process that counted so many instructions a call of the operation and of the control."""
+    operations, controls = (
+        Counts((10, 40), (5_000, 5_000 + 30 * each)) for each in (per_call, control)
+    )
+    return InstructionRecord(index, index, *WHEN, {CONTROL: controls}, {CASE.name: operations})
+
+
+def weighing(index: int, *numbers: float) -> AllocationRecord:
+    """A worker that weighed these numbers, in the order of the fields of `Weight`."""
+    return AllocationRecord(index, index, *WHEN, {CASE.name: Weight(64, *numbers)})
+
+
+def test_instructions_are_the_median_over_processes_from_smallest_to_largest() -> None:
+    """Per call, and less the control of the same process, without any latency."""
+    processes = (counting(0, 1000), counting(1, 1300, 200), counting(2, 1010))
+    [measured] = measure(make_result([make_record(CASE)], instructions=processes))
+    assert measured.quantities == {
+        "instructions": Quantity(1010, 1000, 1300),
+        "overhead_instructions": Quantity(910, 900, 1100),
+    }
+    assert (measured.workers, measured.samples, measured.warnings) == (0, 0, ())
+
+
+def test_allocations_are_the_median_over_workers_from_smallest_to_largest() -> None:
+    """Each field of a weight has a quantity of its own."""
+    workers = (weighing(0, 0, 0, 2, 100, 500), weighing(1, 1, 50, 2, 104, 900))
+    [measured] = measure(make_result([make_record(CASE)], allocations=workers))
+    assert measured.quantities == {
+        "allocated_blocks": Quantity(0.5, 0, 1),
+        "allocated_bytes": Quantity(25, 0, 50),
+        "object_blocks": Quantity(2, 2, 2),
+        "object_bytes": Quantity(102, 100, 104),
+        "peak_bytes": Quantity(700, 500, 900),
+    }
+
+
+def test_without_its_control_a_count_has_no_overhead() -> None:
+    """What cannot be computed is missing."""
+    alone = replace(counting(0, 1000), controls={})
+    [measured] = measure(make_result([make_record(CASE)], instructions=(alone,)))
+    assert set(measured.quantities) == {"instructions"}
+
+
+def test_all_signals_of_a_case_are_in_one_measurement() -> None:
+    """The latency is what it was without the others; a broken case has no numbers at all."""
+    result = measured_result({CASE: 1000.0})
+    more = replace(
+        result, instructions=(counting(0, 1000),), allocations=(weighing(0, 0, 0, 0, 0, 0),)
+    )
+    [latency], [everything] = measure(result), measure(more)
+    assert len(everything.quantities) == 3 + 2 + 5
+    assert everything.quantities.items() >= latency.quantities.items()
+    assert everything.warnings == latency.warnings
+    assert measure(replace(more, cases=(make_record(CASE, "broken"),))) == []
+
+
 def test_times_fastest_compares_within_scenario_load_and_payload() -> None:
     """A case is compared with its own kind only."""
     latency_ns = {
@@ -198,3 +268,43 @@ def test_times_fastest_compares_within_scenario_load_and_payload() -> None:
     }
     times = times_fastest(measure(measured_result(latency_ns)))
     assert [times[case] for case in latency_ns] == pytest.approx([1.0, 2.5, 1.0, 1.0])
+
+
+def test_two_arms_are_never_compared_at_two_speeds() -> None:
+    """Where one arm was too rarely at the best speed, all workers of either count, or false alarm.
+
+    The slow machine takes 1.6 times as long for the reference, and 1.76 times for the operation.
+    """
+    case = make_case()
+
+    def worker(index: int, *, fast: bool) -> WorkerRecord:
+        made = make_worker(index, {case.name: 1000.0 if fast else 1760.0})
+        operations = {
+            name: replace(each, beside=tuple(range(12))) for name, each in made.operations.items()
+        }
+        reference = make_samples(500.0 if fast else 800.0, 200)
+        return replace(made, reference=reference, operations=operations)
+
+    arms = [[worker(index, fast=index < fast) for index in range(12)] for fast in (8, 2)]
+    base, head = numbers([make_record(case)], arms)
+    assert [len(each[case.name]["ratio"]) for each in (base, head)] == [12, 12]
+    assert numbers([make_record(case)], arms, only_at_best_speed=True) == [{}, {}]
+
+
+@pytest.mark.parametrize("calm", [FEWEST - 1, FEWEST, 12])
+def test_too_few_numbers_at_the_best_speed_may_be_left_out(calm: int) -> None:
+    """A case that met it too rarely has no numbers then, and another one keeps its own."""
+    other = make_case("other")
+
+    def worker(index: int) -> WorkerRecord:
+        made = changing(index, () if index < calm else range(12))
+        untold = Samples(1, (1000,) * 11)
+        return replace(made, operations={**made.operations, other.name: untold})
+
+    workers = [worker(index) for index in range(12)]
+    records = [make_record(CASE), make_record(other)]
+    [everything] = numbers(records, [workers])
+    [strict] = numbers(records, [workers], only_at_best_speed=True)
+    assert len(everything[CASE.name]["ratio"]) == (calm if calm >= FEWEST else 12)
+    assert set(strict) == ({CASE.name, other.name} if calm >= FEWEST else {other.name})
+    assert {name: everything[name] for name in strict} == strict

@@ -73,6 +73,18 @@ class Meter(vocabulary.Meter):
         child = self._labelled_counter().labels(**LABELS)
         return Counted(child.inc, self._reads("requests_total", LABELS))
 
+    def construct_child(self) -> Operation:
+        """Make a child and remove it, so that children do not pile up over millions of calls."""
+        counter = self._labelled_counter()
+        labels, remove, values = counter.labels, counter.remove, tuple(LABELS.values())
+
+        def made_and_removed() -> object:
+            child = labels(*values)
+            remove(*values)
+            return child
+
+        return made_and_removed
+
     def gauge_set(self) -> Operation:
         """Set a gauge."""
         return partial(Gauge("in_flight", "In flight.", registry=self._registry).set, 3)

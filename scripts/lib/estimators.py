@@ -7,13 +7,11 @@ one number (rows) and how the workers' numbers become the result (columns).
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from resilience_bench._model import Samples, WorkerRecord
+from resilience_bench.cli_prove import busy_neighbours
 from resilience_bench.environment import current_environment
 from resilience_bench.launcher import ProcessLauncher
 from resilience_bench.selection import select
@@ -74,36 +73,13 @@ SPEEDS: Final[dict[str, Callable[[Sequence[WorkerRecord]], Sequence[WorkerRecord
 }
 
 
-@contextlib.contextmanager
-def busy_neighbours(count: int) -> Iterator[None]:
-    """So many processes that burn a core each, for as long as the context lasts."""
-    context = multiprocessing.get_context("spawn")
-    burners = [
-        context.Process(target=_burn, args=(os.getpid(),), daemon=True) for _ in range(count)
-    ]
-    for burner in burners:
-        burner.start()
-    time.sleep(1 if burners else 0)
-    try:
-        yield
-    finally:
-        for burner in burners:
-            burner.kill()
-            burner.join()
-
-
-def _burn(parent: int) -> None:
-    while os.getppid() == parent:
-        sum(range(10_000))
-
-
 def measure_once(selectors: Sequence[str], profile: str) -> tuple[list[WorkerRecord], float]:
     """One run: the workers' records and the seconds that measuring took."""
     launcher = ProcessLauncher()
     selection = select(launcher, selectors)
     session = Session(launcher, selection.cases, PROFILES[profile])
     started = time.monotonic()
-    workers = [done.worker for done in session.run() if done.worker is not None]
+    workers = [done.record for done in session.run() if isinstance(done.record, WorkerRecord)]
     return workers, time.monotonic() - started
 
 

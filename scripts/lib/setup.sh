@@ -13,13 +13,13 @@ find_python() {
 }
 
 PYTHON="$PWD/.venv/bin/python"
-wanted="$(cat requirements.lock pyproject.toml; pwd)"
+wanted="$(cat requirements.lock pyproject.toml stack/pyproject.toml; pwd)"
 if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ] || ! "$PYTHON" -c '' 2>/dev/null; then
   base="$(find_python)"
   echo "setting up .venv (once; about a minute)" >&2
   "$base" -m venv --clear .venv
   "$PYTHON" -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements.lock
   "$PYTHON" -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-    --editable .
+    --editable . --editable ./stack
   printf '%s\n' "$wanted" > .venv/installed
 fi

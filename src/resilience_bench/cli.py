@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import io
 import os
 import signal
@@ -15,8 +14,8 @@ from typing import Final
 import click
 from rich.console import Console
 
-from resilience_bench import __version__, results
-from resilience_bench._model import Result
+from resilience_bench import __version__, cli_gate, cli_prove, results
+from resilience_bench._model import Result, Signal
 from resilience_bench.errors import UserError
 from resilience_bench.export import pyperf_json
 from resilience_bench.launcher import Launcher, ProcessLauncher
@@ -25,8 +24,10 @@ from resilience_bench.recording import Recording
 from resilience_bench.report import data, markdown, table
 from resilience_bench.selection import IMPORT_LIMIT_S, select
 from resilience_bench.session import PROFILES, Session, inspect
+from resilience_bench.signals import SIGNALS, measured, not_available
 from resilience_bench.statistics import measure
 
+NAME: Final = "resilience-bench"
 OK: Final = 0
 SOMETHING_FAILED: Final = 1
 NOTHING_DONE: Final = 2
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A terminal that knows ASCII only gets question marks for µ and ×, not a traceback.
             stream.reconfigure(errors="replace")
     try:
-        return command.main(arguments, "resilience-bench", standalone_mode=False) or OK
+        return command.main(arguments, NAME, standalone_mode=False, obj=LAUNCHER) or OK
     except UserError as error:
         click.echo(f"resilience-bench: {error}", err=True)
         return NOTHING_DONE
@@ -64,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @click.version_option(__version__)
 def command() -> None:
     """Measure what circuit breakers, retries and metrics cost per call."""
+
+
+for each in (*cli_gate.COMMANDS, cli_prove.prove):
+    command.add_command(each)
 
 
 @command.command("list")
@@ -89,8 +94,13 @@ def list_cases(selectors: tuple[str, ...]) -> int:
     "-o", "--output", type=click.Path(path_type=Path), help="Where to write the results file."
 )
 @click.option("--time-limit", type=click.FloatRange(min=1), help="Seconds that a worker may take.")
+@cli_gate.signals_option
 def run(
-    selectors: tuple[str, ...], profile: str, output: Path | None, time_limit: float | None
+    selectors: tuple[str, ...],
+    profile: str,
+    output: Path | None,
+    time_limit: float | None,
+    signals: tuple[Signal, ...] | None,
 ) -> int:
     """Measure cases, write a results file and print the table.
 
@@ -98,15 +108,31 @@ def run(
     or the path of a file or folder with scenarios of your own. Paths say where to look, patterns
     say which of the cases there to take.
     """
-    path = output or _default_output()
+    path = output or cli_gate.default_output("run")
     results.ensure_writable(path)
     selection = select(LAUNCHER, selectors)
     chosen = PROFILES[profile]
     if time_limit is not None:
         chosen = dataclasses.replace(chosen, time_limit_s=time_limit)
     session = Session(LAUNCHER, selection.cases, chosen)
-    recording = Recording(session, path, selectors, notes=selection.problems)
-    completed = _measure(session, recording)
+    missing = not_available()
+    available = tuple(each for each in signals or SIGNALS if each not in missing)
+    if not available:
+        raise UserError("; ".join(missing.values()))
+    recording = Recording(
+        session.records,
+        chosen.name,
+        path,
+        selectors,
+        selection.problems,
+        available,
+        {each: missing[each] for each in signals or SIGNALS if each in missing},
+    )
+    try:
+        completed = _measure(session, recording, available)
+    except UserError:
+        recording.write(complete=False)
+        raise
     result = recording.write(complete=completed)
     table.render(result, measure(result), "latency", Console())
     code = _report_problems(selection.problems)
@@ -117,11 +143,11 @@ def run(
     return _run_code(result) or code
 
 
-def _measure(session: Session, recording: Recording) -> bool:
+def _measure(session: Session, recording: Recording, signals: Sequence[Signal]) -> bool:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with shown_progress(session, Console(stderr=True)) as show:
-            for done in session.run():
+        with shown_progress(session, Console(stderr=True), signals) as show:
+            for done in measured(session, signals):
                 recording.add(done)
                 show(done)
     except KeyboardInterrupt:
@@ -131,11 +157,6 @@ def _measure(session: Session, recording: Recording) -> bool:
 
 def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def _default_output() -> Path:
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("results") / f"run-{stamp}.json"
 
 
 def _run_code(result: Result) -> int:

@@ -34,3 +34,19 @@ class UnreadableResultError(UserError):
 
 class UnwritableOutputError(UserError):
     """An output path cannot be written."""
+
+
+class UnreadableBaselineError(UserError):
+    """A baseline or a file of budgets is missing, cannot be read or makes no sense."""
+
+
+class ForeignBaselineError(UserError):
+    """A baseline was learned where nothing measured here may be compared with it."""
+
+
+class RefusedLearningError(UserError):
+    """Runs do not belong together, or ranges would get looser and nobody said why."""
+
+
+class VariantError(UserError):
+    """A variant is none of the known forms, or its environment cannot be made."""

@@ -6,16 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from resilience_bench import callgrind
 from resilience_bench.worker.protocol import Done, Message, Plan, RubbishError, Starting, decode
 
 GRACE_S: Final = 5.0
 """How long after its time limit a worker may still be ending itself."""
 SHOWN_LINES: Final = 3
+LAYOUT_STEP: Final = 208
+LAYOUTS: Final = 4096
 
 
 class WorkerFailedError(Exception):
@@ -43,25 +47,53 @@ class Launcher(Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """End the workers that other threads are waiting for."""
+        ...
+
+
+HERE: Final = Path(__file__).resolve().parent.parent
+"""The folder that this package lies in."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessLauncher:
-    """The real one: a fresh interpreter for every plan."""
+    """The real one: a fresh interpreter for every plan, under valgrind for counting.
+
+    ``source`` is a folder that holds this package: what the worker imports. Our own PYTHONPATH
+    follows it if ``inherit_path`` says so.
+    """
 
     python: str = sys.executable
+    source: Path = HERE
+    inherit_path: bool = True
+    _running: set[subprocess.Popen[bytes]] = field(default_factory=set, compare=False)
+
+    def stop(self) -> None:
+        """See `Launcher.stop`."""
+        for process in tuple(self._running):
+            _end(process)
 
     def run(self, plan: Plan, hash_seed: int) -> list[Message]:
         """See `Launcher.run`."""
+        if plan.action != "count":
+            return self._run(plan, hash_seed, [])
+        with tempfile.TemporaryDirectory(prefix="callgrind-") as folder:
+            messages = self._run(plan, hash_seed, callgrind.command(Path(folder)))
+            return list(callgrind.counted(messages, Path(folder)))
+
+    def _run(self, plan: Plan, hash_seed: int, wrapper: list[str]) -> list[Message]:
         # -P keeps the current directory, and whatever lies in it, out of the worker's imports.
-        command = [self.python, "-P", "-m", "resilience_bench.worker"]
+        command = [*wrapper, self.python, "-P", "-m", "resilience_bench.worker"]
         process = subprocess.Popen(  # noqa: S603 - the command is ours
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(hash_seed),
+            env=self._environment(hash_seed),
             start_new_session=True,
         )
+        self._running.add(process)
         try:
             out, err = process.communicate(plan.to_json().encode(), plan.time_limit_s + GRACE_S)
         except subprocess.TimeoutExpired as error:
@@ -69,16 +101,22 @@ class ProcessLauncher:
             message = f"hung past its time limit of {plan.time_limit_s:g} s"
             raise WorkerFailedError(message, _suspect(lines)) from None
         finally:
+            self._running.discard(process)
             _end(process)
         lines = out.decode(errors="replace").splitlines()
         return _read(lines, err.decode(errors="replace"), process.returncode, plan)
 
-
-def _environment(hash_seed: int) -> dict[str, str]:
-    source = str(Path(__file__).resolve().parent.parent)
-    inherited = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([source, inherited] if inherited else [source])
-    return {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)}
+    def _environment(self, hash_seed: int) -> dict[str, str]:
+        inherited = os.environ.get("PYTHONPATH") if self.inherit_path else None
+        path = os.pathsep.join([str(self.source), *filter(None, [inherited])])
+        # Its length moves the stack, so that each pass of counting meets another memory layout.
+        layout = "x" * (LAYOUT_STEP * hash_seed % LAYOUTS)
+        return {
+            **os.environ,
+            "PYTHONPATH": path,
+            "PYTHONHASHSEED": str(hash_seed),
+            "RESILIENCE_BENCH_LAYOUT": layout,
+        }
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -142,3 +180,6 @@ class ScriptedLauncher:
         """See `Launcher.run`."""
         self.plans.append((plan, hash_seed))
         return [*self.script(plan, hash_seed), Done(clock_resolution_ns=1.0)]
+
+    def stop(self) -> None:
+        """See `Launcher.stop`; there is nothing to end."""

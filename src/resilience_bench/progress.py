@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
 
+from resilience_bench._model import Signal
 from resilience_bench.session import BlockDone, Session
+
+LOGGED_WORKERS: Final = 10
 
 
 class Progress(Protocol):
@@ -23,13 +34,15 @@ class Progress(Protocol):
 
 
 @contextmanager
-def shown_progress(session: Session, console: Console) -> Iterator[Progress]:
+def shown_progress(
+    session: Session, console: Console, signals: Sequence[Signal] = ("latency",)
+) -> Iterator[Progress]:
     """Show how far a session is, for as long as the context lasts."""
     if console.is_terminal:
         with _bar(console) as bar:
-            yield _OnTerminal(bar, session)
+            yield _OnTerminal(bar, session, signals)
     else:
-        yield _InLog(console, session)
+        yield _InLog(console, session, signals)
 
 
 def _bar(console: Console) -> Bar:
@@ -44,30 +57,42 @@ def _bar(console: Console) -> Bar:
 
 
 class _OnTerminal:
-    def __init__(self, bar: Bar, session: Session) -> None:
+    def __init__(self, bar: Bar, session: Session, signals: Sequence[Signal]) -> None:
         self._bar = bar
-        self._workers = session.profile.workers
-        total = len(session.cases) * self._workers
-        self._task = bar.add_task("measuring", total=total)
+        self._last = session.profile.workers
+        self._tasks: dict[Signal, TaskID] = {}
+        for signal in signals:
+            passes = session.profile.workers if signal == "latency" else 1
+            # Both of the others run at once, and tell nothing before a process has ended.
+            self._tasks[signal] = bar.add_task(signal, total=len(session.cases) * passes)
 
     def __call__(self, done: BlockDone) -> None:
-        description = f"measuring, worker {done.index + 1} of {self._workers}"
-        self._bar.update(self._task, advance=len(done.cases), description=description)
+        description: str = done.signal
+        if done.signal == "latency":
+            description += f", worker {done.index + 1} of {self._last}"
+        task = self._tasks[done.signal]
+        self._bar.update(task, advance=len(done.cases), description=description)
 
 
 class _InLog:
-    def __init__(self, console: Console, session: Session) -> None:
+    def __init__(self, console: Console, session: Session, signals: Sequence[Signal]) -> None:
         self._console = console
         self._session = session
         workers = session.profile.workers
         self._left = _count(info.case.family for info in session.cases for _ in range(workers))
+        with_workers = f" with {workers} workers each" if "latency" in signals else ""
         console.print(
-            f"measuring {len(session.cases)} cases with {workers} workers each "
+            f"measuring {', '.join(signals)} of {len(session.cases)} cases{with_workers} "
             f"({session.profile.name})",
             highlight=False,
+            soft_wrap=True,
         )
 
     def __call__(self, done: BlockDone) -> None:
+        if done.signal != "latency":
+            text = f"{done.signal}: {len(done.cases)} cases done"
+            self._console.print(text, highlight=False)
+            return
         for family, count in _count(info.case.family for info in done.cases).items():
             self._left[family] -= count
             if not self._left[family]:
@@ -82,3 +107,35 @@ class _InLog:
 
 def _count(values: Iterable[str]) -> collections.Counter[str]:
     return collections.Counter(values)
+
+
+@contextmanager
+def shown_gate(console: Console, cases: int) -> Iterator[Progress]:
+    """Show how far a gate is, which does not know beforehand how much it has to measure."""
+    if not console.is_terminal:
+        seen: set[tuple[str, int]] = set()
+
+        def tell(done: BlockDone) -> None:
+            # One line a signal and ten workers is enough for a log.
+            step = (done.signal, done.index // LOGGED_WORKERS)
+            if step not in seen:
+                seen.add(step)
+                text = f"{done.signal}: {len(done.cases)} cases, from worker {done.index + 1} on"
+                console.print(text, highlight=False)
+
+        yield tell
+        return
+    with Bar(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task(f"measuring {cases} cases", total=None)
+
+        def show(done: BlockDone) -> None:
+            text = f"{done.signal} of {len(done.cases)} cases, worker {done.index + 1}"
+            bar.update(task, description=text)
+
+        yield show

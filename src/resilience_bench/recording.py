@@ -2,63 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from resilience_bench import __version__, results
-from resilience_bench._model import Result, WorkerRecord
+from resilience_bench._model import (
+    AllocationRecord,
+    CaseRecord,
+    Environment,
+    InstructionRecord,
+    Result,
+    WorkerRecord,
+)
 from resilience_bench.environment import current_commit, current_environment, load_average
-from resilience_bench.session import BlockDone, Session, now
+from resilience_bench.session import BlockDone, now
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 
 @dataclass(slots=True)
 class Recording:
-    """Collects what a session measures and keeps it on disk."""
+    """Collects what sessions measure, and keeps it on disk.
 
-    session: Session
+    ``records`` is the mapping that the sessions bring up to date; ``environment`` is that of the
+    workers, by default our own.
+    """
+
+    records: Mapping[str, CaseRecord]
+    profile: str
     path: Path
-    selectors: Sequence[str]
+    selectors: Sequence[str] = ()
     notes: Sequence[str] = ()
+    signals: Sequence[str] = ("latency",)
+    not_available: Mapping[str, str] = field(default_factory=dict)
+    environment: Environment | None = None
     _start: Result = field(init=False)
     _workers: list[WorkerRecord] = field(default_factory=list)
+    _instructions: list[InstructionRecord] = field(default_factory=list)
+    _allocations: list[AllocationRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Note what is known before anything is measured."""
-        profile = self.session.profile
         self._start = Result(
             schema=results.SCHEMA,
             tool_version=__version__,
             reference_version=REFERENCE_VERSION,
-            profile=profile.name,
+            profile=self.profile,
             selectors=tuple(self.selectors),
-            seeds=tuple(range(profile.workers)),
+            seeds=(),
             started=now(),
             ended="",
             complete=False,
             load_average=load_average(),
             commit=current_commit(Path.cwd()),
-            environment=current_environment(),
+            environment=self.environment or current_environment(),
             cases=(),
             workers=(),
             notes=tuple(self.notes),
+            signals=tuple(self.signals),
+            not_available=dict(self.not_available),
         )
 
     def add(self, done: BlockDone) -> None:
         """Add a block and write the file."""
-        if done.worker is not None:
-            self._workers.append(done.worker)
+        if isinstance(done.record, WorkerRecord):
+            self._workers.append(done.record)
+        elif isinstance(done.record, InstructionRecord):
+            self._instructions.append(done.record)
+        elif isinstance(done.record, AllocationRecord):
+            self._allocations.append(done.record)
         self.write(complete=False)
 
-    def write(self, *, complete: bool) -> Result:
-        """Write what there is, and return it."""
-        result = replace(
+    def result(self, *, complete: bool) -> Result:
+        """What there is."""
+        return replace(
             self._start,
             ended=now(),
             complete=complete,
-            cases=tuple(self.session.records.values()),
+            seeds=tuple(sorted({worker.hash_seed for worker in self._workers})),
+            cases=tuple(self.records.values()),
             workers=tuple(self._workers),
+            instructions=tuple(self._instructions),
+            allocations=tuple(self._allocations),
         )
+
+    def write(self, *, complete: bool) -> Result:
+        """Write what there is, and return it."""
+        result = self.result(complete=complete)
         results.write(result, self.path)
         return result

@@ -17,6 +17,9 @@ from resilience_bench.session import discover
 
 SUITE: Final = "benchmarks"
 """The folder that is measured when no path is given."""
+BASELINES: Final = "baselines"
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
+"""Where the tool runs from, if it was not installed elsewhere."""
 CLOSE_NAMES: Final = 3
 IMPORT_LIMIT_S: Final = 30.0
 """How long importing the scenario files, or building the cases, may take."""
@@ -65,14 +68,21 @@ def select(launcher: Launcher, selectors: Sequence[str]) -> Selection:
     return Selection(chosen, listing.problems)
 
 
+def baselines_folder() -> Path:
+    """The folder of baselines and budgets, beside the suite; it need not exist."""
+    for root in (Path.cwd(), CHECKOUT):
+        if (root / BASELINES).is_dir():
+            return root / BASELINES
+    return Path.cwd() / BASELINES
+
+
 def suite_folder() -> Path:
     """The suite in the current directory, or else in the checkout that the tool runs from.
 
     Raises:
         NoScenariosError: If there is neither.
     """
-    checkout = Path(__file__).resolve().parents[2]
-    for root in (Path.cwd(), checkout):
+    for root in (Path.cwd(), CHECKOUT):
         if (root / SUITE).is_dir():
             return root / SUITE
     message = (

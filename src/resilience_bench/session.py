@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
+from resilience_bench._model import (
+    AllocationRecord,
+    CaseInfo,
+    CaseRecord,
+    InstructionRecord,
+    Samples,
+    Signal,
+    WorkerRecord,
+)
 from resilience_bench._model import Status as CaseStatus
 from resilience_bench.launcher import Launcher, WorkerFailedError
 from resilience_bench.worker.protocol import Declared, Done, Message, Plan, Problem, Sampled, Status
@@ -44,6 +53,9 @@ SLOW_CALL_NS: Final = 5_000_000
 """One call of a slow case outlasts all samples of a fast one."""
 SLOW_WORKERS: Final = 5
 """Slow cases are left to so many workers, so that they do not use up the time of all others."""
+FEW_CASES: Final = 40
+MORE_SAMPLES: Final = 3
+"""With few cases to a worker, each of them gets so many times as many samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +68,12 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class BlockDone:
-    """One block of one worker is finished: what was sampled and what became of its cases."""
+    """One block of one worker is finished: what was measured and what became of its cases."""
 
-    worker: WorkerRecord | None
+    record: WorkerRecord | InstructionRecord | AllocationRecord | None
     cases: tuple[CaseInfo, ...]
     index: int
+    signal: Signal = "latency"
 
 
 def discover(launcher: Launcher, paths: Sequence[Path], time_limit_s: float) -> Listing:
@@ -96,13 +109,17 @@ class Session:
 
     Worker-major: every block is visited once before any is visited again, so that the workers of
     a case are spread over the whole run, and a run that is cut short has some of everything.
+    ``plants`` makes cases slower, see `Plan`; ``count_plants`` does so for the other signals.
     """
 
     launcher: Launcher
     cases: Sequence[CaseInfo]
     profile: Profile
+    plants: Mapping[str, int] = field(default_factory=dict)
+    count_plants: Mapping[str, int] = field(default_factory=dict)
     records: dict[str, CaseRecord] = field(init=False)
     _slow: set[str] = field(default_factory=set)
+    _visits: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def __post_init__(self) -> None:
         """Every case counts as interrupted until something else is known of it."""
@@ -113,37 +130,61 @@ class Session:
             for info in self.cases
         }
 
-    def blocks(self) -> list[list[CaseInfo]]:
-        """The cases in their order, in blocks of about the same size."""
-        count = -(-len(self.cases) // self.profile.block_cases)
-        size = -(-len(self.cases) // count) if count else 1
-        return [list(self.cases[start : start + size]) for start in range(0, len(self.cases), size)]
-
     def run(self) -> Iterator[BlockDone]:
         """Measure; yields after each block, so that the caller can write and show it."""
-        blocks = self.blocks()
         for index in range(self.profile.workers):
-            for number, block in enumerate(blocks):
-                yield from self._measure(index, number, block)
+            yield from self.visit(index)
 
-    def _measure(self, index: int, number: int, block: list[CaseInfo]) -> Iterator[BlockDone]:
-        due = [info for info in block if self._is_due(info, index)]
+    def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[BlockDone]:
+        """Measure with one worker a block.
+
+        Args:
+            index: The number of the worker, which is its hash seed.
+            cases: The names of those that are wanted; None for all. A few are measured with more
+                samples: the start of the worker takes longer than those.
+        """
+        wanted = [info for info in self.cases if cases is None or info.case.name in cases]
+        more = MORE_SAMPLES if cases is not None and len(wanted) <= FEW_CASES else 1
+        profile = replace(
+            self.profile,
+            samples=more * self.profile.samples,
+            case_ns=more * self.profile.case_ns,
+        )
+        for number, block in enumerate(self.blocks(wanted)):
+            yield from self._measure(index, number, block, profile)
+
+    def blocks(self, cases: Sequence[CaseInfo]) -> list[list[CaseInfo]]:
+        """The cases in their order, in blocks of about the same size."""
+        count = -(-len(cases) // self.profile.block_cases)
+        size = -(-len(cases) // count) if count else 1
+        return [list(cases[start : start + size]) for start in range(0, len(cases), size)]
+
+    @property
+    def slow(self) -> frozenset[str]:
+        """The names of the cases that turned out to be slow."""
+        return frozenset(self._slow)
+
+    def _measure(
+        self, index: int, number: int, block: list[CaseInfo], profile: Profile
+    ) -> Iterator[BlockDone]:
+        due = [info for info in block if self._is_due(info)]
         left_out = tuple(info for info in block if info not in due)
         if left_out:
             yield BlockDone(None, left_out, index)
         if not due:
             return
         try:
-            worker = self._with_retry(index, number, due)
+            worker = self._with_retry(index, number, due, profile)
         except WorkerFailedError as error:
-            yield from self._without_culprit(index, number, due, error)
+            for part in self._without_culprit(due, error):
+                yield from self._measure(index, number, part, profile)
         else:
             yield BlockDone(worker, tuple(due), index)
 
     def _without_culprit(
-        self, index: int, number: int, block: list[CaseInfo], error: WorkerFailedError
-    ) -> Iterator[BlockDone]:
-        """What is still measured of a block that failed twice.
+        self, block: list[CaseInfo], error: WorkerFailedError
+    ) -> list[list[CaseInfo]]:
+        """What is still to be measured of a block that failed twice.
 
         The case that the worker names is given up; where it names none, each half goes on alone,
         and halves of halves, which finds out who spoils it for the others.
@@ -154,23 +195,24 @@ class Session:
         for info in culprits:
             self._set(info.case.name, "failed", f"its worker {error}", "")
         middle = len(block) // 2
-        parts = [block] if culprits else [block[:middle], block[middle:]]
-        for part in parts:
-            yield from self._measure(index, number, part)
+        return [block] if culprits else [block[:middle], block[middle:]]
 
-    def _is_due(self, info: CaseInfo, index: int) -> bool:
+    def _is_due(self, info: CaseInfo) -> bool:
         name = info.case.name
         given_up = self.records[name].status not in {"measured", "interrupted"}
-        return not given_up and (index < SLOW_WORKERS or name not in self._slow)
+        return not given_up and (name not in self._slow or self._visits[name] < SLOW_WORKERS)
 
-    def _with_retry(self, index: int, number: int, block: list[CaseInfo]) -> WorkerRecord:
+    def _with_retry(
+        self, index: int, number: int, block: list[CaseInfo], profile: Profile
+    ) -> WorkerRecord:
         try:
-            return self._one_worker(index, number, block)
+            return self._one_worker(index, number, block, profile)
         except WorkerFailedError:
-            return self._one_worker(index, number, block)
+            return self._one_worker(index, number, block, profile)
 
-    def _one_worker(self, index: int, number: int, block: list[CaseInfo]) -> WorkerRecord:
-        profile = self.profile
+    def _one_worker(
+        self, index: int, number: int, block: list[CaseInfo], profile: Profile
+    ) -> WorkerRecord:
         plan = Plan(
             action="measure",
             paths=tuple(dict.fromkeys(info.path for info in block)),
@@ -181,6 +223,7 @@ class Session:
             case_ns=profile.case_ns,
             fewest_samples=profile.fewest_samples,
             time_limit_s=profile.time_limit_s,
+            plants=planted(self.plants, block),
         )
         started = now()
         messages = self.launcher.run(plan, hash_seed=index)
@@ -193,6 +236,7 @@ class Session:
                 status: CaseStatus = "measured" if message.status == "ready" else message.status
                 self._set(message.case, status, message.reason, message.control)
             elif isinstance(message, Sampled) and message.kind == "operation":
+                self._visits[message.name] += 1
                 call_ns = min(message.samples.elapsed_ns) / message.samples.calls
                 if call_ns > SLOW_CALL_NS:
                     self._slow.add(message.name)
@@ -202,6 +246,13 @@ class Session:
         self.records[name] = CaseRecord(
             before.case, status, reason, control or before.control, before.description
         )
+
+
+def planted(plants: Mapping[str, int], block: Sequence[CaseInfo]) -> tuple[tuple[str, int], ...]:
+    """Those of the plants that concern a block, as a `Plan` has them."""
+    return tuple(
+        (info.case.name, plants[info.case.name]) for info in block if info.case.name in plants
+    )
 
 
 def inspect(launcher: Launcher, cases: Sequence[CaseInfo], time_limit_s: float) -> list[CaseRecord]:
@@ -214,10 +265,12 @@ def inspect(launcher: Launcher, cases: Sequence[CaseInfo], time_limit_s: float) 
 
 
 class _Inspection(Session):
-    def _one_worker(self, index: int, number: int, block: list[CaseInfo]) -> WorkerRecord:
+    def _one_worker(
+        self, index: int, number: int, block: list[CaseInfo], profile: Profile
+    ) -> WorkerRecord:
         paths = tuple(dict.fromkeys(info.path for info in block))
         names = tuple(info.case.name for info in block)
-        plan = Plan("inspect", paths, names, time_limit_s=self.profile.time_limit_s)
+        plan = Plan("inspect", paths, names, time_limit_s=profile.time_limit_s)
         self._note(self.launcher.run(plan, hash_seed=index))
         nothing = Samples(1, ())
         return WorkerRecord(index, number, index, now(), now(), 0.0, nothing)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from resilience_bench._model import (
     Samples,
     WorkerRecord,
 )
+from resilience_bench.inference import FEWEST
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -38,6 +40,14 @@ CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 2000
 SEED: Final = 20150823
 """Fixed, so that the same file always shows the same interval."""
+WEIGHTS: Final = {
+    "allocated_blocks": "kept_blocks",
+    "allocated_bytes": "kept_bytes",
+    "object_blocks": "result_blocks",
+    "object_bytes": "result_bytes",
+    "peak_bytes": "peak_bytes",
+}
+"""The quantities of the allocations, and the fields of `Weight` that they come from."""
 FEWEST_WORKERS: Final = 5
 FEWEST_SAMPLES: Final = 5
 """With fewer in each worker, the 10 % quantile is all but the lowest."""
@@ -60,17 +70,22 @@ class _Located:
 
 
 def measure(result: Result) -> list[Measurement]:
-    """Estimate the quantities of every case that has samples.
+    """Estimate the quantities of every case that was measured.
 
-    A worker's number is the 10 % quantile of ns per call over its samples. ``latency_ns`` is that
-    of the operation, ``overhead_ns`` is operation - control and ``ratio`` is operation / reference,
-    each within one worker. The value is the `centre` of the workers' numbers, with `intervals`.
+    Latency: a worker's number is the 10 % quantile of ns per call over its samples. ``latency_ns``
+    is that of the operation, ``overhead_ns`` is operation - control and ``ratio`` is operation /
+    reference, each within one worker. The value is the `centre` of the workers' numbers, with
+    `intervals`.
+
+    Instructions and allocations come from few processes, and hardly vary: the value is the median
+    over them, from the smallest to the largest. ``instructions`` is per call, and
+    ``overhead_instructions`` is operation - control; for the others see `Weight`.
 
     Args:
         result: A results file.
 
     Returns:
-        One measurement a case, in the order of ``result.cases``. Cases without samples are left
+        One measurement a case, in the order of ``result.cases``. Cases without numbers are left
         out, and so are broken ones: what they did is not what their name says. A quantity that
         cannot be computed (no control, a reference of 0 ns) is missing in ``quantities``.
     """
@@ -78,9 +93,33 @@ def measure(result: Result) -> list[Measurement]:
     numbers = [_numbers(record, workers) for record, workers in measured]
     quantities = iter(_quantities([row for each in numbers for row in each.values()]))
     return [
-        _measurement(record.case, workers, {name: next(quantities) for name in named})
+        _measurement(
+            record.case,
+            workers,
+            {name: next(quantities) for name in named} | _few(record, result),
+        )
         for (record, workers), named in zip(measured, numbers, strict=True)
     ]
+
+
+def _few(record: CaseRecord, result: Result) -> dict[str, Quantity]:
+    """The quantities that a few processes have told."""
+    values: dict[str, list[float]] = {}
+    name = record.case.name
+    for counting in result.instructions:
+        if counts := counting.operations.get(name):
+            values.setdefault("instructions", []).append(counts.per_call)
+            if control := counting.controls.get(record.control):
+                overhead = counts.per_call - control.per_call
+                values.setdefault("overhead_instructions", []).append(overhead)
+    for weighing in result.allocations:
+        if weight := weighing.operations.get(name):
+            for quantity, field in WEIGHTS.items():
+                values.setdefault(quantity, []).append(getattr(weight, field))
+    return {
+        quantity: Quantity(statistics.median(each), min(each), max(each))
+        for quantity, each in values.items()
+    }
 
 
 def _measured(result: Result) -> Iterator[tuple[CaseRecord, list[_Located]]]:
@@ -89,9 +128,53 @@ def _measured(result: Result) -> Iterator[tuple[CaseRecord, list[_Located]]]:
     for record in result.cases:
         workers = everything.get(record.case.name, [])
         kept = steady.get(record.case.name, [])
-        if workers and record.status != "broken":
-            # A machine that never kept its best speed for long leaves us with what there is.
-            yield record, kept if len(kept) >= min(BEST_OF, len(workers)) else workers
+        told = workers or _few(record, result)
+        if told and record.status != "broken":
+            yield record, _enough(kept, workers)
+
+
+def numbers(
+    cases: Sequence[CaseRecord],
+    arms: Sequence[Sequence[WorkerRecord]],
+    *,
+    only_at_best_speed: bool = False,
+) -> list[dict[str, dict[str, list[float]]]]:
+    """The workers' numbers of the latency, before anything is estimated.
+
+    Args:
+        cases: The cases that are wanted.
+        arms: The workers of each variant that was measured; the machine's best speed is that of
+            all of them together.
+        only_at_best_speed: Whether a case is left out if too few workers met that speed; otherwise
+            all numbers of all arms are taken then, which compares arms but not hours.
+
+    Returns:
+        For each arm, by case name, the numbers of ``latency_ns``, ``overhead_ns`` and ``ratio``.
+    """
+    everything = [worker for arm in arms for worker in arm]
+    steady = iter(at_best_speed(everything))
+    kept = [_by_case([next(steady) for _ in arm]) for arm in arms]
+    whole = [_by_case(arm) for arm in arms]
+    # One arm at its best speed against all of another would compare two speeds: all or none.
+    mixed = {
+        name
+        for some, every in zip(kept, whole, strict=True)
+        for name, workers in every.items()
+        if _enough(some.get(name, []), workers) is workers
+    }
+    return [
+        {
+            name: _numbers(record, every[name] if name in mixed else some[name])
+            for record in cases
+            if (name := record.case.name) in every and not (only_at_best_speed and name in mixed)
+        }
+        for some, every in zip(kept, whole, strict=True)
+    ]
+
+
+def _enough(kept: list[_Located], workers: list[_Located]) -> list[_Located]:
+    # A machine that never kept its best speed for long leaves us with what there is.
+    return kept if len(kept) >= min(FEWEST, len(workers)) else workers
 
 
 def _by_case(workers: Sequence[WorkerRecord]) -> dict[str, list[_Located]]:
@@ -141,14 +224,20 @@ def _steady(worker: WorkerRecord, limit_ns: float) -> WorkerRecord:
 def _steady_samples(samples: Mapping[str, Samples], between: Sequence[bool]) -> dict[str, Samples]:
     found = {}
     for name, each in samples.items():
-        kept = _kept(each, [between[beside] for beside in each.beside]) if each.beside else each
+        kept = _kept(each, map(between.__getitem__, each.beside)) if each.beside else each
         if len(kept.elapsed_ns) >= min(FEWEST_AT_SPEED, len(each.elapsed_ns)):
             found[name] = kept
     return found
 
 
-def _kept(samples: Samples, mask: Sequence[bool]) -> Samples:
-    return replace(samples, elapsed_ns=tuple(itertools.compress(samples.elapsed_ns, mask)))
+def _kept(samples: Samples, mask: Iterable[bool]) -> Samples:
+    # Made anew, for `replace` takes three times as long, and there are hundreds of thousands.
+    elapsed_ns = tuple(itertools.compress(samples.elapsed_ns, mask))
+    return (
+        samples
+        if len(elapsed_ns) == len(samples.elapsed_ns)
+        else Samples(samples.calls, elapsed_ns)
+    )
 
 
 def _located(workers: Sequence[WorkerRecord]) -> list[_Located]:
@@ -289,6 +378,8 @@ def _measurement(
     case: Case, workers: Sequence[_Located], quantities: dict[str, Quantity]
 ) -> Measurement:
     name = case.name
+    if not workers:
+        return Measurement(case, quantities, 0, 0)
     counts = [len(worker.operations[name].elapsed_ns) for worker in workers]
     warnings = (
         *_warnings_of_workers(len(workers), quantities),
@@ -337,7 +428,11 @@ def times_fastest(measurements: Sequence[Measurement]) -> dict[Case, float]:
         those whose fastest takes 0 ns.
     """
     fastest: dict[tuple[str, str, str], float] = {}
-    latency_ns = {each.case: each.quantities["latency_ns"].value for each in measurements}
+    latency_ns = {
+        each.case: each.quantities["latency_ns"].value
+        for each in measurements
+        if "latency_ns" in each.quantities
+    }
     for case, value in latency_ns.items():
         key = compared_with(case)
         fastest[key] = min(value, fastest.get(key, math.inf))

@@ -73,6 +73,7 @@ GROUPS = {
         "summary_observe",
         "timer",
         "multiprocess_counter_inc",
+        "construct_child",
         "scrape_100_series",
         "scrape_10k_series",
     },
@@ -81,9 +82,11 @@ GROUPS = {
         "retry_in_breaker",
         "breaker_in_retry_failing",
         "retry_in_breaker_failing",
+        "guarded",
+        "guarded_failing",
     },
 }
-CASES = {"control": 4, "breaker": 78, "retry": 55, "metrics": 55, "composed": 36}
+CASES = {"control": 4, "breaker": 78, "retry": 55, "metrics": 60, "composed": 44}
 UNSUPPORTED = {
     "breaker.with_listener": {"circuitbreaker"},
     "breaker.context_manager": {"circuitbreaker", "aiobreaker", "pyresilience"},
@@ -99,6 +102,7 @@ UNSUPPORTED = {
     "metrics.summary_observe": {"opentelemetry_sdk", "statsd"},
     "metrics.timer": {"opentelemetry_sdk"},
     "metrics.multiprocess_counter_inc": {"opentelemetry_sdk", "statsd"},
+    "metrics.construct_child": {"opentelemetry_sdk", "statsd"},
     "metrics.scrape_100_series": {"opentelemetry_sdk", "statsd"},
     "metrics.scrape_10k_series": {"opentelemetry_sdk", "statsd"},
     "composed.retry_in_breaker": {"pyresilience"},
@@ -486,6 +490,24 @@ def test_scrape_of_opentelemetry_has_every_series() -> None:
     assert len(metric.data.data_points) == 10_000
 
 
+def test_a_child_that_is_made_is_forgotten() -> None:
+    """Every call makes another child, so that none is looked up instead of made."""
+    with built("metrics.construct_child[prometheus_client]") as operation:
+        first, second = operation.call(), operation.call()
+
+    assert first is not None
+    assert first is not second
+
+
+@pytest.mark.parametrize("attributes", [0, 2, 5])
+def test_ten_thousand_series_are_not_collected_with_most_attributes(attributes: int) -> None:
+    """Making them would take longer than all other cases together."""
+    name = f"metrics.scrape_10k_series[opentelemetry_sdk,attributes={attributes}]"
+    reason = "10 000 series are collected with 2 attributes only"
+
+    assert (outcome(name) == reason) is (attributes == 5)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -494,6 +516,7 @@ def test_scrape_of_opentelemetry_has_every_series() -> None:
         "metrics.counter_inc[prometheus_client]",
         "metrics.multiprocess_counter_inc[prometheus_client]",
         "metrics.histogram_observe[opentelemetry_sdk,attributes=2]",
+        "composed.guarded[resilience_stack]",
     ],
 )
 def test_threads_may_share_an_operation(name: str) -> None:

@@ -10,9 +10,20 @@ from pathlib import Path
 import pyperf
 import pytest
 
+from resilience_bench._model import Result
 from resilience_bench.errors import UserError
 from resilience_bench.export import pyperf_json
-from tests.factories import make_case, make_result, measured_result, sample_result
+from tests.factories import (
+    make_allocations,
+    make_case,
+    make_instructions,
+    make_record,
+    make_result,
+    make_weight,
+    measured_result,
+    sample_result,
+    with_all_signals,
+)
 
 
 def loaded(tmp_path: Path, text: str) -> pyperf.BenchmarkSuite:
@@ -41,12 +52,41 @@ def test_cases_without_samples_are_left_out(tmp_path: Path) -> None:
     assert len(suite.get_benchmarks()) == len(first.operations)
 
 
+def test_instructions_and_bytes_are_benchmarks_of_their_own(tmp_path: Path) -> None:
+    """Each has its unit and a run a process; a case without latency is exported too."""
+    case = make_case()
+    result = make_result(
+        [make_record(case)],
+        instructions=tuple(make_instructions({case: 7731}, index) for index in range(2)),
+        allocations=(make_allocations({case: make_weight(result_blocks=9.0, result_bytes=569.0)}),),
+    )
+    suite = loaded(tmp_path, pyperf_json.render(result))
+    found = {each.get_name(): (each.get_unit(), each.get_values()) for each in suite}
+    assert found == {
+        f"{case.name} instructions": ("integer", (7731, 7731)),
+        f"{case.name} peak bytes": ("byte", (448,)),
+        f"{case.name} object bytes": ("byte", (569,)),
+    }
+
+
+def test_nothing_weighed_is_no_benchmark(tmp_path: Path) -> None:
+    """Pyperf knows no 0: a call that allocates nothing has no bytes in the export."""
+    case = make_case()
+    allocations = (make_allocations({case: make_weight(peak_bytes=0.0)}),)
+    result = measured_result({case: 1000.0}, allocations=allocations)
+    suite = loaded(tmp_path, pyperf_json.render(result))
+    assert suite.get_benchmark_names() == [case.name]
+
+
+@pytest.mark.parametrize(
+    "result", [sample_result(), with_all_signals(sample_result())], ids=["latency", "all"]
+)
 @pytest.mark.parametrize(
     "command", [["stats"], ["hist"], ["show"], ["compare_to", "export.json"], ["check"]]
 )
-def test_pyperf_commands_work_on_it(tmp_path: Path, command: list[str]) -> None:
-    """stats, hist, show, compare_to and check read the file."""
-    loaded(tmp_path, pyperf_json.render(sample_result()))
+def test_pyperf_commands_work_on_it(tmp_path: Path, command: list[str], result: Result) -> None:
+    """stats, hist, show, compare_to and check read the file, also with units side by side."""
+    loaded(tmp_path, pyperf_json.render(result))
     done = subprocess.run(
         [sys.executable, "-m", "pyperf", *command, "export.json"],
         cwd=tmp_path,

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from resilience_bench._model import Case, Result
+from resilience_bench._model import Case, Result, Weight
 from resilience_bench.report import data, markdown, table
 from resilience_bench.statistics import measure
-from tests.factories import make_case, make_record, make_result, measured_result, sample_result
+from tests.factories import (
+    make_allocations,
+    make_case,
+    make_instructions,
+    make_record,
+    make_result,
+    make_weight,
+    measured_result,
+    sample_result,
+    with_all_signals,
+)
 
 SLOW, FAST = make_case("slow"), make_case("fast")
 
@@ -23,14 +35,34 @@ def as_table(result: Result, sort: str = "latency", *, width: int = 80) -> str:
     return file.getvalue()
 
 
+def rows_of(text: str) -> list[list[str]]:
+    """The words of each line."""
+    return [line.split() for line in text.splitlines()]
+
+
+def counted_result(per_call: Mapping[Case, int]) -> Result:
+    """A result that has nothing but instructions."""
+    records = [make_record(case) for case in per_call]
+    counts = (make_instructions(per_call),)
+    return make_result(records, signals=("instructions",), instructions=counts)
+
+
+def weighed_result(weights: Mapping[Case, Weight]) -> Result:
+    """A result that has nothing but allocations."""
+    records = [make_record(case) for case in weights]
+    allocations = (make_allocations(weights),)
+    return make_result(records, signals=("allocations",), allocations=allocations)
+
+
 def as_markdown(result: Result) -> str:
     """The result in Markdown."""
     return markdown.render(result, measure(result), "latency")
 
 
-def test_table_fits_80_columns() -> None:
+@pytest.mark.parametrize("result", [sample_result(), with_all_signals(sample_result())])
+def test_table_fits_80_columns(result: Result) -> None:
     """No line of the blocks is longer, also with the longest names of the suite."""
-    lines = as_table(sample_result()).splitlines()
+    lines = as_table(result).splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert any("tenacity+pybreaker,metric=labels" in line for line in lines)
 
@@ -43,6 +75,111 @@ def test_numbers_stand_in_their_columns() -> None:
     ]
     assert ["fast", "1,000", "950", "2.000", "0.0%", "1.0"] in rows
     assert ["slow", "3,000", "2,950", "6.000", "0.0%", "3.0"] in rows
+
+
+def test_instructions_and_memory_have_columns_of_their_own() -> None:
+    """They stand behind what was timed; large counts are in millions."""
+    result = replace(
+        measured_result({SLOW: 3000.0, FAST: 1000.0}),
+        instructions=(make_instructions({FAST: 7731, SLOW: 1_234_567}),),
+        allocations=(make_allocations({FAST: make_weight(), SLOW: make_weight()}),),
+    )
+    rows = rows_of(as_table(result))
+    assert ["fast", "1,000", "950", "2.000", "0.0%", "1.0", "7,731", "448"] in rows
+    assert ["slow", "3,000", "2,950", "6.000", "0.0%", "3.0", "1.2", "M", "448"] in rows
+
+
+def test_columns_without_a_value_are_left_out() -> None:
+    """What no row has takes no room, and the legend does not speak of it."""
+    text = as_table(measured_result({SLOW: 3000.0}))
+    assert "instr" not in text
+    assert "peak B" not in text
+    assert ["instr"] in rows_of(as_table(counted_result({SLOW: 5000})))
+    assert "nanoseconds" not in as_table(counted_result({SLOW: 5000}))
+
+
+def test_a_case_without_a_signal_has_a_dash_there() -> None:
+    """A row that lacks what its neighbours have still has its place."""
+    result = replace(
+        measured_result({SLOW: 3000.0, FAST: 1000.0}),
+        instructions=(make_instructions({SLOW: 5000}),),
+    )
+    assert ["fast", "1,000", "950", "2.000", "0.0%", "1.0", "-"] in rows_of(as_table(result))
+
+
+@pytest.mark.parametrize("sort", ["latency", "overhead", "ratio", "name"])
+def test_without_latency_the_fewest_instructions_come_first(sort: str) -> None:
+    """A run that counted only is shown in every order and in every format."""
+    result = counted_result({SLOW: 9000, FAST: 5000})
+    rows = rows_of(as_table(result, sort))
+    assert rows[rows.index(["instr"]) + 1 :][:2] == [["fast", "5,000"], ["slow", "9,000"]]
+    document = json.loads(data.render(result, measure(result), sort))
+    assert [entry["library"] for entry in document["cases"]] == ["fast", "slow"]
+    assert "| `fast` | 5,000 |" in as_markdown(result)
+
+
+def test_times_fastest_gives_way_to_the_other_columns() -> None:
+    """Where 80 columns do not do it goes, and comes back on a wider terminal."""
+    result = with_all_signals(sample_result())
+    assert "× fastest" not in as_table(result)
+    assert "peak B" in as_table(result)
+    assert "× fastest" in as_table(result, width=100)
+
+
+def test_the_weight_of_an_object_is_shown_instead_of_the_peak() -> None:
+    """Where most calls return an object of their own, what it weighs is what people ask for."""
+    heavy = make_weight(result_blocks=9.0, result_bytes=569.0)
+    text = as_table(weighed_result({SLOW: heavy, FAST: heavy, make_case("none"): make_weight()}))
+    assert "obj. B" in text
+    assert "peak B" not in text
+    assert ["slow", "569"] in rows_of(text)
+    assert ["none", "0"] in rows_of(text)
+
+
+def test_leftovers_of_many_calls_are_no_object_and_no_leak() -> None:
+    """A cache that grew once among 64 calls does not weigh on any of them."""
+    leftover = make_weight(
+        kept_blocks=2 / 64, kept_bytes=5.75, result_blocks=1 / 64, result_bytes=0.5
+    )
+    text = as_table(weighed_result({SLOW: leftover}))
+    assert ["slow", "448"] in rows_of(text)
+    assert "keeps" not in text
+
+
+def test_what_every_call_keeps_is_doubted() -> None:
+    """A leak is marked in its row and named below."""
+    result = weighed_result({SLOW: make_weight(kept_blocks=2.0, kept_bytes=128.0)})
+    assert ["slow", "!448"] in rows_of(as_table(result))
+    assert "! keeps 128 bytes per call (1)" in as_table(result)
+    assert "keeps 128 bytes per call" in as_markdown(result)
+
+
+def test_the_head_says_which_signals_were_measured() -> None:
+    """Workers are counted where there is latency."""
+    signals = ("latency", "instructions")
+    text = as_table(measured_result({SLOW: 1000.0}, signals=signals))
+    assert "profile quick: latency over 8 workers, instructions" in text
+    assert "profile quick: instructions\n" in as_table(counted_result({SLOW: 5000}))
+
+
+def test_signals_that_lack_are_explained_at_the_end() -> None:
+    """The whole signal with what to type, single cases grouped by their reason."""
+    reason = "valgrind is not installed; type: apt-get install valgrind"
+    records = [
+        replace(make_record(case), missing={"allocations": "its process was killed"})
+        for case in (SLOW, FAST)
+    ]
+    result = measured_result({SLOW: 3000.0, FAST: 1000.0}, not_available={"instructions": reason})
+    result = replace(result, cases=tuple(records))
+    text = as_table(result)
+    assert text.endswith(f"instructions: not available: {reason}\n")
+    assert "no allocations: its process was killed (2)\n    breaker.closed_success[slow]" in text
+    assert f"instructions: not available: {reason}" in as_markdown(result)
+    assert "no allocations: its process was killed: `breaker" in as_markdown(result)
+    document = json.loads(data.render(result, measure(result), "latency"))
+    assert document["signals"] == ["latency"]
+    assert document["not_available"] == {"instructions": reason}
+    assert document["cases"][0]["missing"] == {"allocations": "its process was killed"}
 
 
 @pytest.mark.parametrize(

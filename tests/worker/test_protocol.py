@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from resilience_bench._model import Case, CaseInfo, Samples
+from resilience_bench._model import Case, CaseInfo, Counts, Samples, Weight
 from resilience_bench.worker.protocol import (
+    Counted,
     Declared,
     Done,
+    Marked,
     Message,
     Plan,
     Problem,
@@ -15,6 +17,7 @@ from resilience_bench.worker.protocol import (
     Sampled,
     Starting,
     Status,
+    Weighed,
     decode,
     encode,
 )
@@ -30,6 +33,9 @@ SAMPLED = '{"message": "Sampled", "kind": "operation", "name": "x", "samples": %
         Starting("f.s"),
         Status("f.s", "broken", "why\nnot", "1xreturns"),
         Sampled("operation", "f.s", Samples(3, (1, 2), (0, 4))),
+        Marked("control", "1xreturns", 42, (13, 53)),
+        Counted("operation", "f.s", Counts((13, 53), (10_983, 27_543))),
+        Weighed("f.s", Weight(64, 0.0, 1.5, 2.0, 128.0, 512.0)),
         Done(1.0),
     ],
 )
@@ -42,7 +48,7 @@ def test_message_survives(message: Message) -> None:
 
 def test_plan_survives() -> None:
     """A plan is read as it was written."""
-    plan = Plan("measure", ("a.py",), ("x", "y"), samples=7)
+    plan = Plan("count", ("a.py",), ("x", "y"), samples=7, heavy=("y",))
     assert Plan.from_json(plan.to_json()) == plan
 
 
@@ -57,6 +63,9 @@ def test_plan_survives() -> None:
         "{}",
         '{"message": "Nonsense"}',
         '{"message": "Done", "extra": 1}',
+        '{"message": "Marked", "kind": "control", "name": "x", "process": 4, "calls": 5}',
+        '{"message": "Counted", "kind": "control", "name": "x", "counts": {"calls": [1, 2]}}',
+        '{"message": "Weighed", "case": "x", "weight": {"calls": 1}}',
         SAMPLED % "3",
         SAMPLED % '{"calls": 0, "elapsed_ns": [1], "beside": []}',
         SAMPLED % '{"calls": 1, "elapsed_ns": [], "beside": []}',

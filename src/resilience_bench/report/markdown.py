@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
 from resilience_bench.report.rows import (
-    LEGEND,
+    NOTHING,
     Block,
     blocks,
     doubts,
     headline,
+    legend,
+    missing,
     not_measured,
     plain,
+    unavailable_signals,
 )
 
 
@@ -23,44 +26,52 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
 
 def _lines(result: Result, measurements: Sequence[Measurement], sort: str) -> Iterator[str]:
     for line in headline(result):
-        yield f"{_escaped(line)}  "
-    for block in blocks(result, measurements, sort):
+        yield f"{escaped(line)}  "
+    found = blocks(result, measurements, sort)
+    for block in found:
         yield from _block(block)
-    yield ""
-    yield _escaped(LEGEND)
+    if found:
+        yield ""
+        yield escaped(legend(found))
     for warning, names in doubts(measurements).items():
         yield from _named(f"! {warning}", names)
+    for (signal, reason), names in missing(result).items():
+        yield from _named(f"no {signal}: {reason}", names)
     for (status, reason), names in not_measured(result).items():
         yield from _named(f"{status}: {reason}", names)
+    for line in unavailable_signals(result):
+        yield ""
+        yield escaped(line)
 
 
 def _block(block: Block) -> Iterator[str]:
     yield ""
-    yield f"### {_code(block.title)}"
+    yield f"### {code(block.title)}"
     yield ""
     if block.description:
-        yield _escaped(block.description)
+        yield escaped(block.description)
         yield ""
-    yield f"| case | per call, {block.unit.name} | overhead | ratio | ± | × fastest |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    yield f"| case | {' | '.join(block.headers.values())} |"
+    yield f"| --- |{' ---: |' * len(block.headers)}"
     for row in block.rows:
-        mark = "! " if row.doubted else ""
-        cells = (_code(row.label), row.per_call, row.overhead, row.ratio, mark + row.interval)
-        yield f"| {' | '.join(cells)} | {row.times} |"
+        cells = [row.cells.get(key, NOTHING) for key in block.headers]
+        yield f"| {' | '.join((code(row.label), *cells))} |"
 
 
 def _named(heading: str, names: Sequence[str]) -> Iterator[str]:
     yield ""
-    yield f"{_escaped(heading)}: {', '.join(map(_code, names))}"
+    yield f"{escaped(heading)}: {', '.join(map(code, names))}"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """Text from elsewhere as a code span, also inside a table."""
     # A code span may not hold its own delimiter; a pipe would end the cell even in one.
     fence = "``" if "`" in text else "`"
     inner = plain(text).replace("|", "\\|")
     return f"{fence} {inner} {fence}" if "`" in text else f"{fence}{inner}{fence}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Text from elsewhere in which nothing is Markdown or HTML."""
     special = "\\`*_{}[]<>#|~&"
     return "".join(f"\\{each}" if each in special else each for each in plain(text))

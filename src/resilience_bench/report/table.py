@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import CaseRecord, Measurement, Result
 from resilience_bench.report.rows import (
-    LEGEND,
+    NOTHING,
     Block,
-    Row,
     blocks,
     doubts,
     headline,
     is_available,
+    legend,
+    missing,
     not_measured,
     plain,
+    unavailable_signals,
 )
 
-LABEL_WIDTH: Final = 32
-COLUMN_WIDTHS: Final = (9, 9, 7, 6, 9)
+LABEL_WIDTHS: Final = (20, 32)
+"""The label column is as wide as the longest label, but neither narrower nor wider than this."""
 SHOWN_NAMES: Final = 6
 WIDTH: Final = 80
+DISPENSABLE: Final = "times"
+"""The column that is left out where the table would be too wide: the others imply it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How wide the columns are, the same in all blocks; a column without a width is left out."""
+
+    label: int
+    columns: Mapping[str, int]
+
+    def width(self, block: Block) -> int:
+        """How wide a block becomes, with a space before each of its columns."""
+        widths = [self.columns[key] for key in block.headers if key in self.columns]
+        return self.label + sum(widths) + len(widths)
 
 
 def render(
@@ -34,15 +53,44 @@ def render(
     """Print a result: a block a scenario, then doubts, then what was not measured."""
     for line in headline(result):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    for block in blocks(result, measurements, sort):
+    found = blocks(result, measurements, sort)
+    layout = _layout(found, max(console.width, WIDTH))
+    for block in found:
         console.print()
-        _print_block(block, console)
+        _print_block(block, layout, console)
     console.print()
-    if measurements:
-        _print_wrapped(LEGEND, console, style="dim")
+    if found:
+        _print_wrapped(legend(found), console, style="dim")
     for warning, names in doubts(measurements).items():
         _print_names(f"! {warning}", names, console, style="yellow")
+    for (signal, reason), names in missing(result).items():
+        _print_names(f"no {signal}: {reason}", names, console, style="dim")
     _print_not_measured(result, console)
+    for line in unavailable_signals(result):
+        # Not wrapped: it ends with what to type, which people copy.
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+
+
+def _layout(found: Sequence[Block], limit: int) -> Layout:
+    rows = [row for block in found for row in block.rows]
+    least, most = LABEL_WIDTHS
+    longest = max((cell_len(row.label) for row in rows), default=least)
+    columns: dict[str, int] = {}
+    for block in found:
+        for key, header in block.headers.items():
+            cells = (row.cells.get(key, NOTHING) for row in block.rows)
+            columns[key] = max(columns.get(key, 0), cell_len(header), *map(cell_len, cells))
+    layout = Layout(min(max(longest, least), most), columns)
+    if _excess(layout, found, limit) > 0:
+        kept = {key: width for key, width in columns.items() if key != DISPENSABLE}
+        layout = Layout(layout.label, kept)
+    # Numbers are never cut off; a label goes on in the next line.
+    excess = max(_excess(layout, found, limit), 0)
+    return Layout(max(layout.label - excess, least), layout.columns)
+
+
+def _excess(layout: Layout, found: Sequence[Block], limit: int) -> int:
+    return max(map(layout.width, found), default=0) - limit
 
 
 def _print_not_measured(result: Result, console: Console) -> None:
@@ -59,26 +107,24 @@ def _print_not_measured(result: Result, console: Console) -> None:
         _print_wrapped(text, console, style="dim")
 
 
-def _print_block(block: Block, console: Console) -> None:
+def _print_block(block: Block, layout: Layout, console: Console) -> None:
     title = Text(block.title, style="bold")
     if block.description:
         title.append(f"  {block.description}", style="not bold dim")
     _print_wrapped(title, console)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", expand=False)
-    table.add_column("", width=LABEL_WIDTH, overflow="fold")
-    headers = (f"{block.unit.name}/call", "overhead", "ratio", "±", "× fastest")
-    for name, width in zip(headers, COLUMN_WIDTHS, strict=True):
-        table.add_column(name, justify="right", min_width=width, no_wrap=True)
+    table.add_column("", width=layout.label, overflow="fold")
+    keys = [key for key in block.headers if key in layout.columns]
+    for key in keys:
+        header = block.headers[key]
+        table.add_column(header, justify="right", width=layout.columns[key], no_wrap=True)
+    # By memory alone the rows are in no order, and none is the best.
+    is_ordered = len(block.rows) > 1 and not {"per_call", "instructions"}.isdisjoint(keys)
     for position, row in enumerate(block.rows):
-        table.add_row(*_cells(row), style="green" if position == 0 and len(block.rows) > 1 else "")
-    console.print(table, width=max(console.width, WIDTH))
-
-
-def _cells(row: Row) -> list[Text]:
-    mark = "!" if row.doubted else ""
-    values = (row.label, row.per_call, row.overhead, row.ratio, mark + row.interval, row.times)
-    # Text, not str: a label in brackets is no markup.
-    return [Text(value) for value in values]
+        # Text, not str: a label in brackets is no markup.
+        cells = [Text(row.label), *(Text(row.cells.get(key, NOTHING)) for key in keys)]
+        table.add_row(*cells, style="green" if is_ordered and position == 0 else "")
+    console.print(table, width=max(console.width, layout.width(block)))
 
 
 def _print_names(heading: str, names: Sequence[str], console: Console, *, style: str) -> None:

@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import functools
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
-from resilience_bench.scenario import BoundCase, Discovery, Unsupported, discover
-from resilience_bench.worker import protocol
+from resilience_bench.scenario import BoundCase, Discovery, Scenario, Unsupported, discover
+from resilience_bench.worker import instructions, protocol
+from resilience_bench.worker.allocations import weigh
 from resilience_bench.worker.honesty import BrokenCaseError, check, check_outcome
 from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
     control_key,
+    load_library,
     make_control,
     opened,
+    slowed,
 )
 from resilience_bench.worker.reference import Reference
 from resilience_bench.worker.timing import (
+    Sampler,
     Subject,
     calibrate,
     make_sampler,
@@ -54,6 +60,7 @@ class _Worker:
         self._plan = plan
         self._channel = channel
         self._parent = os.getppid()
+        self._plants = dict(plan.plants)
 
     def run(self) -> None:
         discovery = discover(map(Path, self._plan.paths))
@@ -62,6 +69,8 @@ class _Worker:
         if self._plan.action == "discover":
             for info in discovery.cases:
                 self._say(protocol.Declared(info))
+        elif self._plan.action == "count":
+            self._count(discovery)
         else:
             with asyncio.Runner() as runner, contextlib.ExitStack() as stack:
                 self._work(discovery, runner, stack)
@@ -72,16 +81,95 @@ class _Worker:
         self, discovery: Discovery, runner: asyncio.Runner, stack: contextlib.ExitStack
     ) -> None:
         ready: list[tuple[BoundCase, Operation]] = []
-        for name in self._plan.cases:
-            bound = discovery.bound.get(name)
-            if bound is None:
-                self._say(protocol.Status(name, "failed", "its file no longer defines it"))
-                continue
-            self._say(protocol.Starting(name))
+        for bound in self._chosen(discovery):
+            self._say(protocol.Starting(bound.name))
             if operation := self._prepare(bound, runner, stack):
                 ready.append((bound, operation))
         if self._plan.action == "measure":
             self._measure(ready, runner)
+        elif self._plan.action == "weigh":
+            for bound, operation in ready:
+                self._say(protocol.Starting(bound.name))
+                self._guarded(bound.name, functools.partial(self._weigh, bound, operation, runner))
+
+    def _chosen(self, discovery: Discovery) -> list[BoundCase]:
+        for name in self._plan.cases:
+            if name not in discovery.bound:
+                self._say(protocol.Status(name, "failed", "its file no longer defines it"))
+        return [discovery.bound[name] for name in self._plan.cases if name in discovery.bound]
+
+    def _guarded(self, case: str, work: Callable[[], bool]) -> bool:
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - measured code may raise anything
+            reason = f"measuring it raised {type(error).__name__}: {error}"
+            if case:  # a control without counts costs an overhead, nothing else
+                self._say(protocol.Status(case, "failed", reason))
+            return True
+
+    def _weigh(self, bound: BoundCase, operation: Operation, runner: asyncio.Runner) -> bool:
+        self._say(protocol.Weighed(bound.name, weigh(operation, runner)))
+        return True
+
+    def _count(self, discovery: Discovery) -> None:
+        """Mark every case, each in a process forked off after everything was imported."""
+        chosen = self._chosen(discovery)
+        for bound in chosen:
+            with contextlib.suppress(Exception):  # its own process says what is wrong with it
+                load_library(bound)
+        controls = {control_key(bound.scenario): bound.scenario for bound in chosen}
+        with asyncio.Runner() as runner:
+            bare = [make_control(scenario) for scenario in controls.values()]
+            instructions.get_ready([make_sampler(each, runner) for each in bare])
+        for key, scenario in controls.items():
+            self._in_a_child("", functools.partial(self._mark_control, key, scenario))
+        for bound in chosen:
+            work = functools.partial(self._mark_operation, bound)
+            self._in_a_child(bound.name, work)
+
+    def _in_a_child(self, case: str, work: Callable[[asyncio.Runner, bool], bool]) -> None:
+        """Mark in a process of its own; a second one counts what the first finds to be heavy."""
+        self._say(protocol.Starting(case))
+        for heavy in (False, True)[case in self._plan.heavy :]:
+            code = instructions.in_a_child(functools.partial(self._marked, case, work, heavy))
+            if code != instructions.HEAVY:
+                break
+        if case and (failure := instructions.ending(code)):
+            self._say(protocol.Status(case, "failed", failure))
+
+    def _marked(
+        self,
+        case: str,
+        work: Callable[[asyncio.Runner, bool], bool],
+        heavy: bool,  # noqa: FBT001 - functools.partial passes it on
+    ) -> bool:
+        # The runner makes its event loop when it is first used, and ends with the process.
+        return self._guarded(case, lambda: work(asyncio.Runner(), heavy))
+
+    def _mark_control(
+        self,
+        key: str,
+        scenario: Scenario,
+        runner: asyncio.Runner,
+        heavy: bool,  # noqa: FBT001 - likewise
+    ) -> bool:
+        sampler = make_sampler(make_control(scenario), runner)
+        return self._mark("control", key, sampler, heavy=heavy)
+
+    def _mark_operation(self, bound: BoundCase, runner: asyncio.Runner, heavy: bool) -> bool:  # noqa: FBT001
+        with contextlib.ExitStack() as stack:
+            operation = self._prepare(bound, runner, stack)
+            if operation is None:
+                return True
+            return self._mark("operation", bound.name, make_sampler(operation, runner), heavy=heavy)
+
+    def _mark(
+        self, kind: Literal["control", "operation"], name: str, sampler: Sampler, *, heavy: bool
+    ) -> bool:
+        calls = instructions.mark(sampler, heavy=heavy)
+        if calls is not None:
+            self._say(protocol.Marked(kind, name, os.getpid(), calls))
+        return calls is not None
 
     def _prepare(
         self, bound: BoundCase, runner: asyncio.Runner, stack: contextlib.ExitStack
@@ -89,9 +177,11 @@ class _Worker:
         status, reason = "ready", ""
         operation = None
         try:
-            if self._plan.check and self._plan.action == "measure":
+            if self._plan.check and self._plan.action != "inspect":
                 check(bound, runner)
             operation = stack.enter_context(opened(bound, runner))
+            if bound.name in self._plants:
+                operation = slowed(operation, self._plants[bound.name])
         except NotInstalledError as error:
             status, reason = "not installed", str(error)
         except Unsupported as error:

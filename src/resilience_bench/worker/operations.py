@@ -8,7 +8,7 @@ import functools
 import importlib
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from types import FunctionType
 from typing import Any
@@ -246,6 +246,19 @@ def _built(one: Scenario, arguments: dict[str, Any], runner: asyncio.Runner) -> 
         yield runner.run(made)
     else:
         yield made
+
+
+def slowed(operation: Operation, turns: int) -> Operation:
+    """The operation with an empty loop of so many turns inside, before the call."""
+    call = operation.call
+
+    def planted() -> Any:
+        for _ in itertools.repeat(None, turns):
+            pass
+        return call()
+
+    # An async operation is a coroutine function: what it returns is awaited by the caller.
+    return replace(operation, call=planted)
 
 
 def load_library(bound: BoundCase) -> Any:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from resilience_bench._model import Case, CaseInfo, Samples
+from resilience_bench._model import Case, CaseInfo, Counts, Samples, Weight
 
-Action = Literal["discover", "inspect", "measure"]
+Action = Literal["discover", "inspect", "measure", "count", "weigh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,10 @@ class Plan:
     """What one worker is to do.
 
     ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``, to
-    find out which are available; ``measure`` checks and times them.
+    find out which are available; ``measure`` checks and times them, ``count`` has callgrind count
+    their instructions, ``weigh`` measures what they allocate. ``heavy`` cases are known to be so
+    slow that callgrind counts one call of them. ``plants`` names cases whose operation is to do so
+    many turns of an empty loop more: a gate that is tested on itself has to find them.
     """
 
     action: Action
@@ -29,6 +32,8 @@ class Plan:
     case_ns: int = 10_000_000
     fewest_samples: int = 5
     time_limit_s: float = 60.0
+    heavy: tuple[str, ...] = ()
+    plants: tuple[tuple[str, int], ...] = ()
 
     def to_json(self) -> str:
         """The plan as the worker reads it from standard input."""
@@ -38,7 +43,8 @@ class Plan:
     def from_json(cls, text: str) -> Plan:
         """Read what `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "paths": tuple(fields["paths"]), "cases": tuple(fields["cases"])})
+        tuples = {name: tuple(each) for name, each in fields.items() if isinstance(each, list)}
+        return cls(**{**fields, **tuples})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +88,42 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Marked:
+    """Process ``process`` dumped callgrind's counters around two numbers of calls."""
+
+    kind: Literal["control", "operation"]
+    name: str
+    process: int
+    calls: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What callgrind counted of a control or of the operation of a case."""
+
+    kind: Literal["control", "operation"]
+    name: str
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the operation of a case allocates."""
+
+    case: str
+    weight: Weight
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last message of a worker that came to its end."""
 
     clock_resolution_ns: float = 0.0
 
 
-Message = Declared | Problem | Starting | Status | Sampled | Done
+Message = Declared | Problem | Starting | Status | Sampled | Marked | Counted | Weighed | Done
 
-_KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Declared, Problem, Starting, Status, Sampled, Done)
-}
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
 class RubbishError(Exception):
@@ -117,6 +148,14 @@ def decode(line: str) -> Message:
             fields["samples"] = _samples(**fields["samples"])
         if kind is Declared:
             fields["info"] = _info(**fields["info"])
+        if kind is Marked:
+            fields["calls"] = tuple(fields["calls"])
+        if kind is Counted:
+            fields["counts"] = Counts(
+                **{key: tuple(each) for key, each in fields["counts"].items()}
+            )
+        if kind is Weighed:
+            fields["weight"] = Weight(**fields["weight"])
         message: Message = kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RubbishError(repr(line[:80])) from error

@@ -1,0 +1,104 @@
+"""valgrind's callgrind: how a worker is started under it, and what its dumps say."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from resilience_bench._model import Counts
+from resilience_bench.errors import UserError
+from resilience_bench.worker.protocol import Counted, Marked, Message
+
+SHOWN_LINES: Final = 2
+PROBE_LIMIT_S: Final = 60.0
+# https://valgrind.org/docs/manual/cl-format.html: "totals" or "summary", by version.
+_TOTAL: Final = re.compile(r"^(?:summary|totals): (\d+)", flags=re.MULTILINE)
+
+
+class ValgrindFailedError(UserError):
+    """valgrind is there, but does not work."""
+
+
+def why_not_available() -> str:
+    """Why instructions cannot be counted here, with what to install; empty if they can."""
+    if sys.platform != "linux":
+        return f"valgrind does not count Python's instructions on {sys.platform}"
+    if shutil.which("valgrind") is None:
+        return "valgrind is not installed; type: apt-get install valgrind"
+    return ""
+
+
+def command(folder: Path) -> list[str]:
+    """What to put before a command so that callgrind dumps its counters into a folder."""
+    return [
+        "valgrind",
+        "--quiet",
+        "--tool=callgrind",
+        "--trace-children=yes",
+        # Raw instruction counts, dumped whenever the worker calls os.getppid().
+        "--dump-before=getppid",
+        f"--callgrind-out-file={folder}/%p",
+    ]
+
+
+def counted(messages: Sequence[Message], folder: Path) -> Iterator[Message]:
+    """The messages, with the counts in place of the marks."""
+    for message in messages:
+        if isinstance(message, Marked):
+            # Dump 1 is what came before the first mark.
+            first, second = (_total(folder / f"{message.process}.{part}") for part in (2, 3))
+            counts = Counts(message.calls, (first, second))
+            yield Counted(message.kind, message.name, counts)
+        else:
+            yield message
+
+
+def _total(dump: Path) -> int:
+    try:
+        found = _TOTAL.search(dump.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        message = f"valgrind wrote no counters to {dump.name} ({error.strerror}); {_VERSION}"
+        raise ValgrindFailedError(message) from error
+    if found is None:
+        message = f"valgrind wrote a dump without a total to {dump.name}; {_VERSION}"
+        raise ValgrindFailedError(message)
+    return int(found[1])
+
+
+_VERSION: Final = "type 'valgrind --version'; expected 3.15 or newer"
+
+
+@functools.cache
+def ensure_working(python: str = sys.executable) -> None:
+    """Find out whether valgrind is able to run Python at all.
+
+    Raises:
+        ValgrindFailedError: If it is not; the text has its last lines.
+    """
+    probe = [
+        "valgrind",
+        "--tool=callgrind",
+        "--callgrind-out-file=/dev/null",
+        python,
+        "-S",
+        "-c",
+        "",
+    ]
+    try:
+        done = subprocess.run(  # noqa: S603 - the command is ours
+            probe, capture_output=True, text=True, check=False, timeout=PROBE_LIMIT_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        message = f"valgrind failed: {error}; {_VERSION}, or leave instructions out with --signals"
+        raise ValgrindFailedError(message) from error
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        said = " | ".join(lines[-SHOWN_LINES:]) or f"exit code {done.returncode}"
+        message = f"valgrind failed: {said}; {_VERSION}, or leave instructions out with --signals"
+        raise ValgrindFailedError(message)

@@ -1,0 +1,367 @@
+"""Decides: a case fails only when that is certain, and only outside its acceptable range.
+
+Two stages. All cases are screened with a few workers; what that leaves undecided is confirmed with
+fresh workers, which know nothing of why the case was chosen. So the chance of a false alarm is
+shared out twice: among all decisions of the screening, and among the few that are confirmed
+(Bonferroni's inequality; it asks nothing of how the cases depend on each other). Splitting the data
+costs less than it saves, because hundreds of cases are screened and a handful is confirmed. Source:
+D. R. Cox, "A note on data-splitting for the evaluation of significance levels", Biometrika 62
+(1975), 441-444.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from resilience_bench._model import Outcome, Quantity, Verdict
+from resilience_bench.inference import FEWEST, Estimates, Values, by_count, differences, estimates
+
+CONFIDENCE: Final = 0.95
+FLAGS: Final = frozenset({"regressed", "improved"})
+"""What BASE against itself must not be found to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How sure the gate has to be, and how much it may measure to become so.
+
+    ``error_rate`` is the chance that a build with nothing outside its range fails. ``miss_rate`` is
+    the chance, a look and a case, with which a case on its very limit passes. ``screen`` and
+    ``confirm`` are numbers of workers; those of ``confirm`` are fresh ones, counted up.
+    """
+
+    error_rate: float = 0.001
+    miss_rate: float = 0.05
+    screen: int = 14
+    confirm: tuple[int, ...] = (24, 72)
+    processes: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether one quantity of a case lies within its range.
+
+    ``low`` and ``expected`` are None for a budget. The logarithm of a quantity that is a ratio is
+    judged, for what slows code down multiplies. ``is_null`` asks of BASE against itself.
+    """
+
+    case: str
+    signal: str
+    quantity: str
+    high: float
+    low: float | None = None
+    expected: float | None = None
+    reason: str = ""
+    is_null: bool = False
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether it is judged on a logarithmic scale."""
+        return self.quantity == "ratio"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What is known of one quantity of a case: one number a worker.
+
+    ``bases`` are those of the variant that it is compared with; empty if it is held against a
+    stored range.
+    """
+
+    heads: tuple[float, ...] = ()
+    bases: tuple[float, ...] = ()
+
+
+Key = tuple[str, str, bool]
+"""A case's name, a quantity, and whether BASE is meant to stand in for HEAD."""
+Evidence = Mapping[Key, Numbers]
+Draw = Callable[[int, Collection[str]], Evidence]
+"""``draw(workers, cases)``: that many fresh workers' numbers for these cases, or what there is."""
+State = Literal["regressed", "improved", "within", "undecided"]
+
+
+@dataclass(slots=True, eq=False)
+class _Trial:
+    """A question, and what has been found out about it."""
+
+    question: Question
+    state: State = "undecided"
+    seen: Quantity | None = None
+    p_value: float | None = None
+    level: float | None = None
+    workers: int = 0
+    steps: list[str] = field(default_factory=list)
+
+
+def decide(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Verdict]:
+    """Answer questions about latencies, drawing as many workers as that takes.
+
+    Args:
+        questions: What is asked.
+        draw: Has workers measure; it is called once for all cases, then for those undecided.
+        policy: The error rate, and how many workers each stage may draw.
+
+    Returns:
+        A verdict for each question, in the same order.
+    """
+    trials = [_Trial(each) for each in questions]
+    evidence = draw(policy.screen, {each.case for each in questions})
+    told = [each for each in trials if _has_numbers(each, evidence)]
+    if told:
+        count = _counted_decisions(told)
+        level = policy.error_rate / 2 / count
+        share = f"half of {policy.error_rate:g} / {count} decisions"
+        _look(told, evidence, level, policy.miss_rate, f"screening, level {level:.1e} = {share}")
+    doubtful = [each for each in told if each.state == "undecided"]
+    asked = {each.question.case for each in doubtful if not each.question.is_null}
+    confirmed = [each for each in told if each.question.case in asked]
+    if confirmed:
+        _confirm(doubtful, confirmed, draw, policy)
+    return [_verdict(each) for each in trials]
+
+
+def _confirm(doubtful: list[_Trial], null: list[_Trial], draw: Draw, policy: Policy) -> None:
+    """Look again, with fresh workers only, until everything is decided or the workers are used."""
+    nulls = [each for each in null if each.question.is_null and each.state not in FLAGS]
+    trials = [each for each in doubtful if not each.question.is_null] + nulls
+    for each in nulls:
+        each.state = "undecided"
+    count = _counted_decisions(trials)
+    level = policy.error_rate / 2 / (count * max(1, len(policy.confirm)))
+    share = f"half of {policy.error_rate:g} / {count} decisions / {len(policy.confirm)} looks"
+    collected: dict[Key, Numbers] = {}
+    drawn = 0
+    for number, workers in enumerate(policy.confirm, start=1):
+        open_cases = {
+            each.question.case
+            for each in trials
+            if each.state == "undecided" and not each.question.is_null
+        }
+        if not open_cases:
+            break
+        for key, fresh in draw(workers - drawn, open_cases).items():
+            before = collected.get(key, Numbers())
+            collected[key] = Numbers(before.heads + fresh.heads, before.bases + fresh.bases)
+        drawn = workers
+        due = [
+            each
+            for each in trials
+            if each.question.case in open_cases
+            and (each.state == "undecided" or each.question.is_null)
+            and _has_numbers(each, collected)
+        ]
+        title = f"confirmation {number} with fresh workers, level {level:.1e} = {share}"
+        _look(due, collected, level, policy.miss_rate, title)
+
+
+def _counted_decisions(trials: Sequence[_Trial]) -> int:
+    """Among how many the error rate is shared; BASE against itself never makes a build fail."""
+    return max(1, sum(not each.question.is_null for each in trials))
+
+
+def _key(question: Question) -> Key:
+    return question.case, question.quantity, question.is_null
+
+
+def _has_numbers(trial: _Trial, evidence: Evidence) -> bool:
+    numbers = evidence.get(_key(trial.question))
+    if numbers is None:
+        return False
+    return min(map(len, filter(None, (numbers.heads, numbers.bases))), default=0) >= FEWEST
+
+
+def _look(
+    trials: list[_Trial], evidence: Evidence, level: float, miss_rate: float, title: str
+) -> None:
+    """Judge each question once, on this evidence alone."""
+    rows = [evidence[_key(each.question)] for each in trials]
+    for ratios in (True, False):
+        chosen = [
+            (trial, row)
+            for trial, row in zip(trials, rows, strict=True)
+            if trial.question.is_ratio is ratios
+        ]
+        if chosen:
+            _look_at([trial for trial, _ in chosen], [row for _, row in chosen], level, miss_rate)
+    for trial, row in zip(trials, rows, strict=True):
+        trial.level = level
+        trial.workers = len(row.heads)
+        trial.steps.append(_step(trial, row, title))
+
+
+def _look_at(trials: list[_Trial], rows: list[Numbers], level: float, miss_rate: float) -> None:
+    is_ratio = trials[0].question.is_ratio
+    scale, unscale = (np.log, np.exp) if is_ratio else (np.asarray, np.asarray)
+    found = _estimated(rows, scale)
+    high = scale(np.array([each.question.high for each in trials]))
+    low = np.array([_low(each.question) for each in trials])
+    p_high, p_low = found.below(high), found.above(low)
+    # One-sided: where a case on its limit would be seen as low as this once in 1 / miss_rate times.
+    surely_below = found.above(high) < miss_rate
+    seen = unscale(found.value), *map(unscale, found.interval(CONFIDENCE))
+    for index, trial in enumerate(trials):
+        trial.seen = Quantity(*(float(each[index]) for each in seen))
+        trial.p_value = float(p_high[index])
+        if p_high[index] < level:
+            trial.state = "regressed"
+        elif p_low[index] < level:
+            trial.state, trial.p_value = "improved", float(p_low[index])
+        elif surely_below[index]:
+            trial.state = "within"
+        else:
+            trial.state = "undecided"
+
+
+def _low(question: Question) -> float:
+    if question.low is None:
+        return -math.inf
+    if not question.is_ratio:
+        return question.low
+    return math.log(question.low) if question.low > 0 else -math.inf
+
+
+def _estimated(rows: list[Numbers], scale: Callable[[Values], Values]) -> Estimates:
+    heads = _located([each.heads for each in rows], scale)
+    if not rows[0].bases:
+        return heads
+    return differences(heads, _located([each.bases for each in rows], scale))
+
+
+def _located(rows: Sequence[Sequence[float]], scale: Callable[[Values], Values]) -> Estimates:
+    table = np.empty((3, len(rows)))
+    for indices in by_count(rows).values():
+        found = estimates(scale(np.array([rows[index] for index in indices])))
+        table[:, indices] = found.value, found.error, found.freedom
+    return Estimates(*table)
+
+
+def _step(trial: _Trial, row: Numbers, title: str) -> str:
+    question, seen = trial.question, trial.seen
+    counted = f"{len(row.heads)} workers"
+    if row.bases:
+        counted = f"{len(row.heads)} workers against {len(row.bases)}"
+    shown = f"{seen.value:.5g} ({seen.low:.5g} - {seen.high:.5g})" if seen else "nothing"
+    low = f"{question.low:.5g} - " if question.low is not None else "at most "
+    return (
+        f"{title}: {counted}; seen {shown}, acceptable {low}{question.high:.5g}; "
+        f"by chance {trial.p_value:.2g}; {trial.state}"
+    )
+
+
+_OUTCOMES: Final[Mapping[State, Outcome]] = {
+    "regressed": "regressed",
+    "improved": "improved",
+    "within": "within",
+    "undecided": "inconclusive",
+}
+
+
+def _verdict(trial: _Trial) -> Verdict:
+    question = trial.question
+    told = trial.seen is not None
+    verdict = Verdict(
+        question.case,
+        question.signal,
+        question.quantity,
+        _OUTCOMES[trial.state] if told else "not measured",
+        question.expected,
+        question.low,
+        question.high,
+        trial.seen,
+        trial.p_value,
+        trial.level,
+        trial.workers,
+        question.reason,
+        tuple(trial.steps),
+    )
+    if not told:
+        return replace(
+            verdict, reason=f"fewer than {FEWEST} workers measured it at the machine's best speed"
+        )
+    if trial.state == "undecided":
+        return replace(verdict, reason="not certain either way with the workers it was given")
+    return verdict
+
+
+def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Verdict]:
+    """Answer questions about instructions and allocations, which hardly vary.
+
+    One process settles what lies within its range. What does not is measured again, by fresh
+    processes with other hash seeds and another memory layout; it fails if all of them say so.
+
+    Args:
+        questions: What is asked.
+        draw: Has a process measure; first once for all cases, then for those outside their range.
+        policy: How many processes have to agree.
+
+    Returns:
+        A verdict for each question, in the same order.
+    """
+    trials = [_Trial(each) for each in questions]
+    collected = dict(draw(1, {each.case for each in questions}))
+    _place(trials, collected)
+    outside = [each for each in trials if each.state != "within" and each.seen]
+    asked = {each.question.case for each in outside if not each.question.is_null}
+    if asked and policy.processes > 1:
+        for key, fresh in draw(policy.processes - 1, asked).items():
+            before = collected.get(key, Numbers())
+            collected[key] = Numbers(before.heads + fresh.heads, before.bases + fresh.bases)
+        _place([each for each in trials if each.question.case in asked], collected)
+    return [_count_verdict(each) for each in trials]
+
+
+def _place(trials: Sequence[_Trial], evidence: Evidence) -> None:
+    for trial in trials:
+        question = trial.question
+        row = evidence.get(_key(question), Numbers())
+        values = [value for value in _compared(row) if not math.isnan(value)]
+        if not values:
+            continue
+        trial.seen = Quantity(float(np.median(values)), min(values), max(values))
+        trial.workers = len(values)
+        low = -math.inf if question.low is None else question.low
+        if trial.seen.low > question.high:
+            trial.state = "regressed"
+        elif trial.seen.high < low:
+            trial.state = "improved"
+        elif low <= trial.seen.value <= question.high:
+            trial.state = "within"
+        else:
+            trial.state = "undecided"
+        shown = ", ".join(f"{value:,.6g}" for value in values)
+        least = f"{question.low:,.6g} - " if question.low is not None else "at most "
+        trial.steps.append(
+            f"{_counted(len(values))}: {shown}; acceptable {least}{question.high:,.6g}; "
+            f"{trial.state}"
+        )
+
+
+def _compared(row: Numbers) -> list[float]:
+    if not row.bases:
+        return list(row.heads)
+    return [
+        head / base if base else math.inf if head else 1.0
+        for head, base in zip(row.heads, row.bases, strict=False)
+    ]
+
+
+def _counted(processes: int) -> str:
+    return "1 process" if processes == 1 else f"all {processes} processes"
+
+
+def _count_verdict(trial: _Trial) -> Verdict:
+    verdict = _verdict(trial)
+    if trial.seen is None:
+        return replace(verdict, reason="no process measured it")
+    if trial.state in {"regressed", "improved"}:
+        said = f"{_counted(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
+        reason = f"{said}; {verdict.reason}" if verdict.reason else said
+        return replace(verdict, reason=reason)
+    if trial.state == "undecided":
+        return replace(verdict, reason=f"{trial.workers} processes do not agree")
+    return verdict

@@ -1,0 +1,171 @@
+"""A file that people may have touched: read with every doubt, refused in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from resilience_bench.errors import UserError
+
+MOST_DIGITS: Final = 400
+NAMED: Final = 3
+"""How many of many things a message names."""
+T = TypeVar("T")
+
+
+def shown(path: Path) -> str:
+    """The path as text that stays on one line."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def brief(value: object) -> str:
+    """What was found, in a few characters."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return json.dumps(value, default=str)[:40]
+
+
+def listed(names: Sequence[str], separator: str = ", ") -> str:
+    """The first few of many things, and how many more there are."""
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return separator.join([*names[:NAMED], *more])
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read: what it should be, with which error it is refused, and what to type then."""
+
+    path: Path
+    kind: str
+    error: type[UserError]
+    remedy: str
+    language: str = "JSON"
+
+    def refuse(self, key: str, complaint: str, remedy: str = "") -> NoReturn:
+        """Raise the error: file, key, what was expected and found, what to type."""
+        where = f"key {key}: " if key else ""
+        message = f"{shown(self.path)}: {where}{complaint}; {remedy or self.remedy}"
+        raise self.error(" ".join(message.split()))
+
+    def content(self) -> str:
+        """The text of the file; what is no file, or no text, or empty, is refused."""
+        path = self.path
+        try:
+            if path.exists() and not (path.is_file() or path.is_fifo() or path.is_dir()):
+                self.refuse("", f"expected {self.kind}, found a device")
+            content = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            found = f"found something else at byte {error.start}"
+            self.refuse("", f"expected {self.language} in UTF-8, {found}")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self.refuse("", f"expected {self.kind}, found: {reason}")
+        if not content.strip():
+            self.refuse("", f"expected {self.kind}, found an empty file")
+        return content
+
+    def parsed(self, content: str) -> dict[str, Any]:
+        """The object in a JSON text; numbers that are not finite are refused with their key."""
+        try:
+            # Python's own parser: it reads NaN, so that its place can be named.
+            stored = json.loads(content, parse_int=_whole_number)
+        except json.JSONDecodeError as error:
+            open_end = content.lstrip().startswith("{") and not content.rstrip().endswith("}")
+            cut = open_end and error.msg != "Extra data"
+            found = "a file that is cut short" if cut else f"none ({error.msg})"
+            where = f"line {error.lineno} column {error.colno}"
+            self.refuse("", f"expected JSON, found {found} at {where}")
+        except RecursionError:
+            self.refuse("", f"expected {self.kind}, found something nested too deeply")
+        if not isinstance(stored, dict):
+            self.refuse("", f"expected an object with the key schema, found {brief(stored)}")
+        for key, number in _numbers(stored):
+            if not math.isfinite(number):
+                self.refuse(key, f"expected a finite number, found {number}")
+        return stored
+
+    def check_schema(self, stored: dict[str, Any], newest: int) -> None:
+        """Refuse a file whose key ``schema`` is not a number from 1 to the newest known."""
+        schema = stored.get("schema")
+        if type(schema) is int and schema > newest:
+            complaint = f"expected at most {newest}, found {schema}, which a newer version wrote"
+            self.refuse("schema", complaint, "type 'pip install --upgrade resilience-bench'")
+        if type(schema) is not int or schema < 1:
+            found = brief(schema) if "schema" in stored else "no such key"
+            self.refuse("schema", f"expected the number {newest} of {self.kind}, found {found}")
+
+    def check_least(self, key: str, number: float, least: int) -> None:
+        """Refuse a number that is too small."""
+        if number < least:
+            self.refuse(key, f"expected {least} or more, found {brief(number)}")
+
+    def converted(self, stored: dict[str, Any], wanted: type[T]) -> T:
+        """The object as a dataclass; whatever does not fit is refused with its key."""
+        try:
+            return msgspec.convert(stored, wanted)
+        except msgspec.ValidationError as error:
+            complaint, _, path = str(error).partition(" - at `$")
+            key, kind = _place(stored, wanted, path.rstrip("`"))
+            if "enum" in complaint:
+                complaint += f"; expected one of {', '.join(get_args(kind))}"
+            self.refuse(key, complaint)
+        except UnicodeEncodeError:
+            self.refuse("", "expected Unicode text, found half a surrogate pair")
+
+
+def _place(stored: object, wanted: Any, path: str) -> tuple[str, Any]:
+    """The key with the names that msgspec leaves out of mappings, and the type wanted there."""
+    value: Any = stored
+    key = ""
+    for field, position in re.findall(r"(\w+)|\[(\d+|\.\.\.)\]", path):
+        step: Any = field or position
+        if field:
+            wanted = get_type_hints(wanted)[field]
+        elif position.isdigit():
+            wanted, step = get_args(wanted)[0], int(position)
+        else:
+            wanted = get_args(wanted)[1]
+            step = next(name for name in value if not _fits(value[name], wanted))
+        wanted = _not_none(wanted)
+        key += f"[{step}]" if isinstance(step, int) else f".{step}"
+        value = value[step]
+    return key.lstrip("."), wanted
+
+
+def _not_none(wanted: Any) -> Any:
+    if get_origin(wanted) is types.UnionType:
+        return next(each for each in get_args(wanted) if each is not types.NoneType)
+    return wanted
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    with contextlib.suppress(msgspec.ValidationError):
+        msgspec.convert(value, wanted)
+        return True
+    return False
+
+
+def _whole_number(digits: str) -> int | float:
+    # Python refuses to read numbers of thousands of digits; infinity is refused with its key.
+    return int(digits) if len(digits) <= MOST_DIGITS else math.inf
+
+
+def _numbers(value: object, key: str = "") -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _numbers(each, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for position, each in enumerate(value):
+            yield from _numbers(each, f"{key}[{position}]")
+    elif isinstance(value, float):
+        yield key, value

@@ -1,0 +1,210 @@
+"""The gate tested on itself: what is planted, what is drawn again, and how often it was right."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from scipy.stats import binomtest
+
+from resilience_bench._model import CaseInfo, Measurement, Verdict
+from resilience_bench.gate import FLAGS, Evidence, Key, Numbers, Policy, Question, decide
+from resilience_bench.gate import decide_counts as decide_few
+
+TURNS: Final = 2000
+"""So many turns of the empty loop tell what one costs."""
+PROBE: Final = "control.call"
+"""The case that shows what planting costs; the suite always has it."""
+CONFIDENCE: Final = 0.95
+SEED: Final = 20150823
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often a kind of build had an outcome: ``hits`` of ``trials``.
+
+    ``low`` and ``high`` are the 95 % interval that so many trials allow. Source: C. J. Clopper and
+    E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", Biometrika 26 (1934), 404-413.
+    """
+
+    gate: str
+    signal: str
+    builds: str
+    planted_percent: float
+    outcome: str
+    hits: int
+    trials: int
+    low: float
+    high: float
+
+
+def rate(gate: str, signal: str, builds: str, percent: float, outcomes: Sequence[bool]) -> Rate:
+    """Count how often it was so."""
+    hits, trials = sum(outcomes), len(outcomes)
+    low, high = 0.0, 1.0
+    if trials:
+        found = binomtest(hits, trials).proportion_ci(CONFIDENCE, "exact")
+        low, high = float(found.low), float(found.high)
+    outcome = "planted case found" if percent else "healthy build failed"
+    return Rate(gate, signal, builds, percent, outcome, hits, trials, low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What planting costs in a signal: ``fixed + turns * per_turn``."""
+
+    fixed: float
+    per_turn: float
+
+    def turns(self, extra: float) -> int | None:
+        """How many turns make a call dearer by so much; None if planting alone costs more."""
+        turns = round((extra - self.fixed) / self.per_turn)
+        return turns if turns >= 0 else None
+
+
+def price(bare: float, no_turns: float, many_turns: float) -> Price:
+    """What planting costs, from the probe without it, with no turns and with `TURNS`."""
+    return Price(no_turns - bare, (many_turns - no_turns) / TURNS)
+
+
+def planted(
+    percents: Mapping[str, float], expected: Mapping[str, float], cost: Price
+) -> dict[str, int]:
+    """How many turns make each case dearer by so many per cent, where that is possible."""
+    found = {
+        name: cost.turns(percent / 100 * expected[name])
+        for name, percent in percents.items()
+        if name in expected
+    }
+    return {name: turns for name, turns in found.items() if turns is not None}
+
+
+def values_of(measurements: Iterable[Measurement], quantity: str) -> dict[str, float]:
+    """The value of a quantity by case."""
+    return {
+        each.case.name: each.quantities[quantity].value
+        for each in measurements
+        if quantity in each.quantities
+    }
+
+
+def chosen_cases(
+    cases: Sequence[CaseInfo], costs: Mapping[str, float], least: float, most: float, count: int
+) -> list[str]:
+    """So many cases to plant something in: one a scenario and library, evenly from cheap to dear.
+
+    Args:
+        cases: All cases.
+        costs: What they cost.
+        least: Cheaper ones are left out: planting itself would cost more than what is planted.
+        most: Dearer ones are left out: they are measured with fewer calls.
+        count: How many are wanted.
+    """
+    fitting = [info.case.name for info in cases if least <= costs.get(info.case.name, 0.0) <= most]
+    ordered = sorted(fitting, key=lambda name: costs[name])
+    places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
+    return [ordered[place] for place in dict.fromkeys(places.tolist())]
+
+
+def failing(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> set[str]:
+    """The cases that a gate is red for; none if BASE differs from itself."""
+    pairs = list(zip(questions, verdicts, strict=True))
+    if any(question.is_null and each.outcome in FLAGS for question, each in pairs):
+        return set()
+    return {
+        each.case
+        for question, each in pairs
+        if each.outcome == "regressed" and not question.is_null
+    }
+
+
+@dataclass(slots=True)
+class Pool:
+    """What workers or processes once measured, to draw builds from, with replacement.
+
+    ``numbers`` holds them by key, of all recorded builds together. ``drifts`` holds, for each
+    recorded build, how its location differed from that of all: a drawn build drifts as one of them
+    did. A comparison measures both sides in the same seconds, so it needs none.
+    """
+
+    numbers: Mapping[Key, Numbers]
+    drifts: Sequence[Mapping[Key, float]] = ({},)
+    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEED))
+
+    def build(self, dearer: Mapping[str, float]) -> Draw:
+        """A build in which these cases cost so many times as much."""
+        drift = self.drifts[int(self.generator.integers(len(self.drifts)))]
+        return Draw(self, drift, dearer)
+
+
+@dataclass(slots=True)
+class Draw:
+    """One build that is drawn: a source of numbers for the gate, see `gate.Draw`."""
+
+    pool: Pool
+    drift: Mapping[Key, float]
+    dearer: Mapping[str, float]
+
+    def __call__(self, workers: int, cases: Collection[str]) -> Evidence:
+        """So many workers, drawn with replacement; HEAD's and BASE's independently."""
+        drawn: dict[Key, Numbers] = {}
+        for key, numbers in self.pool.numbers.items():
+            if key[0] in cases:
+                times = self.drift.get(key, 1.0) * (1.0 if key[2] else self.dearer.get(key[0], 1.0))
+                heads = tuple(each * times for each in self._picked(numbers.heads, workers))
+                drawn[key] = Numbers(heads, self._picked(numbers.bases, workers))
+        return drawn
+
+    def _picked(self, values: Sequence[float], count: int) -> tuple[float, ...]:
+        if not values:
+            return ()
+        places = self.pool.generator.integers(len(values), size=count).tolist()
+        return tuple(values[place] for place in places)
+
+
+def drifts_of(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
+    """How the location of each build differs from that of all of them together."""
+    middles = [
+        {key: float(np.median(numbers.heads)) for key, numbers in build.items() if numbers.heads}
+        for build in builds
+    ]
+    keys = {key for each in middles for key in each}
+    overall = {
+        key: float(np.median([each[key] for each in middles if key in each])) for key in keys
+    }
+    return [{key: value / overall[key] for key, value in each.items()} for each in middles]
+
+
+def drawn_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
+    questions: Sequence[Question],
+    pool: Pool,
+    policy: Policy,
+    *,
+    percent: float,
+    cases: Sequence[str],
+    trials: int,
+) -> list[bool]:
+    """What became of builds that are drawn.
+
+    Args:
+        questions: What the gate asks; all of one kind, latencies or counts.
+        pool: Where the workers come from.
+        policy: The gate's.
+        percent: How much dearer one case is in each build; 0 for healthy builds.
+        cases: The cases that take turns in being dearer.
+        trials: How many builds.
+
+    Returns:
+        For each build whether the gate was red: for any case in a healthy build, for the dearer one
+        in another.
+    """
+    decider = decide if questions[0].signal == "latency" else decide_few
+    outcomes = []
+    for trial in range(trials):
+        dearer = {cases[trial % len(cases)]: 1 + percent / 100} if percent else {}
+        red = failing(questions, decider(questions, pool.build(dearer), policy))
+        outcomes.append(bool(red & set(dearer)) if percent else bool(red))
+    return outcomes

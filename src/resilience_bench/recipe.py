@@ -1,0 +1,253 @@
+"""What the environment of a variant is to hold: found from its text and from what is here.
+
+Only distributions that the selected cases need come along, at the versions that are installed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from resilience_bench.errors import VariantError
+
+FORMS: Final = (
+    "expected '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' such as "
+    "'pip:tenacity==8.2.3', or the path of a Python interpreter or of a virtual environment"
+)
+# A comma parts two requirements, except within extras and before an operator (tenacity>=8,<9).
+COMMA: Final = re.compile(r",(?![^\[]*\])(?!\s*[<>=!~])")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a made environment holds.
+
+    ``requirements`` are resolved by pip, within ``constraints`` where that is possible; ``pins``
+    and ``folders`` are then installed beside them without asking for their dependencies.
+    """
+
+    requirements: tuple[str, ...]
+    constraints: dict[str, str]
+    pins: dict[str, str]
+    folders: tuple[Path, ...]
+
+    def key(self) -> str:
+        """16 hex digits over everything that decides the content."""
+        decides = [
+            sys.version,
+            os.path.realpath(sys.executable),
+            self.requirements,
+            sorted(self.constraints.items()) if self.requirements else [],
+            sorted(self.pins.items()),
+            [_digest(folder) for folder in self.folders],
+            [_digest(path) for path in map(_local_path, self.requirements) if path],
+        ]
+        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+
+
+def read(text: str, needed: Sequence[str], project: str, root: Path, scratch: Path) -> Recipe:
+    """Find out what ``.``, ``git:REVISION`` or ``pip:REQUIREMENT[,REQUIREMENT]`` has to hold.
+
+    Args:
+        text: The variant, as the user wrote it.
+        needed: The distributions that the selected cases need.
+        project: The folder of the distribution that ``.`` and ``git:`` install.
+        root: Where the checkout is.
+        scratch: An empty folder for the sources; they have to stay until all is installed.
+
+    Raises:
+        VariantError: If the text or what it names cannot be used; it says why.
+    """
+    if text.startswith("pip:"):
+        return _plan(needed, _requirements(text), scratch)
+    source = scratch / "project"
+    if text == ".":
+        folder = _top(root) / project
+        if not (folder / "pyproject.toml").is_file():
+            return _plan(needed, (), scratch)
+        _copy(folder, source)
+    else:
+        _extract(text, project, root, source)
+    name, wanted = _declared(text, source)
+    unmet = [each for each in wanted if not _is_met(each)]
+    return _plan([*needed, *(each.name for each in wanted)], unmet, scratch, {name: source})
+
+
+def by_name(found: Iterable[tuple[str | None, str]]) -> dict[str, str]:
+    """Versions by normalised name; of two with one name the first is what an import finds."""
+    packages: dict[str, str] = {}
+    for name, version in found:
+        if name:  # what was removed by half has none
+            packages.setdefault(canonicalize_name(name), version)
+    return dict(sorted(packages.items()))
+
+
+def _plan(
+    needed: Iterable[str],
+    requirements: Sequence[Requirement],
+    scratch: Path,
+    sources: Mapping[str, Path] | None = None,
+) -> Recipe:
+    folders = dict(sources or {})
+    installed = _installed()
+    replaced = {canonicalize_name(each.name) for each in requirements} | set(folders)
+    names = sorted(_closure(needed, installed, replaced))
+    # What is installed here from a folder is on no index in this state, so it goes along.
+    for name in names:
+        if local := _local_folder(name):
+            folders[name] = scratch / f"local-{name}"
+            _copy(local, folders[name])
+    return Recipe(
+        requirements=tuple(map(str, requirements)),
+        constraints={name: installed[name] for name in installed if name not in replaced},
+        pins={name: installed[name] for name in names if name not in folders},
+        folders=tuple(folders.values()),
+    )
+
+
+def _requirements(text: str) -> list[Requirement]:
+    try:
+        return [Requirement(part.strip()) for part in COMMA.split(text.removeprefix("pip:"))]
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
+        message = f"{text}: no requirement that pip understands: {reason}; {FORMS}"
+        raise VariantError(message) from error
+
+
+def _installed() -> dict[str, str]:
+    found = importlib.metadata.distributions()
+    return by_name((each.metadata["Name"], each.version) for each in found)
+
+
+def _closure(
+    needed: Iterable[str], installed: Collection[str], replaced: Collection[str]
+) -> set[str]:
+    """The needed distributions with their dependencies, as far as they are installed here.
+
+    What is replaced is left out, and so is what only that would draw in: its other release knows
+    best what it needs.
+    """
+    found: set[str] = set()
+    due = list(needed)
+    while due:
+        name = canonicalize_name(due.pop())
+        if name in found or name in replaced or name not in installed:
+            continue
+        found.add(name)
+        due += [each.name for each in _applying(importlib.metadata.requires(name) or ())]
+    return found
+
+
+def _applying(texts: Iterable[str]) -> list[Requirement]:
+    requirements = [Requirement(text) for text in texts]
+    return [each for each in requirements if not each.marker or each.marker.evaluate({"extra": ""})]
+
+
+def _is_met(wanted: Requirement) -> bool:
+    pin = _installed().get(canonicalize_name(wanted.name))
+    if pin is None or wanted.extras or wanted.url:
+        return False
+    return wanted.specifier.contains(pin, prereleases=True)
+
+
+def _declared(text: str, source: Path) -> tuple[str, list[Requirement]]:
+    try:
+        table = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return canonicalize_name(table["name"]), _applying(table.get("dependencies", ()))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        message = (
+            f"{text}: its pyproject.toml cannot be used: {type(error).__name__}: "
+            f"{str(error).splitlines()[0]}; expected a table [project] with a name and dependencies"
+            "; mend it, or name another folder"
+        )
+        raise VariantError(message) from error
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the command is ours
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _top(root: Path) -> Path:
+    told = _git(root, "rev-parse", "--show-toplevel")
+    return Path(os.fsdecode(told).rstrip("\n")) if told else root
+
+
+def _extract(text: str, project: str, root: Path, target: Path) -> None:
+    revision = text.removeprefix("git:")
+    top = _top(root)
+    asked = f"{revision or 'nothing'}^{{commit}}"
+    told = None if revision.startswith("-") else _git(top, "rev-parse", "--verify", "-q", asked)
+    if not told:
+        message = (
+            f"{text}: {top} knows no revision {revision!r}; expected a commit, branch or tag; "
+            "type 'git log --oneline' to see commits"
+        )
+        raise VariantError(message)
+    commit = told.decode().strip()
+    inside = "" if Path(project) == Path() else Path(project).as_posix()
+    below = f"{inside}/" if inside else ""
+    if _git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
+        message = (
+            f"{text}: no {below}pyproject.toml in that revision; expected the folder of a "
+            f"distribution; type a revision of 'git log --oneline -- {project}', or name its folder"
+        )
+        raise VariantError(message)
+    archive = _git(top, "archive", "--format=tar", f"{commit}:{inside}")
+    target.mkdir()
+    command = ["tar", "-x", "-C", str(target)]
+    subprocess.run(command, input=archive or b"", check=True)  # noqa: S603 - the command is ours
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """Copy what git would commit of a folder; all of it where git knows nothing of it."""
+    told = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or b""
+    names = {os.fsdecode(name) for name in told.split(b"\0") if name}
+    if "pyproject.toml" not in names:
+        leftovers = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
+        shutil.copytree(folder, target, ignore=leftovers)
+        return
+    for name in names:
+        if (folder / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / name, target / name)
+
+
+def _local_folder(name: str) -> Path | None:
+    told = importlib.metadata.distribution(name).read_text("direct_url.json")
+    url = json.loads(told) if told else {}
+    folder = Path(unquote(urlsplit(url.get("url", "")).path))
+    return folder if "dir_info" in url and folder.is_dir() else None
+
+
+def _local_path(requirement: str) -> Path | None:
+    url = urlsplit(Requirement(requirement).url or "")
+    return Path(unquote(url.path)) if url.scheme == "file" else None
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    files = path.rglob("*") if path.is_dir() else [path]
+    for file in sorted(each for each in files if each.is_file()):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.relative_to(path)}\0{content}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()

@@ -1,0 +1,198 @@
+"""Where the gate's numbers come from: a session that goes on measuring, or a results file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from resilience_bench._model import (
+    AllocationRecord,
+    CaseRecord,
+    InstructionRecord,
+    Result,
+    Signal,
+    WorkerRecord,
+)
+from resilience_bench.gate import Evidence, Key, Numbers
+from resilience_bench.recording import Recording
+from resilience_bench.session import BlockDone, Session
+from resilience_bench.signals import passes_of
+from resilience_bench.statistics import WEIGHTS, numbers
+
+COUNTED: Final[frozenset[Signal]] = frozenset({"instructions", "allocations"})
+
+Show = Callable[[BlockDone], None]
+
+
+class Source(Protocol):
+    """Where the numbers of the cases come from."""
+
+    @property
+    def cases(self) -> Mapping[str, CaseRecord]:
+        """What is known of the cases."""
+        ...
+
+    @property
+    def signals(self) -> Collection[str]:
+        """The signals that are measured."""
+        ...
+
+    @property
+    def not_available(self) -> Mapping[str, str]:
+        """The signals that cannot be measured, and why."""
+        ...
+
+    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+        """The numbers of fresh workers, as `gate.Draw` has it."""
+        ...
+
+    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+        """The numbers of fresh processes that count and weigh."""
+        ...
+
+
+@dataclass(slots=True)
+class Stored:
+    """A results file: all that it holds at once, and nothing more after that."""
+
+    result: Result
+    _told: set[str] = field(default_factory=set)
+
+    @property
+    def cases(self) -> Mapping[str, CaseRecord]:
+        """What became of the cases."""
+        return {record.case.name: record for record in self.result.cases}
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that were measured."""
+        return self.result.signals
+
+    @property
+    def not_available(self) -> Mapping[str, str]:
+        """The signals that could not be measured, and why."""
+        return self.result.not_available
+
+    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `Source`; the number of workers is what it is."""
+        del workers
+        if "latencies" in self._told:
+            return {}
+        self._told.add("latencies")
+        return latency_evidence(self.result.cases, self.result.workers, cases)
+
+    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+        """See `Source`; the number of processes is what it is."""
+        del processes
+        if "counts" in self._told:
+            return {}
+        self._told.add("counts")
+        return count_evidence(self.result.instructions, self.result.allocations, cases)
+
+
+@dataclass(slots=True)
+class Live:
+    """Has the cases of a session measured, as often as the gate asks."""
+
+    session: Session
+    recording: Recording
+    show: Show
+    signals: tuple[Signal, ...]
+    not_available: Mapping[str, str]
+    _workers: list[WorkerRecord] = field(default_factory=list)
+    _next: int = 0
+    _passes: int = 0
+
+    @property
+    def cases(self) -> Mapping[str, CaseRecord]:
+        """What became of the cases so far."""
+        return self.session.records
+
+    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `Source`."""
+        before = len(self._workers)
+        first = self._next
+        for index in range(first, first + workers):
+            for done in self.session.visit(index, cases if first else None):
+                self._note(done)
+        self._next += workers
+        # The best speed is that of the whole run; the numbers are those of the fresh workers.
+        old, fresh = self._workers[:before], self._workers[before:]
+        return latency_evidence(self.session.records.values(), fresh, cases, beside=old)
+
+    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+        """See `Source`."""
+        wanted = [each for each in self.signals if each in COUNTED]
+        collected: dict[Key, Numbers] = {}
+        for index in range(self._passes, self._passes + processes):
+            chosen = None if index == 0 else cases
+            done = list(self._noted(passes_of(self.session).run(wanted, index, chosen)))
+            join(collected, records_evidence(done, cases))
+        self._passes += processes
+        return collected
+
+    def _noted(self, blocks: Iterable[BlockDone]) -> Iterable[BlockDone]:
+        for done in blocks:
+            self._note(done)
+            yield done
+
+    def _note(self, done: BlockDone) -> None:
+        if isinstance(done.record, WorkerRecord):
+            self._workers.append(done.record)
+        self.recording.add(done)
+        self.show(done)
+
+
+def latency_evidence(
+    records: Iterable[CaseRecord],
+    workers: Sequence[WorkerRecord],
+    cases: Collection[str],
+    beside: Sequence[WorkerRecord] = (),
+) -> dict[Key, Numbers]:
+    """The numbers of these workers, by case and quantity.
+
+    A stored range is of a machine at its best speed, so only such numbers are held against it.
+    """
+    wanted = [each for each in records if each.case.name in cases and each.status == "measured"]
+    _, found = numbers(wanted, [beside, workers], only_at_best_speed=True)
+    return {
+        (name, quantity, False): Numbers(tuple(values))
+        for name, quantities in found.items()
+        for quantity, values in quantities.items()
+    }
+
+
+def count_evidence(
+    instructions: Sequence[InstructionRecord],
+    allocations: Sequence[AllocationRecord],
+    cases: Collection[str],
+) -> dict[Key, Numbers]:
+    """The numbers of processes that counted or weighed, by case and quantity."""
+    found: dict[Key, Numbers] = {}
+    for counting in instructions:
+        for name, counts in counting.operations.items():
+            if name in cases:
+                join(found, {(name, "instructions", False): Numbers((counts.per_call,))})
+    for weighing in allocations:
+        for name, weight in weighing.operations.items():
+            for quantity in ("allocated_bytes", "object_bytes") if name in cases else ():
+                value = float(getattr(weight, WEIGHTS[quantity]))
+                join(found, {(name, quantity, False): Numbers((value,))})
+    return found
+
+
+def records_evidence(done: Sequence[BlockDone], cases: Collection[str]) -> dict[Key, Numbers]:
+    """What the processes of one pass, or of several, have counted and weighed."""
+    return count_evidence(
+        [each.record for each in done if isinstance(each.record, InstructionRecord)],
+        [each.record for each in done if isinstance(each.record, AllocationRecord)],
+        cases,
+    )
+
+
+def join(collected: dict[Key, Numbers], fresh: Evidence) -> None:
+    """Put fresh numbers behind those that were collected before."""
+    for key, each in fresh.items():
+        before = collected.get(key, Numbers())
+        collected[key] = Numbers(before.heads + each.heads, before.bases + each.bases)

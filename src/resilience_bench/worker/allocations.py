@@ -1,0 +1,102 @@
+"""What an operation allocates: in a worker of its own, because tracing disturbs the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import tracemalloc
+from collections.abc import Callable
+from typing import Any, Final
+
+from resilience_bench._model import Weight
+from resilience_bench.worker.operations import Operation
+from resilience_bench.worker.timing import calls_of_functions, make_sampler
+
+CALLS: Final = 64
+"""So many calls of a small operation are averaged over."""
+FUNCTION_CALLS: Final = 10_000
+PEAKS: Final = 3
+
+Results = list[Any]
+
+
+def weigh(operation: Operation, runner: asyncio.Runner) -> Weight:
+    """Measure what calls of an operation keep, what their results weigh, and their peak.
+
+    Bytes are those that `tracemalloc` traces, blocks those of `sys.getallocatedblocks`; both are
+    read after a garbage collection, and warm-up calls have filled the caches before.
+    """
+    sample = make_sampler(operation, runner)
+    calls = max(1, min(CALLS, FUNCTION_CALLS // calls_of_functions(sample, FUNCTION_CALLS)))
+    call_all = _caller(operation, runner)
+    # What other cases left behind is not looked through at every collection.
+    gc.collect()
+    gc.freeze()
+    tracemalloc.start()
+    try:
+        sample(calls, 0)
+        # Twice, because a table that happens to grow now is not kept by every call.
+        kept = min(_growth(lambda: sample(calls, 0)) for _ in range(2))
+        results: Results = [None] * calls
+        held = _growth(lambda: call_all(results))
+        results.clear()
+        # What measuring itself allocates: a few numbers, a task for asyncio.
+        own_blocks, own_bytes = _growth(lambda: None)
+        own_peak = _peak(lambda: call_all([]))
+        peak = min(_peak(lambda: call_all([None])) for _ in range(min(PEAKS, calls)))
+    finally:
+        tracemalloc.stop()
+    return Weight(
+        calls,
+        kept_blocks=max(kept[0] - own_blocks, 0) / calls,
+        kept_bytes=max(kept[1] - own_bytes, 0) / calls,
+        result_blocks=max(held[0] - kept[0], 0) / calls,
+        result_bytes=max(held[1] - kept[1], 0) / calls,
+        peak_bytes=float(max(peak - own_peak, 0)),
+    )
+
+
+def _growth(work: Callable[[], object]) -> tuple[int, int]:
+    """By how many blocks and bytes the memory in use grows."""
+    gc.collect()
+    blocks, size = sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]
+    work()
+    gc.collect()
+    return sys.getallocatedblocks() - blocks, tracemalloc.get_traced_memory()[0] - size
+
+
+def _peak(work: Callable[[], object]) -> int:
+    gc.collect()
+    gc.disable()
+    try:
+        tracemalloc.reset_peak()
+        size = tracemalloc.get_traced_memory()[0]
+        work()
+        return tracemalloc.get_traced_memory()[1] - size
+    finally:
+        gc.enable()
+
+
+def _caller(operation: Operation, runner: asyncio.Runner) -> Callable[[Results], None]:
+    """Calls the operation once for each place in a list, and puts the results there."""
+    if operation.is_async:
+        run = runner.get_loop().run_until_complete
+        return lambda results: run(_call_all_async(operation, results))
+    return lambda results: _call_all(operation, results)
+
+
+def _call_all(operation: Operation, results: Results) -> None:
+    for place in range(len(results)):
+        try:
+            results[place] = operation.call()
+        except operation.raises:
+            pass
+
+
+async def _call_all_async(operation: Operation, results: Results) -> None:
+    for place in range(len(results)):
+        try:
+            results[place] = await operation.call()
+        except operation.raises:
+            pass

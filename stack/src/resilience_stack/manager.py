@@ -1,0 +1,59 @@
+"""The guards of a program, one for each name."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from resilience_stack.guard import Guard
+from resilience_stack.metrics import GuardMetrics, Metrics
+from resilience_stack.policy import Policy
+
+STANDARD: Final = Policy()
+
+
+class ResilienceManager:
+    """Makes the guards of a program, and keeps one for each name."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Register the metrics; guards come later.
+
+        Args:
+            registry: Where the metrics go; by default prometheus_client's own registry.
+            sleep: Waits between attempts, for so many seconds.
+
+        Raises:
+            ValueError: If the registry has the metrics of another manager.
+        """
+        self._metrics = Metrics(registry)
+        self._sleep = sleep
+        self._guards: dict[str, Guard] = {}
+        self._lock = threading.Lock()
+
+    def guard(self, name: str, policy: Policy = STANDARD) -> Guard:
+        """Return the guard of this name, a new one when there is none.
+
+        Raises:
+            ValueError: If there is one with another policy.
+        """
+        with self._lock:
+            guard = self._guards.get(name)
+            if guard is None:
+                metrics = GuardMetrics(self._metrics, name)
+                guard = self._guards[name] = Guard(name, policy, metrics, self._sleep)
+        if guard.policy != policy:
+            message = (
+                f"guard {name!r} has {guard.policy}, now asked for with {policy}; "
+                "give both the same policy, or different names"
+            )
+            raise ValueError(message)
+        return guard

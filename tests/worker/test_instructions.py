@@ -1,0 +1,158 @@
+"""Marks for callgrind: which calls lie between two dumps, and what becomes of a forked process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from resilience_bench.worker import instructions
+from resilience_bench.worker.instructions import (
+    CALLS,
+    DONE,
+    FUNCTION_CALLS,
+    HEAVY,
+    HUNG,
+    SURROUNDINGS,
+    WARM,
+    chosen_calls,
+    ending,
+    get_ready,
+    in_a_child,
+    mark,
+)
+from resilience_bench.worker.timing import Sampler
+
+# CPython 3.12 and newer warn of every fork while numpy's threads are there.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+DUMP = "dump"
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[int | str]:
+    """What happened: a number for so many calls, a word for a dump."""
+    seen: list[int | str] = []
+    monkeypatch.setattr(os, "getppid", lambda: seen.append(DUMP))
+    return seen
+
+
+def sampler(events: list[int | str], functions: int = 0) -> Sampler:
+    """A sampler that notes its calls; each of them calls so many functions."""
+
+    def sample(calls: int, warm: int) -> int:
+        assert warm == 0
+        events.append(calls)
+        for _ in range(functions):
+            abs(0)
+        return 1
+
+    return sample
+
+
+@pytest.mark.parametrize(
+    ("function_calls", "calls"),
+    [
+        (1, (13, 53)),
+        (FUNCTION_CALLS // CALLS, (13, 53)),
+        (100, (8, 32)),
+        (1200, (0, 2)),
+        (FUNCTION_CALLS - 1, (0, 1)),
+        (10 * FUNCTION_CALLS, (0, 1)),
+    ],
+)
+def test_larger_operations_are_called_less_often(
+    function_calls: int, calls: tuple[int, int]
+) -> None:
+    """The two numbers follow from the size of the operation, and the second is the larger one."""
+    assert chosen_calls(function_calls) == calls
+
+
+def test_a_dump_lies_before_between_and_after_the_two_numbers_of_calls(
+    events: list[int | str],
+) -> None:
+    """The size is found out and the operation warmed up first; then only calls and dumps follow."""
+    assert mark(sampler(events), heavy=False) == (13, 53)
+    assert events == [1] + [1] * (WARM * CALLS) + [DUMP, 13, DUMP, 53, DUMP]
+
+
+def test_an_operation_of_many_functions_is_warmed_up_and_called_less_often(
+    events: list[int | str],
+) -> None:
+    """What surrounds the calls is the same, whatever the numbers."""
+    assert mark(sampler(events, functions=1000), heavy=False) == (0, 2)
+    assert events == [1, 1, 1, 1, 1, DUMP, 0, DUMP, 2, DUMP]
+
+
+def test_an_operation_that_turns_out_to_be_heavy_is_not_marked(events: list[int | str]) -> None:
+    """It has run once by then, so its first call can no longer be counted in this process."""
+    assert mark(sampler(events, functions=FUNCTION_CALLS), heavy=False) is None
+    assert events == [1]
+
+
+def test_the_first_call_of_a_heavy_operation_is_counted(events: list[int | str]) -> None:
+    """Nothing runs before it."""
+    assert mark(sampler(events, functions=FUNCTION_CALLS), heavy=True) == (0, 1)
+    assert events == [DUMP, 0, DUMP, 1, DUMP]
+
+
+def test_getting_ready_runs_the_controls_then_stills_the_collector_then_dumps(
+    events: list[int | str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the parent did before is in no count of a child."""
+    steps = ("collect", "freeze", "disable")
+    fake = SimpleNamespace(**{step: lambda step=step: events.append(step) for step in steps})
+    monkeypatch.setattr(instructions, "gc", fake)
+    get_ready([sampler(events), sampler(events)])
+    assert events == [1] * (2 * SURROUNDINGS) + [*steps, DUMP]
+
+
+def _raising() -> bool:
+    raise OSError
+
+
+def _killed() -> bool:
+    os.kill(os.getpid(), signal.SIGUSR2)
+    return True
+
+
+def _leaving() -> bool:
+    os._exit(7)
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "text"),
+    [
+        (lambda: True, DONE, ""),
+        (lambda: False, HEAVY, "SIGUSR1"),
+        (_raising, 1, "its process under valgrind ended with exit code 1"),
+        (_leaving, 7, "its process under valgrind ended with exit code 7"),
+        (_killed, -signal.SIGUSR2, "its process under valgrind was ended by SIGUSR2"),
+    ],
+    ids=["done", "heavy", "raises", "exits", "crashes"],
+)
+def test_what_became_of_a_child_is_told(work: Callable[[], bool], code: int, text: str) -> None:
+    """However the child ends, the parent goes on, and knows how."""
+    assert in_a_child(work) == code
+    assert ending(code).endswith(text)
+    assert bool(ending(code)) == bool(text)
+
+
+def test_a_child_that_hangs_is_given_up_and_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Past its time limit the child is killed and reaped."""
+    monkeypatch.setattr(instructions, "CHILD_LIMIT_S", 0.05)
+
+    def hanging() -> bool:
+        while True:
+            time.sleep(1)
+
+    assert in_a_child(hanging) == HUNG
+    assert "hung past its time limit of 0.05 s" in ending(HUNG)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
