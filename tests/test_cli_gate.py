@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import baseline, callgrind, cli, cli_gate, results
+from resilience_bench import baseline, callgrind, cli, cli_gate, compare, results
 from resilience_bench._model import Baseline, Case, Counts, Environment, Result, Samples
 from resilience_bench.environment import current_environment
 from resilience_bench.inference import FEWEST
@@ -652,7 +652,7 @@ def test_equal_variants_are_within(comparing: Compare, tmp_path: Path) -> None:
     assert all(each.complete for each in held.values())
     packages = [each.environment.packages["variant"] for each in held.values()]
     assert packages == ["before", "after", "before"]
-    screened = cli_gate.COMPARED.screen
+    screened = compare.COMPARED.screen
     workers = {name: len(each.workers) for name, each in held.items()}
     assert workers == {"base": screened, "head": screened, "null": screened / 2}
 
@@ -715,7 +715,7 @@ def counting(per_call: int) -> Script:
 
 def test_more_instructions_are_counted_again(comparing: Compare, tmp_path: Path) -> None:
     """Five processes of each variant have to say so before a build is red."""
-    assert cli_gate.COMPARED.processes == 5
+    assert compare.COMPARED.processes == 5
     code, out, _ = comparing("--signals", "instructions", base=counting(900), head=counting(999))
     assert code == 1
     assert f"REGRESSED  {PURGATORY}" in out

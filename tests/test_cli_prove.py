@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from resilience_bench import callgrind, cli, cli_prove
+from resilience_bench import prover as prover_module
 from resilience_bench._model import Signal
-from resilience_bench.cli_prove import Build, Prover, _Told, busy_neighbours
+from resilience_bench.cli_prove import _Told
 from resilience_bench.launcher import ScriptedLauncher
+from resilience_bench.prover import Build, Prover, busy_neighbours
 from tests.scripted import info, suite
 
 CASES = [info("call", family="control"), info("a", "x"), info("b", "x")]
@@ -209,7 +211,7 @@ def test_one_gate_may_be_proven(prove: Prove) -> None:
 @pytest.fixture
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neighbours are not waited for."""
-    monkeypatch.setattr(cli_prove.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(prover_module.time, "sleep", lambda seconds: None)
 
 
 def neighbours_of_an_error(running: set[BaseProcess]) -> None:
@@ -243,4 +245,4 @@ def test_no_neighbours_start_nothing() -> None:
 
 def test_a_neighbour_ends_with_its_parent() -> None:
     """One whose parent is another process, because its own was killed, burns no more."""
-    cli_prove._burn(os.getppid() + 1)
+    prover_module._burn(os.getppid() + 1)

@@ -20,11 +20,11 @@ from resilience_bench._model import (
     WorkerRecord,
 )
 from resilience_bench.inference import FEWEST
+from resilience_bench.samples import locations_ns
 from resilience_bench.statistics import (
     TRIMMED,
     centre,
     intervals,
-    locations_ns,
     measure,
     numbers,
     times_fastest,

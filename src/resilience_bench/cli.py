@@ -14,7 +14,7 @@ from typing import Final
 import click
 from rich.console import Console
 
-from resilience_bench import __version__, cli_gate, cli_prove, results
+from resilience_bench import __version__, cli_baseline, cli_gate, cli_options, cli_prove, results
 from resilience_bench._model import Result, Signal
 from resilience_bench.errors import UserError
 from resilience_bench.export import pyperf_json
@@ -67,7 +67,7 @@ def command() -> None:
     """Measure what circuit breakers, retries and metrics cost per call."""
 
 
-for each in (*cli_gate.COMMANDS, cli_prove.prove):
+for each in (*cli_gate.COMMANDS, *cli_baseline.COMMANDS, cli_prove.prove):
     command.add_command(each)
 
 
@@ -94,7 +94,7 @@ def list_cases(selectors: tuple[str, ...]) -> int:
     "-o", "--output", type=click.Path(path_type=Path), help="Where to write the results file."
 )
 @click.option("--time-limit", type=click.FloatRange(min=1), help="Seconds that a worker may take.")
-@cli_gate.signals_option
+@cli_options.signals_option
 def run(
     selectors: tuple[str, ...],
     profile: str,
@@ -108,7 +108,7 @@ def run(
     or the path of a file or folder with scenarios of your own. Paths say where to look, patterns
     say which of the cases there to take.
     """
-    path = output or cli_gate.default_output("run")
+    path = output or cli_options.default_output("run")
     results.ensure_writable(path)
     selection = select(LAUNCHER, selectors)
     chosen = PROFILES[profile]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import difflib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +14,10 @@ import click
 from rich.console import Console
 
 from resilience_bench import baseline as baselines
-from resilience_bench import budgets as budget_files
 from resilience_bench import results, variants
-from resilience_bench._model import Baseline, Budget, Environment, Judgement, Result, Signal
-from resilience_bench.compare import TOLERANCES, Arm, Comparison
+from resilience_bench._model import Baseline, Budget, Judgement, Result, Signal
+from resilience_bench.cli_options import chosen_budgets, default_output, live, signals_option
+from resilience_bench.compare import COMPARED, TOLERANCES, Arm, Comparison
 from resilience_bench.environment import current_environment
 from resilience_bench.errors import UnknownSelectorError, UserError
 from resilience_bench.export import annotations as workflow_commands
@@ -40,38 +39,15 @@ from resilience_bench.recording import Recording
 from resilience_bench.report import judgement_markdown, judgement_table
 from resilience_bench.report.judged import exit_code
 from resilience_bench.scenario import matches, matches_name
-from resilience_bench.selection import IMPORT_LIMIT_S, Selection, baselines_folder, select
-from resilience_bench.session import PROFILES, Session, inspect
+from resilience_bench.selection import Selection, baselines_folder, select
+from resilience_bench.session import PROFILES, Session
 from resilience_bench.signals import SIGNALS, not_available
-from resilience_bench.sources import Live, Source, Stored
+from resilience_bench.sources import Source, Stored
 from resilience_bench.stage import Stage, stage
-from resilience_bench.statistics import measure
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 _FILE = click.Path(path_type=Path)
-COMPARED: Final = Policy(screen=12, confirm=(30, 100), processes=5)
-"""Ranges are narrow in a comparison, so it may take more workers to decide."""
 BUDGET_S: Final = 150.0
-
-
-def chosen_signals(
-    _context: click.Context, _parameter: click.Parameter, text: str | None
-) -> tuple[Signal, ...] | None:
-    """Read the option ``--signals``."""
-    if text is None:
-        return None
-    wanted = {each.strip() for each in text.split(",")}
-    if unknown := wanted - set(SIGNALS):
-        message = f"{', '.join(sorted(unknown))!r} is none of {', '.join(SIGNALS)}."
-        raise click.BadParameter(message)
-    return tuple(each for each in SIGNALS if each in wanted)
-
-
-signals_option = click.option(
-    "--signals",
-    callback=chosen_signals,
-    help=f"Which ones, with commas between: {', '.join(SIGNALS)}. Default: all there are.",
-)
 
 
 def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,7 +97,7 @@ def check(  # noqa: PLR0913 - one argument an option
     path = baseline_file or baselines.find(baselines_folder(), here)
     baseline = baselines.read(path)
     wanted = baselines.comparable(baseline, here, version, signals)
-    budgets = _budgets(budgets_file)
+    budgets = chosen_budgets(budgets_file)
     headline = [f"baseline {path}, learned {baseline.learned}"]
     if stored:
         headline.append(f"measured {stored.started}: {result_file}")
@@ -131,7 +107,7 @@ def check(  # noqa: PLR0913 - one argument an option
         results.ensure_writable(file)
         selection = select(launcher, selectors)
         headline.append(f"results: {file}")
-        with _live(launcher, selection, file, wanted, selectors) as source:
+        with live(launcher, selection, file, wanted, selectors) as source:
             chosen = _Chosen({info.case.name for info in selection.cases}, bool(selectors))
             result = _decided(source, baseline, budgets, wanted, chosen)
     return _shown(replace(result, headline=(*headline, *result.headline)), shown)
@@ -188,39 +164,6 @@ def _decided(
             "type 'resilience-bench baseline learn'"
         )
     return Judgement("check", (headline_of(policy, verdicts),), tuple(verdicts), tuple(notes))
-
-
-@contextlib.contextmanager
-def _live(
-    launcher: Launcher,
-    selection: Selection,
-    file: Path,
-    signals: Sequence[str],
-    selectors: Sequence[str],
-) -> Iterator[Live]:
-    missing = not_available()
-    available = tuple(each for each in SIGNALS if each in signals and each not in missing)
-    lacking = {each: reason for each, reason in missing.items() if each in signals}
-    session = Session(launcher, selection.cases, PROFILES["quick"])
-    recording = Recording(
-        session.records, "check", file, selectors, selection.problems, available, lacking
-    )
-    with shown_gate(Console(stderr=True), len(selection.cases)) as show:
-        yield Live(session, recording, show, available, lacking)
-    recording.write(complete=True)
-
-
-def _budgets(path: Path | None) -> Sequence[Budget]:
-    default = baselines_folder() / "budgets.toml"
-    if path is None and not default.exists():
-        return ()
-    return budget_files.read_budgets(path or default)
-
-
-def default_output(kind: str) -> Path:
-    """A fresh name below results/."""
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("results") / f"{kind}-{stamp}.json"
 
 
 def _ensure_outputs(shown: dict[str, Any]) -> None:
@@ -376,114 +319,4 @@ def compared(pair: Comparison, tolerances: dict[str, float], policy: Policy) -> 
     return Judgement("compare", (headline_of(policy, kept),), tuple(kept), tuple(notes))
 
 
-@click.group("baseline")
-def baseline_group() -> None:
-    """Learn what is acceptable here, and look after it."""
-
-
-@baseline_group.command()
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
-@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("-o", "--output", type=_FILE, help="By default baselines/<environment>.json.")
-@click.option("--reason", default="", help="Why it is learned; kept in the file.")
-@click.option("--accept", metavar="REASON", help="Why ranges that get looser or higher are right.")
-@signals_option
-@click.pass_obj
-def learn(  # noqa: PLR0913 - one argument an option
-    launcher: Launcher,
-    /,
-    *,
-    selectors: tuple[str, ...],
-    runs: int,
-    output: Path | None,
-    reason: str,
-    accept: str | None,
-    signals: tuple[Signal, ...] | None,
-) -> int:
-    """Measure several times, and write down what is acceptable on this machine.
-
-    A range that would get looser or higher than in the file that is there is refused, unless
-    --accept says why that is right. An interrupted or refused run leaves the old file as it was.
-    """
-    here = current_environment()
-    path = output or Path("baselines") / f"{baselines.environment_name(here)}.json"
-    results.ensure_writable(path)
-    before = baselines.read(path) if path.exists() else None
-    selection = select(launcher, selectors)
-    folder = default_output("learn").with_suffix("")
-    measured = []
-    for number in range(1, runs + 1):
-        file = folder / f"run-{number}.json"
-        results.ensure_writable(file)
-        click.echo(f"run {number} of {runs}: {file}", err=True)
-        with _live(launcher, selection, file, signals or SIGNALS, selectors) as source:
-            names = {info.case.name for info in selection.cases}
-            if "latency" in source.signals:
-                source.latencies(PROFILES["quick"].workers, names)
-            source.counts(1, names)
-        result = results.read(file)
-        measured.append((result, measure(result)))
-    after = baselines.learn(measured, reason)
-    if before is not None:
-        after = _kept(before, after, selection, here)
-        for move in baselines.moves(before, after):
-            click.echo(f"{'looser or higher' if move.loosens else 'moves'}: {move}")
-        after = baselines.accepted(before, after, accept)
-    baselines.write(after, path)
-    click.echo(f"baseline: {path}, {len(after.ranges)} cases from {runs} runs")
-    return 0
-
-
-def _kept(before: Baseline, after: Baseline, selection: Selection, here: Environment) -> Baseline:
-    """The new baseline, with the old ranges of cases that were not selected."""
-    if any(baselines.differences(before.environment, here).values()):
-        return after
-    selected = {info.case.name for info in selection.cases}
-    old = {name: each for name, each in before.ranges.items() if name not in selected}
-    both = {
-        name: {**before.ranges.get(name, {}), **ranges} for name, ranges in after.ranges.items()
-    }
-    return replace(after, ranges=dict(sorted({**old, **both}.items())))
-
-
-@baseline_group.command()
-@click.argument("files", nargs=-1, type=_FILE, metavar="[BASELINE]...")
-@click.option("--budgets", "budgets_file", type=_FILE, help="Default: baselines/budgets.toml.")
-@click.pass_obj
-def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path | None) -> int:
-    """Find ranges and budgets that nothing is held against, and cases that have none.
-
-    Exit code 1 if there are any.
-    """
-    folder = baselines_folder()
-    read = {path: baselines.read(path) for path in files or sorted(folder.glob("*.json"))}
-    path = budgets_file or folder / "budgets.toml"
-    budgets = _budgets(budgets_file)
-    if not read and not budgets:
-        message = (
-            f"{folder}: expected baselines and budgets, found none; "
-            "type 'resilience-bench baseline learn'"
-        )
-        raise UserError(message)
-    cases = inspect(launcher, select(launcher, ()).cases, IMPORT_LIMIT_S)
-    findings = budget_files.lint(read, budgets, path, cases)
-    for finding in findings:
-        click.echo(finding)
-    click.echo(f"{len(read)} baselines and {len(budgets)} budgets, {len(findings)} findings")
-    return 1 if findings else 0
-
-
-@click.group("variants")
-def variants_group() -> None:
-    """The environments that 'compare' makes."""
-
-
-@variants_group.command()
-def clean() -> int:
-    """Remove every environment that was made."""
-    count, size = variants.clean()
-    click.echo(f"{count} environments removed, {size / 1e6:.0f} MB, from {variants.cache_folder()}")
-    return 0
-
-
-COMMANDS: Final = (check, compare, baseline_group, variants_group)
+COMMANDS: Final = (check, compare)

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from resilience_bench._model import CaseRecord, Signal, WorkerRecord
-from resilience_bench.gate import Evidence, Key, Numbers
+from resilience_bench.gate import Evidence, Key, Numbers, Policy
 from resilience_bench.recording import Recording
 from resilience_bench.session import BlockDone, Session
 from resilience_bench.signals import passes_of
 from resilience_bench.sources import COUNTED, Show, join, records_evidence
 from resilience_bench.statistics import numbers
 
+COMPARED: Final = Policy(screen=12, confirm=(30, 100), processes=5)
+"""Ranges are narrow in a comparison, so it may take more workers to decide."""
 TOLERANCES: Final[Mapping[str, float]] = {
     "ratio": 0.03,
     "instructions": 0.005,
