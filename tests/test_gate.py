@@ -393,12 +393,14 @@ def test_the_null_control_is_confirmed_with_its_case(fresh: float, outcome: Outc
     assert [each.level for each in verdicts[:2]] == pytest.approx([confirmed] * 2)
 
 
-def test_a_null_control_that_was_flagged_stays_so() -> None:
-    """The screening has shown that BASE differs from itself; later calm does not undo that."""
+@pytest.mark.parametrize(("again", "outcome"), [(1.0, "within"), (1.5, "regressed")])
+def test_a_flag_of_the_null_control_is_confirmed(again: float, outcome: str) -> None:
+    """BASE differs from itself only if fresh workers say so too; they are drawn for that."""
     questions = [compared("a"), compared("a", is_null=True)]
-    first = versus(1.03) | versus(1.5, is_null=True)
-    verdicts, _ = decided(questions, first, versus(1.0) | versus(1.0, is_null=True))
-    assert outcomes(verdicts) == ["within", "regressed"]
+    first = versus(1.0) | versus(1.5, is_null=True)
+    verdicts, asked = decided(questions, first, versus(1.0) | versus(again, is_null=True))
+    assert outcomes(verdicts) == ["within", outcome]
+    assert [cases for _, cases in asked] == [{"a"}, {"a"}]
 
 
 # How often it errs

@@ -65,6 +65,8 @@ def learn(  # noqa: PLR0913 - one argument an option
         results.ensure_writable(file)
         click.echo(f"run {number} of {runs}: {file}", err=True)
         with live(launcher, selection, file, signals or SIGNALS, selectors) as source:
+            # Counts depend a little on hash seed and memory layout, so each run has its own.
+            source.first_pass = number - 1
             names = {info.case.name for info in selection.cases}
             if "latency" in source.signals:
                 source.latencies(PROFILES["quick"].workers, names)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,7 @@ from resilience_bench._model import Signal
 from resilience_bench.cli_options import default_output, signals_option
 from resilience_bench.compare import COMPARED, TOLERANCES
 from resilience_bench.environment import current_environment, load_average
+from resilience_bench.errors import UserError
 from resilience_bench.gate import Policy
 from resilience_bench.launcher import Launcher
 from resilience_bench.prover import QUANTITY, Build, Prover, busy_neighbours
@@ -83,6 +85,12 @@ HEALTHY_TIMES: Final = 5
 )
 @click.option("--gate", "gates", type=click.Choice(GATES), multiple=True, default=GATES)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write the proof.")
+@click.option(
+    "--from",
+    "earlier",
+    type=click.Path(path_type=Path),
+    help="Draw builds from this earlier proof and the folder of the same name; measure nothing.",
+)
 @signals_option
 @click.pass_obj
 def prove(  # noqa: PLR0913 - one argument an option
@@ -99,6 +107,7 @@ def prove(  # noqa: PLR0913 - one argument an option
     neighbours: int,
     gates: tuple[str, ...],
     output: Path | None,
+    earlier: Path | None,
     signals: tuple[Signal, ...] | None,
 ) -> int:
     """Test the gate on itself, on this machine: false alarms, and what it finds.
@@ -109,8 +118,9 @@ def prove(  # noqa: PLR0913 - one argument an option
     """
     path = output or default_output("prove")
     results.ensure_writable(path)
-    folder = default_output("prove").with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = path.with_suffix("")
+    if earlier is None:
+        folder.mkdir(parents=True, exist_ok=True)
     missing = not_available()
     wanted = tuple(each for each in signals or SIGNALS if each in QUANTITY and each not in missing)
     cases = select(launcher, selectors).cases
@@ -118,14 +128,13 @@ def prove(  # noqa: PLR0913 - one argument an option
         cases += select(launcher, [proof.PROBE]).cases
     sizes = percents or (5.0, 10.0, 20.0)
     prover = Prover(launcher, cases, folder, sizes)
-    plan = [(gate, 0.0) for _ in range(builds) for gate in gates]
-    for number in range(planted_builds):
-        for place, size in enumerate(sizes):
-            spot = (number * len(sizes) + place + 1) * len(gates) * 2
-            plan[spot:spot] = [(gate, size) for gate in gates]
+    plan = _plan(gates, builds, sizes, planted_builds)
+    if earlier is not None:
+        neighbours, plan = _taken_up(prover, earlier, wanted), []
     console = Console(stderr=True)
-    with contextlib.suppress(KeyboardInterrupt), busy_neighbours(neighbours):
-        prover.learn(wanted)
+    with contextlib.suppress(KeyboardInterrupt), busy_neighbours(neighbours if plan else 0):
+        if earlier is None:
+            prover.learn(wanted)
         for number, (gate, size) in enumerate(plan, start=1):
             before = sum(
                 (each.gate, each.planted_percent) == (gate, size) for each in prover.builds
@@ -141,6 +150,7 @@ def prove(  # noqa: PLR0913 - one argument an option
             )
             _write(path, prover, _real_rates(prover, wanted, gates, sizes), neighbours)
     rates = _real_rates(prover, wanted, gates, sizes)
+    prover.pool_counts()
     for gate in gates:
         for signal in wanted:
             for size in (0.0, *sizes):
@@ -155,6 +165,34 @@ def prove(  # noqa: PLR0913 - one argument an option
     alarms = any(each.red_for_nothing for each in map(_Told, prover.builds))
     missed = any(each.missed for each in map(_Told, prover.builds))
     return 1 if alarms or missed else 0
+
+
+def _plan(
+    gates: Sequence[str], builds: int, sizes: Sequence[float], planted_builds: int
+) -> list[tuple[str, float]]:
+    """Gates and sizes in the order of the builds; what is planted comes early, among the others."""
+    plan = [(gate, 0.0) for _ in range(builds) for gate in gates]
+    for number in range(planted_builds):
+        for place, size in enumerate(sizes):
+            spot = (number * len(sizes) + place + 1) * len(gates) * 2
+            plan[spot:spot] = [(gate, size) for gate in gates]
+    return plan
+
+
+def _taken_up(prover: Prover, earlier: Path, signals: Sequence[Signal]) -> int:
+    """Load an earlier proof; returns how many neighbours it had."""
+    try:
+        stored = msgspec.json.decode(earlier.read_bytes())
+        builds = msgspec.convert(stored["builds"], list[Build])
+        prover.folder = earlier.with_suffix("")
+        prover.load(builds, signals)
+    except (OSError, KeyError, IndexError, TypeError, msgspec.MsgspecError) as error:
+        message = (
+            f"{earlier}: expected what 'resilience-bench prove' wrote, with the folder "
+            f"{earlier.with_suffix('')} beside it; found {error}; type 'resilience-bench prove'"
+        )
+        raise UserError(message) from error
+    return int(stored["neighbours"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from resilience_bench.signals import passes_of
 from resilience_bench.sources import COUNTED, Show, join, records_evidence
 from resilience_bench.statistics import numbers
 
-COMPARED: Final = Policy(screen=12, confirm=(30, 100), processes=5)
+COMPARED: Final = Policy(screen=12, confirm=(30, 140))
 """Ranges are narrow in a comparison, so it may take more workers to decide."""
 TOLERANCES: Final[Mapping[str, float]] = {
     "ratio": 0.03,
@@ -93,15 +93,7 @@ class Comparison:
             if each.case.name in cases and each.status == "measured"
         ]
         slices = [part for arm, n in zip(arms, before, strict=True) for part in _cut(arm, n)]
-        _, base, _, head, _, null = numbers(wanted, slices)
-        return {
-            (name, quantity, is_null): Numbers(tuple(values), tuple(base[name][quantity]))
-            for is_null, arm in ((False, head), (True, null))
-            for name, quantities in arm.items()
-            if name in base
-            for quantity, values in quantities.items()
-            if quantity in base[name]
-        }
+        return paired_evidence(wanted, slices)
 
     def _visit(self, index: int, cases: Collection[str] | None) -> None:
         # The null control has half as many workers: what it is for does not need more.
@@ -133,6 +125,26 @@ class Comparison:
             self.show(each)
             done.append(each)
         return records_evidence(done, cases)
+
+
+def paired_evidence(
+    records: Sequence[CaseRecord], slices: Sequence[Sequence[WorkerRecord]]
+) -> dict[Key, Numbers]:
+    """The numbers of the fresh workers of BASE, HEAD and the null control, by case and quantity.
+
+    Args:
+        records: The cases that are wanted.
+        slices: For each arm its earlier workers, which tell the best speed, and the fresh ones.
+    """
+    _, base, _, head, _, null = numbers(records, slices)
+    return {
+        (name, quantity, is_null): Numbers(tuple(values), tuple(base[name][quantity]))
+        for is_null, arm in ((False, head), (True, null))
+        for name, quantities in arm.items()
+        if name in base
+        for quantity, values in quantities.items()
+        if quantity in base[name]
+    }
 
 
 def _cut(arm: Arm, before: int) -> tuple[Sequence[WorkerRecord], Sequence[WorkerRecord]]:

@@ -26,6 +26,10 @@ FLAGS: Final = frozenset({"regressed", "improved"})
 """What BASE against itself must not be found to be."""
 
 
+NULL_LEVEL: Final = 0.1
+"""How much surer one has to be of a flag: a flag takes the word from all other cases."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How sure the gate has to be, and how much it may measure to become so.
@@ -117,18 +121,21 @@ def decide(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Ve
         level = policy.error_rate / 2 / count
         share = f"half of {policy.error_rate:g} / {count} decisions"
         _look(told, evidence, level, policy.miss_rate, f"screening, level {level:.1e} = {share}")
-    doubtful = [each for each in told if each.state == "undecided"]
-    asked = {each.question.case for each in doubtful if not each.question.is_null}
-    confirmed = [each for each in told if each.question.case in asked]
-    if confirmed:
-        _confirm(doubtful, confirmed, draw, policy)
+    heads = [each for each in told if not each.question.is_null and each.state == "undecided"]
+    # A flag is confirmed as well: it would take the word from all other cases.
+    flags = [each for each in told if each.question.is_null and each.state in FLAGS]
+    asked = {each.question.case for each in (*heads, *flags)}
+    nulls = [each for each in told if each.question.is_null and each.question.case in asked]
+    if asked:
+        _confirm(heads, nulls, {each.question.case for each in flags}, draw, policy)
     return [_verdict(each) for each in trials]
 
 
-def _confirm(doubtful: list[_Trial], null: list[_Trial], draw: Draw, policy: Policy) -> None:
+def _confirm(
+    heads: list[_Trial], nulls: list[_Trial], flagged: set[str], draw: Draw, policy: Policy
+) -> None:
     """Look again, with fresh workers only, until everything is decided or the workers are used."""
-    nulls = [each for each in null if each.question.is_null and each.state not in FLAGS]
-    trials = [each for each in doubtful if not each.question.is_null] + nulls
+    trials = heads + nulls
     for each in nulls:
         each.state = "undecided"
     count = _counted_decisions(trials)
@@ -137,11 +144,8 @@ def _confirm(doubtful: list[_Trial], null: list[_Trial], draw: Draw, policy: Pol
     collected: dict[Key, Numbers] = {}
     drawn = 0
     for number, workers in enumerate(policy.confirm, start=1):
-        open_cases = {
-            each.question.case
-            for each in trials
-            if each.state == "undecided" and not each.question.is_null
-        }
+        open_cases = {each.question.case for each in heads if each.state == "undecided"}
+        open_cases |= flagged if number == 1 else set()
         if not open_cases:
             break
         for key, fresh in draw(workers - drawn, open_cases).items():
@@ -207,9 +211,10 @@ def _look_at(trials: list[_Trial], rows: list[Numbers], level: float, miss_rate:
     for index, trial in enumerate(trials):
         trial.seen = Quantity(*(float(each[index]) for each in seen))
         trial.p_value = float(p_high[index])
-        if p_high[index] < level:
+        enough = level * NULL_LEVEL if trial.question.is_null else level
+        if p_high[index] < enough:
             trial.state = "regressed"
-        elif p_low[index] < level:
+        elif p_low[index] < enough:
             trial.state, trial.p_value = "improved", float(p_low[index])
         elif surely_below[index]:
             trial.state = "within"

@@ -165,6 +165,47 @@ class Draw:
         return tuple(values[place] for place in places)
 
 
+@dataclass(slots=True)
+class CountPool:
+    """What processes once counted, by hash seed: a gate's first process has seed 0, and so on.
+
+    HEAD and BASE have the same seed, so they differ by what two processes of one seed differ by.
+    """
+
+    by_seed: Sequence[Mapping[Key, Numbers]]
+    compares: bool
+    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEED))
+
+    def build(self, dearer: Mapping[str, float]) -> CountDraw:
+        """A build in which these cases cost so many times as much."""
+        return CountDraw(self, dearer)
+
+
+@dataclass(slots=True)
+class CountDraw:
+    """One build that is drawn: a source of counts for the gate, see `gate.Draw`."""
+
+    pool: CountPool
+    dearer: Mapping[str, float]
+    drawn: int = 0
+
+    def __call__(self, processes: int, cases: Collection[str]) -> Evidence:
+        """The next so many processes."""
+        found: dict[Key, Numbers] = {}
+        for seed in range(self.drawn, self.drawn + processes):
+            for key, numbers in self.pool.by_seed[seed].items():
+                if key[0] in cases:
+                    before = found.get(key, Numbers())
+                    head = self._one(numbers.heads) * self.dearer.get(key[0], 1.0)
+                    bases = (self._one(numbers.heads),) if self.pool.compares else ()
+                    found[key] = Numbers((*before.heads, head), before.bases + bases)
+        self.drawn += processes
+        return found
+
+    def _one(self, values: Sequence[float]) -> float:
+        return values[int(self.pool.generator.integers(len(values)))]
+
+
 def drifts_of(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
     """How the location of each build differs from that of all of them together."""
     middles = [
@@ -180,7 +221,7 @@ def drifts_of(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
 
 def drawn_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
     questions: Sequence[Question],
-    pool: Pool,
+    pool: Pool | CountPool,
     policy: Policy,
     *,
     percent: float,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import multiprocessing
 import os
 import time
@@ -13,18 +12,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench import baseline as baselines
-from resilience_bench import proof
-from resilience_bench._model import Baseline, CaseInfo, Signal
-from resilience_bench.compare import COMPARED, TOLERANCES, Arm, Comparison
+from resilience_bench import proof, results
+from resilience_bench._model import Baseline, CaseInfo, Measurement, Result, Signal
+from resilience_bench.compare import COMPARED, TOLERANCES, Arm, Comparison, paired_evidence
 from resilience_bench.gate import Evidence, Key, Policy, Question
 from resilience_bench.launcher import Launcher
 from resilience_bench.questions import judged, questions_of_baseline, questions_of_comparison
 from resilience_bench.recording import Recording
 from resilience_bench.session import PROFILES, Session
-from resilience_bench.sources import Live, Source, join
+from resilience_bench.sources import Live, Source, count_evidence, join, latency_evidence
 from resilience_bench.statistics import measure
 
 LEARNING_RUNS: Final = 4
+ARMS: Final = ("base", "head", "null")
+PROBED: Final = (None, 0, proof.TURNS)
+"""What is planted in the probe: nothing, an empty loop, a long one."""
 QUANTITY: Final[Mapping[str, str]] = {"latency": "ratio", "instructions": "instructions"}
 MARGIN: Final = 1.5
 """A case is planted if what is planted costs so many times as much as planting nothing."""
@@ -126,29 +128,93 @@ class Prover:
             if "latency" in live.signals:
                 live.latencies(PROFILES["quick"].workers, names)
             if "instructions" in live.signals:
-                collected = dict(live.counts(1 + EXTRA_PASSES, names))
-                self.pools.setdefault(("check", "instructions"), []).append(collected)
+                live.counts(1 + EXTRA_PASSES, names)
             result = live.recording.write(complete=True)
             measured.append((result, measure(result)))
+        for signal in signals:
+            self._price(signal)
+        self._learned(measured, signals)
+
+    def _learned(
+        self, measured: Sequence[tuple[Result, Sequence[Measurement]]], signals: Sequence[Signal]
+    ) -> None:
         self.baseline = baselines.learn(measured, "proof")
         for signal in signals:
             quantity = QUANTITY[signal]
             self.expected[signal] = proof.values_of(measured[0][1], quantity)
-            self.prices[signal] = self._price(signal, quantity)
+            probes = [
+                proof.values_of(measure(results.read(self._probe(signal, number))), quantity)
+                for number in range(len(PROBED))
+            ]
+            self.prices[signal] = proof.price(*(each[proof.PROBE] for each in probes))
 
-    def _price(self, signal: Signal, quantity: str) -> proof.Price:
-        values = []
-        for number, turns in enumerate((None, 0, proof.TURNS)):
+    def _probe(self, signal: Signal, number: int) -> Path:
+        return self.folder / f"price-{signal}-{number}.json"
+
+    def _price(self, signal: Signal) -> None:
+        """Measure the probe as it is, and with something planted."""
+        for number, turns in enumerate(PROBED):
             plants = {} if turns is None else {proof.PROBE: turns}
             probe = [info for info in self.cases if info.case.name == proof.PROBE]
-            live = self._live(f"price-{signal}-{number}", [signal], plants, plants, probe)
+            live = self._live(self._probe(signal, number).stem, [signal], plants, plants, probe)
             if signal == "latency":
                 live.latencies(PROFILES["quick"].workers, {proof.PROBE})
             else:
                 live.counts(1, {proof.PROBE})
-            found = proof.values_of(measure(live.recording.write(complete=True)), quantity)
-            values.append(found[proof.PROBE])
-        return proof.price(*values)
+            live.recording.write(complete=True)
+
+    def load(self, builds: Sequence[Build], signals: Sequence[Signal]) -> None:
+        """Take up what an earlier proof left in the folder, so that builds can be drawn from it.
+
+        Args:
+            builds: Its real builds, in their order.
+            signals: What it measured.
+        """
+        self.builds = list(builds)
+        learned = [results.read(path) for path in sorted(self.folder.glob("learn-*.json"))]
+        self._learned([(each, measure(each)) for each in learned], signals)
+        names = {info.case.name for info in self.cases}
+        for number, build in enumerate(builds, start=1):
+            if not build.planted_percent:
+                told = self._screening(build.gate, f"{build.gate}-{number}", names)
+                self.pools.setdefault((build.gate, "latency"), []).append(told)
+
+    def pool_counts(self) -> None:
+        """Collect, by hash seed, what the processes of all healthy builds counted."""
+        by_seed: list[dict[Key, Any]] = [{} for _ in range(1 + EXTRA_PASSES)]
+        names = {info.case.name for info in self.cases}
+        healthy = [
+            f"{build.gate}-{number}"
+            for number, build in enumerate(self.builds, start=1)
+            if not build.planted_percent
+        ]
+        for path in sorted(self.folder.glob("*.json")):
+            recorded_by = {path.stem, path.stem.rpartition("-")[0]}
+            if path.stem.startswith("learn") or recorded_by & set(healthy):
+                self._pool(path, by_seed, names)
+        if all(by_seed):
+            self.pools["check", "instructions"] = list(by_seed)
+            self.pools["compare", "instructions"] = list(by_seed)
+
+    def _pool(self, path: Path, by_seed: Sequence[dict[Key, Any]], names: Collection[str]) -> None:
+        for record in results.read(path).instructions:
+            if record.hash_seed < len(by_seed):
+                join(by_seed[record.hash_seed], count_evidence([record], (), names))
+
+    def _screening(self, gate: str, name: str, names: Collection[str]) -> Evidence:
+        """The numbers of the first stage of a recorded build."""
+        if gate == "check":
+            result = results.read(self.folder / f"{name}.json")
+            first = [each for each in result.workers if each.index < Policy().screen]
+            return latency_evidence(result.cases, first, names)
+        arms = [results.read(self.folder / f"{name}-{arm}.json") for arm in ARMS]
+        slices = [
+            part
+            for arm in arms
+            for part in ((), [each for each in arm.workers if each.index < COMPARED.screen])
+        ]
+        measured = [each for each in arms[0].cases if each.status == "measured"]
+        return paired_evidence(measured, slices)
 
     def _live(
         self,
@@ -220,11 +286,11 @@ class Prover:
             return self._live(name, signals, plants, count_plants), questions, Policy()
         sessions = [
             self._session(plants if arm == "head" else {}, count_plants if arm == "head" else {})
-            for arm in ("base", "head", "null")
+            for arm in ARMS
         ]
         base, head, null = (
             Arm(session, self._recording(f"{name}-{arm}", session, signals))
-            for arm, session in zip(("base", "head", "null"), sessions, strict=True)
+            for arm, session in zip(ARMS, sessions, strict=True)
         )
         # No deadline: what more workers would have found is what is asked.
         pair = Comparison(base, head, null, lambda _: None, tuple(signals), {}, float("inf"))
@@ -246,36 +312,31 @@ class Prover:
         self, gate: str, signal: Signal, percent: float, trials: int, count: int
     ) -> proof.Rate | None:
         """A rate over builds that are drawn from the workers of the healthy real ones."""
-        recorded = self.pools.get((gate if signal == "latency" else "check", signal), [])
+        recorded = self.pools.get((gate, signal), [])
         if not recorded or trials == 0:
             return None
-        together: dict[Key, Any] = {}
-        for each in recorded:
-            join(together, each)
-        drifts = proof.drifts_of(recorded) if (gate, signal) == ("check", "latency") else [{}]
         if gate == "check":
             assert self.baseline is not None
             questions = questions_of_baseline(self.baseline, [signal], lambda _: True)
         else:
-            if signal == "instructions":
-                together = {
-                    key: dataclasses.replace(each, bases=each.heads)
-                    for key, each in together.items()
-                }
-            names = {info.case.name for info in self.cases}
-            records = {
-                name: record
-                for name, record in self._session({}, {}).records.items()
-                if name in names
-            }
+            records = self._session({}, {}).records
             questions = questions_of_comparison(records, [signal], TOLERANCES)
-        known = {(key[0], key[1], key[2]) for key in together}
+        known = {key for each in recorded for key in each}
         questions = [
             each for each in questions if (each.case, each.quantity, each.is_null) in known
         ]
+        pool: proof.Pool | proof.CountPool
+        if signal == "instructions":
+            pool = proof.CountPool(recorded, compares=gate == "compare")
+        else:
+            together: dict[Key, Any] = {}
+            for each in recorded:
+                join(together, each)
+            drifts = proof.drifts_of(recorded) if gate == "check" else [{}]
+            pool = proof.Pool(together, drifts)
         outcomes = proof.drawn_outcomes(
             questions,
-            proof.Pool(together, drifts),
+            pool,
             Policy() if gate == "check" else COMPARED,
             percent=percent,
             cases=self._chosen([signal], count) or [""],

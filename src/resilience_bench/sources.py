@@ -93,13 +93,17 @@ class Stored:
 
 @dataclass(slots=True)
 class Live:
-    """Has the cases of a session measured, as often as the gate asks."""
+    """Has the cases of a session measured, as often as the gate asks.
+
+    ``first_pass`` numbers the first pass of counting: its hash seed and its memory layout.
+    """
 
     session: Session
     recording: Recording
     show: Show
     signals: tuple[Signal, ...]
     not_available: Mapping[str, str]
+    first_pass: int = 0
     _workers: list[WorkerRecord] = field(default_factory=list)
     _next: int = 0
     _passes: int = 0
@@ -125,8 +129,9 @@ class Live:
         """See `Source`."""
         wanted = [each for each in self.signals if each in COUNTED]
         collected: dict[Key, Numbers] = {}
-        for index in range(self._passes, self._passes + processes):
-            chosen = None if index == 0 else cases
+        for number in range(self._passes, self._passes + processes):
+            chosen = None if number == 0 else cases
+            index = self.first_pass + number
             done = list(self._noted(passes_of(self.session).run(wanted, index, chosen)))
             join(collected, records_evidence(done, cases))
         self._passes += processes

@@ -47,14 +47,23 @@ def weigh(operation: Operation, runner: asyncio.Runner) -> Weight:
         peak = min(_peak(lambda: call_all([None])) for _ in range(min(PEAKS, calls)))
     finally:
         tracemalloc.stop()
+    kept_blocks, kept_bytes = _per_call(kept[0] - own_blocks, kept[1] - own_bytes, calls)
+    result_blocks, result_bytes = _per_call(held[0] - kept[0], held[1] - kept[1], calls)
     return Weight(
         calls,
-        kept_blocks=max(kept[0] - own_blocks, 0) / calls,
-        kept_bytes=max(kept[1] - own_bytes, 0) / calls,
-        result_blocks=max(held[0] - kept[0], 0) / calls,
-        result_bytes=max(held[1] - kept[1], 0) / calls,
+        kept_blocks=kept_blocks,
+        kept_bytes=kept_bytes,
+        result_blocks=result_blocks,
+        result_bytes=result_bytes,
         peak_bytes=float(max(peak - own_peak, 0)),
     )
+
+
+def _per_call(blocks: int, size: int, calls: int) -> tuple[float, float]:
+    """Blocks and bytes a call; less than a block every other call is a table that grew."""
+    if 2 * blocks < calls:
+        return 0.0, 0.0
+    return blocks / calls, max(size, 0) / calls
 
 
 def _growth(work: Callable[[], object]) -> tuple[int, int]:
