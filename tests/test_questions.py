@@ -313,7 +313,7 @@ def test_a_missing_signal_leaves_the_others() -> None:
 @pytest.mark.parametrize(
     ("signal", "quantity", "reason"),
     [
-        ("latency", "ratio", "fewer than 4 workers measured it"),
+        ("latency", "ratio", "fewer than 4 workers measured it at the machine's best speed"),
         ("instructions", "instructions", "no process measured it"),
     ],
 )
@@ -386,5 +386,5 @@ def test_cases_without_a_range_are_named() -> None:
 def test_the_headline_says_how_sure_the_gate_is() -> None:
     """The number of decisions and the error rate of a build."""
     line = headline_of(Policy(), [verdict("within")] * 3)
-    assert line.startswith("3 decisions; ")
+    assert line.startswith("3 decisions, ")
     assert "fewer than 0.001 of all builds" in line

@@ -14,7 +14,7 @@ from resilience_bench import results, variants
 from resilience_bench._model import Baseline, Environment, Signal
 from resilience_bench.cli_options import chosen_budgets, default_output, live, signals_option
 from resilience_bench.environment import current_environment
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UnreadableBaselineError, UserError
 from resilience_bench.launcher import Launcher
 from resilience_bench.selection import IMPORT_LIMIT_S, Selection, baselines_folder, select
 from resilience_bench.session import PROFILES, inspect
@@ -56,7 +56,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     here = current_environment()
     path = output or Path("baselines") / f"{baselines.environment_name(here)}.json"
     results.ensure_writable(path)
-    before = baselines.read(path) if path.exists() else None
+    before = _before(path)
     selection = select(launcher, selectors)
     folder = default_output("learn").with_suffix("")
     measured = []
@@ -82,6 +82,18 @@ def learn(  # noqa: PLR0913 - one argument an option
     baselines.write(after, path)
     click.echo(f"baseline: {path}, {len(after.ranges)} cases from {runs} runs")
     return 0
+
+
+def _before(path: Path) -> Baseline | None:
+    """The baseline that is there; one that cannot be read is not simply replaced."""
+    if not path.exists():
+        return None
+    try:
+        return baselines.read(path)
+    except UnreadableBaselineError as error:
+        found = str(error).rpartition("; type ")[0]
+        message = f"{found}; delete the file, or name another one with --output"
+        raise UnreadableBaselineError(message) from error
 
 
 def _kept(before: Baseline, after: Baseline, selection: Selection, here: Environment) -> Baseline:

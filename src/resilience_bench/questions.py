@@ -182,9 +182,12 @@ def headline_of(policy: Policy, verdicts: Sequence[Verdict]) -> str:
     """How sure the gate is, in a line."""
     decisions = len(verdicts)
     counted = "1 decision" if decisions == 1 else f"{decisions} decisions"
+    timed = sum(each.signal == "latency" for each in verdicts)
+    if not timed:
+        return counted
     return (
-        f"{counted}; a build with nothing outside its range fails by chance in fewer "
-        f"than {policy.error_rate:g} of all builds"
+        f"{counted}, {timed} of them on latency: these make a build with nothing outside its range "
+        f"fail by chance in fewer than {policy.error_rate:g} of all builds"
     )
 
 

@@ -148,11 +148,21 @@ def test_a_child_that_hangs_is_given_up_and_leaves_nothing_behind(
     """Past its time limit the child is killed and reaped."""
     monkeypatch.setattr(instructions, "CHILD_LIMIT_S", 0.05)
 
+    children: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        children.append(fork())
+        return children[-1]
+
+    monkeypatch.setattr(instructions.os, "fork", noted)
+
     def hanging() -> bool:
         while True:
             time.sleep(1)
 
     assert in_a_child(hanging) == HUNG
     assert "hung past its time limit of 0.05 s" in ending(HUNG)
+    (child,) = children
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)
