@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from benchmarks.vocabulary import FAILURES_TO_OPEN, NEVER, Breakers, Operation, Payload
 from resilience_bench import (
     FAILS,
@@ -12,6 +10,7 @@ from resilience_bench import (
     Counted,
     Library,
     PayloadError,
+    Probed,
     scenario,
 )
 
@@ -25,7 +24,7 @@ BREAKERS = (
 )
 
 
-@scenario(library=BREAKERS)
+@scenario(library=BREAKERS, in_profile=["threads"])
 def closed_success(library: Breakers, payload: Payload) -> Operation:
     """A closed breaker lets a call through that succeeds."""
     return library.breaker().guard(payload)
@@ -37,14 +36,20 @@ def closed_success_args(library: Breakers, payload: Payload) -> Operation:
     return library.breaker().guard(payload, 1, "two", None, four=4, five="5", six=None)
 
 
-@scenario(library=BREAKERS, outcomes=(FAILS,), raises=PayloadError)
+@scenario(library=BREAKERS, outcomes=(FAILS,), raises=PayloadError, in_profile=["threads-16"])
 def closed_failure(library: Breakers, payload: Payload) -> Counted:
     """A closed breaker counts a failure, stays closed and lets the exception through."""
     breaker = library.breaker(fail_max=NEVER)
-    return Counted(breaker.guard(payload), breaker.failures)
+    return Counted(breaker.guard(payload), breaker.failures, is_lossy=breaker.forgets)
 
 
-@scenario(library=BREAKERS, outcomes=(FAILS,), payload_calls=0, raises=REJECTION)
+@scenario(
+    library=BREAKERS,
+    outcomes=(FAILS,),
+    payload_calls=0,
+    raises=REJECTION,
+    in_profile=["threads-16"],
+)
 def open_rejection(library: Breakers, payload: Payload) -> Operation:
     """An open breaker rejects a call without running it."""
     breaker = library.breaker()
@@ -63,24 +68,28 @@ def state_read(library: Breakers) -> Operation:
     return library.breaker().read_state()
 
 
-@scenario(library=BREAKERS, outcomes=(FAILS,) * FAILURES_TO_OPEN + (RETURNS,))
-def trip_and_recover(library: Breakers, payload: Payload) -> Operation:
+@scenario(
+    library=BREAKERS,
+    outcomes=(FAILS,) * FAILURES_TO_OPEN + (RETURNS,),
+    probes=True,
+    in_profile=["threads-16"],
+)
+def trip_and_recover(library: Breakers, payload: Payload) -> Probed:
     """Five failures open a breaker, its time passes, and a successful probe closes it."""
     breaker = library.breaker(manual_time=True)
     guarded = breaker.guard(payload)
     elapse = breaker.elapse
     failures = (PayloadError, library.rejection)
 
-    def tripped_and_recovered() -> Any:
+    def trip() -> None:
         for _ in range(FAILURES_TO_OPEN):
             try:
                 guarded()
             except failures:
                 pass
         elapse()
-        return guarded()
 
-    return tripped_and_recovered
+    return Probed(trip, guarded)
 
 
 @scenario(library=BREAKERS, outcomes=(FAILS,), raises=PayloadError)
@@ -114,7 +123,7 @@ def construct(library: Breakers, payload: Payload) -> Operation:
     return library.construct(payload)
 
 
-@scenario(library=BREAKERS)
+@scenario(library=BREAKERS, in_profile=["tasks"])
 async def async_closed_success(library: Breakers, payload: Payload) -> Operation:
     """A closed breaker lets a coroutine through that succeeds."""
     return library.breaker().guard_async(payload)

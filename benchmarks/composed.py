@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from benchmarks.vocabulary import ATTEMPTS, NEVER, Operation, Payload
@@ -87,7 +87,7 @@ def retry_in_breaker_failing(
     yield from _failure(library, _retry_in_breaker(library), payload, metric, 1)
 
 
-@scenario(library=GUARDS)
+@scenario(library=GUARDS, in_profile=["threads"])
 def guarded(library: Any, payload: Payload) -> Iterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: the call succeeds."""
     yield from _guarded(library, payload, "success")
@@ -97,6 +97,16 @@ def guarded(library: Any, payload: Payload) -> Iterator[Counted]:
 def guarded_failing(library: Any, payload: Payload) -> Iterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: all attempts fail."""
     yield from _guarded(library, payload, "failure")
+
+
+@scenario(library=GUARDS, in_profile=["tasks"])
+async def async_guarded(library: Any, payload: Payload) -> AsyncIterator[Counted]:
+    """A count of calls by outcome around a retry around a closed breaker: a coroutine succeeds."""
+    if not isinstance(library, tuple):
+        yield library.guarded(payload, "success")
+        return
+    with library[-1].opened() as meter:
+        yield meter.counting_async(_breaker_in_retry_async(library, payload), "success")
 
 
 def _guarded(library: Any, payload: Payload, outcome: str) -> Iterator[Counted]:
@@ -141,6 +151,16 @@ def _breaker_in_retry(library: tuple[Any, ...]) -> Guard:
         return retries.retrying().decorated(breaker.decorated(call)), breaker.failures
 
     return guard
+
+
+def _breaker_in_retry_async(library: tuple[Any, ...], payload: Payload) -> Operation:
+    *layers, _metrics = library
+    if len(layers) == 1:
+        operation, _failures = layers[0].breaker_in_retry(payload)
+        return operation
+    retries, breakers = layers
+    breaker = breakers.breaker(fail_max=NEVER)
+    return retries.retrying().decorated_async(breaker.block_async(payload))
 
 
 def _retry_in_breaker(library: tuple[Any, ...]) -> Guard:

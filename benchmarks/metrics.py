@@ -27,7 +27,7 @@ METRICS = (
 )
 
 
-@scenario(library=METRICS, payload_calls=0)
+@scenario(library=METRICS, payload_calls=0, in_profile=["threads", "mixed"])
 def counter_inc(library: Metrics, attributes: int = 0) -> Iterator[Counted]:
     """A counter without labels goes up by one."""
     with library.opened(attributes) as meter:
@@ -90,7 +90,7 @@ def timer(library: Metrics, payload: Payload, attributes: int = 0) -> Iterator[C
         yield meter.timer(payload)
 
 
-@scenario(library=METRICS, payload_calls=0)
+@scenario(library=METRICS, payload_calls=0, across_processes=True, in_profile=["processes"])
 def multiprocess_counter_inc(library: Metrics, attributes: int = 0) -> Iterator[Counted]:
     """A counter that several processes share through files goes up by one."""
     with tempfile.TemporaryDirectory() as directory, library.opened(attributes) as meter:

@@ -20,7 +20,7 @@ def is_empty(result: object) -> bool:
     return result is None
 
 
-@scenario(library=RETRIES)
+@scenario(library=RETRIES, in_profile=["threads"])
 def first_try(library: Retries, payload: Payload) -> Operation:
     """The first attempt succeeds."""
     return library.retrying().decorated(payload)
@@ -74,7 +74,7 @@ def construct(library: Retries, payload: Payload) -> Operation:
     return library.construct(payload)
 
 
-@scenario(library=RETRIES)
+@scenario(library=RETRIES, in_profile=["tasks"])
 async def async_first_try(library: Retries, payload: Payload) -> Operation:
     """The first attempt of a coroutine succeeds."""
     return library.retrying().decorated_async(payload)

@@ -35,7 +35,12 @@ Payload = Callable[..., Any]
 
 
 class Breaker(ABC):
-    """One circuit breaker, closed at first."""
+    """One circuit breaker, closed at first.
+
+    ``forgets`` says that its ``failures`` are those of the last few calls only.
+    """
+
+    forgets = False
 
     @abstractmethod
     def guard(self, payload: Payload, *args: object, **kwargs: object) -> Operation:

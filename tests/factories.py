@@ -10,12 +10,14 @@ import numpy as np
 
 from resilience_bench._model import (
     AllocationRecord,
+    Baseline,
     Case,
     CaseRecord,
     Commit,
     Counts,
     Environment,
     InstructionRecord,
+    Range,
     Result,
     Samples,
     Weight,
@@ -202,3 +204,31 @@ def with_all_signals(result: Result) -> Result:
         instructions=(make_instructions(counts),),
         allocations=(make_allocations(weights),),
     )
+
+
+def make_range(expected: float = 1.0, width: float = 0.1, **more: Any) -> Range:
+    """A range of this half width."""
+    parts: dict[str, Any] = {
+        "expected": expected,
+        "low": expected * (1 - width),
+        "high": expected * (1 + width),
+        "runs": 5,
+        "workers": 40,
+        "spread": 0.01,
+    }
+    return Range(**{**parts, **more})
+
+
+def make_baseline(ranges: Mapping[str, Mapping[str, Range]] | None = None, **more: Any) -> Baseline:
+    """A baseline with these ranges."""
+    parts: dict[str, Any] = {
+        "schema": 1,
+        "tool_version": "0.1.0",
+        "reference_version": 1,
+        "environment": make_environment(),
+        "commit": None,
+        "learned": "2026-01-02T03:05:00+00:00",
+        "reason": "first",
+        "ranges": {make_case().name: {"ratio": make_range()}} if ranges is None else ranges,
+    }
+    return Baseline(**{**parts, **more})

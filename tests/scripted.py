@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from resilience_bench._model import Case, CaseInfo, Counts, Samples, Weight
+from resilience_bench._model import (
+    Case,
+    CaseInfo,
+    Counts,
+    LoadSamples,
+    Samples,
+    Tally,
+    Weight,
+)
 from resilience_bench.worker.protocol import (
     Counted,
     Declared,
+    Loaded,
     Message,
     Plan,
     Problem,
     Sampled,
     Starting,
     Status,
+    Tallied,
     Weighed,
 )
 
@@ -22,6 +32,8 @@ CONTROL = "1xreturns"
 COUNTS = Counts((10, 40), (11_000, 41_000))
 CONTROL_COUNTS = Counts((10, 40), (2_000, 5_000))
 WEIGHT = Weight(64, 0.0, 0.0, 2.0, 128.0, 512.0)
+LOADED = LoadSamples(4, (400, 400), (1_000_000, 1_000_000), (90, 90), (110, 110))
+TALLY = Tally(400, 400, 400)
 Script = Callable[[Plan, int], Iterable[Message]]
 
 
@@ -63,6 +75,17 @@ def weighed(names: Iterable[str]) -> list[Message]:
     return said
 
 
+def loaded(names: Iterable[str]) -> list[Message]:
+    """What a worker says that measured these cases under load: as fast as their control."""
+    said: list[Message] = []
+    for name in names:
+        said += [Starting(name), Status(name, "ready", control=CONTROL)]
+    said.append(Loaded("control", CONTROL, LOADED))
+    for name in names:
+        said += [Starting(name), Loaded("operation", name, LOADED), Tallied(name, TALLY)]
+    return said
+
+
 def suite(infos: Iterable[CaseInfo], problems: Iterable[str] = ()) -> Script:
     """A worker for which everything goes well."""
     declared = list(infos)
@@ -73,7 +96,7 @@ def suite(infos: Iterable[CaseInfo], problems: Iterable[str] = ()) -> Script:
             return [*map(Problem, problems), *map(Declared, declared)]
         if plan.action == "inspect":
             return [Status(name, "ready", control=CONTROL) for name in plan.cases]
-        answers = {"measure": sampled, "count": counted, "weigh": weighed}
+        answers = {"measure": sampled, "count": counted, "weigh": weighed, "load": loaded}
         return answers[plan.action](plan.cases)
 
     return script

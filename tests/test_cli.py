@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -129,7 +131,7 @@ def test_list_shows_why_a_case_is_not_available(run: Run) -> None:
         (("run", "nowhere/x.py"), ("no such file or folder: nowhere/x.py",)),
         (("run", "-o", "/proc/x/y.json"), ("/proc/x/y.json", "write")),
         (("show", "nothing.json"), ("nothing.json", "resilience-bench run")),
-        (("show", "."), (".",)),
+        (("show", "."), (".: expected a results file, found a folder",)),
         (("export", "nothing.json", "--format", "pyperf", "-o", "x"), ("nothing.json",)),
         (("show",), ("RESULT", "resilience-bench show --help")),
         (("dance",), ("dance", "resilience-bench --help")),
@@ -373,6 +375,28 @@ def test_results_file_holds_what_the_result_depends_on(run: Run, tmp_path: Path)
         "beside": [],
     }
     assert worker["hash_seed"] == stored["seeds"][0] == 0
+
+
+def test_being_killed_is_like_ctrl_c(run: Run, tmp_path: Path) -> None:
+    """SIGTERM keeps what was measured as well; afterwards the process handles it as before."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def script(plan: Plan, seed: int) -> list[Message]:
+        if seed == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return list(suite(CASES)(plan, seed))
+
+    code, _, err = run("run", "--signals", "latency", "-o", "out.json", script=script)
+    assert code == 130
+    assert "interrupted; what was measured is in out.json" in err
+    assert results.read(tmp_path / "out.json").seeds == (0, 1)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_command_may_run_in_any_thread(run: Run) -> None:
+    """Only the main one may handle signals, so the others do without."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run, "list").result()[0] == 0
 
 
 def test_a_terminal_that_knows_ascii_only_gets_question_marks(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -14,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import baseline, callgrind, cli, cli_gate, compare, results
+from resilience_bench import baseline, callgrind, cli, cli_gate, compare, learning, results
 from resilience_bench._model import Baseline, Case, Counts, Environment, Result, Samples
 from resilience_bench.environment import current_environment
 from resilience_bench.inference import FEWEST
@@ -110,7 +113,7 @@ def made(factors: Mapping[Case, float] | None = None, **more: Any) -> Result:
 
 def learned(*runs: Result) -> Baseline:
     """What is learned of runs, or of three healthy ones."""
-    return baseline.learn([(each, measure(each)) for each in runs or [made()] * 3], "first")
+    return learning.learn([(each, measure(each)) for each in runs or [made()] * 3], "first")
 
 
 @pytest.fixture
@@ -374,6 +377,62 @@ def test_a_budget_that_makes_no_sense_is_refused(
     assert_refused(run("check", *files(), "--budgets", "none.toml"), "none.toml")
 
 
+# Budgets alone
+
+
+def test_budgets_alone_are_judged_where_there_is_no_baseline(run: Run, tmp_path: Path) -> None:
+    """Whoever names the file of budgets gets by without a baseline, and is told so."""
+    path = budget(tmp_path, "overhead_ns = 2000")
+    code, out, _ = run("check", "--budgets", path, "-o", "mine.json")
+    assert code == 0
+    assert "budgets alone are judged, for there is no baseline of this environment" in out
+    assert "2 cases judged: 0 regressed" in out
+    held = results.read(tmp_path / "mine.json")
+    assert held.signals == ("latency",)  # nothing else is limited
+    code, out, _ = run("check", "--budgets", path, script=noisy({PURGATORY: 5.0}))
+    assert code == 1
+    assert f"REGRESSED  {PURGATORY}" in out
+
+
+def test_a_baseline_may_be_left_out(run: Run, files: Files, tmp_path: Path) -> None:
+    """--baseline none judges budgets alone, also those in their usual place, also of a file."""
+    result, name, *_ = files(made({TWO: 1.3}))
+    assert run("check", result, name, "--baseline", "acceptable.json")[0] == 1
+    budget(tmp_path, "instructions = 50_000")
+    code, out, _ = run("check", result, name, "--baseline", "none")
+    assert code == 0
+    assert "budgets alone are judged, as asked for" in out
+    assert "budgets.toml" in out
+
+
+def test_budgets_alone_that_match_nothing_are_refused(run: Run, tmp_path: Path) -> None:
+    """Nothing is measured for nobody."""
+    path = budget(tmp_path, "overhead_ns = 2000")
+    code, _, err = run("check", "retry.*", "--budgets", path)
+    assert code == 2
+    assert "the budgets say nothing of the selected cases" in err
+    assert run("check", "--baseline", "none", "retry.*")[0] == 2
+
+
+def test_without_a_baseline_the_message_names_this_way(run: Run, tmp_path: Path) -> None:
+    """The usual file of budgets is no wish to do without a baseline."""
+    budget(tmp_path, "overhead_ns = 2000")
+    assert_refused(run("check"), "judge budgets alone with --baseline none")
+
+
+def test_budgets_that_match_no_selected_case_are_named(run: Run, files: Files) -> None:
+    """A typing error in a pattern lets everything through, so it is told; it fails nobody."""
+    path = Path("mine.toml")
+    tables = [
+        f'[[budget]]\ncases = "{each}"\nlatency_ns = 1e9\nreason = "why"\n'
+        for each in ("breaker.*", "braeker.*", "retry.*")
+    ]
+    path.write_text("\n".join(tables))
+    code, out, _ = run("check", *files(), "--budgets", path)
+    assert code == 0
+    assert "note: budgets that match no selected case: 'braeker.*', 'retry.*'" in out
+
+
 # learn, and check with workers
 
 
@@ -390,7 +449,7 @@ def test_what_was_learned_is_what_check_finds(run: Run, tmp_path: Path) -> None:
     assert "3 cases from 3 runs" in out
     stored = baseline.read(path)
     assert set(stored.ranges) == {PYBREAKER, PURGATORY, RETRY}
-    assert set(stored.ranges[RETRY]) == set(baseline.SIGNALS)
+    assert set(stored.ranges[RETRY]) == set(baseline.SIGNALS) - {"scaling"}
     assert stored.ranges[RETRY]["ratio"].runs == 3
     assert stored.reason == "a new machine"
     assert len(list((tmp_path / "results").glob("learn-*/run-*.json"))) == 3
@@ -433,8 +492,42 @@ def test_an_interrupted_check_keeps_what_was_measured(run: Run, tmp_path: Path) 
     code, _, err = run("check", "-o", "mine.json", script=script)
     assert code == 130
     assert "Traceback" not in err
+    assert "interrupted; what was measured is in mine.json" in err
     held = results.read(tmp_path / "mine.json")
+    assert (held.complete, len(held.workers), len(held.instructions)) == (False, 3, 1)
+
+
+def killing(action: str, seed: int) -> Script:
+    """Workers of a command that somebody ends in the middle."""
+
+    def script(plan: Plan, now: int) -> Iterable[Message]:
+        if (plan.action, now) == (action, seed):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return noisy()(plan, now)
+
+    return script
+
+
+@pytest.mark.parametrize("command", [("check",), ("baseline", "learn")])
+def test_a_command_that_is_killed_keeps_what_was_measured(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    """SIGTERM is like Ctrl-C: exit code 130, and the file of the run that was going on."""
+    run("baseline", "learn", "--runs", 3)
+    code, _, err = run(*command, script=killing("measure", 3))
+    assert code == 130
+    assert "Traceback" not in err
+    [written] = re.findall(r"interrupted; what was measured is in (\S+)", err)
+    held = results.read(tmp_path / written)
     assert (held.complete, len(held.workers)) == (False, 3)
+
+
+def test_what_is_killed_at_its_start_has_a_file_all_the_same(run: Run, tmp_path: Path) -> None:
+    """The file that is named exists, also if nothing was measured yet."""
+    run("baseline", "learn", "--runs", 3)
+    assert run("check", "-o", "mine.json", script=killing("count", 0))[0] == 130
+    held = results.read(tmp_path / "mine.json")
+    assert (held.complete, held.workers, held.instructions) == (False, (), ())
 
 
 def test_a_broken_case_is_not_passed_over(run: Run) -> None:
@@ -764,8 +857,56 @@ def test_an_interrupted_comparison_keeps_what_was_measured(
     code, _, err = comparing(head=script)
     assert code == 130
     assert "Traceback" not in err
+    assert "interrupted; what was measured is in out" in err
     held = results.read(tmp_path / "out" / "head.json")
     assert (held.complete, len(held.workers)) == (False, 3)
+    assert comparing(head=killing("measure", 4))[0] == 130
+    assert len(results.read(tmp_path / "out" / "head.json").workers) == 4
+
+
+def test_the_time_is_that_of_the_whole_comparison(
+    comparing: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting comes first and uses some of it; then nothing doubtful is confirmed any more."""
+    clock = [1000.0]
+    monkeypatch.setattr(cli_gate.time, "monotonic", lambda: clock[0])
+
+    def script(plan: Plan, seed: int) -> Iterable[Message]:
+        clock[0] += 50.0 if plan.action == "count" else 0.0
+        return noisy({PURGATORY: 1.03})(plan, seed)
+
+    signals = ("--signals", "latency,instructions", "--strict")
+    comparing(*signals, "--seconds", 99, head=script, base=noisy())
+    counted = {"head": 12, "base": 12}
+    for name, workers in counted.items():
+        held = results.read(tmp_path / "out" / f"{name}.json")
+        assert len(held.workers) > workers
+    code, out, _ = comparing(*signals, "--seconds", 49, head=script, base=noisy())
+    assert code == 3
+    assert f"inconclusive  {PURGATORY}" in out
+    for name, workers in counted.items():
+        held = results.read(tmp_path / "out" / f"{name}.json")
+        assert len(held.workers) == workers
+
+
+def test_the_largest_changes_are_shown_where_all_is_well(comparing: Compare) -> None:
+    """Below the sum, the largest first, with intervals; equal counts have none."""
+    code, out, _ = comparing(head=noisy({PURGATORY: 1.01, PYBREAKER: 0.98}))
+    assert code == 0
+    table = out[out.index("3 cases judged: 0 regressed") :].splitlines()[2:]
+    assert table[0].split() == ["within,", "changed", "most", "latency", "instructions"]
+    assert [line.split()[0] for line in table[1:]] == [PYBREAKER, PURGATORY]
+    assert re.search(r"-2\.0 % \(-[\d.]+ % to -[\d.]+ %\)", table[1])
+    assert re.search(r"\+1\.0 % \(.*\)", table[2])
+    assert {line.rstrip().rpartition("  ")[2] for line in table[1:]} == {"+0.00 %"}
+
+
+def test_what_is_shown_in_full_is_not_shown_again(comparing: Compare) -> None:
+    """The table is of what lies within its range, and only where something changed."""
+    signals = ("--signals", "latency")
+    _, out, _ = comparing(*signals, head=noisy({PURGATORY: 1.3}))
+    assert out.count(PURGATORY) == 1
+    assert "changed most" not in out
 
 
 @pytest.mark.parametrize(

@@ -275,6 +275,22 @@ def test_the_null_control_joins_from_the_second_process_on(made: Made) -> None:
     }
 
 
+def test_after_counting_the_latency_begins_at_worker_0(made: Made) -> None:
+    """A worker of each arm looked at the cases before they were counted; it is not held against."""
+    pair, log = made(("latency", "instructions"))
+    pair.counts(1, BOTH)
+    assert [(name, action, seed) for name, action, seed, _ in log] == [
+        (name, action, 0) for name in ("BASE", "HEAD") for action in ("measure", "count")
+    ]
+    del log[:]
+    found = pair.latencies(2, BOTH)
+    assert [(name, seed) for name, _, seed, _ in log] == [
+        *((name, 0) for name in EVEN),
+        *((name, 1) for name in ODD),
+    ]
+    assert found[A, "ratio", False] == Numbers((2.0,) * 2, (2.0,) * 2)
+
+
 def test_counts_are_paired_process_by_process(made: Made) -> None:
     """HEAD's against BASE's, and those of BASE against its own."""
     pair, _ = made(HEAD=weighing(1100), BASE=weighing(1000), NULL=weighing(1001))

@@ -13,7 +13,6 @@ from resilience_bench.inference import (
     TRIMMED,
     Estimates,
     Values,
-    by_count,
     differences,
     estimates,
 )
@@ -136,8 +135,3 @@ def test_shapes_are_kept() -> None:
     rows = np.array([[3.0] * 4, [1.0] * 4, [2.0] * 4])
     assert isinstance(estimates(rows), Estimates)
     assert list(estimates(rows).value) == [3.0, 1.0, 2.0]
-
-
-def test_rows_of_one_length_form_a_table() -> None:
-    """Cases that fewer workers have measured are kept apart."""
-    assert by_count([[1.0] * 5, [1.0] * 4, [2.0] * 5]) == {5: [0, 2], 4: [1]}

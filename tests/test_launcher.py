@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +15,20 @@ import pytest
 
 from resilience_bench.callgrind import ValgrindFailedError
 from resilience_bench.launcher import ProcessLauncher, WorkerFailedError
-from resilience_bench.worker.protocol import Counted, Done, Plan, Sampled, Status, Weighed
+from resilience_bench.worker.protocol import (
+    Counted,
+    Done,
+    Loaded,
+    Plan,
+    Sampled,
+    Status,
+    Tallied,
+    Weighed,
+)
 
 FILE = """
-import os, signal, sys, time
-from resilience_bench import RESULT, scenario
+import os, signal, sys, threading, time
+from resilience_bench import RESULT, Counted, scenario
 
 @scenario
 def good(payload):
@@ -54,6 +64,37 @@ def exiting(payload):
 @scenario
 def raising(payload):
     raise OSError("no such thing")
+
+def waits_for_ever(lock):
+    lock.acquire()
+
+@scenario
+def deadlocking(payload):
+    lock = threading.Lock()
+    def operation():
+        if threading.current_thread() is not threading.main_thread():
+            lock.acquire()  # and never lets go
+        return payload()
+    return operation
+
+@scenario(across_processes=True)
+def hanging_in_a_process(payload):
+    here, lock = os.getpid(), threading.Lock()
+    lock.acquire()
+    def operation():
+        if os.getpid() != here:
+            waits_for_ever(lock)
+        return payload()
+    return operation
+
+@scenario
+def counting(payload):
+    lock, calls = threading.Lock(), [0]
+    def operation():
+        with lock:
+            calls[0] += 1
+        return payload()
+    return Counted(operation, lambda: calls[0])
 """
 
 
@@ -113,6 +154,69 @@ def test_hang_says_where_it_stood(file: Path) -> None:
     with pytest.raises(WorkerFailedError, match=r"hung past its time limit of 2 s.*hanging") as e:
         ProcessLauncher().run(plan(file, "hanging", time_limit_s=2), hash_seed=0)
     assert e.value.suspect == "cases.hanging"
+
+
+def load_plan(
+    file: Path, load: str, *scenarios: str, payload: str = "noop", limit_s: float = 30.0
+) -> Plan:
+    """A small plan for cases of the file under a load."""
+    label = load if payload == "noop" else f"{load},{payload}"
+    under = tuple((f"cases.{each}[{label}]", f"cases.{each}", load, payload) for each in scenarios)
+    return Plan(
+        "load",
+        (str(file),),
+        tuple(name for name, *_ in under),
+        under=under,
+        rounds=3,
+        window_ns=5_000_000,
+        case_limit_s=limit_s,
+    )
+
+
+@pytest.mark.parametrize(("load", "payload"), [("threads-4", "io"), ("mixed-2-2", "noop")])
+def test_loading_tells_rates_and_tallies(load: str, payload: str, file: Path) -> None:
+    """A worker measures the control and the cases under a load, and counts what they did."""
+    a_plan = load_plan(file, load, "counting", payload=payload)
+    messages = ProcessLauncher().run(a_plan, hash_seed=0)
+    loaded = {(each.kind, each.name): each.samples for each in messages if isinstance(each, Loaded)}
+    name = a_plan.cases[0]
+    assert set(loaded) == {("control", f"1xreturns {load} {payload}"), ("operation", name)}
+    for samples in loaded.values():
+        assert len(samples.calls) == 3
+        assert (samples.callers, len(samples.reads)) == ((4, 0) if payload == "io" else (2, 3))
+    [told] = [each for each in messages if isinstance(each, Tallied)]
+    assert told.case == name
+    assert told.tally.payload_runs == told.tally.promised_runs == told.tally.calls
+    assert told.tally.counted == told.tally.promised_count
+
+
+def test_a_deadlock_under_threads_says_where_every_thread_stood(file: Path) -> None:
+    """The worker ends itself, names the case, and tells threads at one place together."""
+    with pytest.raises(WorkerFailedError) as caught:
+        ProcessLauncher().run(
+            load_plan(file, "threads-5", "good", "deadlocking", limit_s=2), hash_seed=0
+        )
+    assert caught.value.is_hung
+    assert caught.value.suspect == "cases.deadlocking[threads-5]"
+    told = str(caught.value)
+    assert told.startswith("hung past its time limit of 2 s; ")
+    assert re.search(r"\d threads stood at cases\.py:\d+ in operation < ", told)
+    assert "1 thread stood at callers.py:" in told
+    assert " in together < " in told
+    assert str(file.parent) not in told
+
+
+def test_a_process_that_hangs_says_where_it_stood(file: Path) -> None:
+    """The case's time is enough, also for what was forked off: nobody waits for the plan's."""
+    with pytest.raises(WorkerFailedError) as caught:
+        ProcessLauncher().run(
+            load_plan(file, "processes-2", "hanging_in_a_process", limit_s=2), hash_seed=0
+        )
+    assert caught.value.is_hung
+    assert caught.value.suspect == "cases.hanging_in_a_process[processes-2]"
+    told = str(caught.value)
+    assert told.startswith("hung past its time limit of 2 s; ")
+    assert re.search(r"2 threads stood at cases\.py:\d+ in waits_for_ever < ", told)
 
 
 def test_rubbish_is_a_failure(tmp_path: Path) -> None:

@@ -8,19 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resilience_bench._model import Measurement, Outcome, Quantity, Verdict
+from resilience_bench._model import Measurement, Outcome, Quantity, Signal, Verdict
 from resilience_bench.gate import Key, Numbers, Policy, Question
 from resilience_bench.proof import (
     TURNS,
+    Build,
     Pool,
     Price,
     chosen_cases,
     drawn_outcomes,
     drifts_of,
     failing,
+    plan,
     planted,
     price,
     rate,
+    still_missing,
     values_of,
 )
 from tests.factories import make_case
@@ -64,6 +67,12 @@ def test_a_price_is_what_nothing_and_many_turns_cost() -> None:
 def test_turns_make_a_call_dearer_by_so_much(extra: float, turns: int | None) -> None:
     """What is less than planting itself costs cannot be planted."""
     assert Price(10.0, 0.5).turns(extra) == turns
+
+
+@pytest.mark.parametrize("per_turn", [0.0, -0.5])
+def test_a_price_that_makes_no_sense_plants_nothing(per_turn: float) -> None:
+    """A probe that cost no more with all those turns was measured too badly to go by."""
+    assert Price(10.0, per_turn).turns(60.0) is None
 
 
 def test_cases_are_planted_by_their_own_cost() -> None:
@@ -146,6 +155,74 @@ def test_a_flagged_null_control_takes_the_red_back(null: Outcome, red: set[str])
     """Where BASE differs from itself nothing is blamed on HEAD; a null control is never red."""
     questions = [asked("a"), asked("b", is_null=True)]
     assert failing(questions, [told("a", "regressed"), told("b", null)]) == red
+
+
+# Real builds
+
+
+def build(
+    percent: float = 0.0,
+    made_dearer: Sequence[str] = (),
+    latency: Sequence[str] = (),
+    instructions: Sequence[str] | None = (),
+    gate: str = "check",
+) -> Build:
+    """A build that was red for these; without instructions, only latencies were measured."""
+    red: dict[Signal, tuple[str, ...]] = {"latency": tuple(latency)}
+    if instructions is not None:
+        red["instructions"] = tuple(instructions)
+    return Build(gate, tuple(red), percent, tuple(made_dearer), dict(red), 0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("made", "red_for_nothing", "missed"),
+    [
+        (build(), False, False),
+        (build(latency=["a"]), True, False),
+        (build(instructions=["a"]), True, False),
+        (build(10.0, ["a", "b"], latency=["a", "b"]), False, False),
+        (build(10.0, ["a", "b"], latency=["a"]), False, False),
+        (build(10.0, ["a", "b"], instructions=["b"]), False, False),
+        (build(10.0, ["a"], latency=["a", "b"]), True, False),
+        (build(10.0, ["a"], latency=["b"]), True, True),
+        (build(10.0, ["a"]), False, True),
+        (build(10.0, ["a"], instructions=None), False, True),
+        (build(10.0, []), False, True),
+    ],
+)
+def test_a_build_tells_what_was_wrong_with_it(
+    made: Build, *, red_for_nothing: bool, missed: bool
+) -> None:
+    """Red for what was not planted, or nothing found, also where nothing could be planted."""
+    assert (made.red_for_nothing, made.missed) == (red_for_nothing, missed)
+
+
+def test_builds_of_both_kinds_take_turns() -> None:
+    """Gates side by side; what is planted comes early, so that an interruption has some of all."""
+    assert plan(("check", "compare"), 2, (5.0,), 1) == [
+        ("check", 0.0),
+        ("compare", 0.0),
+        ("check", 0.0),
+        ("compare", 0.0),
+        ("check", 5.0),
+        ("compare", 5.0),
+    ]
+    healthy, dearer = ("check", 0.0), ("check", 5.0)
+    assert plan(("check",), 4, (5.0,), 1) == [healthy, healthy, dearer, healthy, healthy]
+
+
+def test_what_was_built_is_not_missing() -> None:
+    """Builds count by gate and size, in whatever order; more than were wanted are no harm."""
+    steps = plan(("check", "compare"), 2, (5.0, 10.0), 1)
+    made = [build(), build(gate="compare"), build(10.0, ["a"]), *[build(5.0, ["a"])] * 3]
+    assert still_missing(steps, made) == [
+        ("check", 0.0),
+        ("compare", 0.0),
+        ("compare", 5.0),
+        ("compare", 10.0),
+    ]
+    assert still_missing(steps, []) == steps
+    assert still_missing([], made) == []
 
 
 # Builds that are drawn

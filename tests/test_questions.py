@@ -33,7 +33,13 @@ from tests.factories import make_case, make_environment, make_record
 
 ONE, TWO, RETRY = make_case("one"), make_case("two"), make_case("tenacity", "retry.first_try")
 RANGE = Range(10.0, 9.0, 11.0, 5, 70, 0.01, "it was agreed on")
-TOLERANCES = {"ratio": 0.03, "instructions": 0.005, "allocated_bytes": 0.05, "object_bytes": 0.05}
+TOLERANCES = {
+    "ratio": 0.03,
+    "instructions": 0.005,
+    "allocated_bytes": 0.05,
+    "object_bytes": 0.05,
+    "scaling": 0.1,
+}
 STATUSES = ("measured", "not installed", "not available", "broken", "failed", "interrupted")
 
 
@@ -68,6 +74,11 @@ class Source:
         self.asked.append(("counts", set(cases)))
         quantities = ("instructions", "allocated_bytes", "object_bytes")
         return self._told(quantities, cases, (10.0,))
+
+    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+        """Numbers of the rate under load."""
+        self.asked.append(("scalings", set(cases)))
+        return self._told(("scaling",), cases, (0.5, 0.51, 0.5, 0.49, 0.5))
 
     def _told(
         self, quantities: Sequence[str], cases: Collection[str], values: tuple[float, ...]
@@ -248,8 +259,8 @@ def test_a_base_that_counts_nothing_the_second_time_is_flagged() -> None:
 # Answering
 
 
-def test_latency_is_decided_first_and_verdicts_keep_their_order() -> None:
-    """Counts keep the machine busy, so they wait; each verdict answers its question."""
+def test_counts_are_decided_first_and_verdicts_keep_their_order() -> None:
+    """Latency gets what is left of the time; each verdict answers its question."""
     source = Source(known(make_record(ONE), make_record(TWO)))
     questions = [
         asked_of(ONE.name, "instructions", "instructions"),
@@ -258,7 +269,7 @@ def test_latency_is_decided_first_and_verdicts_keep_their_order() -> None:
         asked_of(TWO.name, "allocations", "object_bytes"),
     ]
     found = judged(questions, source, Policy())
-    assert [name for name, _ in source.asked] == ["latencies", "counts"]
+    assert [name for name, _ in source.asked] == ["counts", "latencies"]
     assert [(each.case, each.quantity) for each in found] == [
         (each.case, each.quantity) for each in questions
     ]
@@ -340,6 +351,28 @@ def test_what_turned_out_while_measuring_is_the_reason() -> None:
     assert (found.outcome, found.reason) == ("not measured", "broken: ran twice")
 
 
+def test_why_a_count_is_missing_is_known_when_it_is_decided() -> None:
+    """What the workers of the latency say of the case later on does not take the reason away."""
+
+    @dataclass(slots=True)
+    class Forgetting(Source):
+        def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+            self.cases = known(replace(make_record(ONE), missing={"instructions": "SIGSEGV"}))
+            return {}
+
+        def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+            self.cases = known(make_record(ONE))
+            return self._told(("ratio",), cases, (10.0,) * 5)
+
+    source = Forgetting(known(make_record(ONE, "interrupted", "the run ended before it")))
+    questions = [asked_of(), asked_of(ONE.name, "instructions", "instructions")]
+    found = judged(questions, source, Policy())
+    assert [(each.outcome, each.reason) for each in found] == [
+        ("within", ""),
+        ("not measured", "SIGSEGV"),
+    ]
+
+
 def test_a_budget_and_a_range_are_two_decisions() -> None:
     """Each of them is answered with its own limits."""
     source = Source(known(make_record(ONE)))
@@ -388,3 +421,22 @@ def test_the_headline_says_how_sure_the_gate_is() -> None:
     line = headline_of(Policy(), [verdict("within")] * 3)
     assert line.startswith("3 decisions, ")
     assert "fewer than 0.001 of all builds" in line
+
+
+def test_a_case_under_load_has_scaling_and_nothing_else() -> None:
+    """Budgets and comparisons ask of it what it has; a budget of scaling is a lower end."""
+    loaded = make_record(make_case().under("threads-16", "io"))
+    plain = make_record(make_case())
+    cases = [plain, loaded]
+    budgets = [
+        Budget("*", "scaling", 0.8, "shared by many"),
+        Budget("*", "overhead_ns", 900.0, "called often"),
+    ]
+    asked = questions_of_budgets(budgets, SIGNALS, cases)
+    assert {(each.case, each.quantity, each.low, each.high) for each in asked} == {
+        (plain.case.name, "overhead_ns", None, 900.0),
+        (loaded.case.name, "scaling", 0.8, None),
+    }
+    compared = questions_of_comparison(known(*cases), SIGNALS, TOLERANCES)
+    assert {each.quantity for each in compared if each.case == loaded.case.name} == {"scaling"}
+    assert "scaling" not in {each.quantity for each in compared if each.case == plain.case.name}

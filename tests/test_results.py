@@ -31,6 +31,12 @@ from tests.factories import (
     measured_result,
     sample_result,
 )
+from tests.load_factories import (
+    concurrency_result,
+    make_load_samples,
+    make_loads,
+    make_tally,
+)
 from tests.scripted import CONTROL_COUNTS, COUNTS, WEIGHT
 
 Change = Callable[[dict[str, Any]], object]
@@ -41,6 +47,21 @@ def full_result() -> Result:
     name = make_case().name
     when = ("2026-01-02T03:04:05+00:00", "2026-01-02T03:04:06+00:00")
     counting = InstructionRecord(0, 0, *when, {CONTROL: CONTROL_COUNTS}, {name: COUNTS})
+    rates = make_load_samples(
+        (800.0, 900.0),
+        reads=(5, 7),
+        latencies={300: 99, 301: 2},
+        longest_ns=400,
+        clock_ns=40.5,
+        lags_ns=(1, 2),
+    )
+    loading = make_loads(
+        make_case(),
+        (),
+        controls={CONTROL: make_load_samples((9000.0, 9100.0))},
+        operations={name: rates},
+        tallies={name: make_tally(3)},
+    )
     return replace(
         measured_result({make_case(): 1000.0}, workers=2),
         cases=(replace(make_record(make_case()), missing={"scaling": "not measured"}),),
@@ -48,6 +69,7 @@ def full_result() -> Result:
         not_available={"instructions": "valgrind is not installed"},
         instructions=(counting,),
         allocations=(AllocationRecord(0, 0, *when, {name: WEIGHT}),),
+        loads=(loading,),
     )
 
 
@@ -73,7 +95,14 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "result", [sample_result(), make_result(), make_result(commit=None), full_result()]
+    "result",
+    [
+        sample_result(),
+        make_result(),
+        make_result(commit=None),
+        full_result(),
+        concurrency_result(workers=2),
+    ],
 )
 def test_what_is_written_is_read(tmp_path: Path, result: Any) -> None:
     """Everything survives the way to the disk and back."""
@@ -142,9 +171,50 @@ def test_ensure_writable_refuses_what_cannot_be_written(tmp_path: Path, place: s
 def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
     """What is not there, or is no file, is said so."""
     assert "No such file" in refusal(tmp_path / "nothing.json")
-    assert "directory" in refusal(tmp_path)
+    assert "found a folder" in refusal(tmp_path)
     with pytest.raises(UnreadableResultError, match="found a device"):
         results.read(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("names", "found", "file"),
+    [
+        (("base", "head", "null"), "the folder of a 'compare'", "base.json"),
+        (("run-1", "run-2"), "the folder of a 'baseline learn'", "run-1.json"),
+        (("check-1", "learn-1"), "the folder of a 'prove'", "check-1.json"),
+        (("mine",), "a folder", "mine.json"),
+    ],
+)
+def test_a_folder_of_results_names_its_files(
+    tmp_path: Path, names: tuple[str, ...], found: str, file: str
+) -> None:
+    """Who points at what a command wrote is told what it is, and which files to type instead."""
+    for name in names:
+        results.write(make_result(), tmp_path / f"{name}.json")
+    with pytest.raises(UnreadableResultError) as caught:
+        results.read(tmp_path)
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path}: expected a results file, found {found}; name one of its")
+    assert f"instead: {tmp_path / file}" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "found", "typed"),
+    [
+        ('{"schema": 1, "ranges": {}}', "a baseline", "check --baseline"),
+        ('{"schema": 1, "rates": []}', "what 'prove' wrote", "prove --from"),
+    ],
+)
+def test_another_file_of_ours_says_what_it_is(
+    tmp_path: Path, content: str, found: str, typed: str
+) -> None:
+    """What it is, and which command takes it."""
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(UnreadableResultError) as caught:
+        results.read(path)
+    assert f"expected a results file, found {found}; " in str(caught.value)
+    assert f"type 'resilience-bench {typed} {path}'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +277,9 @@ OPERATION = ("workers", 0, "operations", NAME)
 COUNTED = ("instructions", 0, "operations", NAME)
 CONTROL_COUNTED = ("instructions", 0, "controls", CONTROL)
 WEIGHED = ("allocations", 0, "operations", NAME)
+LOADED = ("loads", 0, "operations", NAME)
+IN_LOADED = f"loads[0].operations.{NAME}"
+TALLIED = ("loads", 0, "tallies", NAME)
 IN_COUNTED = f"instructions[0].operations.{NAME}"
 IN_WEIGHED = f"allocations[0].operations.{NAME}"
 
@@ -283,6 +356,80 @@ def test_what_makes_no_sense_is_refused_with_its_key(
     text = refusal(path)
     assert key in text
     assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "expected"),
+    [
+        (_set("loads", to={}), "loads", "array"),
+        (_set(*LOADED, "callers", to=0), f"{IN_LOADED}.callers", "expected 1 or more, found 0"),
+        (_set(*LOADED, "calls", to=[]), f"{IN_LOADED}.calls", "expected samples, found none"),
+        (_set(*LOADED, "calls", 1, to=-1), f"{IN_LOADED}.calls[1]", "found -1"),
+        (_set(*LOADED, "calls", 1, to=10**30), f"{IN_LOADED}.calls[1]", "found 10000"),
+        (_set(*LOADED, "calls", 1, to=float("nan")), "calls[1]", "finite number, found nan"),
+        (_set(*LOADED, "elapsed_ns", to=[5]), f"{IN_LOADED}.elapsed_ns", "of calls, 2, found 1"),
+        (_set(*LOADED, "elapsed_ns", 0, to=0), f"{IN_LOADED}.elapsed_ns[0]", "1 or more, found 0"),
+        (_set(*LOADED, "most", to=[9, 9, 9]), f"{IN_LOADED}.most", "of calls, 2, found 3"),
+        (_set(*LOADED, "reads", to=[9, 9, 9]), f"{IN_LOADED}.reads", "of calls, 2, found 3"),
+        (_set(*LOADED, "fewest", 1, to=999), f"{IN_LOADED}.fewest[1]", "fastest caller, found 999"),
+        (_set(*LOADED, "latencies", "300", to=-1), f"{IN_LOADED}.latencies.300", "found -1"),
+        (_set(*LOADED, "latencies", "300", to="5"), f"{IN_LOADED}.latencies.300", "int"),
+        (_set(*LOADED, "latencies", "x", to=5), f"{IN_LOADED}.latencies", "one of its names"),
+        (_set(*LOADED, "latencies", "-1", to=5), "latencies.-1", "from 0 to 2205, found -1"),
+        (_set(*LOADED, "latencies", "9999", to=5), "latencies.9999", "found 9999"),
+        (_set(*LOADED, "clock_ns", to=float("inf")), f"{IN_LOADED}.clock_ns", "finite"),
+        (_set(*LOADED, "clock_ns", to=-0.5), f"{IN_LOADED}.clock_ns", "found -0.5"),
+        (_set(*LOADED, "longest_ns", to=-1), f"{IN_LOADED}.longest_ns", "found -1"),
+        (_set(*LOADED, "lags_ns", 1, to=-1), f"{IN_LOADED}.lags_ns[1]", "found -1"),
+        (_set(*LOADED, "release_ns", to=-1), f"{IN_LOADED}.release_ns", "found -1"),
+        (_drop(*LOADED, "fewest"), IN_LOADED, "fewest"),
+        (
+            _set("loads", 0, "controls", CONTROL, "elapsed_ns", 0, to=-1),
+            f"loads[0].controls.{CONTROL}.elapsed_ns[0]",
+            "found -1",
+        ),
+        (_set("loads", 0, "controls", to={}), "loads[0].controls", "expected '1xreturns'"),
+        (_set(*TALLIED, "payload_runs", to=-1), f"tallies.{NAME}.payload_runs", "found -1"),
+        (_set(*TALLIED, "counted", to=1e300), f"tallies.{NAME}.counted", "found 1e+300"),
+        (_set(*TALLIED, "probes", to=1.5), f"tallies.{NAME}.probes", "int"),
+        (
+            lambda document: document["loads"][0]["tallies"].update(
+                who=document["loads"][0]["tallies"].pop(NAME)
+            ),
+            "loads[0].tallies.who",
+            "one of the names in cases",
+        ),
+        (
+            lambda document: document["loads"][0]["operations"].update(
+                who=document["loads"][0]["operations"].pop(NAME)
+            ),
+            "loads[0].operations.who",
+            "one of the names in cases",
+        ),
+    ],
+)
+def test_loads_that_make_no_sense_are_refused_with_their_key(
+    tmp_path: Path, stored: dict[str, Any], change: Change, key: str, expected: str
+) -> None:
+    """What was measured under load is doubted like everything else."""
+    test_what_makes_no_sense_is_refused_with_its_key(tmp_path, stored, change, key, expected)
+
+
+def test_a_counter_that_was_reset_is_read(tmp_path: Path, stored: dict[str, Any]) -> None:
+    """A library's counter may have moved backwards; that is a mark, not a broken file."""
+    stored["loads"][0]["tallies"][NAME]["counted"] = -5.0
+    (tmp_path / "reset.json").write_text(json.dumps(stored))
+    [measured] = measure(results.read(tmp_path / "reset.json"))
+    assert measured.marks == ("loses counts: 1,005 of 1,000",)
+
+
+def test_a_file_from_before_there_were_loads_is_read(
+    tmp_path: Path, stored: dict[str, Any]
+) -> None:
+    """The key may be missing; nothing was measured under load then."""
+    del stored["loads"]
+    (tmp_path / "old.json").write_text(json.dumps(stored))
+    assert results.read(tmp_path / "old.json") == replace(full_result(), loads=())
 
 
 def test_unknown_keys_are_let_through(tmp_path: Path, stored: dict[str, Any]) -> None:

@@ -24,8 +24,8 @@ from resilience_bench.signals import (
     FEWEST,
     SIGNALS,
     Passes,
+    measurable,
     measured,
-    not_available,
     passes_of,
 )
 from resilience_bench.worker.protocol import Message, Plan, Sampled, Status, Weighed
@@ -376,7 +376,7 @@ def test_latency_is_measured_first_and_alone() -> None:
         assert plan.heavy == (C,)
 
 
-@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("signal", [each for each in SIGNALS if each != "scaling"])
 def test_only_what_is_asked_for_is_measured(signal: signals.Signal) -> None:
     """One signal starts one kind of process, after one worker that visits the cases."""
     launcher = Launcher(suite(CASES))
@@ -389,9 +389,18 @@ def test_only_what_is_asked_for_is_measured(signal: signals.Signal) -> None:
 def test_a_signal_that_is_not_available_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only instructions need a program; where it is there, nothing is missing."""
     monkeypatch.setattr(signals.callgrind, "why_not_available", lambda: "no valgrind")
-    assert not_available() == {"instructions": "no valgrind"}
+    rest = tuple(each for each in SIGNALS if each != "instructions")
+    assert measurable() == (rest, {"instructions": "no valgrind"})
+    assert measurable(["instructions"]) == ((), {"instructions": "no valgrind"})
     monkeypatch.setattr(signals.callgrind, "why_not_available", lambda: "")
-    assert not_available() == {}
+    assert measurable() == (SIGNALS, {})
+
+
+def test_a_signal_that_nobody_asked_for_is_not_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wants latency alone is not told of valgrind; the order is always the same."""
+    monkeypatch.setattr(signals.callgrind, "why_not_available", lambda: "no valgrind")
+    assert measurable(["latency"]) == (("latency",), {})
+    assert measurable(["allocations", "latency"]) == (("latency", "allocations"), {})
 
 
 def test_a_weight_is_all_that_a_worker_need_say() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +10,13 @@ import pytest
 
 from resilience_bench import results
 from resilience_bench._model import Counts, InstructionRecord, Result, Signal
-from resilience_bench.gate import Key, Numbers
+from resilience_bench.gate import Numbers
 from resilience_bench.inference import FEWEST
 from resilience_bench.launcher import ScriptedLauncher
 from resilience_bench.recording import Recording
 from resilience_bench.session import SLOW_CALL_NS, SLOW_WORKERS, BlockDone, Profile, Session
 from resilience_bench.signals import SIGNALS
-from resilience_bench.sources import Live, Stored, count_evidence, join
+from resilience_bench.sources import Live, Stored, count_evidence
 from resilience_bench.worker.protocol import Message, Plan, Status
 from tests.factories import (
     make_allocations,
@@ -178,6 +178,23 @@ def test_passes_go_on_counting_up_as_well(live: Made) -> None:
     assert second == {(B, "instructions", False): Numbers((1000.0, 1000.0))}
 
 
+def test_counting_first_takes_no_worker_from_the_latency(live: Made, tmp_path: Path) -> None:
+    """Who looked for slow cases is not kept; these have as many workers as ever, from 0 on."""
+
+    def script(plan: Plan, seed: int) -> Iterable[Message]:
+        if plan.action != "measure":
+            return suite(CASES)(plan, seed)
+        return sampled(plan.cases, call_ns=2 * SLOW_CALL_NS)
+
+    source, launcher, _ = live(script, signals=("latency", "instructions"))
+    source.counts(1, ALL)
+    assert [(plan.action, seed) for plan, seed in launcher.plans] == [("measure", 0), ("count", 0)]
+    assert launcher.plans[1][0].heavy == (A, B, C)
+    found = source.latencies(SLOW_WORKERS + 2, ALL)
+    assert len(found[A, "ratio", False].heads) == SLOW_WORKERS
+    assert results.read(tmp_path / "out.json").seeds == tuple(range(SLOW_WORKERS))
+
+
 def test_only_the_wanted_signals_are_counted(live: Made) -> None:
     """A check of latencies starts no process that counts."""
     source, launcher, _ = live(signals=("latency",))
@@ -231,20 +248,6 @@ def test_what_became_of_the_cases_is_known(live: Made) -> None:
 
 
 # Evidence
-
-
-def test_numbers_are_joined_in_their_order() -> None:
-    """Fresh numbers stand behind those that were there, for either side."""
-    collected: dict[Key, Numbers] = {(A, "ratio", False): Numbers((1.0,), (2.0,))}
-    fresh = {
-        (A, "ratio", False): Numbers((3.0,), (4.0,)),
-        (B, "ratio", False): Numbers((5.0,)),
-    }
-    join(collected, fresh)
-    assert collected == {
-        (A, "ratio", False): Numbers((1.0, 3.0), (2.0, 4.0)),
-        (B, "ratio", False): Numbers((5.0,)),
-    }
 
 
 def test_counts_are_per_call() -> None:

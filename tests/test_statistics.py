@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from resilience_bench._model import (
     AllocationRecord,
@@ -20,11 +17,7 @@ from resilience_bench._model import (
     WorkerRecord,
 )
 from resilience_bench.inference import FEWEST
-from resilience_bench.samples import locations_ns
 from resilience_bench.statistics import (
-    TRIMMED,
-    centre,
-    intervals,
     measure,
     numbers,
     times_fastest,
@@ -42,12 +35,6 @@ from tests.factories import (
 )
 
 CASE = make_case()
-
-
-def test_location_is_the_ten_percent_quantile_per_call() -> None:
-    """Of the samples 100 to 200 ns for ten calls the 10 % quantile is 110 ns, 11 a call."""
-    samples = Samples(10, tuple(range(100, 201)))
-    assert locations_ns([samples, make_samples(30, 5), samples]) == pytest.approx([11, 30, 11])
 
 
 def test_quantities_are_taken_within_each_worker() -> None:
@@ -120,46 +107,6 @@ def test_measurements_come_in_the_order_of_the_file_without_what_has_no_samples(
     records = [make_record(make_case("missing"), "not installed"), *result.cases]
     records[1] = make_record(cases[0], "broken")
     assert [each.case for each in measure(replace(result, cases=tuple(records)))] == cases[1:]
-
-
-@given(
-    st.lists(st.floats(min_value=1, max_value=1e9), min_size=1, max_size=40),
-    st.randoms(use_true_random=False),
-)
-def test_centre_lies_among_the_values_and_does_not_depend_on_their_order(
-    values: list[float], random: np.random.RandomState
-) -> None:
-    """The centre is between the smallest and the largest, whatever the order."""
-    middle = float(centre(np.array(values)))
-    assert min(values) * (1 - 1e-9) <= middle <= max(values) * (1 + 1e-9)
-    random.shuffle(values)
-    assert float(centre(np.array(values))) == pytest.approx(middle)
-
-
-def test_centre_does_not_move_for_a_few_bad_workers() -> None:
-    """Workers that met a neighbour, fewer than are trimmed, leave the centre where it was."""
-    values = np.full(16, 100.0)
-    values[: int(16 * TRIMMED)] = 1e9
-    assert float(centre(values)) == pytest.approx(100.0)
-
-
-@pytest.mark.parametrize("workers", [5, 8, 16, 40])
-def test_interval_holds_the_truth_about_as_often_as_it_says(workers: int) -> None:
-    """Over 4,000 simulated cases at least 92 % of the 95 % intervals hold the true value."""
-    table = np.random.default_rng(7).normal(100, 5, (4000, workers))
-    low, high = intervals(table)
-    assert np.mean((low <= 100) & (high >= 100)) >= 0.92
-
-
-def test_interval_holds_the_value_and_shrinks_with_workers() -> None:
-    """More workers know more."""
-    widths = []
-    for workers in (5, 10, 20, 40):
-        table = np.random.default_rng(3).normal(100, 5, (200, workers))
-        low, high = intervals(table)
-        assert np.all((low <= centre(table)) & (centre(table) <= high))
-        widths.append(float(np.mean(high - low)))
-    assert widths == sorted(widths, reverse=True)
 
 
 def test_the_same_file_gives_the_same_interval() -> None:

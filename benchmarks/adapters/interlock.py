@@ -61,6 +61,8 @@ def _config(fail_max: int) -> interlock.Config:
 
 
 class _Breaker(vocabulary.Breaker):
+    forgets = True
+
     def __init__(self, breaker: interlock.CircuitBreaker, clock: _Clock | None) -> None:
         self._breaker = breaker
         self._clock = clock

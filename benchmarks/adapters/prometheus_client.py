@@ -137,9 +137,22 @@ class Meter(vocabulary.Meter):
             outcome: Which outcome is read back: success or failure.
             cached: Whether the two children are looked up once, before.
         """
-        counter = Counter("attempts", "Attempts.", ["outcome"], registry=self._registry)
+        counter = self._attempts()
         attempt = _counts_children(counter, payload) if cached else _looks_up(counter, payload)
         return Counted(attempt, self._reads("attempts_total", {"outcome": outcome}))
+
+    def counting_async(self, payload: Payload, outcome: str) -> Counted:
+        """Count each run of a coroutine function by its outcome, and look the labels up each time.
+
+        Args:
+            payload: What is run.
+            outcome: Which outcome is read back: success or failure.
+        """
+        attempt = _looks_up_async(self._attempts(), payload)
+        return Counted(attempt, self._reads("attempts_total", {"outcome": outcome}))
+
+    def _attempts(self) -> Counter:
+        return Counter("attempts", "Attempts.", ["outcome"], registry=self._registry)
 
     def _labelled_counter(self) -> Counter:
         return Counter("requests", "Requests.", list(LABELS), registry=self._registry)
@@ -170,6 +183,19 @@ def _looks_up(counter: Counter, payload: Payload) -> Payload:
     def attempt() -> Any:
         try:
             result = payload()
+        except Exception:
+            counter.labels("failure").inc()
+            raise
+        counter.labels("success").inc()
+        return result
+
+    return attempt
+
+
+def _looks_up_async(counter: Counter, payload: Payload) -> Payload:
+    async def attempt() -> Any:
+        try:
+            result = await payload()
         except Exception:
             counter.labels("failure").inc()
             raise

@@ -70,6 +70,17 @@ class _Breaker(vocabulary.Breaker):
 
         return block
 
+    def block_async(self, payload: Payload) -> Operation:
+        """Await the payload in a ``with`` block, which needs no Tornado."""
+        with vocabulary.needs("context manager"):
+            calling = self._breaker.calling
+
+        async def block() -> Any:
+            with calling():
+                return await payload()
+
+        return block
+
     def guard_async(self, payload: Payload) -> Operation:
         if not pybreaker.HAS_TORNADO_SUPPORT:
             raise Unsupported("its async calls run on Tornado, which is not installed")

@@ -50,7 +50,7 @@ class Meter(vocabulary.Meter):
 
     def counter_inc(self) -> Counted:
         """Send the increment of a counter."""
-        return Counted(partial(self._client.incr, "requests"), self._receive)
+        return Counted(partial(self._client.incr, "requests"), self._receive, is_lossy=True)
 
     def labels_positional_inc(self) -> Counted:
         """Refuse: a metric is a name."""
@@ -66,11 +66,11 @@ class Meter(vocabulary.Meter):
 
     def gauge_set(self) -> Counted:
         """Send the value of a gauge."""
-        return Counted(partial(self._client.gauge, "in_flight", 3), self._receive)
+        return Counted(partial(self._client.gauge, "in_flight", 3), self._receive, is_lossy=True)
 
     def histogram_observe(self) -> Counted:
         """Send a timing, which the server makes a histogram of."""
-        return Counted(partial(self._client.timing, "latency", 200), self._receive)
+        return Counted(partial(self._client.timing, "latency", 200), self._receive, is_lossy=True)
 
     def summary_observe(self) -> Counted:
         """Refuse: there is one kind of observation, measured as a histogram."""
@@ -84,7 +84,7 @@ class Meter(vocabulary.Meter):
             with timer("latency"):
                 return payload()
 
-        return Counted(timed, self._receive)
+        return Counted(timed, self._receive, is_lossy=True)
 
     def multiprocess_counter_inc(self, directory: str) -> Counted:
         """Refuse: processes share nothing."""

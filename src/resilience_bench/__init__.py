@@ -14,6 +14,7 @@ from resilience_bench.scenario import (
     Counted,
     Library,
     PayloadError,
+    Probed,
     Unsupported,
     scenario,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Counted",
     "Library",
     "PayloadError",
+    "Probed",
     "Unsupported",
     "scenario",
 ]

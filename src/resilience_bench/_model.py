@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
-Signal = Literal["latency", "instructions", "allocations"]
+Signal = Literal["latency", "instructions", "allocations", "scaling"]
 """What is measured of a case."""
 
-Status = Literal["measured", "not installed", "not available", "broken", "failed", "interrupted"]
+Status = Literal[
+    "measured", "not installed", "not available", "broken", "failed", "hung", "interrupted"
+]
 """What became of a case; everything but ``measured`` comes with a reason."""
 
 
@@ -42,15 +44,32 @@ class Case:
         """The full name, e.g. ``breaker.closed_success[pybreaker,threads-8,io]``."""
         return f"{self.group}[{self.label}]" if self.label else self.group
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether it is measured by its rate under a load, not by its latency alone."""
+        return (self.load, self.payload) != ("single", "noop")
+
+    def under(self, load: str, payload: str) -> Case:
+        """The same scenario and library under another load, around another payload."""
+        return replace(self, load=load, payload=payload)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseInfo:
-    """A case as its scenario file declares it, before anything is built."""
+    """A case as its scenario file declares it, before anything is built.
+
+    ``loads`` are the kinds of load (``threads``, ``tasks``, ``processes``, ``mixed``) and
+    ``payloads`` the payloads that make sense for it; ``in_profile`` are the kinds of load, or
+    single loads, that the concurrency profile takes.
+    """
 
     case: Case
     path: str
     description: str = ""
     distributions: tuple[str, ...] = ()
+    loads: tuple[str, ...] = ()
+    payloads: tuple[str, ...] = ("noop",)
+    in_profile: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +87,10 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What one worker measured: one block of cases, the reference and the controls."""
+    """What one worker measured: one block of cases, the reference and the controls.
+
+    ``gil_enabled`` says whether its interpreter had its global lock on when it had measured.
+    """
 
     index: int
     block: int
@@ -79,6 +101,7 @@ class WorkerRecord:
     reference: Samples
     controls: dict[str, Samples] = field(default_factory=dict)
     operations: dict[str, Samples] = field(default_factory=dict)
+    gil_enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,100 @@ class AllocationRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadSamples:
+    """What several callers of one operation (or control) did in one worker.
+
+    In sample i all callers together made ``calls[i]`` calls in ``elapsed_ns[i]``, counted from
+    their release to the end of the last one, less ``release_ns``, which is what releasing them
+    takes when they make no calls. The slowest caller made ``fewest[i]`` calls, the fastest
+    ``most[i]``. ``reads`` are those of the readers beside writers.
+
+    ``latencies`` come from a pass of its own in which each call is timed: how many calls took from
+    ``BUCKET ** b`` to ``BUCKET ** (b + 1)`` ns, by b. ``longest_ns`` is the longest of them,
+    ``clock_ns`` what timing adds to a call. ``lags_ns`` says how late a ticking task was meanwhile,
+    tick by tick, where the callers are tasks.
+    """
+
+    callers: int
+    calls: tuple[int, ...]
+    elapsed_ns: tuple[int, ...]
+    fewest: tuple[int, ...]
+    most: tuple[int, ...]
+    release_ns: int = 0
+    reads: tuple[int, ...] = ()
+    latencies: dict[int, int] = field(default_factory=dict)
+    longest_ns: int = 0
+    clock_ns: float = 0.0
+    lags_ns: tuple[int, ...] = ()
+
+
+BUCKET: Final = 1.02
+"""The width of a bucket of latencies: a percentile is known to within 1 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What an operation did under load, counted: a fast wrong answer is not a good result.
+
+    ``payload_runs`` against what the scenario promises for so many ``calls``; ``counted`` against
+    what the library's own counter should have moved by, None where there is no counter. ``probes``
+    is how many calls at once a half-open breaker let through, at the most.
+    """
+
+    calls: int
+    payload_runs: int
+    promised_runs: int
+    counted: float | None = None
+    promised_count: float | None = None
+    probes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRecord:
+    """What one worker measured of operations under load; controls by key, operations by case.
+
+    ``gil_enabled`` is that of `WorkerRecord`.
+    """
+
+    index: int
+    block: int
+    hash_seed: int
+    started: str
+    ended: str
+    controls: dict[str, LoadSamples] = field(default_factory=dict)
+    operations: dict[str, LoadSamples] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    gil_enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPoints:
+    """An operation kept going, point by point: after ``calls[i]`` calls in all.
+
+    ``operation_ns`` and ``reference_ns`` are the 10 % quantiles of ns per call since the point
+    before; ``blocks`` and ``resident_bytes`` are the memory in use at the point, after a garbage
+    collection, and empty where the interpreter or the system does not tell them.
+    """
+
+    calls: tuple[int, ...]
+    operation_ns: tuple[float, ...]
+    reference_ns: tuple[float, ...]
+    blocks: tuple[int, ...] = ()
+    resident_bytes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRecord:
+    """What one worker saw that kept the operation of one case going."""
+
+    case: str
+    hash_seed: int
+    started: str
+    ended: str
+    points: DriftPoints
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRecord:
     """What became of one case in a run; ``missing`` says which signals it lacks, and why."""
 
@@ -148,7 +265,11 @@ class CaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a result was measured: everything that decides what it may be compared with."""
+    """Where a result was measured: everything that decides what it may be compared with.
+
+    ``free_threaded`` says how the interpreter was built, ``gil_enabled`` whether its global lock is
+    on when it starts.
+    """
 
     python: str
     python_build: str
@@ -159,6 +280,7 @@ class Environment:
     kernel: str
     machine: str
     packages: dict[str, str]
+    gil_enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +317,8 @@ class Result:
     not_available: dict[str, str] = field(default_factory=dict)
     instructions: tuple[InstructionRecord, ...] = ()
     allocations: tuple[AllocationRecord, ...] = ()
+    loads: tuple[LoadRecord, ...] = ()
+    drifts: tuple[DriftRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +332,19 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The numbers of one case: quantities by name (``latency_ns`` …) and what to doubt."""
+    """The numbers of one case: quantities by name (``latency_ns`` …) and what to doubt.
+
+    ``marks`` say what the operation did wrong under load; ``timed_calls`` is how many calls the
+    percentiles rest on.
+    """
 
     case: Case
     quantities: dict[str, Quantity]
     workers: int
     samples: int
     warnings: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+    timed_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)

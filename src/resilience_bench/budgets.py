@@ -8,14 +8,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench._model import Baseline, Budget, CaseRecord, Range
+from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Range, Signal
 from resilience_bench.baseline import FEWEST_RUNS, LEARN
 from resilience_bench.errors import UnreadableBaselineError
 from resilience_bench.jsonfile import Source, brief, listed, shown
 from resilience_bench.scenario import matches
 
-UNITS: Final = ("overhead_ns", "latency_ns", "instructions", "allocated_bytes", "object_bytes")
-"""What a budget may limit."""
+UNITS: Final[Mapping[str, Signal]] = {
+    "overhead_ns": "latency",
+    "latency_ns": "latency",
+    "instructions": "instructions",
+    "allocated_bytes": "allocations",
+    "object_bytes": "allocations",
+    "scaling": "scaling",
+}
+"""What a budget may limit, and the signal that each is of; of scaling it is the least."""
 FEWEST_WORKERS: Final = 10
 """With fewer behind it, a range of latency is too uncertain for any decision."""
 EXAMPLE: Final = 'type [[budget]], cases = "breaker.*", overhead_ns = 5000, reason = "..." in it'
@@ -98,17 +105,17 @@ def lint(
         for path, baseline in baselines.items()
         for finding in _of_baseline(baseline, cases)
     ]
-    patterns = dict.fromkeys(budget.cases for budget in budgets)
-    unmatched = [
-        pattern
-        for pattern in patterns
-        if not any(matches(pattern, record.case) for record in cases)
-    ]
     return found + [
         f"{shown(budgets_path)}: the budget of {pattern!r} matches no case; "
         "type 'resilience-bench list' to see every case"
-        for pattern in unmatched
+        for pattern in unmatched(budgets, [record.case for record in cases])
     ]
+
+
+def unmatched(budgets: Sequence[Budget], cases: Sequence[Case]) -> list[str]:
+    """The patterns of the budgets that match none of the cases."""
+    patterns = dict.fromkeys(budget.cases for budget in budgets)
+    return [each for each in patterns if not any(matches(each, case) for case in cases)]
 
 
 def _of_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from resilience_bench._model import Counts
 from resilience_bench.errors import UserError
+from resilience_bench.worker import client_request
 from resilience_bench.worker.protocol import Counted, Marked, Message
 
 SHOWN_LINES: Final = 2
@@ -43,6 +44,10 @@ def command(folder: Path) -> list[str]:
         "--trace-children=yes",
         # Raw instruction counts, dumped whenever the worker calls os.getppid().
         "--dump-before=getppid",
+        "--dump-line=no",  # only the total of a dump is read
+        "--vex-iropt-level=1",  # translating costs more here than running what was translated
+        # The worker asks for counting when an operation stands ready, where it is able to.
+        f"--instr-atstart={'no' if client_request.is_possible() else 'yes'}",
         f"--callgrind-out-file={folder}/%p",
     ]
 

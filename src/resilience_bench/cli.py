@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
+import itertools
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 from rich.console import Console
 
-from resilience_bench import __version__, cli_baseline, cli_gate, cli_options, cli_prove, results
-from resilience_bench._model import Result, Signal
+from resilience_bench import (
+    __version__,
+    cli_baseline,
+    cli_drift,
+    cli_gate,
+    cli_options,
+    cli_plot,
+    cli_prove,
+    results,
+)
+from resilience_bench._model import Signal
+from resilience_bench.cli_options import INTERRUPTED, NOTHING_DONE, OK
 from resilience_bench.errors import UserError
 from resilience_bench.export import pyperf_json
 from resilience_bench.launcher import Launcher, ProcessLauncher
+from resilience_bench.load_session import LoadSession, sessions
 from resilience_bench.progress import shown_progress
 from resilience_bench.recording import Recording
 from resilience_bench.report import data, markdown, table
 from resilience_bench.selection import IMPORT_LIMIT_S, select
 from resilience_bench.session import PROFILES, Session, inspect
-from resilience_bench.signals import SIGNALS, measured, not_available
+from resilience_bench.signals import measurable, measured
 from resilience_bench.statistics import measure
 
 NAME: Final = "resilience-bench"
-OK: Final = 0
-SOMETHING_FAILED: Final = 1
-NOTHING_DONE: Final = 2
-INTERRUPTED: Final = 130
 
+DRIFT_ALONE: Final = (
+    "--drift looks at the cost and the memory of one caller, so it goes without --signals, "
+    "--python and --profile concurrency; leave one of them out"
+)
 LAUNCHER: Launcher = ProcessLauncher()
 """Who starts workers; tests put a scripted one here."""
 
@@ -44,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A terminal that knows ASCII only gets question marks for µ and ×, not a traceback.
             stream.reconfigure(errors="replace")
     try:
-        return command.main(arguments, NAME, standalone_mode=False, obj=LAUNCHER) or OK
+        with _killed_like_interrupted():
+            return command.main(arguments, NAME, standalone_mode=False, obj=LAUNCHER) or OK
     except UserError as error:
         click.echo(f"resilience-bench: {error}", err=True)
         return NOTHING_DONE
@@ -61,13 +76,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
 
 
+@contextlib.contextmanager
+def _killed_like_interrupted() -> Iterator[None]:
+    """Have SIGTERM end a command as Ctrl-C does: what was measured is kept, no worker left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def command() -> None:
     """Measure what circuit breakers, retries and metrics cost per call."""
 
 
-for each in (*cli_gate.COMMANDS, *cli_baseline.COMMANDS, cli_prove.prove):
+for each in (*cli_gate.COMMANDS, *cli_baseline.COMMANDS, cli_prove.prove, cli_plot.plot):
     command.add_command(each)
 
 
@@ -78,7 +110,7 @@ def list_cases(selectors: tuple[str, ...]) -> int:
     selection = select(LAUNCHER, selectors)
     records = inspect(LAUNCHER, selection.cases, IMPORT_LIMIT_S)
     table.render_cases(records, Console())
-    return _report_problems(selection.problems)
+    return cli_options.report_problems(selection.problems)
 
 
 @command.command()
@@ -95,12 +127,20 @@ def list_cases(selectors: tuple[str, ...]) -> int:
 )
 @click.option("--time-limit", type=click.FloatRange(min=1), help="Seconds that a worker may take.")
 @cli_options.signals_option
-def run(
+@click.option(
+    "--drift",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Keep each case going for so long; does its cost or memory grow with its calls?",
+)
+def run(  # noqa: PLR0913 - one argument an option
+    *,
     selectors: tuple[str, ...],
     profile: str,
     output: Path | None,
     time_limit: float | None,
     signals: tuple[Signal, ...] | None,
+    drift: float | None,
 ) -> int:
     """Measure cases, write a results file and print the table.
 
@@ -108,17 +148,20 @@ def run(
     or the path of a file or folder with scenarios of your own. Paths say where to look, patterns
     say which of the cases there to take.
     """
-    path = output or cli_options.default_output("run")
-    results.ensure_writable(path)
-    selection = select(LAUNCHER, selectors)
     chosen = PROFILES[profile]
     if time_limit is not None:
         chosen = dataclasses.replace(chosen, time_limit_s=time_limit)
-    session = Session(LAUNCHER, selection.cases, chosen)
-    missing = not_available()
-    available = tuple(each for each in signals or SIGNALS if each not in missing)
+    if drift is not None:
+        if profile == "concurrency" or signals:
+            raise UserError(DRIFT_ALONE)
+        return cli_drift.run_drift(LAUNCHER, selectors, drift, chosen, output)
+    path = output or cli_options.default_output("run")
+    results.ensure_writable(path)
+    selection = select(LAUNCHER, selectors, loaded=profile == "concurrency")
+    session, loaded = sessions(LAUNCHER, selection.cases, chosen)
+    available, lacking = measurable(cli_options.wanted_signals(signals, session, loaded))
     if not available:
-        raise UserError("; ".join(missing.values()))
+        raise UserError("; ".join(lacking.values()))
     recording = Recording(
         session.records,
         chosen.name,
@@ -126,50 +169,35 @@ def run(
         selectors,
         selection.problems,
         available,
-        {each: missing[each] for each in signals or SIGNALS if each in missing},
+        lacking,
     )
     try:
-        completed = _measure(session, recording, available)
+        completed = _measure(session, loaded, recording, available)
     except UserError:
         recording.write(complete=False)
         raise
     result = recording.write(complete=completed)
     table.render(result, measure(result), "latency", Console())
-    code = _report_problems(selection.problems)
+    code = cli_options.report_problems(selection.problems)
     if not completed:
         click.echo(f"interrupted; what was measured is in {path}", err=True)
         return INTERRUPTED
     click.echo(f"results: {path}")
-    return _run_code(result) or code
+    return cli_options.run_code(result) or code
 
 
-def _measure(session: Session, recording: Recording, signals: Sequence[Signal]) -> bool:
-    signal.signal(signal.SIGTERM, _interrupt)
+def _measure(
+    session: Session, loaded: LoadSession, recording: Recording, signals: Sequence[Signal]
+) -> bool:
     try:
-        with shown_progress(session, Console(stderr=True), signals) as show:
-            for done in measured(session, signals):
+        with shown_progress(session, Console(stderr=True), signals, loaded) as show:
+            under_load = loaded.run() if "scaling" in signals else iter(())
+            for done in itertools.chain(measured(session, signals), under_load):
                 recording.add(done)
                 show(done)
     except KeyboardInterrupt:
         return False
     return True
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _run_code(result: Result) -> int:
-    statuses = {record.status for record in result.cases}
-    if "measured" not in statuses:
-        return NOTHING_DONE
-    return SOMETHING_FAILED if statuses & {"broken", "failed"} else OK
-
-
-def _report_problems(problems: Sequence[str]) -> int:
-    for problem in problems:
-        click.echo(f"not read: {problem}", err=True)
-    return SOMETHING_FAILED if problems else OK
 
 
 _FILE = click.Path(path_type=Path)

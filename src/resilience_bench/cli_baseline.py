@@ -10,12 +10,19 @@ import click
 
 from resilience_bench import baseline as baselines
 from resilience_bench import budgets as budget_files
-from resilience_bench import results, variants
+from resilience_bench import learning, results, variants
 from resilience_bench._model import Baseline, Environment, Signal
-from resilience_bench.cli_options import chosen_budgets, default_output, live, signals_option
+from resilience_bench.cli_options import (
+    budgets_path,
+    chosen_budgets,
+    default_output,
+    live,
+    signals_option,
+)
 from resilience_bench.environment import current_environment
 from resilience_bench.errors import UnreadableBaselineError, UserError
 from resilience_bench.launcher import Launcher
+from resilience_bench.questions import LOADED_SCREEN
 from resilience_bench.selection import IMPORT_LIMIT_S, Selection, baselines_folder, select
 from resilience_bench.session import PROFILES, inspect
 from resilience_bench.signals import SIGNALS
@@ -57,7 +64,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     path = output or Path("baselines") / f"{baselines.environment_name(here)}.json"
     results.ensure_writable(path)
     before = _before(path)
-    selection = select(launcher, selectors)
+    selection = select(launcher, selectors, gated=True)
     folder = default_output("learn").with_suffix("")
     measured = []
     for number in range(1, runs + 1):
@@ -71,14 +78,16 @@ def learn(  # noqa: PLR0913 - one argument an option
             if "latency" in source.signals:
                 source.latencies(PROFILES["quick"].workers, names)
             source.counts(1, names)
+            if "scaling" in source.signals:
+                source.scalings(LOADED_SCREEN, names)
         result = results.read(file)
         measured.append((result, measure(result)))
-    after = baselines.learn(measured, reason)
+    after = learning.learn(measured, reason)
     if before is not None:
         after = _kept(before, after, selection, here)
-        for move in baselines.moves(before, after):
+        for move in learning.moves(before, after):
             click.echo(f"{'looser or higher' if move.loosens else 'moves'}: {move}")
-        after = baselines.accepted(before, after, accept)
+        after = learning.accepted(before, after, accept)
     baselines.write(after, path)
     click.echo(f"baseline: {path}, {len(after.ranges)} cases from {runs} runs")
     return 0
@@ -119,7 +128,7 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
     """
     folder = baselines_folder()
     read = {path: baselines.read(path) for path in files or sorted(folder.glob("*.json"))}
-    path = budgets_file or folder / "budgets.toml"
+    path = budgets_file or budgets_path()
     budgets = chosen_budgets(budgets_file)
     if not read and not budgets:
         message = (
@@ -127,7 +136,7 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
             "type 'resilience-bench baseline learn'"
         )
         raise UserError(message)
-    cases = inspect(launcher, select(launcher, ()).cases, IMPORT_LIMIT_S)
+    cases = inspect(launcher, select(launcher, (), gated=True).cases, IMPORT_LIMIT_S)
     findings = budget_files.lint(read, budgets, path, cases)
     for finding in findings:
         click.echo(finding)

@@ -1,12 +1,11 @@
-"""The commands that judge: check, compare, baseline, variants; see `cli` for the others."""
+"""The commands that judge: check and compare."""
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,15 +14,32 @@ from rich.console import Console
 
 from resilience_bench import baseline as baselines
 from resilience_bench import results, variants
-from resilience_bench._model import Baseline, Budget, Judgement, Result, Signal
-from resilience_bench.cli_options import chosen_budgets, default_output, live, signals_option
+from resilience_bench._model import (
+    Baseline,
+    Budget,
+    CaseRecord,
+    Environment,
+    Judgement,
+    Result,
+    Signal,
+)
+from resilience_bench.baseline import LEARN
+from resilience_bench.budgets import UNITS, unmatched
+from resilience_bench.cli_options import (
+    budgets_path,
+    chosen_budgets,
+    default_output,
+    kept,
+    live,
+)
+from resilience_bench.cli_outputs import ensure_outputs, output_options, show
 from resilience_bench.compare import COMPARED, TOLERANCES, Arm, Comparison
 from resilience_bench.environment import current_environment
-from resilience_bench.errors import UnknownSelectorError, UserError
-from resilience_bench.export import annotations as workflow_commands
-from resilience_bench.export import junit
-from resilience_bench.gate import Policy
+from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
+from resilience_bench.gate import Policy, Question
+from resilience_bench.jsonfile import listed
 from resilience_bench.launcher import Launcher
+from resilience_bench.load_session import GATED, sessions
 from resilience_bench.progress import shown_gate
 from resilience_bench.questions import (
     headline_of,
@@ -36,42 +52,35 @@ from resilience_bench.questions import (
     without_range,
 )
 from resilience_bench.recording import Recording
-from resilience_bench.report import judgement_markdown, judgement_table
-from resilience_bench.report.judged import exit_code
-from resilience_bench.scenario import matches, matches_name
+from resilience_bench.scenario import matches
 from resilience_bench.selection import Selection, baselines_folder, select
-from resilience_bench.session import PROFILES, Session
-from resilience_bench.signals import SIGNALS, not_available
+from resilience_bench.session import PROFILES
+from resilience_bench.signals import SIGNALS, measurable
 from resilience_bench.sources import Source, Stored
 from resilience_bench.stage import Stage, stage
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 _FILE = click.Path(path_type=Path)
-BUDGET_S: Final = 150.0
-
-
-def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--strict", is_flag=True, help="Exit 3 if something stayed undecided."),
-        click.option("--junit", type=_FILE, help="Also write JUnit XML to this file."),
-        click.option("--markdown", type=_FILE, help="Also write Markdown to this file."),
-        click.option(
-            "--annotations", type=click.Choice(["github"]), help="Also print annotations."
-        ),
-        click.option("--explain", metavar="CASE", help="Show every step of these decisions."),
-        signals_option,
-    ):
-        command = option(command)
-    return command
+Chosen = Callable[[str], bool]
+"""Whether the case of this name is judged."""
+NONE: Final = "none"
+"""Instead of the file of a baseline: budgets alone are judged."""
+SECONDS: Final = 170.0
+"""How long a comparison may measure, unless something else is said."""
 
 
 @click.command()
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
-@click.option("--baseline", "baseline_file", type=_FILE, help="By default that of this machine.")
+@click.option(
+    "--baseline",
+    "baseline_file",
+    type=_FILE,
+    help="By default that of this machine; 'none' to judge budgets alone.",
+)
 @click.option("--budgets", "budgets_file", type=_FILE, help="Default: baselines/budgets.toml.")
 @click.option("--result", "result_file", type=_FILE, help="Judge this file; measure nothing.")
 @click.option("-o", "--output", type=_FILE, help="Where to write what is measured.")
-@_output_options
+@output_options
 @click.pass_obj
 def check(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -90,113 +99,113 @@ def check(  # noqa: PLR0913 - one argument an option
     Exit codes: 0 all within, 1 something got dearer, 2 nothing could be judged, 3 (with --strict)
     something stayed undecided or could not be measured.
     """
-    _ensure_outputs(shown)
+    ensure_outputs(shown)
     stored = results.read(result_file) if result_file else None
     here = stored.environment if stored else current_environment()
     version = stored.reference_version if stored else REFERENCE_VERSION
-    path = baseline_file or baselines.find(baselines_folder(), here)
-    baseline = baselines.read(path)
-    wanted = baselines.comparable(baseline, here, version, signals)
-    budgets = chosen_budgets(budgets_file)
-    headline = [f"baseline {path}, learned {baseline.learned}"]
+    held = _held_against(here, version, signals, baseline_file, budgets_file)
     if stored:
-        headline.append(f"measured {stored.started}: {result_file}")
-        result = _decided(Stored(stored), baseline, budgets, wanted, _Chosen.by(stored, selectors))
+        found = f"measured {stored.started}: {result_file}"
+        result = _decided(Stored(stored), held, _chosen_of(stored, selectors))
     else:
         file = output or default_output("check")
         results.ensure_writable(file)
-        selection = select(launcher, selectors)
-        headline.append(f"results: {file}")
-        with live(launcher, selection, file, wanted, selectors) as source:
-            chosen = _Chosen({info.case.name for info in selection.cases}, bool(selectors))
-            result = _decided(source, baseline, budgets, wanted, chosen)
-    return _shown(replace(result, headline=(*headline, *result.headline)), shown)
+        selection = select(launcher, selectors, gated=True)
+        found = f"results: {file}"
+        with live(launcher, selection, file, held.signals, selectors) as source:
+            names = {info.case.name for info in selection.cases}
+            result = _decided(source, held, names.__contains__ if selectors else _any)
+    return show(replace(result, headline=(held.headline, found, *result.headline)), shown)
 
 
-class _Chosen:
-    """Which cases of a baseline are judged: all, or those that the selectors mean."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What cases are held against; without a baseline it is budgets alone."""
 
-    def __init__(self, names: set[str], only_these: bool) -> None:  # noqa: FBT001 - two callers
-        self._names = names
-        self._only_these = only_these
-
-    @classmethod
-    def by(cls, result: Result, selectors: Sequence[str]) -> _Chosen:
-        """Those of a results file."""
-        cases = [record.case for record in result.cases]
-        for pattern in selectors:
-            if not any(matches(pattern, case) for case in cases):
-                raise UnknownSelectorError(pattern)
-        names = {
-            case.name for case in cases if any(matches(pattern, case) for pattern in selectors)
-        }
-        return cls(names, bool(selectors))
-
-    def __call__(self, name: str) -> bool:
-        return not self._only_these or name in self._names
+    headline: str
+    baseline: Baseline | None
+    budgets: Sequence[Budget]
+    signals: Sequence[str]
 
 
-def _decided(
-    source: Source,
-    baseline: Baseline,
-    budgets: Sequence[Budget],
-    signals: Sequence[str],
-    chosen: Callable[[str], bool],
-) -> Judgement:
+def _held_against(
+    here: Environment,
+    reference_version: int,
+    signals: Sequence[str] | None,
+    baseline_file: Path | None,
+    budgets_file: Path | None,
+) -> _Held:
+    budgets = chosen_budgets(budgets_file)
+    path = _baseline_path(baseline_file, budgets_file, here)
+    if path is None:
+        limited = {UNITS[each.quantity] for each in budgets}
+        wanted = signals or [each for each in SIGNALS if each in limited]
+        reason = "as asked for" if baseline_file else "for there is no baseline of this environment"
+        headline = f"budgets alone are judged, {reason}: {budgets_file or budgets_path()}"
+        return _Held(headline, None, budgets, wanted)
+    baseline = baselines.read(path)
+    wanted = baselines.comparable(baseline, here, reference_version, signals)
+    return _Held(f"baseline {path}, learned {baseline.learned}", baseline, budgets, wanted)
+
+
+def _baseline_path(named: Path | None, budgets_file: Path | None, here: Environment) -> Path | None:
+    """The baseline; None for who wants none, or names a file of budgets where there is none."""
+    if named == Path(NONE):
+        return None
+    try:
+        return named or baselines.find(baselines_folder(), here)
+    except UnreadableBaselineError:
+        if budgets_file is None:
+            raise
+        return None
+
+
+def _chosen_of(result: Result, selectors: Sequence[str]) -> Chosen:
+    """Which cases are judged by a results file: all, or those that the selectors mean."""
+    if not selectors:
+        return _any
+    cases = [record.case for record in result.cases]
+    for pattern in selectors:
+        if not any(matches(pattern, case) for case in cases):
+            raise UnknownSelectorError(pattern)
+    names = {case.name for case in cases if any(matches(each, case) for each in selectors)}
+    return names.__contains__
+
+
+def _any(_name: str) -> bool:
+    return True
+
+
+def _decided(source: Source, held: _Held, chosen: Chosen) -> Judgement:
     policy = Policy()
-    questions = questions_of_baseline(baseline, signals, chosen)
-    records = [record for name, record in source.cases.items() if chosen(name)]
-    questions += questions_of_budgets(budgets, signals, records)
-    if not questions:
-        message = (
-            "the baseline and the budgets say nothing of the selected cases; expected ranges of "
-            "them; type 'resilience-bench baseline learn'"
-        )
+    asked: list[Question] = []
+    if held.baseline:
+        asked += questions_of_baseline(held.baseline, held.signals, chosen)
+    asked += questions_of_budgets(held.budgets, held.signals, _records(source, chosen))
+    if not asked:
+        said = "the baseline and the budgets say" if held.baseline else "the budgets say"
+        message = f"{said} nothing of the selected cases; {LEARN}, or write a budget of them"
         raise UserError(message)
-    verdicts = relevant(judged(questions, source, policy), source.cases)
-    notes = [f"{key} is not judged: not asked for" for key in SIGNALS if key not in signals]
-    if missing := without_range(
-        [record for name, record in source.cases.items() if chosen(name)], baseline
-    ):
-        some = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")  # noqa: PLR2004
-        notes.append(
-            f"{len(missing)} measured cases have no range yet ({some}); "
-            "type 'resilience-bench baseline learn'"
-        )
+    verdicts = relevant(judged(asked, source, policy), source.cases)
+    notes = _notes(held, _records(source, chosen))
     return Judgement("check", (headline_of(policy, verdicts),), tuple(verdicts), tuple(notes))
 
 
-def _ensure_outputs(shown: dict[str, Any]) -> None:
-    for each in ("junit", "markdown"):
-        if shown[each]:
-            results.ensure_writable(shown[each])
+def _records(source: Source, chosen: Chosen) -> list[CaseRecord]:
+    return [record for name, record in source.cases.items() if chosen(name)]
 
 
-def _shown(result: Judgement, shown: dict[str, Any]) -> int:
-    """Print and write what was decided; the exit code says it again."""
-    console = Console()
-    if pattern := shown["explain"]:
-        _explain(result, pattern, console)
-    judgement_table.render(result, console)
-    if shown["junit"]:
-        results.write_text(junit.render(result), shown["junit"])
-    if shown["markdown"]:
-        results.write_text(judgement_markdown.render(result) + "\n", shown["markdown"])
-    if shown["annotations"]:
-        click.echo(workflow_commands.render(result))
-    return exit_code(result, strict=shown["strict"])
-
-
-def _explain(result: Judgement, pattern: str, console: Console) -> None:
-    def wanted(name: str) -> bool:
-        return matches_name(pattern, name)
-
-    if not judgement_table.render_explanation(result, wanted, console):
-        # The judgement itself must not be lost for that.
-        names = sorted({each.case for each in result.verdicts})
-        close = difflib.get_close_matches(pattern.strip("*?"), names, n=3, cutoff=0.3) or names[:3]
-        text = f"--explain {pattern!r}: no case of that name was judged (close: {', '.join(close)})"
-        click.echo(text, err=True)
+def _notes(held: _Held, records: Sequence[CaseRecord]) -> list[str]:
+    """What was not judged, and what nothing was held against."""
+    left_out = [key for key in dict.fromkeys(baselines.SIGNALS.values()) if key not in held.signals]
+    notes = [f"{key} is not judged: not asked for" for key in left_out]
+    if held.baseline and (missing := without_range(records, held.baseline)):
+        notes.append(
+            f"{len(missing)} measured cases have no range yet ({listed(missing)}); {LEARN}"
+        )
+    if idle := [repr(each) for each in unmatched(held.budgets, [each.case for each in records])]:
+        notes.append(f"budgets that match no selected case: {listed(idle)}")
+    return notes
 
 
 @click.command()
@@ -221,12 +230,14 @@ def _explain(result: Judgement, pattern: str, console: Console) -> None:
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
-    default=BUDGET_S,
+    default=SECONDS,
     show_default=True,
-    help="Seconds after which no more workers are started to decide a latency.",
+    help="How long to measure, without making the environments: every case is measured, then "
+    "workers are started until then to decide what is doubtful about latencies. What is undecided "
+    "then stays inconclusive.",
 )
 @click.option("-o", "--output", type=_FILE, help="A folder for the results of each arm.")
-@_output_options
+@output_options
 @click.pass_obj
 def compare(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -248,11 +259,11 @@ def compare(  # noqa: PLR0913 - one argument an option
     A variant is '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' (for example
     'pip:tenacity==8.2.3') or the path of an interpreter. Exit codes as for 'check'.
     """
-    _ensure_outputs(shown)
+    ensure_outputs(shown)
     folder = output or default_output("compare").with_suffix("")
     for name in ("base", "head", "null"):
         results.ensure_writable(folder / f"{name}.json")
-    selection = select(launcher, selectors)
+    selection = select(launcher, selectors, gated=True)
     needed = sorted({each for info in selection.cases for each in info.distributions})
     note = Console(stderr=True).print
     made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]
@@ -264,12 +275,13 @@ def compare(  # noqa: PLR0913 - one argument an option
     with (
         stage() as staged,
         _comparison(
-            staged, made=made, selection=selection, folder=folder, signals=signals, budget_s=seconds
+            staged, made=made, selection=selection, folder=folder, signals=signals, seconds=seconds
         ) as pair,
     ):
         result = compared(pair, tolerances, COMPARED)
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
-    return _shown(replace(result, headline=(*headline, *result.headline)), shown)
+    result = replace(result, headline=(*headline, *result.headline))
+    return show(result, shown, with_changes=True)
 
 
 @contextlib.contextmanager
@@ -280,17 +292,16 @@ def _comparison(  # noqa: PLR0913 - one caller, which has them all
     selection: Selection,
     folder: Path,
     signals: Sequence[Signal] | None,
-    budget_s: float,
+    seconds: float,
 ) -> Iterator[Comparison]:
-    missing = not_available()
-    wanted = tuple(signals or SIGNALS)
-    available = tuple(each for each in wanted if each not in missing)
+    available, lacking = measurable(signals)
     if not available:
-        raise UserError("; ".join(missing.values()))
-    lacking: dict[str, str] = {each: missing[each] for each in wanted if each in missing}
+        raise UserError("; ".join(lacking.values()))
     arms: list[Arm] = []
     for name, variant in zip(("base", "head", "null"), (*made, made[0]), strict=True):
-        session = Session(staged.launcher(variant), selection.cases, PROFILES["quick"])
+        session, loaded = sessions(
+            staged.launcher(variant), selection.cases, PROFILES["quick"], GATED
+        )
         recording = Recording(
             session.records,
             f"compare, {name}",
@@ -301,13 +312,15 @@ def _comparison(  # noqa: PLR0913 - one caller, which has them all
             lacking,
             variants.environment_of(variant),
         )
-        arms.append(Arm(session, recording))
-    deadline = time.monotonic() + budget_s
-    with shown_gate(Console(stderr=True), len(selection.cases)) as show:
+        arms.append(Arm(session, recording, loaded))
+    recordings = [arm.recording for arm in arms]
+    deadline = time.monotonic() + seconds
+    with (
+        kept(recordings, folder),
+        shown_gate(Console(stderr=True), len(selection.cases)) as show,
+    ):
         base, head, null = arms
         yield Comparison(base, head, null, show, available, lacking, deadline)
-    for arm in arms:
-        arm.recording.write(complete=True)
 
 
 def compared(pair: Comparison, tolerances: dict[str, float], policy: Policy) -> Judgement:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
 
 from resilience_bench import budgets as budget_files
-from resilience_bench._model import Budget, Signal
+from resilience_bench._model import Budget, Result, Signal
+from resilience_bench.errors import UserError
 from resilience_bench.launcher import Launcher
+from resilience_bench.load_session import GATED, LoadSession, sessions
 from resilience_bench.progress import shown_gate
 from resilience_bench.recording import Recording
 from resilience_bench.selection import Selection, baselines_folder
 from resilience_bench.session import PROFILES, Session
-from resilience_bench.signals import SIGNALS, not_available
+from resilience_bench.signals import SIGNALS, measurable
 from resilience_bench.sources import Live
+
+OK: Final = 0
+SOMETHING_FAILED: Final = 1
+NOTHING_DONE: Final = 2
+INTERRUPTED: Final = 130
 
 
 def chosen_signals(
@@ -47,12 +55,53 @@ def default_output(kind: str) -> Path:
     return Path("results") / f"{kind}-{stamp}.json"
 
 
+def wanted_signals(
+    signals: Sequence[Signal] | None, session: Session, loaded: LoadSession
+) -> list[Signal]:
+    """The signals that the cases have: scaling under load, all others alone.
+
+    Raises:
+        UserError: If they have none of those that were asked for.
+    """
+    wanted = signals or SIGNALS
+    alone = [each for each in wanted if each != "scaling"] if session.cases else []
+    together = [each for each in wanted if each == "scaling"] if loaded.cases else []
+    found = [each for each in SIGNALS if each in {*alone, *together}]
+    if not found:
+        others = ",".join(each for each in SIGNALS if each != "scaling")
+        has = "scaling" if loaded.cases else others
+        message = f"these cases have no {' and no '.join(wanted)}; type --signals {has}"
+        raise UserError(message)
+    return found
+
+
+def report_problems(problems: Iterable[str]) -> int:
+    """Say which scenario files could not be read; the exit code that this makes."""
+    code = OK
+    for problem in problems:
+        click.echo(f"not read: {problem}", err=True)
+        code = SOMETHING_FAILED
+    return code
+
+
+def run_code(*run: Result) -> int:
+    """The exit code of what was measured, by what became of its cases."""
+    statuses = {record.status for result in run for record in result.cases}
+    if "measured" not in statuses:
+        return NOTHING_DONE
+    return SOMETHING_FAILED if statuses & {"broken", "failed", "hung"} else OK
+
+
 def chosen_budgets(path: Path | None) -> Sequence[Budget]:
     """The budgets of a file, by default those beside the baselines, if there are any."""
-    default = baselines_folder() / "budgets.toml"
-    if path is None and not default.exists():
+    if path is None and not budgets_path().exists():
         return ()
-    return budget_files.read_budgets(path or default)
+    return budget_files.read_budgets(path or budgets_path())
+
+
+def budgets_path() -> Path:
+    """Where budgets stand if nothing else is said."""
+    return baselines_folder() / "budgets.toml"
 
 
 @contextlib.contextmanager
@@ -64,13 +113,24 @@ def live(
     selectors: Sequence[str],
 ) -> Iterator[Live]:
     """A source that measures a selection, with progress shown and everything written to a file."""
-    missing = not_available()
-    available = tuple(each for each in SIGNALS if each in signals and each not in missing)
-    lacking = {each: reason for each, reason in missing.items() if each in signals}
-    session = Session(launcher, selection.cases, PROFILES["quick"])
+    available, lacking = measurable(signals)
+    session, loaded = sessions(launcher, selection.cases, PROFILES["quick"], GATED)
     recording = Recording(
         session.records, "check", file, selectors, selection.problems, available, lacking
     )
-    with shown_gate(Console(stderr=True), len(selection.cases)) as show:
-        yield Live(session, recording, show, available, lacking)
-    recording.write(complete=True)
+    with kept([recording], file), shown_gate(Console(stderr=True), len(selection.cases)) as show:
+        yield Live(session, recording, show, available, lacking, loaded=loaded)
+
+
+@contextlib.contextmanager
+def kept(recordings: Sequence[Recording], where: Path) -> Iterator[None]:
+    """Write what was measured at the end; after an interruption too, and then say where it is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for each in recordings:
+            each.write(complete=False)
+        click.echo(f"interrupted; what was measured is in {where}", err=True)
+        raise
+    for each in recordings:
+        each.write(complete=True)

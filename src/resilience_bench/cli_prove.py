@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import datetime as dt
-import json
+import itertools
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from resilience_bench import proof, results
-from resilience_bench._model import Signal
+from resilience_bench import proof, proof_file, results
+from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.cli_options import default_output, signals_option
-from resilience_bench.compare import COMPARED, TOLERANCES
-from resilience_bench.environment import current_environment, load_average
 from resilience_bench.errors import UserError
-from resilience_bench.gate import Policy
+from resilience_bench.jsonfile import shown
 from resilience_bench.launcher import Launcher
-from resilience_bench.prover import QUANTITY, Build, Prover, busy_neighbours
+from resilience_bench.proof_file import Proof
+from resilience_bench.prover import QUANTITY, Prover, busy_neighbours
 from resilience_bench.selection import select
-from resilience_bench.signals import SIGNALS, not_available
+from resilience_bench.signals import measurable
 
 GATES: Final = ("check", "compare")
 HEALTHY_TIMES: Final = 5
+"""A rate that should be far below one in a hundred takes more builds to show."""
+BUILDS: Final = 3
+PLANTED_BUILDS: Final = 1
+SIZES: Final = (5.0, 10.0, 20.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the command line asks for; ``builds`` and ``planted_builds`` if they were typed."""
+
+    selectors: tuple[str, ...]
+    signals: tuple[Signal, ...] | None
+    gates: tuple[str, ...]
+    percents: tuple[float, ...]
+    builds: int | None
+    planted_builds: int | None
+    planted_cases: int
+    counted_builds: int
+    drawn: int
+    neighbours: int
+    output: Path | None
+
+    @property
+    def builds_are_asked_for(self) -> bool:
+        """Whether an earlier proof goes on, and is not only drawn from."""
+        return self.builds is not None or self.planted_builds is not None
+
+    def plan(self, sizes: Sequence[float]) -> list[proof.Step]:
+        """The builds that are asked for."""
+        builds = self.builds or BUILDS
+        return proof.plan(self.gates, builds, sizes, self.planted_builds or PLANTED_BUILDS)
 
 
 @click.command()
@@ -44,15 +72,13 @@ HEALTHY_TIMES: Final = 5
 @click.option(
     "--builds",
     type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
+    show_default=str(BUILDS),
     help="Healthy real builds of each gate.",
 )
 @click.option(
     "--planted-builds",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
+    show_default=str(PLANTED_BUILDS),
     help="Real builds of each gate with each size planted.",
 )
 @click.option(
@@ -74,7 +100,7 @@ HEALTHY_TIMES: Final = 5
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Processes that burn a core each meanwhile.",
+    help="Processes that burn a core each meanwhile; with --from as many as before.",
 )
 @click.option(
     "--counted-builds",
@@ -89,158 +115,175 @@ HEALTHY_TIMES: Final = 5
     "--from",
     "earlier",
     type=click.Path(path_type=Path),
-    help="Draw builds from this earlier proof and the folder of the same name; measure nothing.",
+    help="Draw builds from this earlier proof and the folder of the same name; with --builds or "
+    "--planted-builds go on with it: make the builds that are still missing, then draw.",
 )
 @signals_option
 @click.pass_obj
-def prove(  # noqa: PLR0913 - one argument an option
-    launcher: Launcher,
-    /,
-    *,
-    selectors: tuple[str, ...],
-    percents: tuple[float, ...],
-    builds: int,
-    planted_builds: int,
-    planted_cases: int,
-    drawn: int,
-    counted_builds: int,
-    neighbours: int,
-    gates: tuple[str, ...],
-    output: Path | None,
-    earlier: Path | None,
-    signals: tuple[Signal, ...] | None,
-) -> int:
+def prove(launcher: Launcher, /, *, earlier: Path | None, **options: Any) -> int:
     """Test the gate on itself, on this machine: false alarms, and what it finds.
 
     Real builds go through the code of 'check' and 'compare'. Builds for rates that are too small to
     wait for are drawn from the workers of the real ones. Exit code 1 if a healthy real build
-    failed, or if a real build with something planted did not.
+    failed, or if a real build with something planted did not. After an interruption --from goes on.
     """
-    path = output or default_output("prove")
+    asked = _Asked(**options)
+    proving = _taken_up(launcher, asked, earlier) if earlier else _begun(launcher, asked)
+    try:
+        proving.build()
+        proving.draw()
+    except KeyboardInterrupt:
+        proving.write()
+        click.echo(f"interrupted; {proving.what_is_left()}", err=True)
+        raise
+    _print(proving.rates, proving.prover.builds, Console())
+    click.echo(f"proof: {proving.path}")
+    wrong = any(each.red_for_nothing or each.missed for each in proving.prover.builds)
+    return 1 if wrong else 0
+
+
+@dataclass(slots=True)
+class _Proving:
+    """A proof in the making: its file is brought up to date after every build and every rate."""
+
+    prover: Prover
+    asked: _Asked
+    how: Proof
+    path: Path
+    plan: Sequence[proof.Step]
+    console: Console
+    drawn: list[proof.Rate] = field(default_factory=list)
+
+    @property
+    def rates(self) -> list[proof.Rate]:
+        """Those over real builds, then those over drawn ones."""
+        return _real_rates(self.prover) + self.drawn
+
+    def write(self) -> None:
+        """Write what there is."""
+        is_learned = self.prover.baseline is not None
+        builds = tuple(self.prover.builds)
+        held = dataclasses.replace(self.how, is_learned=is_learned, builds=builds)
+        proof_file.write(held, self.rates, len(self.prover.cases), self.path)
+
+    def what_is_left(self) -> str:
+        """Where there is what, and how to go on with it."""
+        path = shown(self.path)
+        if self.prover.baseline is None:
+            return f"not everything was learned, so begin anew; what was measured is beside {path}"
+        again = f"the same with --from {path}" if self.plan else "the same command again"
+        return f"what was proven is in {path}; to go on, type {again}"
+
+    def build(self) -> None:
+        """Learn, unless that was done before, and make the builds of the plan."""
+        is_learned = self.prover.baseline is not None
+        with busy_neighbours(self.how.neighbours if self.plan else 0):
+            if not is_learned:
+                self.prover.learn(self.how.signals)
+            for number, step in enumerate(self.plan, start=1):
+                self._build(number, *step)
+                self.write()
+
+    def _build(self, number: int, gate: str, size: float) -> None:
+        before = proof.counted(self.prover.builds)[gate, size]
+        signals = self.how.signals
+        timed = [each for each in signals if each == "latency"]
+        chosen = signals if before < self.asked.counted_builds else timed or signals
+        done = self.prover.build(gate, chosen, size, self.asked.planted_cases)
+        found = len(done.every_red & set(done.planted))
+        self.console.print(
+            f"{number} of {len(self.plan)}: {gate}, {size:g} % planted in {len(done.planted)}: "
+            f"{found} found, {len(done.every_red) - found} others red, "
+            f"{done.inconclusive} inconclusive, {done.seconds:.0f} s",
+            highlight=False,
+        )
+
+    def draw(self) -> None:
+        """Draw builds from what the healthy real ones have recorded."""
+        self.prover.fill_pools()
+        sizes = (0.0, *self.how.sizes)
+        for gate, signal, size in itertools.product(self.asked.gates, self.how.signals, sizes):
+            trials = self.asked.drawn if size else HEALTHY_TIMES * self.asked.drawn
+            with self.console.status(f"drawing builds: {gate}, {signal}, {size:g} %"):
+                found = self.prover.drawn(gate, signal, size, trials, self.asked.planted_cases)
+            self.drawn += [found] if found else []
+            self.write()
+
+
+def _begun(launcher: Launcher, asked: _Asked) -> _Proving:
+    """A proof that learns first."""
+    path = asked.output or default_output("prove")
     results.ensure_writable(path)
-    folder = path.with_suffix("")
-    if earlier is None:
-        folder.mkdir(parents=True, exist_ok=True)
-    missing = not_available()
-    wanted = tuple(each for each in signals or SIGNALS if each in QUANTITY and each not in missing)
+    signals, sizes = _judged(asked.signals), asked.percents or SIZES
+    how = Proof(asked.neighbours, asked.selectors, signals, sizes)
+    prover = Prover(launcher, _cases(launcher, asked.selectors), path.with_suffix(""), sizes)
+    prover.folder.mkdir(parents=True, exist_ok=True)
+    return _Proving(prover, asked, how, path, asked.plan(sizes), Console(stderr=True))
+
+
+def _taken_up(launcher: Launcher, asked: _Asked, earlier: Path) -> _Proving:
+    """A proof that goes on with an earlier one, or only draws from it."""
+    before = proof_file.read(earlier)
+    _ensure_it_learned(before, asked.signals or (), earlier)
+    goes_on = asked.builds_are_asked_for
+    path = asked.output or (earlier if goes_on else default_output("prove"))
+    results.ensure_writable(path)
+    how = dataclasses.replace(
+        before,
+        selectors=asked.selectors or before.selectors,
+        signals=_judged(asked.signals or before.signals or None),
+        sizes=asked.percents or before.sizes or SIZES,
+    )
+    prover = Prover(launcher, _cases(launcher, how.selectors), earlier.with_suffix(""), how.sizes)
+    console = Console(stderr=True)
+    for note in prover.load(before.builds, how.signals):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    plan = proof.still_missing(asked.plan(how.sizes), before.builds) if goes_on else []
+    if plan and path.resolve() != earlier.resolve():
+        # The earlier proof stays as it is.
+        prover.folder = path.with_suffix("")
+        shutil.copytree(earlier.with_suffix(""), prover.folder, dirs_exist_ok=True)
+    return _Proving(prover, asked, how, path, plan, console)
+
+
+def _ensure_it_learned(before: Proof, signals: Sequence[Signal], earlier: Path) -> None:
+    if not before.is_learned:
+        message = (
+            f"{shown(earlier)}: it was interrupted before it had learned what is acceptable, so "
+            "there is nothing to go on from; type 'resilience-bench prove' without --from"
+        )
+        raise UserError(message)
+    if unknown := set(signals) & set(QUANTITY) - set(before.signals):
+        left = f"leave it out with --signals {','.join(before.signals)}"
+        message = f"{shown(earlier)}: {', '.join(sorted(unknown))} was not learned; {left}"
+        raise UserError(message)
+
+
+def _judged(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
+    """Those of the signals that are proven, and can be measured here."""
+    available, lacking = measurable(signals)
+    chosen = tuple(each for each in available if each in QUANTITY)
+    if not chosen:
+        reason = "; ".join(lacking.values())
+        raise UserError(reason or f"expected --signals with one of {', '.join(QUANTITY)}")
+    return chosen
+
+
+def _cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]:
+    """The selected cases, and the one that shows what planting costs."""
     cases = select(launcher, selectors).cases
     if proof.PROBE not in {info.case.name for info in cases}:
         cases += select(launcher, [proof.PROBE]).cases
-    sizes = percents or (5.0, 10.0, 20.0)
-    prover = Prover(launcher, cases, folder, sizes)
-    plan = _plan(gates, builds, sizes, planted_builds)
-    if earlier is not None:
-        neighbours, plan = _taken_up(prover, earlier, wanted), []
-    console = Console(stderr=True)
-    with contextlib.suppress(KeyboardInterrupt), busy_neighbours(neighbours if plan else 0):
-        if earlier is None:
-            prover.learn(wanted)
-        for number, (gate, size) in enumerate(plan, start=1):
-            before = sum(
-                (each.gate, each.planted_percent) == (gate, size) for each in prover.builds
-            )
-            timed = [each for each in wanted if each == "latency" or before < counted_builds]
-            done = prover.build(gate, timed or wanted, size, planted_cases)
-            red = {name for each in done.red.values() for name in each}
-            console.print(
-                f"{number} of {len(plan)}: {gate}, {size:g} % planted in {len(done.planted)}: "
-                f"{len(red & set(done.planted))} found, {len(red - set(done.planted))} others red, "
-                f"{done.inconclusive} inconclusive, {done.seconds:.0f} s",
-                highlight=False,
-            )
-            _write(path, prover, _real_rates(prover, wanted, gates, sizes), neighbours)
-    rates = _real_rates(prover, wanted, gates, sizes)
-    prover.pool_counts()
-    for gate in gates:
-        for signal in wanted:
-            for size in (0.0, *sizes):
-                # A rate that should be far below one in a hundred takes more builds to show.
-                trials = drawn if size else HEALTHY_TIMES * drawn
-                with console.status(f"drawing builds: {gate}, {signal}, {size:g} %"):
-                    found = prover.drawn(gate, signal, size, trials, planted_cases)
-                rates += [found] if found else []
-                _write(path, prover, rates, neighbours)
-    _print(rates, prover.builds, Console())
-    click.echo(f"proof: {path}")
-    alarms = any(each.red_for_nothing for each in map(_Told, prover.builds))
-    missed = any(each.missed for each in map(_Told, prover.builds))
-    return 1 if alarms or missed else 0
+    return cases
 
 
-def _plan(
-    gates: Sequence[str], builds: int, sizes: Sequence[float], planted_builds: int
-) -> list[tuple[str, float]]:
-    """Gates and sizes in the order of the builds; what is planted comes early, among the others."""
-    plan = [(gate, 0.0) for _ in range(builds) for gate in gates]
-    for number in range(planted_builds):
-        for place, size in enumerate(sizes):
-            spot = (number * len(sizes) + place + 1) * len(gates) * 2
-            plan[spot:spot] = [(gate, size) for gate in gates]
-    return plan
-
-
-def _taken_up(prover: Prover, earlier: Path, signals: Sequence[Signal]) -> int:
-    """Load an earlier proof; returns how many neighbours it had."""
-    try:
-        stored = msgspec.json.decode(earlier.read_bytes())
-        builds = msgspec.convert(stored["builds"], list[Build])
-        prover.folder = earlier.with_suffix("")
-        prover.load(builds, signals)
-    except (OSError, KeyError, IndexError, TypeError, msgspec.MsgspecError) as error:
-        message = (
-            f"{earlier}: expected what 'resilience-bench prove' wrote, with the folder "
-            f"{earlier.with_suffix('')} beside it; found {error}; type 'resilience-bench prove'"
-        )
-        raise UserError(message) from error
-    return int(stored["neighbours"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    build: Build
-
-    @property
-    def red_for_nothing(self) -> bool:
-        red = {name for each in self.build.red.values() for name in each}
-        return bool(red - set(self.build.planted))
-
-    @property
-    def missed(self) -> bool:
-        return bool(self.build.planted) and not any(self.build.red.values())
-
-
-def _real_rates(
-    prover: Prover, signals: Sequence[str], gates: Sequence[str], sizes: Sequence[float]
-) -> list[proof.Rate]:
-    every = [
-        prover.real(gate, signal, size)
-        for gate in gates
-        for signal in signals
-        for size in (0.0, *sizes)
-    ]
+def _real_rates(prover: Prover) -> list[proof.Rate]:
+    sizes = sorted({0.0, *(each.planted_percent for each in prover.builds)})
+    every = itertools.starmap(prover.real, itertools.product(GATES, QUANTITY, sizes))
     return [each for each in every if each.trials]
 
 
-def _write(path: Path, prover: Prover, rates: Sequence[proof.Rate], neighbours: int) -> None:
-    stored = {
-        "schema": 1,
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "environment": dataclasses.asdict(current_environment()),
-        "neighbours": neighbours,
-        "load_average": load_average(),
-        "cases": len(prover.cases),
-        "policies": {
-            "check": dataclasses.asdict(Policy()),
-            "compare": dataclasses.asdict(COMPARED),
-            "tolerances": dict(TOLERANCES),
-        },
-        "rates": [dataclasses.asdict(each) for each in rates],
-        "builds": [dataclasses.asdict(each) for each in prover.builds],
-    }
-    results.write_text(json.dumps(stored, indent=1) + "\n", path)
-
-
-def _print(rates: Sequence[proof.Rate], builds: Sequence[Build], console: Console) -> None:
+def _print(rates: Sequence[proof.Rate], builds: Sequence[proof.Build], console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("gate", "signal", "builds", "planted", "outcome"):
         table.add_column(name)
@@ -258,16 +301,13 @@ def _print(rates: Sequence[proof.Rate], builds: Sequence[Build], console: Consol
             f"{each.low:.2%} - {each.high:.2%}",
         )
     console.print(table)
-    for gate in GATES:
-        for healthy in (True, False):
-            took = [
-                each.seconds
-                for each in builds
-                if each.gate == gate and (not each.planted_percent) is healthy
-            ]
-            if took:
-                kind = "healthy" if healthy else "planted"
-                console.print(
-                    f"{gate}, {kind}: {min(took):.0f} to {max(took):.0f} s a build",
-                    highlight=False,
-                )
+    for gate, healthy in itertools.product(GATES, (True, False)):
+        took = [
+            each.seconds
+            for each in builds
+            if each.gate == gate and (not each.planted_percent) is healthy
+        ]
+        if took:
+            kind = "healthy" if healthy else "planted"
+            seconds = f"{min(took):.0f} to {max(took):.0f} s a build"
+            console.print(f"{gate}, {kind}: {seconds}", highlight=False)

@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from resilience_bench._model import CaseRecord, Signal, WorkerRecord
-from resilience_bench.gate import Evidence, Key, Numbers, Policy
+from resilience_bench._model import CaseRecord, LoadRecord, Signal, WorkerRecord
+from resilience_bench.gate import Evidence, Key, Numbers, Policy, join
+from resilience_bench.load_session import LoadSession
 from resilience_bench.recording import Recording
 from resilience_bench.session import BlockDone, Session
 from resilience_bench.signals import passes_of
-from resilience_bench.sources import COUNTED, Show, join, records_evidence
+from resilience_bench.sources import COUNTED, Show, load_evidence, records_evidence
 from resilience_bench.statistics import numbers
 
 COMPARED: Final = Policy(screen=12, confirm=(30, 140))
@@ -22,6 +23,7 @@ TOLERANCES: Final[Mapping[str, float]] = {
     "instructions": 0.005,
     "allocated_bytes": 0.05,
     "object_bytes": 0.05,
+    "scaling": 0.10,
 }
 """How much dearer HEAD may be, as a share of BASE, by quantity."""
 SLACK_BYTES: Final = 16.0
@@ -36,6 +38,7 @@ class Arm:
 
     session: Session
     recording: Recording
+    loaded: LoadSession | None = None
     workers: list[WorkerRecord] = field(default_factory=list)
 
     def note(self, done: BlockDone) -> None:
@@ -64,6 +67,7 @@ class Comparison:
     deadline: float
     _next: int = 0
     _passes: int = 0
+    _loads: int = 0
 
     @property
     def cases(self) -> Mapping[str, CaseRecord]:
@@ -102,6 +106,33 @@ class Comparison:
             for done in arm.session.visit(index, cases):
                 arm.note(done)
                 self.show(done)
+
+    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+        """The numbers of so many fresh workers of each arm under load."""
+        first = self._loads
+        records: dict[int, list[LoadRecord]] = {}
+        for index in range(first, first + workers):
+            if first and time.monotonic() > self.deadline:
+                break
+            turn = [self.base, self.head, self.null]
+            for arm in turn if index % 2 == 0 else reversed(turn):
+                for done in arm.loaded.visit(index, cases) if arm.loaded else ():
+                    arm.note(done)
+                    self.show(done)
+                    if isinstance(done.record, LoadRecord):
+                        records.setdefault(id(arm), []).append(done.record)
+            self._loads = index + 1
+        wanted = [each for each in self.cases.values() if each.status == "measured"]
+        base, head, null = (
+            load_evidence(wanted, records.get(id(arm), []), cases)
+            for arm in (self.base, self.head, self.null)
+        )
+        return {
+            (name, quantity, is_null): Numbers(numbers.heads, base[name, quantity, False].heads)
+            for is_null, arm in ((False, head), (True, null))
+            for (name, quantity, _), numbers in arm.items()
+            if (name, quantity, False) in base
+        }
 
     def counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """The numbers of fresh processes of each arm; the null control joins the confirmation."""

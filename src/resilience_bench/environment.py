@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path
 
 from resilience_bench._model import Commit, Environment
+from resilience_bench.gil import gil_is_enabled
 
 
 def current_environment() -> Environment:
@@ -26,7 +27,16 @@ def current_environment() -> Environment:
         kernel=platform.release(),
         machine=platform.machine(),
         packages=_packages(),
+        gil_enabled=gil_is_enabled(),
     )
+
+
+def python_name(environment: Environment) -> str:
+    """The interpreter by name and version, with a ``t`` where it is free-threaded.
+
+    ``CPython 3.13.0t``: the letter is the one in the names of such interpreters and their wheels.
+    """
+    return f"{environment.python}{'t' if environment.free_threaded else ''}"
 
 
 def load_average() -> tuple[float, ...]:

@@ -24,6 +24,10 @@ class UnknownSelectorError(UserError):
         )
 
 
+class UnknownLoadError(UserError):
+    """A load that there is not, or that this machine cannot carry."""
+
+
 class NoScenariosError(UserError):
     """There is nothing to measure where the user points or stands."""
 

@@ -19,13 +19,16 @@ from typing import Final, Literal
 import numpy as np
 
 from resilience_bench._model import Outcome, Quantity, Verdict
-from resilience_bench.inference import FEWEST, Estimates, Values, by_count, differences, estimates
+from resilience_bench.inference import FEWEST, Estimates, Values, differences, estimates
+from resilience_bench.samples import by_count
 
 CONFIDENCE: Final = 0.95
 FLAGS: Final = frozenset({"regressed", "improved"})
 """What BASE against itself must not be found to be."""
-
-
+MORE_IS_BETTER: Final = "scaling"
+"""The quantity that is judged the other way round."""
+TINY: Final = 1e-12
+"""A quotient of 0 has no logarithm."""
 NULL_LEVEL: Final = 0.1
 """How much surer one has to be of a flag: a flag takes the word from all other cases."""
 
@@ -50,23 +53,44 @@ class Policy:
 class Question:
     """Whether one quantity of a case lies within its range.
 
-    ``low`` and ``expected`` are None for a budget. The logarithm of a quantity that is a ratio is
-    judged, for what slows code down multiplies. ``is_null`` asks of BASE against itself.
+    A budget has one limit only, and no ``expected``. The logarithm of a quantity that is a quotient
+    is judged, for what slows code down multiplies. ``is_null`` asks of BASE against itself.
     """
 
     case: str
     signal: str
     quantity: str
-    high: float
+    high: float | None
     low: float | None = None
     expected: float | None = None
     reason: str = ""
     is_null: bool = False
 
     @property
-    def is_ratio(self) -> bool:
-        """Whether it is judged on a logarithmic scale."""
-        return self.quantity == "ratio"
+    def more_is_better(self) -> bool:
+        """Whether a case regresses by falling below its range."""
+        return self.quantity == MORE_IS_BETTER
+
+    def cost(self, values: Values) -> Values:
+        """Numbers of the quantity on the scale that is judged, where more is worse."""
+        if self.more_is_better:
+            return -np.log(np.maximum(values, TINY))
+        return np.log(np.maximum(values, TINY)) if self.quantity == "ratio" else values
+
+    def value(self, costs: Values) -> Values:
+        """The opposite of `cost`."""
+        if self.more_is_better:
+            return np.exp(-costs)
+        return np.exp(costs) if self.quantity == "ratio" else costs
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Best and worst acceptable cost; infinite where there is no limit."""
+        best, worst = (self.high, self.low) if self.more_is_better else (self.low, self.high)
+        return (
+            -math.inf if best is None else float(self.cost(np.array(best))),
+            math.inf if worst is None else float(self.cost(np.array(worst))),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +111,13 @@ Evidence = Mapping[Key, Numbers]
 Draw = Callable[[int, Collection[str]], Evidence]
 """``draw(workers, cases)``: that many fresh workers' numbers for these cases, or what there is."""
 State = Literal["regressed", "improved", "within", "undecided"]
+
+
+def join(collected: dict[Key, Numbers], fresh: Evidence) -> None:
+    """Put fresh numbers behind those that were collected before."""
+    for key, each in fresh.items():
+        before = collected.get(key, Numbers())
+        collected[key] = Numbers(before.heads + each.heads, before.bases + each.bases)
 
 
 @dataclass(slots=True, eq=False)
@@ -148,9 +179,7 @@ def _confirm(
         open_cases |= flagged if number == 1 else set()
         if not open_cases:
             break
-        for key, fresh in draw(workers - drawn, open_cases).items():
-            before = collected.get(key, Numbers())
-            collected[key] = Numbers(before.heads + fresh.heads, before.bases + fresh.bases)
+        join(collected, draw(workers - drawn, open_cases))
         drawn = workers
         due = [
             each
@@ -184,14 +213,13 @@ def _look(
 ) -> None:
     """Judge each question once, on this evidence alone."""
     rows = [evidence[_key(each.question)] for each in trials]
-    for ratios in (True, False):
-        chosen = [
-            (trial, row)
-            for trial, row in zip(trials, rows, strict=True)
-            if trial.question.is_ratio is ratios
-        ]
-        if chosen:
-            _look_at([trial for trial, _ in chosen], [row for _, row in chosen], level, miss_rate)
+    kinds: dict[str, list[tuple[_Trial, Numbers]]] = {}
+    for trial, row in zip(trials, rows, strict=True):
+        quantity = trial.question.quantity
+        kind = quantity if quantity in {"ratio", MORE_IS_BETTER} else "absolute"
+        kinds.setdefault(kind, []).append((trial, row))
+    for chosen in kinds.values():
+        _look_at([trial for trial, _ in chosen], [row for _, row in chosen], level, miss_rate)
     for trial, row in zip(trials, rows, strict=True):
         trial.level = level
         trial.workers = len(row.heads)
@@ -199,35 +227,26 @@ def _look(
 
 
 def _look_at(trials: list[_Trial], rows: list[Numbers], level: float, miss_rate: float) -> None:
-    is_ratio = trials[0].question.is_ratio
-    scale, unscale = (np.log, np.exp) if is_ratio else (np.asarray, np.asarray)
-    found = _estimated(rows, scale)
-    high = scale(np.array([each.question.high for each in trials]))
-    low = np.array([_low(each.question) for each in trials])
-    p_high, p_low = found.below(high), found.above(low)
+    question = trials[0].question
+    found = _estimated(rows, question.cost)
+    best, worst = np.array([each.question.limits for each in trials]).T
+    p_worse, p_better = found.below(worst), found.above(best)
     # One-sided: where a case on its limit would be seen as low as this once in 1 / miss_rate times.
-    surely_below = found.above(high) < miss_rate
-    seen = unscale(found.value), *map(unscale, found.interval(CONFIDENCE))
+    surely_better = found.above(worst) < miss_rate
+    ends = np.sort([question.value(each) for each in found.interval(CONFIDENCE)], axis=0)
+    seen = question.value(found.value), *ends
     for index, trial in enumerate(trials):
         trial.seen = Quantity(*(float(each[index]) for each in seen))
-        trial.p_value = float(p_high[index])
+        trial.p_value = float(p_worse[index])
         enough = level * NULL_LEVEL if trial.question.is_null else level
-        if p_high[index] < enough:
+        if p_worse[index] < enough:
             trial.state = "regressed"
-        elif p_low[index] < enough:
-            trial.state, trial.p_value = "improved", float(p_low[index])
-        elif surely_below[index]:
+        elif p_better[index] < enough:
+            trial.state, trial.p_value = "improved", float(p_better[index])
+        elif surely_better[index]:
             trial.state = "within"
         else:
             trial.state = "undecided"
-
-
-def _low(question: Question) -> float:
-    if question.low is None:
-        return -math.inf
-    if not question.is_ratio:
-        return question.low
-    return math.log(question.low) if question.low > 0 else -math.inf
 
 
 def _estimated(rows: list[Numbers], scale: Callable[[Values], Values]) -> Estimates:
@@ -251,11 +270,19 @@ def _step(trial: _Trial, row: Numbers, title: str) -> str:
     if row.bases:
         counted = f"{len(row.heads)} workers against {len(row.bases)}"
     shown = f"{seen.value:.5g} ({seen.low:.5g} - {seen.high:.5g})" if seen else "nothing"
-    low = f"{question.low:.5g} - " if question.low is not None else "at most "
     return (
-        f"{title}: {counted}; seen {shown}, acceptable {low}{question.high:.5g}; "
+        f"{title}: {counted}; seen {shown}, acceptable {_acceptable(question, '.5g')}; "
         f"by chance {trial.p_value:.2g}; {trial.state}"
     )
+
+
+def _acceptable(question: Question, form: str) -> str:
+    low, high = (
+        None if each is None else format(each, form) for each in (question.low, question.high)
+    )
+    if low is None or high is None:
+        return f"at most {high}" if low is None else f"at least {low}"
+    return f"{low} - {high}"
 
 
 _OUTCOMES: Final[Mapping[State, Outcome]] = {
@@ -313,9 +340,7 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
     outside = [each for each in trials if each.state != "within" and each.seen]
     asked = {each.question.case for each in outside if not each.question.is_null}
     if asked and policy.processes > 1:
-        for key, fresh in draw(policy.processes - 1, asked).items():
-            before = collected.get(key, Numbers())
-            collected[key] = Numbers(before.heads + fresh.heads, before.bases + fresh.bases)
+        join(collected, draw(policy.processes - 1, asked))
         _place([each for each in trials if each.question.case in asked], collected)
     return [_count_verdict(each) for each in trials]
 
@@ -330,18 +355,18 @@ def _place(trials: Sequence[_Trial], evidence: Evidence) -> None:
         trial.seen = Quantity(float(np.median(values)), min(values), max(values))
         trial.workers = len(values)
         low = -math.inf if question.low is None else question.low
-        if trial.seen.low > question.high:
+        high = math.inf if question.high is None else question.high
+        if trial.seen.low > high:
             trial.state = "regressed"
         elif trial.seen.high < low:
             trial.state = "improved"
-        elif low <= trial.seen.value <= question.high:
+        elif low <= trial.seen.value <= high:
             trial.state = "within"
         else:
             trial.state = "undecided"
         shown = ", ".join(f"{value:,.6g}" for value in values)
-        least = f"{question.low:,.6g} - " if question.low is not None else "at most "
         trial.steps.append(
-            f"{_counted(len(values))}: {shown}; acceptable {least}{question.high:,.6g}; "
+            f"{_counted(len(values))}: {shown}; acceptable {_acceptable(question, ',.6g')}; "
             f"{trial.state}"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,11 +78,3 @@ def differences(heads: Estimates, bases: Estimates) -> Estimates:
         left**2 / heads.freedom + right**2 / bases.freedom, np.finfo(float).tiny
     )
     return Estimates(heads.value - bases.value, np.sqrt(total), np.maximum(freedom, 1.0))
-
-
-def by_count(rows: Sequence[Sequence[float]]) -> dict[int, list[int]]:
-    """The indices of the rows by their number of values, so that equal ones form a table."""
-    found: dict[int, list[int]] = {}
-    for index, row in enumerate(rows):
-        found.setdefault(len(row), []).append(index)
-    return found

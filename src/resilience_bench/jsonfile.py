@@ -112,9 +112,10 @@ class Source:
     def converted(self, stored: dict[str, Any], wanted: type[T]) -> T:
         """The object as a dataclass; whatever does not fit is refused with its key."""
         try:
-            return msgspec.convert(stored, wanted)
+            return msgspec.convert(stored, wanted, str_keys=True)
         except msgspec.ValidationError as error:
-            complaint, _, path = str(error).partition(" - at `$")
+            text = str(error).replace("- at `key` in `$", "as one of its names - at `$")
+            complaint, _, path = text.partition(" - at `$")
             key, kind = _place(stored, wanted, path.rstrip("`"))
             if "enum" in complaint:
                 complaint += f"; expected one of {', '.join(get_args(kind))}"
@@ -150,7 +151,7 @@ def _not_none(wanted: Any) -> Any:
 
 def _fits(value: object, wanted: Any) -> bool:
     with contextlib.suppress(msgspec.ValidationError):
-        msgspec.convert(value, wanted)
+        msgspec.convert(value, wanted, str_keys=True)
         return True
     return False
 

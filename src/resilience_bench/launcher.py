@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +20,9 @@ from resilience_bench.worker.protocol import Done, Message, Plan, RubbishError, 
 GRACE_S: Final = 5.0
 """How long after its time limit a worker may still be ending itself."""
 SHOWN_LINES: Final = 3
+SHOWN_FRAMES: Final = 3
+_THREAD: Final = re.compile(r"^(?:Current )?[Tt]hread .*\(most recent call first\):$", re.MULTILINE)
+_FRAME: Final = re.compile(r'File "[^"]*", line \d+ in \S+')
 LAYOUT_STEP: Final = 208
 LAYOUTS: Final = 4096
 
@@ -25,12 +30,14 @@ LAYOUTS: Final = 4096
 class WorkerFailedError(Exception):
     """A worker crashed, hung or printed rubbish; the text says which, and what it said last.
 
-    ``suspect`` is the case that it was building, checking or calibrating, where that is known.
+    ``suspect`` is the case that it was building, checking or calibrating, where that is known;
+    ``is_hung`` says that it did not come to an end in its time.
     """
 
-    def __init__(self, reason: str, suspect: str = "") -> None:
+    def __init__(self, reason: str, suspect: str = "", *, is_hung: bool = False) -> None:
         super().__init__(reason)
         self.suspect = suspect
+        self.is_hung = is_hung
 
 
 class Launcher(Protocol):
@@ -99,7 +106,7 @@ class ProcessLauncher:
         except subprocess.TimeoutExpired as error:
             lines = (error.stdout or b"").decode(errors="replace").splitlines()
             message = f"hung past its time limit of {plan.time_limit_s:g} s"
-            raise WorkerFailedError(message, _suspect(lines)) from None
+            raise WorkerFailedError(message, _suspect(lines), is_hung=True) from None
         finally:
             self._running.discard(process)
             _end(process)
@@ -138,7 +145,12 @@ def _read(lines: list[str], err: str, returncode: int, plan: Plan) -> list[Messa
         messages = []
     if messages and isinstance(messages[-1], Done):
         return messages
-    raise WorkerFailedError(_reason(err, returncode, plan), _suspect(lines))
+    suspect = _suspect(lines)
+    if "Timeout (" in err and "most recent call first" in err:
+        limit_s = plan.case_limit_s or plan.time_limit_s
+        reason = f"hung past its time limit of {limit_s:g} s; {_places(err)}"
+        raise WorkerFailedError(reason, suspect, is_hung=True)
+    raise WorkerFailedError(_reason(err, returncode), suspect)
 
 
 def _suspect(lines: list[str]) -> str:
@@ -153,11 +165,24 @@ def _suspect(lines: list[str]) -> str:
     return suspect
 
 
-def _reason(err: str, returncode: int, plan: Plan) -> str:
-    if "Timeout (" in err and "most recent call first" in err:
-        frames = [line.strip() for line in err.splitlines() if line.strip().startswith("File ")]
-        where = f"; it stood at {' < '.join(frames[:SHOWN_LINES])}" if frames else ""
-        return f"hung past its time limit of {plan.time_limit_s:g} s{where}"
+def _places(err: str) -> str:
+    """Where each thread stood, by what faulthandler wrote; threads at one place are one entry."""
+    stacks = _THREAD.split(err)[1:]
+    places = collections.Counter(
+        " < ".join(_FRAME.findall(stack)[:SHOWN_FRAMES]) for stack in stacks
+    )
+    return "; ".join(
+        f"{count} thread{'s' if count > 1 else ''} stood at {_in_short(place)}"
+        for place, count in places.items()
+    )
+
+
+def _in_short(place: str) -> str:
+    """File names without their folders: there are many threads to tell of."""
+    return re.sub(r'"[^"]*?([^"/\\]+)", line (\d+)', r"\1:\2", place).replace("File ", "")
+
+
+def _reason(err: str, returncode: int) -> str:
     said = [line.strip() for line in err.splitlines() if line.strip()][-SHOWN_LINES:]
     told = f"; it said: {' | '.join(said)}" if said else ""
     if returncode < 0:

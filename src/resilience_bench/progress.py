@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 
 from resilience_bench._model import Signal
+from resilience_bench.load_session import LoadSession
 from resilience_bench.session import BlockDone, Session
 
 LOGGED_WORKERS: Final = 10
@@ -35,14 +36,25 @@ class Progress(Protocol):
 
 @contextmanager
 def shown_progress(
-    session: Session, console: Console, signals: Sequence[Signal] = ("latency",)
+    session: Session,
+    console: Console,
+    signals: Sequence[Signal] = ("latency",),
+    loaded: LoadSession | None = None,
 ) -> Iterator[Progress]:
-    """Show how far a session is, for as long as the context lasts."""
+    """Show how far a session, and one under load, are, for as long as the context lasts."""
+    alone = [each for each in signals if each != "scaling"] if session.cases else []
     if console.is_terminal:
         with _bar(console) as bar:
-            yield _OnTerminal(bar, session, signals)
-    else:
-        yield _InLog(console, session, signals)
+            yield _OnTerminal(bar, session, alone, loaded)
+        return
+    if loaded and loaded.cases:
+        console.print(
+            f"measuring {len(loaded.cases)} cases under load with {loaded.effort.workers} "
+            f"workers each ({loaded.profile.name})",
+            highlight=False,
+            soft_wrap=True,
+        )
+    yield _InLog(console, session, alone)
 
 
 def _bar(console: Console) -> Bar:
@@ -57,7 +69,9 @@ def _bar(console: Console) -> Bar:
 
 
 class _OnTerminal:
-    def __init__(self, bar: Bar, session: Session, signals: Sequence[Signal]) -> None:
+    def __init__(
+        self, bar: Bar, session: Session, signals: Sequence[Signal], loaded: LoadSession | None
+    ) -> None:
         self._bar = bar
         self._last = session.profile.workers
         self._tasks: dict[Signal, TaskID] = {}
@@ -65,11 +79,16 @@ class _OnTerminal:
             passes = session.profile.workers if signal == "latency" else 1
             # Both of the others run at once, and tell nothing before a process has ended.
             self._tasks[signal] = bar.add_task(signal, total=len(session.cases) * passes)
+        if loaded and loaded.cases:
+            total = len(loaded.cases) * loaded.effort.workers
+            self._tasks["scaling"] = bar.add_task("under load", total=total)
 
     def __call__(self, done: BlockDone) -> None:
         description: str = done.signal
         if done.signal == "latency":
             description += f", worker {done.index + 1} of {self._last}"
+        if done.signal == "scaling" and done.cases:
+            description = f"under load: {done.cases[-1].case.name}, worker {done.index + 1}"
         task = self._tasks[done.signal]
         self._bar.update(task, advance=len(done.cases), description=description)
 
@@ -79,8 +98,11 @@ class _InLog:
         self._console = console
         self._session = session
         workers = session.profile.workers
+        self._workers_under_load: set[int] = set()
         self._left = _count(info.case.family for info in session.cases for _ in range(workers))
         with_workers = f" with {workers} workers each" if "latency" in signals else ""
+        if not signals:
+            return
         console.print(
             f"measuring {', '.join(signals)} of {len(session.cases)} cases{with_workers} "
             f"({session.profile.name})",
@@ -89,6 +111,11 @@ class _InLog:
         )
 
     def __call__(self, done: BlockDone) -> None:
+        if done.signal == "scaling":
+            if done.index not in self._workers_under_load:
+                self._workers_under_load.add(done.index)
+                self._console.print(f"under load: worker {done.index + 1}", highlight=False)
+            return
         if done.signal != "latency":
             text = f"{done.signal}: {len(done.cases)} cases done"
             self._console.print(text, highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,8 +10,8 @@ from typing import Final
 import numpy as np
 from scipy.stats import binomtest
 
-from resilience_bench._model import CaseInfo, Measurement, Verdict
-from resilience_bench.gate import FLAGS, Evidence, Key, Numbers, Policy, Question, decide
+from resilience_bench._model import CaseInfo, Measurement, Signal, Verdict
+from resilience_bench.gate import FLAGS, Evidence, Key, Numbers, Policy, Question, decide, join
 from resilience_bench.gate import decide_counts as decide_few
 
 TURNS: Final = 2000
@@ -60,7 +61,9 @@ class Price:
     per_turn: float
 
     def turns(self, extra: float) -> int | None:
-        """How many turns make a call dearer by so much; None if planting alone costs more."""
+        """How many turns make a call dearer by so much; None if that cannot be planted."""
+        if self.per_turn <= 0:  # the probe was too noisy to tell a price
+            return None
         turns = round((extra - self.fixed) / self.per_turn)
         return turns if turns >= 0 else None
 
@@ -80,6 +83,66 @@ def planted(
         if name in expected
     }
     return {name: turns for name, turns in found.items() if turns is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One real build: what was planted, what the gate was red for, and how long it took."""
+
+    gate: str
+    signals: tuple[Signal, ...]
+    planted_percent: float
+    planted: tuple[str, ...]
+    red: dict[str, tuple[str, ...]]
+    inconclusive: int
+    seconds: float
+
+    @property
+    def every_red(self) -> frozenset[str]:
+        """The cases that any of its signals was red for."""
+        return frozenset(name for each in self.red.values() for name in each)
+
+    @property
+    def red_for_nothing(self) -> bool:
+        """Whether it was red for a case in which nothing was planted."""
+        return not self.every_red <= set(self.planted)
+
+    @property
+    def missed(self) -> bool:
+        """Whether something should have been planted, and nothing planted was found."""
+        return self.planted_percent > 0 and self.every_red.isdisjoint(self.planted)
+
+
+Step = tuple[str, float]
+"""A build to be made: the gate, and the per cent that are planted."""
+
+
+def plan(
+    gates: Sequence[str], builds: int, sizes: Sequence[float], planted_builds: int
+) -> list[Step]:
+    """The builds in their order; those with something planted come early, among the others."""
+    steps = [(gate, 0.0) for _ in range(builds) for gate in gates]
+    for number in range(planted_builds):
+        for place, size in enumerate(sizes):
+            spot = (number * len(sizes) + place + 1) * len(gates) * 2
+            steps[spot:spot] = [(gate, size) for gate in gates]
+    return steps
+
+
+def counted(builds: Iterable[Build]) -> collections.Counter[Step]:
+    """How many builds of each kind there are."""
+    return collections.Counter((each.gate, each.planted_percent) for each in builds)
+
+
+def still_missing(steps: Iterable[Step], builds: Iterable[Build]) -> list[Step]:
+    """The steps without as many of each kind as there are builds of it."""
+    made = counted(builds)
+    missing = []
+    for step in steps:
+        made[step] -= 1
+        if made[step] < 0:
+            missing.append(step)
+    return missing
 
 
 def values_of(measurements: Iterable[Measurement], quantity: str) -> dict[str, float]:
@@ -195,10 +258,9 @@ class CountDraw:
         for seed in range(self.drawn, self.drawn + processes):
             for key, numbers in self.pool.by_seed[seed].items():
                 if key[0] in cases:
-                    before = found.get(key, Numbers())
                     head = self._one(numbers.heads) * self.dearer.get(key[0], 1.0)
                     bases = (self._one(numbers.heads),) if self.pool.compares else ()
-                    found[key] = Numbers((*before.heads, head), before.bases + bases)
+                    join(found, {key: Numbers((head,), bases)})
         self.drawn += processes
         return found
 

@@ -11,28 +11,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench import baseline as baselines
-from resilience_bench import proof, results
-from resilience_bench._model import Baseline, CaseInfo, Measurement, Result, Signal
+from resilience_bench import learning, proof, results
+from resilience_bench._model import Baseline, CaseInfo, Result, Signal
 from resilience_bench.compare import COMPARED, TOLERANCES, Arm, Comparison, paired_evidence
-from resilience_bench.gate import Evidence, Key, Policy, Question
+from resilience_bench.errors import UserError
+from resilience_bench.gate import Evidence, Key, Numbers, Policy, Question, join
+from resilience_bench.jsonfile import listed
 from resilience_bench.launcher import Launcher
+from resilience_bench.proof import Build
 from resilience_bench.questions import judged, questions_of_baseline, questions_of_comparison
 from resilience_bench.recording import Recording
 from resilience_bench.session import PROFILES, Session
-from resilience_bench.sources import Live, Source, count_evidence, join, latency_evidence
+from resilience_bench.sources import Live, Source, count_evidence, latency_evidence
 from resilience_bench.statistics import measure
 
 LEARNING_RUNS: Final = 4
 ARMS: Final = ("base", "head", "null")
 PROBED: Final = (None, 0, proof.TURNS)
 """What is planted in the probe: nothing, an empty loop, a long one."""
-QUANTITY: Final[Mapping[str, str]] = {"latency": "ratio", "instructions": "instructions"}
+QUANTITY: Final[Mapping[Signal, str]] = {"latency": "ratio", "instructions": "instructions"}
 MARGIN: Final = 1.5
 """A case is planted if what is planted costs so many times as much as planting nothing."""
 DEAREST: Final[Mapping[str, float]] = {"latency": 10.0, "instructions": 400_000.0}
 """Dearer cases are not planted: they are measured with fewer calls, and there are few of them."""
 EXTRA_PASSES: Final = 2
+ANEW: Final = "type 'resilience-bench prove' without --from to begin anew"
 
 
 @contextlib.contextmanager
@@ -59,52 +62,11 @@ def _burn(parent: int) -> None:
 
 
 @dataclass(slots=True)
-class _Remembering:
-    """A source that keeps what it told first, to draw builds from."""
-
-    source: Source
-    latency: Evidence = field(default_factory=dict)
-    count: Evidence = field(default_factory=dict)
-
-    @property
-    def cases(self) -> Mapping[str, Any]:
-        return self.source.cases
-
-    @property
-    def signals(self) -> Collection[str]:
-        return self.source.signals
-
-    @property
-    def not_available(self) -> Mapping[str, str]:
-        return self.source.not_available
-
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        told = self.source.latencies(workers, cases)
-        self.latency = self.latency or told
-        return told
-
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        told = self.source.counts(processes, cases)
-        self.count = self.count or told
-        return told
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """One real build: what was planted, what the gate was red for, and how long it took."""
-
-    gate: str
-    signals: tuple[str, ...]
-    planted_percent: float
-    planted: tuple[str, ...]
-    red: dict[str, tuple[str, ...]]
-    inconclusive: int
-    seconds: float
-
-
-@dataclass(slots=True)
 class Prover:
-    """Carries out builds through the code of ``check`` and ``compare``, and keeps their numbers."""
+    """Carries out builds through the code of ``check`` and ``compare``.
+
+    What was learned, and what the builds measured, lies in ``folder``.
+    """
 
     launcher: Launcher
     cases: Sequence[CaseInfo]
@@ -116,105 +78,105 @@ class Prover:
     prices: dict[str, proof.Price] = field(default_factory=dict)
     expected: dict[str, dict[str, float]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> set[str]:
+        """The names of the cases."""
+        return {info.case.name for info in self.cases}
+
     def learn(self, signals: Sequence[Signal]) -> None:
         """Learn a baseline, and what planting costs."""
-        measured = []
         for number in range(LEARNING_RUNS):
-            signals_now = (
-                signals if number == 0 else [each for each in signals if each == "latency"]
-            )
-            live = self._live(f"learn-{number + 1}", signals_now or signals, {}, {})
-            names = {info.case.name for info in self.cases}
+            # Counts hardly vary, so the first run has all of them.
+            timed: list[Signal] = [each for each in signals if each == "latency" and number]
+            live = self._live(f"learn-{number + 1}", timed or signals, {}, {})
             if "latency" in live.signals:
-                live.latencies(PROFILES["quick"].workers, names)
+                live.latencies(PROFILES["quick"].workers, self.names)
             if "instructions" in live.signals:
-                live.counts(1 + EXTRA_PASSES, names)
-            result = live.recording.write(complete=True)
-            measured.append((result, measure(result)))
+                live.counts(1 + EXTRA_PASSES, self.names)
+            live.recording.write(complete=True)
         for signal in signals:
             self._price(signal)
-        self._learned(measured, signals)
-
-    def _learned(
-        self, measured: Sequence[tuple[Result, Sequence[Measurement]]], signals: Sequence[Signal]
-    ) -> None:
-        self.baseline = baselines.learn(measured, "proof")
-        for signal in signals:
-            quantity = QUANTITY[signal]
-            self.expected[signal] = proof.values_of(measured[0][1], quantity)
-            probes = [
-                proof.values_of(measure(results.read(self._probe(signal, number))), quantity)
-                for number in range(len(PROBED))
-            ]
-            self.prices[signal] = proof.price(*(each[proof.PROBE] for each in probes))
-
-    def _probe(self, signal: Signal, number: int) -> Path:
-        return self.folder / f"price-{signal}-{number}.json"
+        self._take_up(signals)
 
     def _price(self, signal: Signal) -> None:
         """Measure the probe as it is, and with something planted."""
         for number, turns in enumerate(PROBED):
             plants = {} if turns is None else {proof.PROBE: turns}
             probe = [info for info in self.cases if info.case.name == proof.PROBE]
-            live = self._live(self._probe(signal, number).stem, [signal], plants, plants, probe)
+            live = self._live(f"price-{signal}-{number}", [signal], plants, plants, probe)
             if signal == "latency":
                 live.latencies(PROFILES["quick"].workers, {proof.PROBE})
             else:
                 live.counts(1, {proof.PROBE})
             live.recording.write(complete=True)
 
-    def load(self, builds: Sequence[Build], signals: Sequence[Signal]) -> None:
-        """Take up what an earlier proof left in the folder, so that builds can be drawn from it.
+    def load(self, builds: Sequence[Build], signals: Sequence[Signal]) -> list[str]:
+        """Take up what an earlier proof left in the folder, so that it can go on.
 
         Args:
             builds: Its real builds, in their order.
             signals: What it measured.
+
+        Returns:
+            What is left out: cases that are not both learned and selected.
+
+        Raises:
+            UserError: If it had not learned all, or if a file of a build is missing.
         """
         self.builds = list(builds)
-        learned = [results.read(path) for path in sorted(self.folder.glob("learn-*.json"))]
-        self._learned([(each, measure(each)) for each in learned], signals)
-        names = {info.case.name for info in self.cases}
-        for number, build in enumerate(builds, start=1):
-            if not build.planted_percent:
-                told = self._screening(build.gate, f"{build.gate}-{number}", names)
-                self.pools.setdefault((build.gate, "latency"), []).append(told)
-
-    def pool_counts(self) -> None:
-        """Collect, by hash seed, what the processes of all healthy builds counted."""
-        by_seed: list[dict[Key, Any]] = [{} for _ in range(1 + EXTRA_PASSES)]
-        names = {info.case.name for info in self.cases}
-        healthy = [
-            f"{build.gate}-{number}"
-            for number, build in enumerate(self.builds, start=1)
-            if not build.planted_percent
+        learned = self._take_up(signals)
+        for name, build in self._healthy():
+            for path in self._files(build.gate, name):
+                if not path.exists():
+                    message = f"{path}: expected what build {name} measured, found no file; {ANEW}"
+                    raise UserError(message)
+        selected = self.names
+        self.cases = [info for info in self.cases if info.case.name in learned]
+        reasons = {
+            "learned, but not selected": learned - selected,
+            "selected, but not learned by the earlier proof": selected - learned,
+        }
+        return [
+            f"left out, because {reason}: {len(names)} cases ({listed(sorted(names))})"
+            for reason, names in reasons.items()
+            if names
         ]
-        for path in sorted(self.folder.glob("*.json")):
-            recorded_by = {path.stem, path.stem.rpartition("-")[0]}
-            if path.stem.startswith("learn") or recorded_by & set(healthy):
-                self._pool(path, by_seed, names)
-        if all(by_seed):
-            self.pools["check", "instructions"] = list(by_seed)
-            self.pools["compare", "instructions"] = list(by_seed)
 
-    def _pool(self, path: Path, by_seed: Sequence[dict[Key, Any]], names: Collection[str]) -> None:
-        for record in results.read(path).instructions:
-            if record.hash_seed < len(by_seed):
-                join(by_seed[record.hash_seed], count_evidence([record], (), names))
+    def _take_up(self, signals: Sequence[Signal]) -> set[str]:
+        """Read what was learned; returns the names of its cases."""
+        runs = [self._learned(f"learn-{number + 1}") for number in range(LEARNING_RUNS)]
+        measured = [(each, measure(each)) for each in runs]
+        self.baseline = learning.learn(measured, "proof")
+        for signal in signals:
+            self.expected[signal] = proof.values_of(measured[0][1], QUANTITY[signal])
+            self.prices[signal] = proof.price(
+                *(self._cost(signal, number) for number in range(len(PROBED)))
+            )
+        return {record.case.name for record in runs[0].cases}
 
-    def _screening(self, gate: str, name: str, names: Collection[str]) -> Evidence:
-        """The numbers of the first stage of a recorded build."""
-        if gate == "check":
-            result = results.read(self.folder / f"{name}.json")
-            first = [each for each in result.workers if each.index < Policy().screen]
-            return latency_evidence(result.cases, first, names)
-        arms = [results.read(self.folder / f"{name}-{arm}.json") for arm in ARMS]
-        slices = [
-            part
-            for arm in arms
-            for part in ((), [each for each in arm.workers if each.index < COMPARED.screen])
-        ]
-        measured = [each for each in arms[0].cases if each.status == "measured"]
-        return paired_evidence(measured, slices)
+    def _learned(self, name: str) -> Result:
+        path = self.folder / f"{name}.json"
+        result = results.read(path) if path.exists() else None
+        if result is None or not result.complete:
+            found = "cut short" if result else "missing"
+            message = (
+                f"{self.folder}: the earlier proof was interrupted before it had learned what is "
+                f"acceptable: {path.name} is {found}; {ANEW}"
+            )
+            raise UserError(message)
+        return result
+
+    def _cost(self, signal: Signal, number: int) -> float:
+        """What the probe cost, with so much planted."""
+        result = self._learned(f"price-{signal}-{number}")
+        costs = proof.values_of(measure(result), QUANTITY[signal])
+        if proof.PROBE not in costs:
+            message = (
+                f"{proof.PROBE} was not measured, so nobody knows what planting costs; "
+                f"type 'resilience-bench run {proof.PROBE}' to see why"
+            )
+            raise UserError(message)
+        return costs[proof.PROBE]
 
     def _live(
         self,
@@ -253,11 +215,8 @@ class Prover:
         source, questions, policy = self._source(
             gate, name, signals, plants.get("latency", {}), plants.get("instructions", {})
         )
-        remembering = _Remembering(source)
-        verdicts = judged(questions, remembering, policy)
+        verdicts = judged(questions, source, policy)
         seconds = time.monotonic() - started
-        if not percent:
-            self._remember(gate, remembering)
         red: dict[str, tuple[str, ...]] = {
             signal: tuple(sorted(proof.failing(*_of_signal(questions, verdicts, signal))))
             for signal in signals
@@ -266,9 +225,8 @@ class Prover:
             each.outcome == "inconclusive" and not question.is_null
             for question, each in zip(questions, verdicts, strict=True)
         )
-        done = Build(
-            gate, tuple(signals), percent, tuple(chosen), red, undecided, round(seconds, 1)
-        )
+        planted = tuple(name for name in chosen if any(name in each for each in plants.values()))
+        done = Build(gate, tuple(signals), percent, planted, red, undecided, round(seconds, 1))
         self.builds.append(done)
         return done
 
@@ -280,9 +238,8 @@ class Prover:
         plants: Mapping[str, int],
         count_plants: Mapping[str, int],
     ) -> tuple[Source, list[Question], Policy]:
+        questions = self._questions(gate, signals)
         if gate == "check":
-            assert self.baseline is not None
-            questions = questions_of_baseline(self.baseline, signals, lambda _: True)
             return self._live(name, signals, plants, count_plants), questions, Policy()
         sessions = [
             self._session(plants if arm == "head" else {}, count_plants if arm == "head" else {})
@@ -294,8 +251,13 @@ class Prover:
         )
         # No deadline: what more workers would have found is what is asked.
         pair = Comparison(base, head, null, lambda _: None, tuple(signals), {}, float("inf"))
-        questions = questions_of_comparison(head.session.records, signals, TOLERANCES)
         return pair, questions, COMPARED
+
+    def _questions(self, gate: str, signals: Sequence[Signal]) -> list[Question]:
+        if gate == "check":
+            assert self.baseline is not None
+            return questions_of_baseline(self.baseline, signals, self.names.__contains__)
+        return questions_of_comparison(self._session({}, {}).records, signals, TOLERANCES)
 
     def _chosen(self, signals: Sequence[Signal], count: int) -> list[str]:
         """The same cases for every size, so that sizes can be compared."""
@@ -304,9 +266,32 @@ class Prover:
         costs = self.expected[signal]
         return proof.chosen_cases(self.cases, costs, least, DEAREST[signal], count)
 
-    def _remember(self, gate: str, told: _Remembering) -> None:
-        if told.latency:
-            self.pools.setdefault((gate, "latency"), []).append(told.latency)
+    def fill_pools(self) -> None:
+        """Collect what workers and processes of the healthy real builds told, to draw from."""
+        self.pools.clear()
+        by_seed: list[dict[Key, Numbers]] = [{} for _ in range(1 + EXTRA_PASSES)]
+        for name, build in self._healthy():
+            read = [results.read(path) for path in self._files(build.gate, name)]
+            if told := _screening(build.gate, read, self.names):
+                self.pools.setdefault((build.gate, "latency"), []).append(told)
+            for each in read:
+                _join_counts(by_seed, each, self.names)
+        for path in sorted(self.folder.glob("learn-*.json")):
+            _join_counts(by_seed, results.read(path), self.names)
+        if all(by_seed):
+            for gate in ("check", "compare"):
+                self.pools[gate, "instructions"] = list(by_seed)
+
+    def _healthy(self) -> Iterator[tuple[str, Build]]:
+        """The real builds in which nothing was planted, each with its name."""
+        for number, build in enumerate(self.builds, start=1):
+            if not build.planted_percent:
+                yield f"{build.gate}-{number}", build
+
+    def _files(self, gate: str, name: str) -> list[Path]:
+        """Where a build has recorded what it measured."""
+        names = [name] if gate == "check" else [f"{name}-{arm}" for arm in ARMS]
+        return [self.folder / f"{each}.json" for each in names]
 
     def drawn(
         self, gate: str, signal: Signal, percent: float, trials: int, count: int
@@ -315,28 +300,15 @@ class Prover:
         recorded = self.pools.get((gate, signal), [])
         if not recorded or trials == 0:
             return None
-        if gate == "check":
-            assert self.baseline is not None
-            questions = questions_of_baseline(self.baseline, [signal], lambda _: True)
-        else:
-            records = self._session({}, {}).records
-            questions = questions_of_comparison(records, [signal], TOLERANCES)
         known = {key for each in recorded for key in each}
         questions = [
-            each for each in questions if (each.case, each.quantity, each.is_null) in known
+            each
+            for each in self._questions(gate, [signal])
+            if (each.case, each.quantity, each.is_null) in known
         ]
-        pool: proof.Pool | proof.CountPool
-        if signal == "instructions":
-            pool = proof.CountPool(recorded, compares=gate == "compare")
-        else:
-            together: dict[Key, Any] = {}
-            for each in recorded:
-                join(together, each)
-            drifts = proof.drifts_of(recorded) if gate == "check" else [{}]
-            pool = proof.Pool(together, drifts)
         outcomes = proof.drawn_outcomes(
             questions,
-            pool,
+            _pool(gate, signal, recorded),
             Policy() if gate == "check" else COMPARED,
             percent=percent,
             cases=self._chosen([signal], count) or [""],
@@ -355,6 +327,35 @@ class Prover:
                 else:
                     outcomes.append(bool(red))
         return proof.rate(gate, signal, "real", percent, outcomes)
+
+
+def _screening(gate: str, read: Sequence[Result], names: Collection[str]) -> Evidence:
+    """The numbers of the first stage of a recorded build, of which these are the files."""
+    screen = Policy().screen if gate == "check" else COMPARED.screen
+    first = [[each for each in result.workers if each.index < screen] for result in read]
+    records = [each for each in read[0].cases if each.case.name in names]
+    if gate == "check":
+        return latency_evidence(records, first[0], names)
+    measured = [each for each in records if each.status == "measured"]
+    return paired_evidence(measured, [part for arm in first for part in ((), arm)])
+
+
+def _join_counts(
+    by_seed: Sequence[dict[Key, Numbers]], result: Result, names: Collection[str]
+) -> None:
+    """Put what the processes of a file counted behind what others of the same seed did."""
+    for record in result.instructions:
+        if record.hash_seed < len(by_seed):
+            join(by_seed[record.hash_seed], count_evidence([record], (), names))
+
+
+def _pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> proof.Pool | proof.CountPool:
+    if signal == "instructions":
+        return proof.CountPool(recorded, compares=gate == "compare")
+    together: dict[Key, Numbers] = {}
+    for each in recorded:
+        join(together, each)
+    return proof.Pool(together, proof.drifts_of(recorded) if gate == "check" else [{}])
 
 
 def _of_signal(

@@ -7,25 +7,23 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from resilience_bench._model import (
-    Baseline,
-    Budget,
-    CaseRecord,
-    Signal,
-    Verdict,
-)
+from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Verdict
 from resilience_bench.baseline import SIGNALS as JUDGED
-from resilience_bench.gate import FLAGS, Policy, Question, decide, decide_counts
+from resilience_bench.budgets import UNITS
+from resilience_bench.gate import (
+    FLAGS,
+    MORE_IS_BETTER,
+    Policy,
+    Question,
+    decide,
+    decide_counts,
+)
 from resilience_bench.scenario import matches
-from resilience_bench.sources import Source
+from resilience_bench.sources import COUNTED, Source
 
-BUDGETED: Final[Mapping[str, Signal]] = {
-    "overhead_ns": "latency",
-    "latency_ns": "latency",
-    "instructions": "instructions",
-    "allocated_bytes": "allocations",
-    "object_bytes": "allocations",
-}
+LOADED_SCREEN: Final = 5
+LOADED_CONFIRM: Final = (8, 20)
+"""Workers for cases under load; each of them has many callers, and takes long."""
 POSSIBLE: Final = frozenset({"measured", "failed", "broken", "interrupted"})
 """What a case may be that is there to be measured."""
 
@@ -50,30 +48,45 @@ def questions_of_budgets(
     return [
         Question(
             record.case.name,
-            BUDGETED[budget.quantity],
+            UNITS[budget.quantity],
             budget.quantity,
-            budget.limit,
+            high=None if budget.quantity == MORE_IS_BETTER else budget.limit,
+            low=budget.limit if budget.quantity == MORE_IS_BETTER else None,
             reason=f"budget {budget.cases}: {budget.reason}",
         )
         for record in records
         if record.status in POSSIBLE
         for budget in budgets
-        if matches(budget.cases, record.case) and BUDGETED[budget.quantity] in signals
+        if matches(budget.cases, record.case)
+        and UNITS[budget.quantity] in signals
+        and has_signal(record.case, UNITS[budget.quantity])
     ]
 
 
+def has_signal(case: Case, signal: str) -> bool:
+    """Whether a case has a signal at all: scaling under load, all others alone."""
+    return case.is_loaded is (signal == "scaling")
+
+
 def judged(questions: Sequence[Question], source: Source, policy: Policy) -> list[Verdict]:
-    """Have everything decided, latency first; what cannot be measured is said to be so."""
-    askable = [each for each in questions if _why_not(each, source) is None]
-    timed = [each for each in askable if each.signal == "latency"]
-    counted = [each for each in askable if each.signal != "latency"]
+    """Have everything decided; what cannot be measured is said to be so.
+
+    Counts come first: they take as long as they take, and latency gets what is left of the time.
+    """
+    under_load = replace(policy, screen=LOADED_SCREEN, confirm=LOADED_CONFIRM)
     verdicts: dict[int, Verdict] = {}
-    if timed:
-        verdicts.update(zip(map(id, timed), decide(timed, source.latencies, policy), strict=True))
-    if counted:
-        decided = decide_counts(counted, source.counts, policy)
-        verdicts.update(zip(map(id, counted), decided, strict=True))
-    return [_explained(each, verdicts.get(id(each)), source) for each in questions]
+    for signals, decider, draw, using in (
+        (COUNTED, decide_counts, source.counts, policy),
+        ({"scaling"}, decide, source.scalings, under_load),
+        ({"latency"}, decide, source.latencies, policy),
+    ):
+        kind = [each for each in questions if each.signal in signals]
+        askable = [each for each in kind if _why_not(each, source) is None]
+        answers = decider(askable, draw, using) if askable else []
+        decided = dict(zip(map(id, askable), answers, strict=True))
+        # Explained at once: what measuring the other kind finds out has no part in it.
+        verdicts |= {id(each): _explained(each, decided.get(id(each)), source) for each in kind}
+    return [verdicts[id(each)] for each in questions]
 
 
 def _why_not(question: Question, source: Source) -> str | None:
@@ -119,7 +132,7 @@ def questions_of_comparison(
         if record.status not in POSSIBLE:
             continue
         for quantity, signal in JUDGED.items():
-            if signal in signals:
+            if signal in signals and has_signal(record.case, signal):
                 most = 1 + tolerances[quantity]
                 asked.append(Question(name, signal, quantity, most, 1 / most, 1.0))
                 if signal != "allocations":
@@ -182,12 +195,12 @@ def headline_of(policy: Policy, verdicts: Sequence[Verdict]) -> str:
     """How sure the gate is, in a line."""
     decisions = len(verdicts)
     counted = "1 decision" if decisions == 1 else f"{decisions} decisions"
-    timed = sum(each.signal == "latency" for each in verdicts)
+    timed = sum(each.signal in {"latency", "scaling"} for each in verdicts)
     if not timed:
         return counted
     return (
-        f"{counted}, {timed} of them on latency: these make a build with nothing outside its range "
-        f"fail by chance in fewer than {policy.error_rate:g} of all builds"
+        f"{counted}, {timed} of them on latency or scaling: these make a build with nothing "
+        f"outside its range fail by chance in fewer than {policy.error_rate:g} of all builds"
     )
 
 

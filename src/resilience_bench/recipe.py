@@ -46,11 +46,14 @@ class Recipe:
     pins: dict[str, str]
     folders: tuple[Path, ...]
 
-    def key(self) -> str:
-        """16 hex digits over everything that decides the content."""
+    def key(self, *interpreter: str) -> str:
+        """16 hex digits over everything that decides the content.
+
+        Args:
+            interpreter: What tells the interpreter from others; ours if there is nothing.
+        """
         decides = [
-            sys.version,
-            os.path.realpath(sys.executable),
+            *(interpreter or (sys.version, os.path.realpath(sys.executable))),
             self.requirements,
             sorted(self.constraints.items()) if self.requirements else [],
             sorted(self.pins.items()),
@@ -88,6 +91,39 @@ def read(text: str, needed: Sequence[str], project: str, root: Path, scratch: Pa
     return _plan([*needed, *(each.name for each in wanted)], unmet, scratch, {name: source})
 
 
+def for_interpreter(needed: Sequence[str], scratch: Path) -> Recipe:
+    """What the selected cases need under another interpreter: the versions that are here.
+
+    Args:
+        needed: The distributions that the selected cases need.
+        scratch: An empty folder for what is installed here from a folder; see `local_copy`.
+    """
+    return _plan(needed, (), scratch)
+
+
+def parts(needed: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What pip has to resolve for each needed distribution that is installed here.
+
+    Returns:
+        By normalised name: the distribution at its version, or, for one that is installed from a
+        folder, what it depends on.
+    """
+    here = _installed()
+    found: dict[str, tuple[str, ...]] = {}
+    for name in sorted({canonicalize_name(each) for each in needed} & set(here)):
+        names = [name]
+        if _local_folder(name):
+            wanted = _applying(importlib.metadata.requires(name) or ())
+            names = [canonicalize_name(each.name) for each in wanted]
+        found[name] = tuple(f"{each}=={here[each]}" for each in names if each in here)
+    return found
+
+
+def local_copy(name: str, scratch: Path) -> Path:
+    """Where a recipe puts the sources of a distribution that is installed here from a folder."""
+    return scratch / f"local-{name}"
+
+
 def by_name(found: Iterable[tuple[str | None, str]]) -> dict[str, str]:
     """Versions by normalised name; of two with one name the first is what an import finds."""
     packages: dict[str, str] = {}
@@ -110,7 +146,7 @@ def _plan(
     # What is installed here from a folder is on no index in this state, so it goes along.
     for name in names:
         if local := _local_folder(name):
-            folders[name] = scratch / f"local-{name}"
+            folders[name] = local_copy(name, scratch)
             _copy(local, folders[name])
     return Recipe(
         requirements=tuple(map(str, requirements)),

@@ -10,8 +10,10 @@ from resilience_bench import __version__, results
 from resilience_bench._model import (
     AllocationRecord,
     CaseRecord,
+    DriftRecord,
     Environment,
     InstructionRecord,
+    LoadRecord,
     Result,
     WorkerRecord,
 )
@@ -40,6 +42,8 @@ class Recording:
     _workers: list[WorkerRecord] = field(default_factory=list)
     _instructions: list[InstructionRecord] = field(default_factory=list)
     _allocations: list[AllocationRecord] = field(default_factory=list)
+    _loads: list[LoadRecord] = field(default_factory=list)
+    _drifts: list[DriftRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Note what is known before anything is measured."""
@@ -71,19 +75,27 @@ class Recording:
             self._instructions.append(done.record)
         elif isinstance(done.record, AllocationRecord):
             self._allocations.append(done.record)
+        elif isinstance(done.record, LoadRecord):
+            self._loads.append(done.record)
+        elif isinstance(done.record, DriftRecord):
+            self._drifts.append(done.record)
         self.write(complete=False)
 
     def result(self, *, complete: bool) -> Result:
         """What there is."""
+        seeds = {each.hash_seed for each in self._workers}
+        seeds |= {each.hash_seed for each in self._loads}
         return replace(
             self._start,
             ended=now(),
             complete=complete,
-            seeds=tuple(sorted({worker.hash_seed for worker in self._workers})),
+            seeds=tuple(sorted(seeds)),
             cases=tuple(self.records.values()),
             workers=tuple(self._workers),
             instructions=tuple(self._instructions),
             allocations=tuple(self._allocations),
+            loads=tuple(self._loads),
+            drifts=tuple(self._drifts),
         )
 
     def write(self, *, complete: bool) -> Result:

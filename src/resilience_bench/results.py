@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import msgspec
 
-from resilience_bench._model import Counts, Result, Samples, Weight, WorkerRecord
+from resilience_bench._model import Result
 from resilience_bench.errors import UnreadableResultError, UnwritableOutputError
-from resilience_bench.jsonfile import Source, brief, shown
+from resilience_bench.jsonfile import Source, listed, shown
+from resilience_bench.sense import check_sense
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
-LARGEST: Final = 2**63 - 1
 MEASURE_AGAIN: Final = "type 'resilience-bench run' to measure again"
+WRITERS: Final = {"head.json": "compare", "run-1.json": "baseline learn", "learn-1.json": "prove"}
+"""Which command wrote a folder, by a file that it holds."""
 ANOTHER_OUTPUT: Final = "give the name of another file with --output"
 
 
-def ensure_writable(path: Path) -> None:
+def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
     """Find out, before anything is measured, whether a file can be written; make its folder.
+
+    Args:
+        path: Which file.
+        remedy: What to do if it cannot be written, for the error.
 
     Raises:
         UnwritableOutputError: If it cannot.
     """
-    with _explained(path):
+    with _explained(path, remedy):
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():
             # A rename would put a plain file in the place of /dev/null.
             kind = "a folder" if target.is_dir() else "a device or a pipe"
-            message = f"cannot write {shown(path)}: it is {kind}, not a file; {ANOTHER_OUTPUT}"
+            message = f"cannot write {shown(path)}: it is {kind}, not a file; {remedy}"
             raise UnwritableOutputError(message)
         probe = _beside(target)
         probe.write_bytes(b"\n")
@@ -64,12 +69,21 @@ def write_text(text: str, path: Path) -> None:
     Raises:
         UnwritableOutputError: If it cannot be written; what was there stays.
     """
-    with _explained(path):
+    write_bytes(text.encode("utf-8", errors="replace"), path)
+
+
+def write_bytes(content: bytes, path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
+    """Write a content as `write_text` does; for ``remedy`` see `ensure_writable`.
+
+    Raises:
+        UnwritableOutputError: If it cannot be written; what was there stays.
+    """
+    with _explained(path, remedy):
         target = path.resolve()
         temporary = _beside(target)
         try:
-            with temporary.open("w", encoding="utf-8", errors="replace") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
@@ -83,12 +97,12 @@ def _beside(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        message = f"cannot write {shown(path)}: {reason}; {ANOTHER_OUTPUT}"
+        message = f"cannot write {shown(path)}: {reason}; {remedy}"
         raise UnwritableOutputError(message) from error
 
 
@@ -100,98 +114,35 @@ def read(path: Path) -> Result:
             the text names the file and the key, what was found, what was expected, what to type.
     """
     source = _source(path)
+    _refuse_folder(source)
     stored = source.parsed(source.content())
+    _refuse_other_files(source, stored)
     source.check_schema(stored, SCHEMA)
     result = source.converted(stored, Result)
-    _check_sense(path, result)
+    check_sense(source, result)
     return result
+
+
+def _refuse_folder(source: Source) -> None:
+    if not source.path.is_dir():
+        return
+    held = sorted(each.name for each in source.path.glob("*.json"))
+    writer = next((name for last, name in WRITERS.items() if last in held), "")
+    found = f"found the folder of a '{writer}'" if writer else "found a folder"
+    files = listed([shown(source.path / name) for name in held], " or ")
+    remedy = f"name one of its files instead: {files}" if held else MEASURE_AGAIN
+    source.refuse("", f"expected {source.kind}, {found}", remedy)
+
+
+def _refuse_other_files(source: Source, stored: Mapping[str, object]) -> None:
+    path = shown(source.path)
+    if "ranges" in stored:
+        remedy = f"type 'resilience-bench check --baseline {path}' to hold measurements against it"
+        source.refuse("", f"expected {source.kind}, found a baseline", remedy)
+    if "rates" in stored:
+        remedy = f"type 'resilience-bench prove --from {path}' to draw builds from it"
+        source.refuse("", f"expected {source.kind}, found what 'prove' wrote", remedy)
 
 
 def _source(path: Path) -> Source:
     return Source(path, "a results file", UnreadableResultError, MEASURE_AGAIN)
-
-
-def _refuse(path: Path, key: str, complaint: str) -> NoReturn:
-    _source(path).refuse(key, complaint)
-
-
-def _check_sense(path: Path, result: Result) -> None:
-    controls: dict[str, str] = {}
-    for position, record in enumerate(result.cases):
-        if record.case.name in controls:
-            _refuse(
-                path, f"cases[{position}]", f"expected each case once, found {record.case.name}"
-            )
-        controls[record.case.name] = record.control
-    for position, worker in enumerate(result.workers):
-        _check_worker(path, f"workers[{position}]", worker, controls)
-    for position, counting in enumerate(result.instructions):
-        key = f"instructions[{position}]"
-        _check_names(path, key, counting.operations, controls)
-        for kind, counted in (("controls", counting.controls), ("operations", counting.operations)):
-            for name, counts in counted.items():
-                _check_counts(path, f"{key}.{kind}.{name}", counts)
-    for position, weighing in enumerate(result.allocations):
-        key = f"allocations[{position}]"
-        _check_names(path, key, weighing.operations, controls)
-        for name, weight in weighing.operations.items():
-            _check_weight(path, f"{key}.operations.{name}", weight)
-
-
-def _check_names(path: Path, key: str, names: Iterable[str], known: Container[str]) -> None:
-    for name in names:
-        if name not in known:
-            where = f"{key}.operations.{name}"
-            _refuse(path, where, "expected one of the names in cases, found another")
-
-
-def _check_counts(path: Path, key: str, counts: Counts) -> None:
-    for field in ("calls", "instructions"):
-        fewer, more = getattr(counts, field)
-        if not 0 <= fewer < more <= LARGEST:
-            expected = "expected two numbers from 0, the second the larger one"
-            _refuse(path, f"{key}.{field}", f"{expected}, found {fewer} and {more}")
-
-
-def _check_weight(path: Path, key: str, weight: Weight) -> None:
-    for field, value in dataclasses.asdict(weight).items():
-        if value < 0:
-            _refuse(path, f"{key}.{field}", f"expected 0 or more, found {value}")
-
-
-def _check_worker(path: Path, key: str, worker: WorkerRecord, controls: dict[str, str]) -> None:
-    if worker.clock_resolution_ns <= 0:
-        found = worker.clock_resolution_ns
-        _refuse(path, f"{key}.clock_resolution_ns", f"expected more than 0, found {found}")
-    _check_names(path, key, worker.operations, controls)
-    _check_samples(path, f"{key}.reference", worker.reference, least=1)
-    for name, samples in worker.controls.items():
-        _check_samples(path, f"{key}.controls.{name}", samples)
-        _check_beside(path, f"{key}.controls.{name}", samples, len(worker.reference.elapsed_ns))
-    for name, samples in worker.operations.items():
-        where = f"{key}.operations.{name}"
-        _check_samples(path, where, samples)
-        _check_beside(path, where, samples, len(worker.reference.elapsed_ns))
-        if controls[name] not in worker.controls:
-            _refuse(path, f"{key}.controls", f"expected {controls[name]!r}, the control of {name}")
-
-
-def _check_samples(path: Path, key: str, samples: Samples, *, least: int = 0) -> None:
-    if not 1 <= samples.calls <= LARGEST:
-        _refuse(path, f"{key}.calls", f"expected 1 or more, found {brief(samples.calls)}")
-    if not samples.elapsed_ns:
-        _refuse(path, f"{key}.elapsed_ns", "expected samples, found none")
-    for position, elapsed in enumerate(samples.elapsed_ns):
-        if not least <= elapsed <= LARGEST:
-            complaint = f"expected {least} or more nanoseconds, found {brief(elapsed)}"
-            _refuse(path, f"{key}.elapsed_ns[{position}]", complaint)
-
-
-def _check_beside(path: Path, key: str, samples: Samples, references: int) -> None:
-    if samples.beside and len(samples.beside) != len(samples.elapsed_ns):
-        found = f"found {len(samples.beside)} for {len(samples.elapsed_ns)} samples"
-        _refuse(path, f"{key}.beside", f"expected as many numbers as there are samples, {found}")
-    for position, beside in enumerate(samples.beside):
-        if not 0 <= beside < references:
-            expected = f"expected a sample of the reference, from 0 to {references - 1}"
-            _refuse(path, f"{key}.beside[{position}]", f"{expected}, found {brief(beside)}")

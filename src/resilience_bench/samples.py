@@ -81,11 +81,9 @@ def _kept(samples: Samples, mask: Iterable[bool]) -> Samples:
 def locations_ns(samples: Sequence[Samples]) -> list[float]:
     """The 10 % quantile of ns per call of each of many sets of samples; NaN for an empty one."""
     found = [math.nan] * len(samples)
-    by_count: dict[int, list[int]] = {}
-    for index, each in enumerate(samples):
-        by_count.setdefault(len(each.elapsed_ns), []).append(index)
-    by_count.pop(0, None)
-    for count, indices in by_count.items():
+    tables = by_count([each.elapsed_ns for each in samples])
+    tables.pop(0, None)
+    for count, indices in tables.items():
         step = max(1, CHUNK // count)
         for start in range(0, len(indices), step):
             chunk = indices[start : start + step]
@@ -93,4 +91,12 @@ def locations_ns(samples: Sequence[Samples]) -> list[float]:
             low = np.quantile(elapsed, LOCATION_QUANTILE, axis=1)
             for index, value in zip(chunk, low.tolist(), strict=True):
                 found[index] = value / samples[index].calls
+    return found
+
+
+def by_count(rows: Sequence[Sequence[float]]) -> dict[int, list[int]]:
+    """The indices of the rows by their number of values, so that equal ones form a table."""
+    found: dict[int, list[int]] = {}
+    for index, row in enumerate(rows):
+        found.setdefault(len(row), []).append(index)
     return found

@@ -13,12 +13,13 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from resilience_bench._model import Case, CaseInfo
+from resilience_bench.loads import IO, MIXED, NOOP, PAYLOADS, PROCESSES, TASKS, THREADS
 
 RETURNS: Final = "returns"
 """An outcome of the payload: it returns `RESULT`."""
@@ -63,12 +64,26 @@ class Counted:
     """An operation together with a counter that each call of it must raise by ``step``.
 
     A scenario may return this in place of the bare operation: the check before timing then
-    refuses a metric that does not count and a breaker that does not notice a failure.
+    refuses a metric that does not count and a breaker that does not notice a failure. Under a load
+    the tool counts what got lost; not where that is the deal (``is_lossy``, e.g. datagrams).
     """
 
     operation: Callable[[], Any]
     count: Callable[[], float]
     step: float = 1
+    is_lossy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """An operation of two parts: ``prepare`` opens a breaker and lets its time pass.
+
+    Alone, one after the other is the operation. Under a load one caller prepares, then all callers
+    make one call at once, and the tool counts how many of them reach the payload.
+    """
+
+    prepare: Callable[[], object]
+    operation: Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,9 @@ class Scenario:
     raises: type[BaseException] | str | None
     arguments: tuple[tuple[object, ...], Mapping[str, object]] | None
     parameters: Mapping[str, Sequence[object]]
+    probes: bool = False
+    across_processes: bool = False
+    in_profile: tuple[str, ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Build the operation, as the undecorated function would."""
@@ -104,6 +122,24 @@ class Scenario:
         """The first line of the docstring."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """The kinds of load that make sense; none where several callers would mix a script up."""
+        if self.probes:
+            return () if self.is_async else (THREADS,)
+        if len(set(self.outcomes)) > 1:
+            return ()
+        if self.is_async:
+            return (TASKS,)
+        return (THREADS, MIXED, *([PROCESSES] if self.across_processes else []))
+
+    @property
+    def payloads(self) -> tuple[str, ...]:
+        """The payloads that make sense: work only where the payload runs."""
+        if self.probes:
+            return (IO,)
+        return PAYLOADS if self.payload_calls else (NOOP,)
+
     def bind(self, path: str) -> Iterator[BoundCase]:
         """Every case of this scenario, with its library and the values of its parameters."""
         for library in self.libraries or (None,):
@@ -117,7 +153,15 @@ class Scenario:
                     parameters=tuple((key, str(value)) for key, value in chosen.items()),
                 )
                 needs = library.distributions if library else ()
-                info = CaseInfo(case, path, self.description, needs)
+                info = CaseInfo(
+                    case,
+                    path,
+                    self.description,
+                    needs,
+                    loads=self.loads,
+                    payloads=self.payloads,
+                    in_profile=self.in_profile,
+                )
                 yield BoundCase(info, self, library, chosen)
 
 
@@ -135,6 +179,16 @@ class BoundCase:
         """The full name of the case."""
         return self.info.case.name
 
+    @property
+    def is_probed_at_once(self) -> bool:
+        """Whether all callers are to make one call at once after a breaker was prepared."""
+        return self.scenario.probes and self.info.case.is_loaded
+
+    def under(self, load: str, payload: str) -> BoundCase:
+        """The same case under another load, around another payload."""
+        info = replace(self.info, case=self.info.case.under(load, payload))
+        return replace(self, info=info)
+
 
 def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in one place
     function: Callable[..., Any] | None = None,
@@ -146,6 +200,9 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
     raises: type[BaseException] | str | None = None,
     arguments: tuple[Sequence[object], Mapping[str, object]] | None = None,
     parameters: Mapping[str, Sequence[object]] | None = None,
+    probes: bool = False,
+    across_processes: bool = False,
+    in_profile: Sequence[str] = (),
 ) -> Any:
     """Register a function that builds an operation as a scenario.
 
@@ -163,6 +220,9 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         raises: What the operation must raise instead: an exception type or `REJECTION`.
         arguments: Positional and keyword arguments that the payload is to be called with.
         parameters: Names mapped to values; one case for every combination.
+        probes: Whether the function returns a `Probed`.
+        across_processes: Whether processes that were forked off share what the operation changes.
+        in_profile: The kinds of load, or single loads, of ``--profile concurrency``.
 
     Raises:
         TypeError: If the definition contradicts itself; the text names the scenario and the rule.
@@ -180,6 +240,9 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
             raises=raises,
             arguments=(tuple(arguments[0]), dict(arguments[1])) if arguments else None,
             parameters=dict(parameters or {}),
+            probes=probes,
+            across_processes=across_processes,
+            in_profile=tuple(in_profile),
         )
         _refuse_contradictions(registered)
         return registered

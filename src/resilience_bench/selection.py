@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench._model import CaseInfo
-from resilience_bench.errors import NoScenariosError, UnknownSelectorError
+from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
 from resilience_bench.launcher import Launcher
+from resilience_bench.load_selection import (
+    gated_cases,
+    looks_loaded,
+    mentions_load,
+    no_such_load,
+    profile_cases,
+    under_loads,
+)
+from resilience_bench.loads import NOOP, SINGLE
 from resilience_bench.scenario import matches, scenario_files
-from resilience_bench.session import discover
+from resilience_bench.session import Listing, discover
 
 SUITE: Final = "benchmarks"
 """The folder that is measured when no path is given."""
@@ -33,14 +42,24 @@ class Selection:
     problems: tuple[str, ...]
 
 
-def select(launcher: Launcher, selectors: Sequence[str]) -> Selection:
+def select(
+    launcher: Launcher,
+    selectors: Sequence[str],
+    *,
+    loaded: bool = False,
+    gated: bool = False,
+) -> Selection:
     """Find the cases that the selectors mean.
 
     Args:
         launcher: Starts the worker that imports the scenario files.
         selectors: Patterns over case names, and paths of scenario files or folders.
+        loaded: Whether the cases are taken under the loads of the concurrency profile; otherwise
+            only where a pattern names a load or a payload.
+        gated: Whether the cases under load that gates look at come along when there is no pattern.
 
     Raises:
+        UnknownLoadError: If a pattern names a load that there is not.
         UnknownSelectorError: If a pattern matches nothing, or a path does not exist.
         NoScenariosError: If there is nothing to select from.
     """
@@ -54,18 +73,39 @@ def select(launcher: Launcher, selectors: Sequence[str]) -> Selection:
         )
         raise NoScenariosError(message)
     listing = discover(launcher, files, IMPORT_LIMIT_S)
-    infos = listing.cases
-    for pattern in patterns:
-        if not any(matches(pattern, info.case) for info in infos):
-            raise UnknownSelectorError(pattern, _close_names(pattern, infos), listing.problems)
-    chosen = tuple(
-        info
-        for info in infos
-        if not patterns or any(matches(pattern, info.case) for pattern in patterns)
-    )
+    chosen = tuple(_chosen(patterns, listing, loaded=loaded))
+    if loaded and listing.cases and not chosen:
+        raise UnknownLoadError(no_such_load("*", listing.cases))
+    if gated and not patterns:
+        chosen += tuple(gated_cases(listing.cases))
     if not chosen:
         raise NoScenariosError(_nothing_to_do(files, listing.problems))
     return Selection(chosen, listing.problems)
+
+
+def _chosen(patterns: Sequence[str], listing: Listing, *, loaded: bool) -> list[CaseInfo]:
+    infos = listing.cases
+    if not patterns:
+        return profile_cases(infos) if loaded else list(infos)
+    found: dict[str, CaseInfo] = {}
+    for pattern in patterns:
+        some = _matching(pattern, infos, loaded=loaded)
+        if not some:
+            if (loaded or looks_loaded(pattern)) and (hint := no_such_load(pattern, infos)):
+                message = f"no case matches {pattern!r}; {hint}"
+                raise UnknownLoadError(message)
+            raise UnknownSelectorError(pattern, _close_names(pattern, infos), listing.problems)
+        found.update((info.case.name, info) for info in some)
+    # In the order of their definition, whatever the order of the patterns.
+    order = {info.case.under(SINGLE, NOOP).name: number for number, info in enumerate(infos)}
+    return sorted(found.values(), key=lambda info: order[info.case.under(SINGLE, NOOP).name])
+
+
+def _matching(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
+    if mentions_load(pattern):
+        return under_loads(pattern, infos)
+    some = [info for info in infos if matches(pattern, info.case)]
+    return profile_cases(some) if loaded else some
 
 
 def baselines_folder() -> Path:
@@ -94,7 +134,10 @@ def suite_folder() -> Path:
 
 def _is_path(selector: str) -> bool:
     looks_like_one = selector.endswith(".py") or os.sep in selector
-    exists = Path(selector).exists() if "\0" not in selector else False
+    try:
+        exists = Path(selector).exists() if "\0" not in selector else False
+    except OSError:  # longer than a file's name may be
+        exists = False
     if looks_like_one and not exists:
         message = (
             f"no such file or folder: {selector}; expected a scenario file, a folder of them, or "

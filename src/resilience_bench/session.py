@@ -14,13 +14,16 @@ from resilience_bench._model import (
     AllocationRecord,
     CaseInfo,
     CaseRecord,
+    DriftRecord,
     InstructionRecord,
+    LoadRecord,
     Samples,
     Signal,
     WorkerRecord,
 )
 from resilience_bench._model import Status as CaseStatus
 from resilience_bench.launcher import Launcher, WorkerFailedError
+from resilience_bench.loads import NOOP, SINGLE
 from resilience_bench.worker.protocol import Declared, Done, Message, Plan, Problem, Sampled, Status
 
 
@@ -45,6 +48,7 @@ PROFILES: Final = {
     for profile in (
         Profile("quick", workers=14, samples=16),
         Profile("standard", workers=40, samples=24, case_ns=20_000_000, time_limit_s=60.0),
+        Profile("concurrency", workers=14, samples=16),
         Profile("thorough", workers=100, samples=40, case_ns=40_000_000, time_limit_s=120.0),
     )
 }
@@ -70,7 +74,7 @@ class Listing:
 class BlockDone:
     """One block of one worker is finished: what was measured and what became of its cases."""
 
-    record: WorkerRecord | InstructionRecord | AllocationRecord | None
+    record: WorkerRecord | InstructionRecord | AllocationRecord | LoadRecord | DriftRecord | None
     cases: tuple[CaseInfo, ...]
     index: int
     signal: Signal = "latency"
@@ -117,6 +121,7 @@ class Session:
     profile: Profile
     plants: Mapping[str, int] = field(default_factory=dict)
     count_plants: Mapping[str, int] = field(default_factory=dict)
+    signal: Signal = "latency"
     records: dict[str, CaseRecord] = field(init=False)
     _slow: set[str] = field(default_factory=set)
     _visits: collections.Counter[str] = field(default_factory=collections.Counter)
@@ -170,7 +175,7 @@ class Session:
         due = [info for info in block if self._is_due(info)]
         left_out = tuple(info for info in block if info not in due)
         if left_out:
-            yield BlockDone(None, left_out, index)
+            yield BlockDone(None, left_out, index, self.signal)
         if not due:
             return
         try:
@@ -179,7 +184,7 @@ class Session:
             for part in self._without_culprit(due, error):
                 yield from self._measure(index, number, part, profile)
         else:
-            yield BlockDone(worker, tuple(due), index)
+            yield BlockDone(worker, tuple(due), index, self.signal)
 
     def _without_culprit(
         self, block: list[CaseInfo], error: WorkerFailedError
@@ -193,7 +198,9 @@ class Session:
         if len(block) == 1:
             culprits = block
         for info in culprits:
-            self._set(info.case.name, "failed", f"its worker {error}", "")
+            self._set(
+                info.case.name, "hung" if error.is_hung else "failed", f"its worker {error}", ""
+            )
         middle = len(block) // 2
         return [block] if culprits else [block[:middle], block[middle:]]
 
@@ -204,7 +211,7 @@ class Session:
 
     def _with_retry(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> WorkerRecord:
+    ) -> WorkerRecord | LoadRecord:
         try:
             return self._one_worker(index, number, block, profile)
         except WorkerFailedError:
@@ -212,7 +219,7 @@ class Session:
 
     def _one_worker(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> WorkerRecord:
+    ) -> WorkerRecord | LoadRecord:
         plan = Plan(
             action="measure",
             paths=tuple(dict.fromkeys(info.path for info in block)),
@@ -243,9 +250,18 @@ class Session:
 
     def _set(self, name: str, status: CaseStatus, reason: str, control: str) -> None:
         before = self.records[name]
-        self.records[name] = CaseRecord(
-            before.case, status, reason, control or before.control, before.description
+        self.records[name] = replace(
+            before, status=status, reason=reason, control=control or before.control
         )
+
+
+def under_load(block: Sequence[CaseInfo]) -> tuple[tuple[str, str, str, str], ...]:
+    """Those of the cases that are under a load, as a `Plan` has them."""
+    return tuple(
+        (case.name, case.under(SINGLE, NOOP).name, case.load, case.payload)
+        for case in (info.case for info in block)
+        if case.is_loaded
+    )
 
 
 def planted(plants: Mapping[str, int], block: Sequence[CaseInfo]) -> tuple[tuple[str, int], ...]:
@@ -270,7 +286,9 @@ class _Inspection(Session):
     ) -> WorkerRecord:
         paths = tuple(dict.fromkeys(info.path for info in block))
         names = tuple(info.case.name for info in block)
-        plan = Plan("inspect", paths, names, time_limit_s=profile.time_limit_s)
+        plan = Plan(
+            "inspect", paths, names, time_limit_s=profile.time_limit_s, under=under_load(block)
+        )
         self._note(self.launcher.run(plan, hash_seed=index))
         nothing = Samples(1, ())
         return WorkerRecord(index, number, index, now(), now(), 0.0, nothing)
@@ -300,4 +318,5 @@ def _record(messages: Sequence[Message], index: int, block: int, started: str) -
         reference=by_kind["reference"]["reference"],
         controls=by_kind["control"],
         operations=by_kind["operation"],
+        gil_enabled=done.gil_enabled,
     )

@@ -5,6 +5,7 @@ Neither is disturbed by what else the machine does, so their processes may run s
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import itertools
 import os
@@ -25,10 +26,10 @@ from resilience_bench.launcher import Launcher, WorkerFailedError
 from resilience_bench.session import BlockDone, Session, now, planted
 from resilience_bench.worker.protocol import Counted, Message, Plan, Status, Weighed
 
-SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations")
+SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", "scaling")
 FEWEST: Final = 12
 """With fewer cases in each, a second process would spend more on importing than it saves."""
-SLOW_WEIGHT: Final = 40
+SLOW_WEIGHT: Final = 20
 """A slow case takes as long under valgrind as so many others."""
 LIMIT_S: Final = 900.0
 """How long a process may count; one case has a limit of its own in the worker."""
@@ -38,10 +39,21 @@ _ACTIONS: Final[Mapping[str, Literal["count", "weigh"]]] = {
 }
 
 
-def not_available() -> dict[str, str]:
-    """The signals that cannot be measured here, and why."""
-    reason = callgrind.why_not_available()
-    return {"instructions": reason} if reason else {}
+def measurable(
+    wanted: Collection[str] | None = None,
+) -> tuple[tuple[Signal, ...], dict[str, str]]:
+    """Which of the wanted signals can be measured here, and which cannot.
+
+    Args:
+        wanted: The signals that were asked for; None for all.
+
+    Returns:
+        Those that can, in the order of `SIGNALS`; the others with the reason.
+    """
+    asked = [each for each in SIGNALS if wanted is None or each in wanted]
+    reason = callgrind.why_not_available() if "instructions" in asked else ""
+    lacking = {"instructions": reason} if reason else {}
+    return tuple(each for each in asked if each not in lacking), lacking
 
 
 def measured(session: Session, signals: Sequence[Signal]) -> Iterator[BlockDone]:
@@ -52,7 +64,7 @@ def measured(session: Session, signals: Sequence[Signal]) -> Iterator[BlockDone]
     """
     if "latency" in signals:
         yield from session.run()
-    if others := [each for each in signals if each != "latency"]:
+    if others := [each for each in signals if each in _ACTIONS]:
         yield from passes_of(session).run(others)
 
 
@@ -60,10 +72,14 @@ def passes_of(session: Session) -> Passes:
     """The passes over the cases of a session.
 
     If no worker has measured the cases yet, one does so first: it finds out which of them do what
-    they say, and which are slow, in a hundredth of the time that this takes under valgrind.
+    they say, and which are slow, in a hundredth of the time that this takes under valgrind. What it
+    measures is not kept, and does not count among the workers that a slow case may have.
     """
-    if any(record.status == "interrupted" for record in session.records.values()):
-        for _ in session.visit(0):
+    records = [session.records[info.case.name] for info in session.cases]
+    if any(record.status == "interrupted" for record in records):
+        trial = replace(session, _visits=collections.Counter())
+        trial.records = session.records
+        for _ in trial.visit(0):
             pass
     return Passes(
         session.launcher, session.cases, session.records, lambda: session.slow, session.count_plants

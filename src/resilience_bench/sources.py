@@ -10,11 +10,14 @@ from resilience_bench._model import (
     AllocationRecord,
     CaseRecord,
     InstructionRecord,
+    LoadRecord,
     Result,
     Signal,
     WorkerRecord,
 )
-from resilience_bench.gate import Evidence, Key, Numbers
+from resilience_bench.gate import Evidence, Key, Numbers, join
+from resilience_bench.load_session import LoadSession
+from resilience_bench.load_statistics import load_numbers
 from resilience_bench.recording import Recording
 from resilience_bench.session import BlockDone, Session
 from resilience_bench.signals import passes_of
@@ -51,6 +54,10 @@ class Source(Protocol):
         """The numbers of fresh processes that count and weigh."""
         ...
 
+    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+        """The numbers of fresh workers under load."""
+        ...
+
 
 @dataclass(slots=True)
 class Stored:
@@ -82,6 +89,14 @@ class Stored:
         self._told.add("latencies")
         return latency_evidence(self.result.cases, self.result.workers, cases)
 
+    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `Source`; the number of workers is what it is."""
+        del workers
+        if "scalings" in self._told:
+            return {}
+        self._told.add("scalings")
+        return load_evidence(self.result.cases, self.result.loads, cases)
+
     def counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """See `Source`; the number of processes is what it is."""
         del processes
@@ -96,6 +111,7 @@ class Live:
     """Has the cases of a session measured, as often as the gate asks.
 
     ``first_pass`` numbers the first pass of counting: its hash seed and its memory layout.
+    ``loaded`` has those of the cases that are under a load.
     """
 
     session: Session
@@ -104,6 +120,8 @@ class Live:
     signals: tuple[Signal, ...]
     not_available: Mapping[str, str]
     first_pass: int = 0
+    loaded: LoadSession | None = None
+    _loads: int = 0
     _workers: list[WorkerRecord] = field(default_factory=list)
     _next: int = 0
     _passes: int = 0
@@ -137,6 +155,19 @@ class Live:
         self._passes += processes
         return collected
 
+    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `Source`."""
+        if self.loaded is None:
+            return {}
+        records: list[LoadRecord] = []
+        for index in range(self._loads, self._loads + workers):
+            for done in self.loaded.visit(index, cases):
+                self._note(done)
+                if isinstance(done.record, LoadRecord):
+                    records.append(done.record)
+        self._loads += workers
+        return load_evidence(self.loaded.records.values(), records, cases)
+
     def _noted(self, blocks: Iterable[BlockDone]) -> Iterable[BlockDone]:
         for done in blocks:
             self._note(done)
@@ -168,6 +199,18 @@ def latency_evidence(
     }
 
 
+def load_evidence(
+    records: Iterable[CaseRecord], loads: Iterable[LoadRecord], cases: Collection[str]
+) -> dict[Key, Numbers]:
+    """The numbers of these workers under load, by case and quantity."""
+    wanted = [each for each in records if each.case.name in cases and each.status == "measured"]
+    return {
+        (name, quantity, False): Numbers(tuple(values))
+        for name, quantities in load_numbers(loads, wanted).items()
+        for quantity, values in quantities.items()
+    }
+
+
 def count_evidence(
     instructions: Sequence[InstructionRecord],
     allocations: Sequence[AllocationRecord],
@@ -194,10 +237,3 @@ def records_evidence(done: Sequence[BlockDone], cases: Collection[str]) -> dict[
         [each.record for each in done if isinstance(each.record, AllocationRecord)],
         cases,
     )
-
-
-def join(collected: dict[Key, Numbers], fresh: Evidence) -> None:
-    """Put fresh numbers behind those that were collected before."""
-    for key, each in fresh.items():
-        before = collected.get(key, Numbers())
-        collected[key] = Numbers(before.heads + each.heads, before.bases + each.bases)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
-from scipy.special import ndtr, stdtrit
+from dataclasses import dataclass, replace
+from typing import Final
 
 from resilience_bench._model import (
     Case,
@@ -21,17 +17,11 @@ from resilience_bench._model import (
     Samples,
     WorkerRecord,
 )
+from resilience_bench.bootstrap import estimated, few_workers
 from resilience_bench.inference import FEWEST
-from resilience_bench.samples import CHUNK, at_best_speed, locations_ns
+from resilience_bench.load_statistics import measure_loads
+from resilience_bench.samples import at_best_speed, locations_ns
 
-Values = np.ndarray[Any, np.dtype[np.float64]]
-
-TRIMMED: Final = 1 / 3
-"""The part of the workers' numbers that the centre leaves out at either end."""
-CONFIDENCE: Final = 0.95
-RESAMPLES: Final = 2000
-SEED: Final = 20150823
-"""Fixed, so that the same file always shows the same interval."""
 WEIGHTS: Final = {
     "allocated_blocks": "kept_blocks",
     "allocated_bytes": "kept_bytes",
@@ -40,7 +30,6 @@ WEIGHTS: Final = {
     "peak_bytes": "peak_bytes",
 }
 """The quantities of the allocations, and the fields of `Weight` that they come from."""
-FEWEST_WORKERS: Final = 5
 FEWEST_SAMPLES: Final = 5
 """With fewer in each worker, the 10 % quantile is all but the lowest."""
 WIDE: Final = 0.05
@@ -71,6 +60,8 @@ def measure(result: Result) -> list[Measurement]:
     over them, from the smallest to the largest. ``instructions`` is per call, and
     ``overhead_instructions`` is operation - control; for the others see `Weight`.
 
+    For what was measured under load see `measure_loads`.
+
     Args:
         result: A results file.
 
@@ -81,15 +72,32 @@ def measure(result: Result) -> list[Measurement]:
     """
     measured = list(_measured(result))
     numbers = [_numbers(record, workers) for record, workers in measured]
-    quantities = iter(_quantities([row for each in numbers for row in each.values()]))
+    quantities = iter(estimated([row for each in numbers for row in each.values()]))
+    loaded = measure_loads(result)
     return [
-        _measurement(
-            record.case,
-            workers,
-            {name: next(quantities) for name in named} | _few(record, result),
+        _with_load(
+            _measurement(
+                record.case,
+                workers,
+                {name: next(quantities) for name in named} | _few(record, result),
+            ),
+            loaded.get(record.case.name),
         )
         for (record, workers), named in zip(measured, numbers, strict=True)
     ]
+
+
+def _with_load(alone: Measurement, loaded: Measurement | None) -> Measurement:
+    """What was measured of a case without a load, and under its load."""
+    if loaded is None:
+        return alone
+    return replace(
+        loaded,
+        quantities=alone.quantities | loaded.quantities,
+        workers=max(alone.workers, loaded.workers),
+        samples=alone.samples + loaded.samples,
+        warnings=tuple(dict.fromkeys((*alone.warnings, *loaded.warnings))),
+    )
 
 
 def _few(record: CaseRecord, result: Result) -> dict[str, Quantity]:
@@ -115,10 +123,11 @@ def _few(record: CaseRecord, result: Result) -> dict[str, Quantity]:
 def _measured(result: Result) -> Iterator[tuple[CaseRecord, list[_Located]]]:
     steady = _by_case(at_best_speed(result.workers))
     everything = _by_case(result.workers)
+    under_load = {name for each in result.loads for name in each.operations}
     for record in result.cases:
         workers = everything.get(record.case.name, [])
         kept = steady.get(record.case.name, [])
-        told = workers or _few(record, result)
+        told = workers or record.case.name in under_load or _few(record, result)
         if told and record.status != "broken":
             yield record, _enough(kept, workers)
 
@@ -209,89 +218,6 @@ def _numbers(record: CaseRecord, workers: Sequence[_Located]) -> dict[str, list[
     return {key: each for key, each in finite.items() if each}
 
 
-def _quantities(rows: Sequence[Sequence[float]]) -> list[Quantity]:
-    """Value and interval of each row; rows may have different numbers of workers."""
-    found: dict[int, Quantity] = {}
-    by_count: dict[int, list[int]] = {}
-    for index, row in enumerate(rows):
-        by_count.setdefault(len(row), []).append(index)
-    for indices in by_count.values():
-        values = np.array([rows[index] for index in indices])
-        numbers = np.stack([centre(values), *intervals(values)], axis=1).tolist()
-        found.update(zip(indices, (Quantity(*each) for each in numbers), strict=True))
-    return [found[index] for index in range(len(rows))]
-
-
-def centre(values: Values) -> Values:
-    """The central estimate over workers.
-
-    Args:
-        values: The workers' numbers, workers along the last axis.
-
-    Returns:
-        The same without the last axis.
-    """
-    return np.asarray(np.sort(values, axis=-1) @ _centre_weights(values.shape[-1]))
-
-
-def _centre_weights(workers: int) -> Values:
-    """The one place that says what the centre is: the weights of the sorted numbers.
-
-    It is a trimmed mean, the mean of the middle third: nearly as steady as the mean when nothing is
-    wrong, and untouched by a third of the workers having met a neighbour or a bad memory layout.
-    Each number takes up a length of one on a line; what lies in the middle third counts. Because
-    such an estimate is linear in the sorted numbers, so is every bootstrap replicate of it.
-    """
-    ends = np.arange(workers + 1)
-    within = np.clip(ends, TRIMMED * workers, (1 - TRIMMED) * workers)
-    return np.asarray(np.diff(within) / (within[-1] - within[0]))
-
-
-def intervals(values: Values) -> tuple[Values, Values]:
-    """95 % bootstrap intervals of the centre, over workers.
-
-    The percentile bootstrap, expanded for few workers: instead of the quantiles a/2 and 1 - a/2 of
-    the replicates it takes Phi(-sqrt(n / (n - 1)) t) and its complement, where t is the 1 - a/2
-    quantile of Student's distribution with n - 1 degrees of freedom. Source: T. Hesterberg, "What
-    Teachers Should Know About the Bootstrap", The American Statistician 69 (2015), 371-386,
-    https://arxiv.org/abs/1411.5279.
-
-    Args:
-        values: The workers' numbers, one row a quantity, workers along the last axis.
-
-    Returns:
-        Lower and upper ends, one a row; both the centre itself when there is one worker.
-    """
-    value = centre(values)
-    workers = values.shape[1]
-    if workers == 1:
-        return value, value
-    t = stdtrit(workers - 1, (1 + CONFIDENCE) / 2)
-    tail = ndtr(-math.sqrt(workers / (workers - 1)) * t)
-    first = int(tail * (RESAMPLES - 1))
-    ends = np.empty((len(values), 2))
-    step = max(1, CHUNK // RESAMPLES)
-    for start in range(0, len(values), step):
-        ordered = np.sort(values[start : start + step], axis=1)
-        replicates = ordered @ _replicate_weights(workers)
-        # Not np.quantile: the next replicate outwards is as good, and found in half the time.
-        replicates.partition((first, RESAMPLES - 1 - first), axis=1)
-        ends[start : start + step] = replicates[:, (first, RESAMPLES - 1 - first)]
-    # Equal numbers may differ from their own centre in the last bit.
-    return np.minimum(ends[:, 0], value), np.maximum(ends[:, 1], value)
-
-
-@functools.cache
-def _replicate_weights(workers: int) -> Values:
-    """Shape (workers, RESAMPLES): what each sorted number weighs in each bootstrap replicate."""
-    drawn = np.random.default_rng(SEED).integers(workers, size=(RESAMPLES, workers))
-    drawn.sort(axis=1)
-    weights = np.zeros((workers, RESAMPLES))
-    replicate = np.broadcast_to(np.arange(RESAMPLES)[:, np.newaxis], drawn.shape)
-    np.add.at(weights, (drawn, replicate), _centre_weights(workers))
-    return weights
-
-
 def _measurement(
     case: Case, workers: Sequence[_Located], quantities: dict[str, Quantity]
 ) -> Measurement:
@@ -307,9 +233,7 @@ def _measurement(
 
 
 def _warnings_of_workers(workers: int, quantities: Mapping[str, Quantity]) -> Iterator[str]:
-    if workers < FEWEST_WORKERS:
-        counted = f"{workers} worker{'s' if workers > 1 else ''}"
-        yield f"only {counted}; need at least {FEWEST_WORKERS} for a 95 % interval"
+    yield from few_workers(workers)
     wide = [
         name.removesuffix("_ns")
         for name in ("latency_ns", "ratio")

@@ -8,12 +8,10 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import venv
 from collections.abc import Callable, Iterator, Sequence
@@ -24,10 +22,9 @@ from typing import Any, Final
 from resilience_bench import recipe
 from resilience_bench._model import Environment
 from resilience_bench.errors import VariantError
+from resilience_bench.installing import answer, does_not_run, must_be_silent, pinned, pip
 from resilience_bench.recipe import Recipe
 
-SHOWN_LINES: Final = 3
-SHOWN_CHARACTERS: Final = 200
 # Without the current directory, which is not part of what the interpreter has installed.
 WHAT_IS_INSTALLED: Final = """import sys; sys.path = [each for each in sys.path if each]
 import importlib.metadata, json
@@ -38,6 +35,9 @@ WHICH_ENVIRONMENT: Final = """import sys; sys.path = [each for each in sys.path 
 import dataclasses, json
 from resilience_bench.environment import current_environment
 print(json.dumps(dataclasses.asdict(current_environment())))"""
+
+Note = Callable[[str], None]
+"""Is told when an environment has to be made, which takes a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def make(
     *,
     project: str = "stack",
     root: Path | None = None,
-    note: Callable[[str], None] = ignore,
+    note: Note = ignore,
 ) -> Variant:
     """Find or make the environment of a variant.
 
@@ -83,17 +83,35 @@ def make(
         project: The folder of the distribution that ``.`` and ``git:`` install, relative to the
             top of the git work tree, or to ``root`` outside git.
         root: Where the checkout is; the current directory when left out.
-        note: Is told when an environment has to be made, which takes a while.
+        note: See `Note`.
 
     Raises:
         VariantError: If the text is none of the forms, or the environment cannot be made.
     """
     if text != "." and not text.startswith(("git:", "pip:")):
         return _given(text)
+    with scratch_folder(text) as scratch:
+        due = recipe.read(text, needed, project, root or Path.cwd(), scratch)
+
+        def build(home: Path) -> dict[str, Any]:
+            venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
+            _install(text, due, home / "bin" / "python")
+            return {"packages": installed(text, home / "bin" / "python").packages}
+
+        home, told, made = cached(text, due.key(), build, note)
+    return Variant(text, home, home / "bin" / "python", made, told["packages"])
+
+
+@contextlib.contextmanager
+def scratch_folder(text: str) -> Iterator[Path]:
+    """An empty folder for as long as an environment is made, which is explained if it cannot be.
+
+    Raises:
+        VariantError: If files cannot be written, or programs not started.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
-            due = recipe.read(text, needed, project, root or Path.cwd(), Path(scratch))
-            return _cached(text, due, note)
+            yield Path(scratch)
     except (OSError, subprocess.SubprocessError) as error:
         message = (
             f"{text}: cannot make its environment: {error}; expected a writable folder "
@@ -126,9 +144,9 @@ def environment_of(variant: Variant) -> Environment:
     try:
         with tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder:
             tool = link_tool(Path(folder))
-            return Environment(**_answer(variant.python, WHICH_ENVIRONMENT, PYTHONPATH=str(tool)))
+            return Environment(**answer(variant.python, WHICH_ENVIRONMENT, PYTHONPATH=str(tool)))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise _does_not_run(variant.text, error) from error
+        raise does_not_run(variant.text, error) from error
 
 
 def link_tool(folder: Path) -> Path:
@@ -144,21 +162,36 @@ def link_tool(folder: Path) -> Path:
     return tool
 
 
-def _cached(text: str, due: Recipe, note: Callable[[str], None]) -> Variant:
-    key = due.key()
+def cached(
+    text: str, key: str, build: Callable[[Path], dict[str, Any]], note: Note
+) -> tuple[Path, dict[str, Any], bool]:
+    """Find a made environment in the cache, or have it made there.
+
+    Args:
+        text: What the user calls it.
+        key: Names its folder: 16 hex digits over everything that decides the content.
+        build: Makes a venv of a folder that there is not yet; returns what is to be known of it,
+            with ``packages`` among it.
+        note: See `Note`.
+
+    Returns:
+        Its folder, what ``build`` returned now or then, and whether it was made now.
+    """
     home = cache_folder() / "variants" / key
-    python = home / "bin" / "python"
     with _locked(home):
-        packages = _complete(home)
-        made = packages is None
-        if packages is None:
-            note(f"making the environment of {text} (once)")
-            try:
-                packages = _build(text, due, home)
-            except BaseException:
-                shutil.rmtree(home, ignore_errors=True)
-                raise
-    return Variant(text, home, python, made, packages)
+        told = _complete(home)
+        if told is not None:
+            return home, told, False
+        note(f"making the environment of {text} (once)")
+        if home.exists():
+            shutil.rmtree(home)
+        try:
+            told = build(home)
+            _completed(text, home, told)
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
+    return home, told, True
 
 
 @contextlib.contextmanager
@@ -170,92 +203,31 @@ def _locked(home: Path) -> Iterator[None]:
         yield
 
 
-def _complete(home: Path) -> dict[str, str] | None:
+def _complete(home: Path) -> dict[str, Any] | None:
     try:
-        told = json.loads((home / "complete").read_text(encoding="utf-8"))
+        told: dict[str, Any] = json.loads((home / "complete").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    packages: dict[str, str] = told["packages"]
-    return packages if (home / "bin" / "python").exists() else None
+    return told if (home / "bin" / "python").exists() else None
 
 
-def _build(text: str, due: Recipe, home: Path) -> dict[str, str]:
-    if home.exists():
-        shutil.rmtree(home)
-    venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
-    python = home / "bin" / "python"
-    _install(text, due, python)
-    packages = _ask(text, python).packages
-    told = {
-        "variant": text,
-        "key": home.name,
-        "packages": packages,
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }
+def _completed(text: str, home: Path, told: dict[str, Any]) -> None:
+    date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    content = {"variant": text, "key": home.name, **told, "date": date}
     partial = home / "complete.new"
-    partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(home / "complete")
-    return packages
 
 
 def _install(text: str, due: Recipe, python: Path) -> None:
     present: dict[str, str] = {}
     if due.requirements:
-        with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-            file.writelines(f"{name}=={pin}\n" for name, pin in due.constraints.items())
-            file.flush()
-            said = _pip(python, "--constraint", file.name, *due.requirements)
-        if said:
+        if pip(python, *due.requirements, constraints=due.constraints):
             # Another release may need other versions of its dependencies than those of today.
-            _must_be_silent(text, _pip(python, *due.requirements))
-        present = _ask(text, python).packages
-    pins = [f"{name}=={pin}" for name, pin in due.pins.items() if name not in present]
-    if rest := [*pins, *map(str, due.folders)]:
-        _must_be_silent(text, _pip(python, "--no-deps", *rest))
-
-
-def _pip(python: Path, *arguments: str) -> str:
-    """Install; returns what pip said last if it failed, else nothing."""
-    if importlib.util.find_spec("pip") is None:
-        message = (
-            f"{sys.executable} has no pip, which is expected to fill the environments to compare; "
-            f"type '{sys.executable} -m ensurepip'"
-        )
-        raise VariantError(message)
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    done = subprocess.run(  # noqa: S603 - the command is ours
-        [*pip, "--disable-pip-version-check", "--no-input", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=_surroundings(),
-    )
-    return _last_lines(done.stderr or "nothing") if done.returncode else ""
-
-
-def _surroundings() -> dict[str, str]:
-    # PYTHONPATH would count as installed, and --user is refused inside a venv.
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return {**kept, "PIP_USER": "0"}
-
-
-def _must_be_silent(text: str, said: str) -> None:
-    if said:
-        message = (
-            f"{text}: pip could not install it; it said: {said}; expected "
-            "releases that exist and can be reached; mend the variant and type the command again"
-        )
-        raise VariantError(message)
-
-
-def _last_lines(said: str) -> str:
-    lines = [line.strip().removeprefix("ERROR: ") for line in said.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("WARNING: ")] or lines
-    half = SHOWN_CHARACTERS // 2
-    return " | ".join(
-        line if len(line) <= SHOWN_CHARACTERS else f"{line[:half]} ... {line[-half:]}"
-        for line in lines[-SHOWN_LINES:]
-    )
+            must_be_silent(text, pip(python, *due.requirements))
+        present = installed(text, python).packages
+    if rest := [*pinned(due.pins, present), *map(str, due.folders)]:
+        must_be_silent(text, pip(python, "--no-deps", *rest))
 
 
 def _given(text: str) -> Variant:
@@ -265,31 +237,19 @@ def _given(text: str) -> Variant:
         message = f"{text!r} is no variant; {recipe.FORMS}"
         raise VariantError(message)
     try:
-        return _ask(text, python)
+        return installed(text, python)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise _does_not_run(text, error) from error
+        raise does_not_run(text, error) from error
 
 
-def _does_not_run(text: str, error: Exception) -> VariantError:
-    said = _last_lines(getattr(error, "stderr", None) or str(error))
-    return VariantError(
-        f"{text}: it does not run as Python 3.11 or newer: {said}; name another one"
-    )
+def installed(text: str, python: Path) -> Variant:
+    """An interpreter as it is, with what is installed for it.
 
-
-def _ask(text: str, python: Path) -> Variant:
-    prefix, executable, found = _answer(python, WHAT_IS_INSTALLED)
+    Raises:
+        OSError: If it cannot be started.
+        subprocess.SubprocessError: If it is older than Python 3.11, or no Python at all.
+        ValueError: If it answers something else.
+    """
+    prefix, executable, found = answer(python, WHAT_IS_INSTALLED)
     packages = recipe.by_name(found)
     return Variant(text, Path(prefix), Path(executable), made=False, packages=packages)
-
-
-def _answer(python: Path, question: str, **more: str) -> Any:
-    done = subprocess.run(  # noqa: S603 - the command is ours
-        [str(python), "-c", question],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-        env={**_surroundings(), **more},
-    )
-    return json.loads(done.stdout)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import pytest
 from benchmarks import vocabulary
 from benchmarks.vocabulary import ATTEMPTS, FAILURES_TO_OPEN, NEVER
 from resilience_bench import PayloadError, Unsupported
-from resilience_bench.scenario import BoundCase, Discovery, discover
+from resilience_bench.scenario import RESULT, BoundCase, Discovery, discover
 from resilience_bench.worker.honesty import check
 from resilience_bench.worker.operations import (
     NotInstalledError,
@@ -84,9 +84,10 @@ GROUPS = {
         "retry_in_breaker_failing",
         "guarded",
         "guarded_failing",
+        "async_guarded",
     },
 }
-CASES = {"control": 4, "breaker": 78, "retry": 55, "metrics": 60, "composed": 44}
+CASES = {"control": 4, "breaker": 78, "retry": 55, "metrics": 60, "composed": 48}
 UNSUPPORTED = {
     "breaker.with_listener": {"circuitbreaker"},
     "breaker.context_manager": {"circuitbreaker", "aiobreaker", "pyresilience"},
@@ -117,6 +118,7 @@ BREAKERS = (
     "pyresilience",
 )
 RETRIES = ("tenacity", "stamina", "backoff", "retrying", "pyresilience")
+GUARDS = ("tenacity+pybreaker", "stamina+pybreaker", "pyresilience", "resilience_stack")
 ASYNC_RETRIES = ("tenacity", "stamina", "backoff", "pyresilience")
 
 
@@ -137,11 +139,13 @@ def outcome(name: str) -> str:
     return ""
 
 
-def built(name: str) -> AbstractContextManager[Operation]:
+@contextlib.contextmanager
+def built(name: str) -> Iterator[Operation]:
     """The operation of a case; skips the test where its library is missing."""
     bound = discovery().bound[name]
     adapter_of(bound)
-    return opened(bound, asyncio.Runner())
+    with asyncio.Runner() as runner, opened(bound, runner) as operation:
+        yield operation
 
 
 def adapter_of(bound: BoundCase) -> Any:
@@ -516,7 +520,7 @@ def test_ten_thousand_series_are_not_collected_with_most_attributes(attributes: 
         "metrics.counter_inc[prometheus_client]",
         "metrics.multiprocess_counter_inc[prometheus_client]",
         "metrics.histogram_observe[opentelemetry_sdk,attributes=2]",
-        "composed.guarded[resilience_stack]",
+        *(f"composed.guarded[{library}]" for library in GUARDS),
     ],
 )
 def test_threads_may_share_an_operation(name: str) -> None:
@@ -540,6 +544,55 @@ def test_threads_may_share_an_operation(name: str) -> None:
 
     assert errors == []
     assert counted == 400
+
+
+@pytest.mark.parametrize("library", GUARDS)
+def test_threads_may_share_a_guard_that_fails(library: str) -> None:
+    """Four threads whose guarded calls fail each make three attempts, and all are counted."""
+    with built(f"composed.guarded_failing[{library}]") as operation:
+
+        def call_often() -> None:
+            for _ in range(50):
+                with pytest.raises(operation.raises):
+                    operation.call()
+
+        with ThreadPoolExecutor(4) as pool:
+            for future in [pool.submit(call_often) for _ in range(4)]:
+                future.result(60)
+
+        assert operation.count is not None
+        assert operation.count() == 200
+
+
+@pytest.mark.parametrize("library", GUARDS)
+def test_tasks_may_share_a_guard(library: str) -> None:
+    """A hundred tasks that await one operation each get its result, and all are counted."""
+    with built(f"composed.async_guarded[{library}]") as operation:
+
+        async def gathered() -> list[object]:
+            return await asyncio.gather(*(operation.call() for _ in range(100)))
+
+        results = asyncio.run(gathered())
+
+        assert results == [RESULT] * 100
+        assert operation.count is not None
+        assert operation.count() == 100
+
+
+@pytest.mark.parametrize("library", GUARDS[:2])
+def test_async_guards_have_a_retry_and_a_breaker(library: str) -> None:
+    """Coroutines that are composed by hand are retried, and their failures seen by the breaker."""
+    layers = adapter_of(discovery().bound[f"composed.async_guarded[{library}]"])
+    breaker, calls = layers[1].breaker(fail_max=NEVER), 0
+
+    async def fails() -> None:
+        nonlocal calls
+        calls += 1
+        raise PayloadError
+
+    with pytest.raises(PayloadError):
+        asyncio.run(layers[0].retrying().decorated_async(breaker.block_async(fails))())
+    assert calls == breaker.failures() == ATTEMPTS
 
 
 def imports_of(file: Path) -> Iterator[str]:

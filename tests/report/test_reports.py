@@ -216,7 +216,7 @@ def test_fastest_comes_first(sort: str, order: list[str]) -> None:
 def test_loads_and_payloads_have_blocks_of_their_own() -> None:
     """What runs under another load is not compared with what runs alone."""
     text = as_table(sample_result())
-    assert "breaker.closed_success[threads-8,io]" in text
+    assert "breaker.closed_success under threads-8 around io  What" in text
 
 
 def test_what_was_not_measured_is_listed_with_its_reason() -> None:

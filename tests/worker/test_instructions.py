@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from resilience_bench.worker import instructions
+from resilience_bench.worker import client_request, instructions
 from resilience_bench.worker.instructions import (
     CALLS,
     DONE,
@@ -24,6 +24,7 @@ from resilience_bench.worker.instructions import (
     get_ready,
     in_a_child,
     mark,
+    start_counting,
 )
 from resilience_bench.worker.timing import Sampler
 
@@ -31,6 +32,7 @@ from resilience_bench.worker.timing import Sampler
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 DUMP = "dump"
+START = "start"
 
 
 @pytest.fixture
@@ -38,6 +40,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[int | str]:
     """What happened: a number for so many calls, a word for a dump."""
     seen: list[int | str] = []
     monkeypatch.setattr(os, "getppid", lambda: seen.append(DUMP))
+    monkeypatch.setattr(client_request, "starter", lambda: lambda: seen.append(START))
     return seen
 
 
@@ -57,10 +60,10 @@ def sampler(events: list[int | str], functions: int = 0) -> Sampler:
 @pytest.mark.parametrize(
     ("function_calls", "calls"),
     [
-        (1, (13, 53)),
-        (FUNCTION_CALLS // CALLS, (13, 53)),
-        (100, (8, 32)),
-        (1200, (0, 2)),
+        (1, (8, 32)),
+        (FUNCTION_CALLS // CALLS, (8, 32)),
+        (100, (5, 20)),
+        (700, (0, 2)),
         (FUNCTION_CALLS - 1, (0, 1)),
         (10 * FUNCTION_CALLS, (0, 1)),
     ],
@@ -76,15 +79,15 @@ def test_a_dump_lies_before_between_and_after_the_two_numbers_of_calls(
     events: list[int | str],
 ) -> None:
     """The size is found out and the operation warmed up first; then only calls and dumps follow."""
-    assert mark(sampler(events), heavy=False) == (13, 53)
-    assert events == [1] + [1] * (WARM * CALLS) + [DUMP, 13, DUMP, 53, DUMP]
+    assert mark(sampler(events), heavy=False) == (8, 32)
+    assert events == [1] + [1] * (WARM * CALLS) + [DUMP, 8, DUMP, 32, DUMP]
 
 
 def test_an_operation_of_many_functions_is_warmed_up_and_called_less_often(
     events: list[int | str],
 ) -> None:
     """What surrounds the calls is the same, whatever the numbers."""
-    assert mark(sampler(events, functions=1000), heavy=False) == (0, 2)
+    assert mark(sampler(events, functions=700), heavy=False) == (0, 2)
     assert events == [1, 1, 1, 1, 1, DUMP, 0, DUMP, 2, DUMP]
 
 
@@ -97,18 +100,26 @@ def test_an_operation_that_turns_out_to_be_heavy_is_not_marked(events: list[int 
 def test_the_first_call_of_a_heavy_operation_is_counted(events: list[int | str]) -> None:
     """Nothing runs before it."""
     assert mark(sampler(events, functions=FUNCTION_CALLS), heavy=True) == (0, 1)
-    assert events == [DUMP, 0, DUMP, 1, DUMP]
+    assert events == [START, DUMP, 0, DUMP, 1, DUMP]
 
 
-def test_getting_ready_runs_the_controls_then_stills_the_collector_then_dumps(
+def test_getting_ready_stills_the_collector(
     events: list[int | str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the parent did before is in no count of a child."""
+    """What the parent did before is in no count of a child, and nothing is counted yet."""
     steps = ("collect", "freeze", "disable")
     fake = SimpleNamespace(**{step: lambda step=step: events.append(step) for step in steps})
     monkeypatch.setattr(instructions, "gc", fake)
-    get_ready([sampler(events), sampler(events)])
-    assert events == [1] * (2 * SURROUNDINGS) + [*steps, DUMP]
+    get_ready()
+    assert events == [*steps]
+
+
+def test_counting_starts_before_the_controls_run_and_a_dump_ends_them(
+    events: list[int | str],
+) -> None:
+    """So that what they need has been translated for counting before a process is forked off."""
+    start_counting([sampler(events), sampler(events)])
+    assert events == [START] + [1] * (2 * SURROUNDINGS) + [DUMP]
 
 
 def _raising() -> bool:

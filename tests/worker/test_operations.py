@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +19,7 @@ from resilience_bench import (
     Counted,
     Library,
     PayloadError,
+    Probed,
     Unsupported,
     scenario,
 )
@@ -26,9 +29,9 @@ from resilience_bench.worker.operations import (
     NotInstalledError,
     control_key,
     make_control,
-    make_payload,
     opened,
 )
+from resilience_bench.worker.payloads import make_payload
 
 
 @pytest.fixture
@@ -87,18 +90,18 @@ def declared_async(outcomes: tuple[str, ...]) -> Scenario:
 )
 def test_payload_plays_its_outcomes_in_a_cycle(outcomes: tuple[str, ...], seen: list[Any]) -> None:
     """Sync and async payloads do, call by call, what the scenario says."""
-    payload = make_payload(declared(outcomes))
+    payload = make_payload(bound(declared(outcomes)))
     assert [outcome(payload) for _ in seen] == seen
-    payload = make_payload(declared_async(outcomes))
+    payload = make_payload(bound(declared_async(outcomes)))
     assert [outcome(lambda: asyncio.run(payload())) for _ in seen] == seen
 
 
 def test_payload_counts_its_runs_when_asked() -> None:
     """A recorded payload tells of each run and does the same as the plain one."""
     runs: list[int] = []
-    payload = make_payload(declared((RETURNS,)), lambda: runs.append(1))
+    payload = make_payload(bound(declared((RETURNS,))), lambda: runs.append(1))
     assert payload() == RESULT
-    assert make_payload(declared_async((RETURNS,)), lambda: runs.append(1))
+    assert make_payload(bound(declared_async((RETURNS,))), lambda: runs.append(1))
     assert runs == [1]
 
 
@@ -115,18 +118,150 @@ def test_payload_counts_its_runs_when_asked() -> None:
 )
 def test_control_runs_the_payload_bare(one: Scenario, key: str, seen: Any) -> None:
     """The control does the work of the payload as often as an operation does, without a guard."""
-    assert control_key(one) == key
-    assert outcome(make_control(one).call) == seen
+    assert control_key(bound(one)) == key
+    assert outcome(make_control(bound(one)).call) == seen
 
 
 def test_control_of_an_async_scenario_is_async() -> None:
     """A coroutine is measured against a coroutine."""
     for outcomes, expected in (((RETURNS,), RESULT), ((FAILS, RETURNS), None)):
-        one = declared_async(outcomes)
+        one = bound(declared_async(outcomes))
         control = make_control(one)
         assert control.is_async
         assert control_key(one).endswith(" async")
         assert asyncio.run(control.call()) == expected
+
+
+@pytest.mark.parametrize(
+    ("load", "payload", "key"),
+    [
+        ("single", "noop", "1xreturns"),
+        ("single", "io", "1xreturns single io"),
+        ("threads-8", "noop", "1xreturns threads-8 noop"),
+        ("threads-8", "io", "1xreturns threads-8 io"),
+    ],
+)
+def test_under_a_load_a_control_is_made_by_the_same_callers(
+    load: str, payload: str, key: str
+) -> None:
+    """A control is only shared by cases with the same load and payload, which it has itself."""
+    case = bound(declared((RETURNS,))).under(load, payload)
+    assert control_key(case) == key
+    assert outcome(make_control(case).call) == RESULT
+
+
+def counted(*, is_lossy: bool) -> Scenario:
+    """A scenario with a counter that loses nothing, or may."""
+
+    @scenario
+    def counting(payload: Any) -> Counted:
+        return Counted(payload, count=lambda: 3, step=2, is_lossy=is_lossy)
+
+    registered: Scenario = counting
+    return registered
+
+
+def test_a_lossy_counter_is_not_held_against_its_library(runner: asyncio.Runner) -> None:
+    """Alone it has to count; under a load, where losing is the deal, nobody reads it."""
+    for lossy, load, reads in (
+        (False, "single", True),
+        (True, "single", True),
+        (False, "threads-2", True),
+        (True, "threads-2", False),
+    ):
+        case = bound(counted(is_lossy=lossy)).under(load, "noop")
+        with opened(case, runner) as operation:
+            assert (operation.count is not None) is reads
+            assert operation.step == 2
+
+
+class OneAtATime:
+    """A breaker of which the tests say whether it is open."""
+
+    class Rejected(Exception):  # noqa: N818
+        """What it raises then."""
+
+    rejection = Rejected
+
+
+def probed(*, library: object = OneAtATime, **options: Any) -> Scenario:
+    """A scenario of a breaker that is opened by one failure and probed by one call."""
+
+    @scenario(library={"x": library}, outcomes=(FAILS, RETURNS), **options)
+    def recovers(library: object, payload: Any) -> Probed:
+        def trip() -> None:
+            with contextlib.suppress(PayloadError):
+                payload()
+
+        return Probed(trip, payload)
+
+    registered: Scenario = recovers
+    return registered
+
+
+def test_alone_a_probe_is_prepared_and_made_in_one_operation(runner: asyncio.Runner) -> None:
+    """One call does both, and runs the payload as often as the scenario says."""
+    case = bound(probed(probes=True))
+    check(case, runner)
+    with opened(case, runner) as operation:
+        assert operation.prepare is None
+        assert operation.raises == ()
+        assert operation.call() == RESULT
+    control = make_control(case)
+    assert control_key(case) == "1xfails,1xreturns"
+    assert (control.prepare, control.call()) == (None, None)
+
+
+def test_under_a_load_a_probe_is_prepared_apart(runner: asyncio.Runner) -> None:
+    """Callers only probe, and may be rejected; their control is the bare call of the payload."""
+    case = bound(probed(probes=True)).under("threads-4", "io")
+    runs: list[str] = []
+    with opened(case, runner, lambda: runs.append("run")) as operation:
+        assert operation.prepare is not None
+        assert operation.raises == (OneAtATime.Rejected,)
+        operation.prepare()
+        assert runs == []
+        assert operation.call() == RESULT
+        assert runs == ["run"]
+    control = make_control(case)
+    assert control.prepare is not None
+    control.prepare()
+    assert control.call() == RESULT
+
+
+@pytest.mark.parametrize("probes", [False, True])
+def test_what_is_announced_is_built(runner: asyncio.Runner, *, probes: bool) -> None:
+    """A scenario that says nothing of its probes, or has none, would be measured as another one."""
+    one = declared((RETURNS,), probes=True) if probes else probed()
+    built = "function" if probes else "Probed"
+    with (
+        pytest.raises(TypeError, match=f"probes={probes}, but it built a {built}; see Probed"),
+        opened(bound(one), runner),
+    ):
+        pass
+
+
+def test_whoever_may_reject_says_how(runner: asyncio.Runner) -> None:
+    """Without the adapter's rejection nobody knows which callers were turned away."""
+    case = bound(probed(library=object, probes=True)).under("threads-4", "io")
+    with pytest.raises(TypeError, match="no adapter has a 'rejection'"), opened(case, runner):
+        pass
+
+
+def test_the_check_is_made_by_one_caller_without_work(runner: asyncio.Runner) -> None:
+    """What callers do to each other is counted later; here the operation itself is looked at."""
+    seen: list[str] = []
+
+    @scenario
+    def guarded(payload: Any) -> Any:
+        def operation() -> Any:
+            seen.append(threading.current_thread().name)
+            return payload()
+
+        return operation
+
+    check(bound(guarded).under("threads-4", "io"), runner)
+    assert set(seen) == {threading.current_thread().name}
 
 
 def test_operation_is_built_with_library_and_parameters_and_torn_down(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from resilience_bench._model import Case, CaseInfo, Counts, Samples, Weight
+from resilience_bench._model import Case, CaseInfo, Counts, DriftPoints, Samples, Weight
 from resilience_bench.worker.protocol import (
     Counted,
     Declared,
     Done,
+    Drifted,
     Marked,
     Message,
     Plan,
@@ -24,6 +25,11 @@ from resilience_bench.worker.protocol import (
 
 SAMPLED = '{"message": "Sampled", "kind": "operation", "name": "x", "samples": %s}'
 
+DRIFTED = (
+    '{"message": "Drifted", "case": "x", "points": '
+    '{"calls": %s, "operation_ns": [], "reference_ns": []}}'
+)
+
 
 @pytest.mark.parametrize(
     "message",
@@ -36,6 +42,7 @@ SAMPLED = '{"message": "Sampled", "kind": "operation", "name": "x", "samples": %
         Marked("control", "1xreturns", 42, (13, 53)),
         Counted("operation", "f.s", Counts((13, 53), (10_983, 27_543))),
         Weighed("f.s", Weight(64, 0.0, 1.5, 2.0, 128.0, 512.0)),
+        Drifted("f.s", DriftPoints((5, 9), (1.5, 1.6), (2.0, 2.0), (70, 71))),
         Done(1.0),
     ],
 )
@@ -66,6 +73,8 @@ def test_plan_survives() -> None:
         '{"message": "Marked", "kind": "control", "name": "x", "process": 4, "calls": 5}',
         '{"message": "Counted", "kind": "control", "name": "x", "counts": {"calls": [1, 2]}}',
         '{"message": "Weighed", "case": "x", "weight": {"calls": 1}}',
+        DRIFTED % "[1, 2]",
+        DRIFTED % "[]",
         SAMPLED % "3",
         SAMPLED % '{"calls": 0, "elapsed_ns": [1], "beside": []}',
         SAMPLED % '{"calls": 1, "elapsed_ns": [], "beside": []}',

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.report.rows import NAME_LAST
+from resilience_bench.drift_statistics import measure_drifts
+from resilience_bench.load_statistics import measure_controls
+from resilience_bench.report import drift_rows
+from resilience_bench.report.load_rows import BEST_FIRST, load_order
+from resilience_bench.report.rows import NAME_LAST, is_loaded
+from resilience_bench.tallies import tallies_of, together
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
     """The result as one JSON object; ``cases`` holds measured cases first, then the others."""
     measured = {each.case.name: each for each in measurements}
-    key = NAME_LAST[sort]
     ordered = sorted(
         (record for record in result.cases if record.case.name in measured),
-        key=lambda record: (
-            record.case.group,
-            key(measured[record.case.name]),
-            record.case.name,
-        ),
+        key=lambda record: _place(measured[record.case.name], sort),
     )
     others = [record for record in result.cases if record.case.name not in measured]
     return json.dumps(
@@ -38,16 +38,34 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
             "commit": dataclasses.asdict(result.commit) if result.commit else None,
             "environment": dataclasses.asdict(result.environment),
             "cases": [
-                *(_entry(record, measured[record.case.name]) for record in ordered),
-                *(_entry(record, None) for record in others),
+                *(_entry(record, result, measured[record.case.name]) for record in ordered),
+                *(_entry(record, result, None) for record in others),
             ],
+            "controls": {
+                key: {"workers": each.workers, "samples": each.samples} | _quantities(each)
+                for key, each in measure_controls(result).items()
+            },
+            "drifts": drift_rows.entries(measure_drifts(result)),
         },
         indent=2,
     )
 
 
-def _entry(record: CaseRecord, measured: Measurement | None) -> dict[str, Any]:
+def _place(measured: Measurement, sort: str) -> tuple[Any, ...]:
+    case = measured.case
+    if not is_loaded(measured):
+        return case.group, 0, NAME_LAST[sort](measured), case.name
+    order = BEST_FIRST[sort](measured)
+    return case.group, 1, case.payload, load_order(case.load), order, case.name
+
+
+def _quantities(measured: Measurement) -> dict[str, Any]:
+    return {name: dataclasses.asdict(each) for name, each in measured.quantities.items()}
+
+
+def _entry(record: CaseRecord, result: Result, measured: Measurement | None) -> dict[str, Any]:
     case = record.case
+    tally = together(tallies_of(result.loads, case.name))
     entry: dict[str, Any] = {
         "case": case.name,
         "family": case.family,
@@ -60,11 +78,13 @@ def _entry(record: CaseRecord, measured: Measurement | None) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "missing": record.missing,
+        "control": record.control,
         "workers": measured.workers if measured else 0,
         "samples": measured.samples if measured else 0,
         "warnings": list(measured.warnings) if measured else [],
+        "marks": list(measured.marks) if measured else [],
+        "timed_calls": measured.timed_calls if measured else 0,
     }
-    if measured:
-        for name, quantity in measured.quantities.items():
-            entry[name] = dataclasses.asdict(quantity)
-    return entry
+    if tally:
+        entry["tally"] = dataclasses.asdict(tally)
+    return entry | _quantities(measured) if measured else entry

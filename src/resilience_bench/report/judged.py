@@ -30,11 +30,14 @@ SECTIONS: Final[tuple[Outcome, ...]] = (
 MARKS: Final[Mapping[Outcome, str]] = {"regressed": "REGRESSED"}
 """How an outcome is written where its own word is too quiet."""
 SHOWN_NAMES: Final = 6
+SHOWN_CHANGES: Final = 10
+CHANGING: Final = ("latency", "instructions")
+"""The signals of which the largest changes are shown."""
 CHANCE: Final = (
     "by chance: how often chance alone shows as much or more when the case lies within its range."
 )
 _LEAST_CHANCE: Final = 1e-9
-_OBVIOUS: Final = {("latency", "ratio"), ("instructions", "instructions")}
+_OBVIOUS: Final = {("latency", "ratio"), ("instructions", "instructions"), ("scaling", "scaling")}
 _UNITS: Final[Mapping[str, str]] = {
     "overhead_ns": " ns",
     "latency_ns": " ns",
@@ -121,6 +124,36 @@ def _size(verdict: Verdict) -> float:
         return 0.0
     difference = abs(verdict.seen.value - against)
     return difference / against if against > 0 else math.inf
+
+
+def largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
+    """The cases whose latency or instructions changed most, of what lies within its range.
+
+    Returns:
+        By case, the largest change first, by signal: the change, and its interval where it has one.
+        Without cases of which nothing changed.
+    """
+    within = [
+        each
+        for each in judgement.verdicts
+        if each.outcome == "within" and (each.signal, each.quantity) in _OBVIOUS
+    ]
+    cases = by_case(within)
+    largest = {name: max(map(_size, members)) for name, members in cases.items()}
+    names = sorted(filter(largest.__getitem__, largest), key=largest.__getitem__, reverse=True)
+    return {
+        plain(name): {each.signal: _relative(each) for each in cases[name]}
+        for name in names[:SHOWN_CHANGES]
+    }
+
+
+def _relative(verdict: Verdict) -> str:
+    seen, expected = verdict.seen, verdict.expected
+    if seen is None or not expected:
+        return "-"
+    change, low, high = (each / expected - 1 for each in (seen.value, seen.low, seen.high))
+    interval = "" if low == high else f" ({_signed(low)} to {_signed(high)})"
+    return f"{_signed(change)}{interval}"
 
 
 def not_measured(judgement: Judgement) -> dict[str, list[str]]:
@@ -272,12 +305,18 @@ def _change(verdict: Verdict, numbers: _Numbers) -> str:
     seen = verdict.seen.value
     if verdict.expected is None:
         # A budget expects nothing, it only has a limit.
-        over = verdict.high is not None and 0 < verdict.high < seen
-        return f"{_percent(seen / verdict.high - 1)} over" if over and verdict.high else "-"
+        if verdict.high and verdict.high < seen:
+            return f"{_percent(seen / verdict.high - 1)} over"
+        if verdict.low and verdict.low > seen:
+            return f"{_percent(1 - seen / verdict.low)} under"
+        return "-"
     if verdict.expected <= 0:
         difference = seen - verdict.expected
         return f"{'+' if difference >= 0 else ''}{numbers.text(difference)}"
-    change = seen / verdict.expected - 1
+    return _signed(seen / verdict.expected - 1)
+
+
+def _signed(change: float) -> str:
     return f"{'+' if change >= 0 else ''}{_percent(change)}"
 
 

@@ -14,11 +14,13 @@ from rich.text import Text
 from resilience_bench._model import Judgement, Outcome, Verdict
 from resilience_bench.report.judged import (
     CHANCE,
+    CHANGING,
     MARKS,
     Row,
     by_case,
     exit_code,
     few,
+    largest_changes,
     not_measured,
     row,
     sections,
@@ -54,6 +56,21 @@ def render(judgement: Judgement, console: Console) -> None:
             _print(plain(line), console, style="dim")
     colour = "red" if exit_code(judgement, strict=False) else "green"
     _print(summary(judgement), console, style=f"bold {colour}")
+
+
+def render_changes(judgement: Judgement, console: Console) -> None:
+    """Print what changed most among what lies within its range, a line a case."""
+    changes = largest_changes(judgement)
+    if not changes:
+        return
+    signals = [each for each in CHANGING if any(each in texts for texts in changes.values())]
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("within, changed most", *signals):
+        table.add_column(name, overflow="fold")
+    for name, texts in changes.items():
+        table.add_row(*map(Text, (name, *(texts.get(signal, "-") for signal in signals))))
+    console.print()
+    console.print(table)
 
 
 def render_explanation(

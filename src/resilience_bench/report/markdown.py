@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report.rows import (
-    NOTHING,
-    Block,
-    blocks,
+from resilience_bench.drift_statistics import measure_drifts
+from resilience_bench.report import drift_rows
+from resilience_bench.report.load_rows import load_blocks
+from resilience_bench.report.notes import (
     doubts,
     headline,
-    legend,
     missing,
     not_measured,
-    plain,
     unavailable_signals,
+)
+from resilience_bench.report.rows import (
+    NOTHING,
+    PLACES,
+    Block,
+    blocks,
+    legend,
+    plain,
 )
 
 
@@ -27,12 +33,13 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
 def _lines(result: Result, measurements: Sequence[Measurement], sort: str) -> Iterator[str]:
     for line in headline(result):
         yield f"{escaped(line)}  "
-    found = blocks(result, measurements, sort)
-    for block in found:
-        yield from _block(block)
-    if found:
-        yield ""
-        yield escaped(legend(found))
+    for found in (blocks(result, measurements, sort), load_blocks(result, measurements, sort)):
+        for block in found:
+            yield from _block(block)
+        if found:
+            yield ""
+            yield escaped(legend(found))
+    yield from _drifts(result)
     for warning, names in doubts(measurements).items():
         yield from _named(f"! {warning}", names)
     for (signal, reason), names in missing(result).items():
@@ -55,12 +62,32 @@ def _block(block: Block) -> Iterator[str]:
     yield f"| --- |{' ---: |' * len(block.headers)}"
     for row in block.rows:
         cells = [row.cells.get(key, NOTHING) for key in block.headers]
-        yield f"| {' | '.join((code(row.label), *cells))} |"
+        label = "<br>".join([code(row.label), *(f"! {escaped(mark)}" for mark in row.marks)])
+        yield f"| {' | '.join((label, *cells))} |"
+
+
+def _drifts(result: Result) -> Iterator[str]:
+    drifts = measure_drifts(result)
+    if not drifts:
+        return
+    yield ""
+    yield f"| case | {' | '.join(drift_rows.HEADERS.values())} |"
+    yield f"| --- |{' ---: |' * (len(drift_rows.HEADERS) - 1)} --- |"
+    for drift in drifts:
+        each = drift_rows.row(drift)
+        cells = [escaped(each.cells[key]) for key in drift_rows.HEADERS]
+        cells[-1] = f"**{cells[-1]}**" if each.grows else cells[-1]
+        yield f"| {' | '.join((code(drift.case.name), *cells))} |"
+    yield ""
+    yield escaped(drift_rows.LEGEND)
+    for warning, names in drift_rows.doubts(drifts).items():
+        yield from _named(f"! {warning}", names)
 
 
 def _named(heading: str, names: Sequence[str]) -> Iterator[str]:
     yield ""
-    yield f"{escaped(heading)}: {', '.join(map(code, names))}"
+    lines = "<br>".join(map(escaped, heading.split(PLACES)))
+    yield f"{lines}: {', '.join(map(code, names))}"
 
 
 def code(text: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import Case, CaseRecord, Measurement, Result
+from resilience_bench._model import Case, Measurement, Result
+from resilience_bench.loads import NOOP, SINGLE
 from resilience_bench.statistics import compared_with, times_fastest
 
 LEGEND: Final[Mapping[str, str]] = {
@@ -21,6 +22,17 @@ LEGEND: Final[Mapping[str, str]] = {
     "peak": "peak B: the most bytes that one call holds at a time.",
     "object": "obj. B: what the object that a call returns weighs, in bytes, shown instead of the "
     "peak where most calls return one of their own.",
+    "calls": "calls/s: of all callers together; (bare call) is the payload called without a guard, "
+    "the line to reach.",
+    "scaling": "scaling: calls/s divided by the bare call's, round by round; compare this one.",
+    "scaling_interval": "±: half of the scaling's 95 % interval over workers.",
+    "call": "per call: what a caller waits on average, with its place in the queue.",
+    "p50": "p50, p99, p99.9, max: so long take single calls, in the same unit; 99 of 100 take at "
+    "most p99.",
+    "fair": "fair: calls of the slowest caller divided by those of the fastest one.",
+    "lag": "lag p99: how late a ticking task of the same loop runs, in the same unit; ≤ is the "
+    "latest tick where there were too few.",
+    "reads": "reads/s: how often readers beside the callers read the library's counter.",
 }
 """What the columns say that need saying, in the order of the columns."""
 NAME_LAST: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
@@ -34,6 +46,8 @@ EVERY_OTHER: Final = 0.5
 """So many blocks a call are no leftovers of a cache that grew once among the calls."""
 MILLION: Final = 1e6
 NOTHING: Final = "-"
+PLACES: Final = " | "
+"""Stands between the places at which something hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +71,15 @@ MILLISECONDS: Final = Unit("ms", 1e6, 2)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case of a block: its numbers by column, each marked with ``!`` if it is doubted."""
+    """One case of a block: its numbers by column, each marked with ``!`` if it is doubted.
+
+    ``marks`` say what it did wrong; ``is_control`` is what the others are held against.
+    """
 
     label: str
     cells: Mapping[str, str]
+    marks: tuple[str, ...] = ()
+    is_control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +87,14 @@ class Block:
     """What may be compared: the libraries of a scenario under one load, all in the same unit.
 
     ``headers`` has the columns in which at least one row has a number, by the keys of `Row.cells`.
+    ``kind`` is that of the load, empty where there is none; blocks of a kind look alike.
     """
 
     title: str
     description: str
     headers: Mapping[str, str]
     rows: tuple[Row, ...]
+    kind: str = ""
 
 
 def plain(text: str) -> str:
@@ -82,23 +103,54 @@ def plain(text: str) -> str:
 
 
 def blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
-    """The blocks in the order of the file, each sorted by ``sort`` (a key of `NAME_LAST`)."""
+    """The blocks of what was timed without a load, in the order of the file.
+
+    Each is sorted by ``sort`` (a key of `NAME_LAST`); see `load_rows.load_blocks` for the others.
+    """
     times = times_fastest(measurements)
     descriptions = {record.case.name: record.description for record in result.cases}
-    compared: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
-    for measured in measurements:
-        compared[compared_with(measured.case)].append(measured)
     made = []
-    for members in compared.values():
+    for members in compared(measurements):
+        if any(is_loaded(each) for each in members):
+            continue
         members.sort(key=lambda each: (NAME_LAST[sort](each), each.case.name))
         first = members[0].case
-        title = Case(first.family, first.scenario, load=first.load, payload=first.payload).name
         headers = _headers(members)
-        unit = _unit(members)
+        unit = unit_of(value_of(each, "latency_ns") for each in members)
         rows = tuple(_row(each, unit, times.get(each.case), headers) for each in members)
-        shown = {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
-        made.append(Block(plain(title), plain(descriptions[first.name]), shown, rows))
+        description = plain(descriptions[first.name])
+        made.append(Block(title_of(first), description, shown_headers(headers, rows), rows))
     return made
+
+
+def compared(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
+    """What may be compared, side by side, in the order of the file."""
+    groups: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
+    for measured in measurements:
+        groups[compared_with(measured.case)].append(measured)
+    return list(groups.values())
+
+
+def is_loaded(measured: Measurement) -> bool:
+    """Whether a case was measured by its rate under a load."""
+    return "calls_per_s" in measured.quantities
+
+
+def title_of(case: Case) -> str:
+    """What the cases have in common that are compared with this one."""
+    under = f" under {case.load}" if case.load != SINGLE else ""
+    around = f" around {case.payload}" if case.payload != NOOP else ""
+    return plain(f"{case.group}{under}{around}")
+
+
+def label_of(case: Case) -> str:
+    """What tells a case from those that it is compared with."""
+    return plain(case.under(SINGLE, NOOP).label or case.scenario)
+
+
+def shown_headers(headers: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
+    """The headers of the columns in which a row has something."""
+    return {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
 
 
 def legend(found: Iterable[Block]) -> str:
@@ -108,10 +160,10 @@ def legend(found: Iterable[Block]) -> str:
 
 
 def _headers(members: Sequence[Measurement]) -> dict[str, str]:
-    weighing = sum(_of(each, "object_blocks") >= EVERY_OTHER for each in members)
+    weighing = sum(value_of(each, "object_blocks") >= EVERY_OTHER for each in members)
     memory = {"object": "obj. B"} if 2 * weighing > len(members) else {"peak": "peak B"}
     return {
-        "per_call": f"{_unit(members).name}/call",
+        "per_call": f"{unit_of(value_of(each, 'latency_ns') for each in members).name}/call",
         "overhead": "overhead",
         "ratio": "ratio",
         "interval": "±",
@@ -121,19 +173,21 @@ def _headers(members: Sequence[Measurement]) -> dict[str, str]:
     }
 
 
-def _unit(members: Iterable[Measurement]) -> Unit:
-    largest = max(_of(each, "latency_ns") for each in members)
+def unit_of(numbers_ns: Iterable[float]) -> Unit:
+    """The unit in which the largest of some numbers is easily read."""
+    largest = max(numbers_ns, default=0.0)
     limits = ((10e3, NANOSECONDS), (10e6, MICROSECONDS))
     return next((unit for limit, unit in limits if largest < limit), MILLISECONDS)
 
 
-def _of(measured: Measurement, name: str, default: float = 0.0) -> float:
+def value_of(measured: Measurement, name: str, default: float = 0.0) -> float:
+    """The estimate of a quantity."""
     quantity = measured.quantities.get(name)
     return quantity.value if quantity else default
 
 
 def _values(measured: Measurement, *names: str) -> tuple[float, ...]:
-    return tuple(_of(measured, name, math.inf) for name in names)
+    return tuple(value_of(measured, name, math.inf) for name in names)
 
 
 def _row(measured: Measurement, unit: Unit, times: float | None, headers: Mapping[str, str]) -> Row:
@@ -141,7 +195,7 @@ def _row(measured: Measurement, unit: Unit, times: float | None, headers: Mappin
     cells = {}
     if "latency_ns" in values:
         cells["per_call"] = unit.text(values["latency_ns"])
-        cells["interval"] = ("!" if measured.warnings else "") + _interval(measured)
+        cells["interval"] = interval_of(measured, "ratio")
     if "overhead_ns" in values:
         cells["overhead"] = unit.text(values["overhead_ns"])
     if "ratio" in values:
@@ -149,24 +203,25 @@ def _row(measured: Measurement, unit: Unit, times: float | None, headers: Mappin
     if times is not None:
         cells["times"] = f"{times:.1f}" if times < 100 else f"{times:,.0f}"  # noqa: PLR2004
     if "instructions" in values:
-        cells["instructions"] = _counted(values["instructions"])
+        cells["instructions"] = counted(values["instructions"])
     memory = "object" if "object" in headers else "peak"
     if f"{memory}_bytes" in values:
-        mark = "!" if _leaks(measured) else ""
+        mark = "!" if leaks(measured) else ""
         # What a block or less among many calls leaves behind is no weight of a result.
         weighs = memory == "peak" or values.get("object_blocks", 0.0) >= EVERY_OTHER
-        cells[memory] = mark + _counted(values[f"{memory}_bytes"] if weighs else 0.0)
-    return Row(plain(measured.case.label or measured.case.scenario), cells)
+        cells[memory] = mark + counted(values[f"{memory}_bytes"] if weighs else 0.0)
+    return Row(label_of(measured.case), cells)
 
 
-def _counted(value: float) -> str:
+def counted(value: float) -> str:
+    """A count for people."""
     whole = round(value)
     return f"{whole:,}" if whole < MILLION else f"{whole / MILLION:,.1f} M"
 
 
-def _leaks(measured: Measurement) -> bool:
+def leaks(measured: Measurement) -> bool:
     """Whether calls leave blocks behind; bytes alone may be a cache that grew once."""
-    blocks, size = _of(measured, "allocated_blocks"), _of(measured, "allocated_bytes")
+    blocks, size = value_of(measured, "allocated_blocks"), value_of(measured, "allocated_bytes")
     return blocks >= EVERY_OTHER and size > 1
 
 
@@ -175,72 +230,10 @@ def _significant(value: float) -> str:
     return f"{value:,.{decimals}f}"
 
 
-def _interval(measured: Measurement) -> str:
-    ratio = measured.quantities.get("ratio")
-    if not ratio or not ratio.value or measured.workers == 1:
-        return NOTHING
-    return f"{(ratio.high - ratio.low) / 2 / ratio.value:.1%}"
-
-
-def doubts(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
-    """The warnings, each with the names of the cases that it holds for."""
-    by_warning: dict[str, list[str]] = defaultdict(list)
-    for measured in measurements:
-        name = plain(measured.case.name)
-        for warning in measured.warnings:
-            by_warning[warning].append(name)
-        if _leaks(measured):
-            kept = _counted(_of(measured, "allocated_bytes"))
-            by_warning[f"keeps {kept} bytes per call"].append(name)
-    return by_warning
-
-
-def not_measured(result: Result) -> dict[tuple[str, str], list[str]]:
-    """Status and reason of what has no numbers, with the names of the cases."""
-    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for record in result.cases:
-        if record.status != "measured":
-            by_reason[record.status, plain(record.reason)].append(plain(record.case.name))
-    return by_reason
-
-
-def missing(result: Result) -> dict[tuple[str, str], list[str]]:
-    """Signal and reason of what measured cases lack, with the names of the cases."""
-    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for record in result.cases:
-        if record.status == "measured":
-            for signal, reason in record.missing.items():
-                by_reason[plain(signal), plain(reason)].append(plain(record.case.name))
-    return by_reason
-
-
-def unavailable_signals(result: Result) -> list[str]:
-    """A line for each signal that could not be measured at all, with the reason."""
-    return [
-        plain(f"{signal}: not available: {reason}")
-        for signal, reason in result.not_available.items()
-    ]
-
-
-def headline(result: Result) -> list[str]:
-    """Where, when and how much was measured, in a few lines."""
-    environment = result.environment
-    over = f" over {len(result.seeds)} workers"
-    signals = [each + over if each == "latency" else each for each in result.signals]
-    commit = "no commit"
-    if result.commit:
-        changed = "" if result.commit.clean else ", with uncommitted changes"
-        commit = f"commit {result.commit.revision[:10]}{changed}"
-    ending = "" if result.complete else "; THE RUN DID NOT COME TO ITS END"
-    threading = ", free-threaded" if environment.free_threaded else ""
-    lines = [
-        f"{environment.python}{threading}, {environment.cpu_count} x {environment.cpu_model}",
-        f"{result.started}, {commit}",
-        f"profile {result.profile}: {', '.join(signals)}{ending}",
-    ]
-    return [plain(line) for line in lines]
-
-
-def is_available(record: CaseRecord) -> bool:
-    """Whether an inspected case can be measured."""
-    return record.status == "measured"
+def interval_of(measured: Measurement, name: str) -> str:
+    """Half of an interval by its value, marked if the measurement is doubted."""
+    mark = "!" if measured.warnings else ""
+    quantity = measured.quantities.get(name)
+    if not quantity or not quantity.value or measured.workers == 1:
+        return mark + NOTHING
+    return f"{mark}{(quantity.high - quantity.low) / 2 / quantity.value:.1%}"

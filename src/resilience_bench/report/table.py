@@ -12,26 +12,36 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.report.rows import (
-    NOTHING,
-    Block,
-    blocks,
+from resilience_bench.drift_statistics import measure_drifts
+from resilience_bench.report import drift_table
+from resilience_bench.report.load_rows import load_blocks
+from resilience_bench.report.notes import (
     doubts,
     headline,
     is_available,
-    legend,
     missing,
     not_measured,
-    plain,
     unavailable_signals,
+)
+from resilience_bench.report.rows import (
+    NOTHING,
+    PLACES,
+    Block,
+    blocks,
+    legend,
+    plain,
 )
 
 LABEL_WIDTHS: Final = (20, 32)
 """The label column is as wide as the longest label, but neither narrower nor wider than this."""
+LOAD_LABEL_WIDTHS: Final = (12, 32)
+"""The same under load, where there are more columns and labels name the library only."""
 SHOWN_NAMES: Final = 6
 WIDTH: Final = 80
-DISPENSABLE: Final = "times"
-"""The column that is left out where the table would be too wide: the others imply it."""
+DISPENSABLE: Final = frozenset({"times", "call"})
+"""The columns that are left out where the table would be too wide: the others imply them."""
+BEST: Final = frozenset({"per_call", "instructions", "calls"})
+"""By memory alone the rows are in no order, and none is the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +63,11 @@ def render(
     """Print a result: a block a scenario, then doubts, then what was not measured."""
     for line in headline(result):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    found = blocks(result, measurements, sort)
-    layout = _layout(found, max(console.width, WIDTH))
-    for block in found:
+    for found in (blocks(result, measurements, sort), load_blocks(result, measurements, sort)):
+        _print_blocks(found, console)
+    drift_table.render(measure_drifts(result), console)
+    if not measurements:
         console.print()
-        _print_block(block, layout, console)
-    console.print()
-    if found:
-        _print_wrapped(legend(found), console, style="dim")
     for warning, names in doubts(measurements).items():
         _print_names(f"! {warning}", names, console, style="yellow")
     for (signal, reason), names in missing(result).items():
@@ -71,9 +78,23 @@ def render(
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
+def _print_blocks(found: Sequence[Block], console: Console) -> None:
+    limit = max(console.width, WIDTH)
+    layouts = {
+        kind: _layout([block for block in found if block.kind == kind], limit)
+        for kind in {block.kind for block in found}
+    }
+    for block in found:
+        console.print()
+        _print_block(block, layouts[block.kind], console)
+    if found:
+        console.print()
+        _print_wrapped(legend(found), console, style="dim")
+
+
 def _layout(found: Sequence[Block], limit: int) -> Layout:
     rows = [row for block in found for row in block.rows]
-    least, most = LABEL_WIDTHS
+    least, most = LOAD_LABEL_WIDTHS if any(block.kind for block in found) else LABEL_WIDTHS
     longest = max((cell_len(row.label) for row in rows), default=least)
     columns: dict[str, int] = {}
     for block in found:
@@ -82,7 +103,7 @@ def _layout(found: Sequence[Block], limit: int) -> Layout:
             columns[key] = max(columns.get(key, 0), cell_len(header), *map(cell_len, cells))
     layout = Layout(min(max(longest, least), most), columns)
     if _excess(layout, found, limit) > 0:
-        kept = {key: width for key, width in columns.items() if key != DISPENSABLE}
+        kept = {key: width for key, width in columns.items() if key not in DISPENSABLE}
         layout = Layout(layout.label, kept)
     # Numbers are never cut off; a label goes on in the next line.
     excess = max(_excess(layout, found, limit), 0)
@@ -99,8 +120,10 @@ def _print_not_measured(result: Result, console: Console) -> None:
         if status == "not available":
             unavailable += len(names)
             continue
-        style = "red" if status in {"broken", "failed"} else "dim"
-        _print_names(f"{status}: {reason}", names, console, style=style)
+        style = "red" if status in {"broken", "failed", "hung"} else "dim"
+        first, *places = reason.split(PLACES)
+        heading = "\n  ".join([f"{status}: {first}", *places])
+        _print_names(heading, names, console, style=style)
     if unavailable:
         cases = "case is" if unavailable == 1 else "cases are"
         text = f"{unavailable} {cases} not available; 'resilience-bench list' says why"
@@ -112,19 +135,41 @@ def _print_block(block: Block, layout: Layout, console: Console) -> None:
     if block.description:
         title.append(f"  {block.description}", style="not bold dim")
     _print_wrapped(title, console)
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", expand=False)
-    table.add_column("", width=layout.label, overflow="fold")
     keys = [key for key in block.headers if key in layout.columns]
+    compared = [row for row in block.rows if not row.is_control]
+    right = [row for row in compared if not row.marks]
+    best = right[0] if len(compared) > 1 and right and not BEST.isdisjoint(keys) else None
+    table = _empty_table(block, layout, keys)
+    for row in block.rows:
+        # Text, not str: a label in brackets is no markup.
+        cells = [Text(row.label), *(Text(row.cells.get(key, NOTHING)) for key in keys)]
+        table.add_row(*cells, style="bold" if row.is_control else "green" if row is best else "")
+        if row.marks:
+            # A table has no lines of its own width: it is ended here, and goes on below.
+            console.print(table, width=max(console.width, layout.width(block)))
+            for mark in row.marks:
+                _print_wrapped(f"  ! {mark}", console, style="yellow")
+            table = _empty_table(block, layout, keys, has_header=False)
+    if table.row_count:
+        console.print(table, width=max(console.width, layout.width(block)))
+
+
+def _empty_table(
+    block: Block, layout: Layout, keys: Sequence[str], *, has_header: bool = True
+) -> Table:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="dim",
+        expand=False,
+        show_header=has_header,
+    )
+    table.add_column("", width=layout.label, overflow="fold")
     for key in keys:
         header = block.headers[key]
         table.add_column(header, justify="right", width=layout.columns[key], no_wrap=True)
-    # By memory alone the rows are in no order, and none is the best.
-    is_ordered = len(block.rows) > 1 and not {"per_call", "instructions"}.isdisjoint(keys)
-    for position, row in enumerate(block.rows):
-        # Text, not str: a label in brackets is no markup.
-        cells = [Text(row.label), *(Text(row.cells.get(key, NOTHING)) for key in keys)]
-        table.add_row(*cells, style="green" if is_ordered and position == 0 else "")
-    console.print(table, width=max(console.width, layout.width(block)))
+    return table
 
 
 def _print_names(heading: str, names: Sequence[str], console: Console, *, style: str) -> None:

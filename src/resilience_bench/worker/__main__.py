@@ -13,9 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
-from resilience_bench.scenario import BoundCase, Discovery, Scenario, Unsupported, discover
-from resilience_bench.worker import instructions, protocol
+from resilience_bench.gil import gil_is_enabled
+from resilience_bench.loads import MIXED, NOOP, SINGLE, Load
+from resilience_bench.scenario import BoundCase, Discovery, Unsupported, discover
+from resilience_bench.worker import instructions, loads, protocol
 from resilience_bench.worker.allocations import weigh
+from resilience_bench.worker.callers import make_callers
+from resilience_bench.worker.drift import LongRun
 from resilience_bench.worker.honesty import BrokenCaseError, check, check_outcome
 from resilience_bench.worker.operations import (
     NotInstalledError,
@@ -75,13 +79,19 @@ class _Worker:
             with asyncio.Runner() as runner, contextlib.ExitStack() as stack:
                 self._work(discovery, runner, stack)
         resolution = time.get_clock_info("perf_counter").resolution
-        self._say(protocol.Done(clock_resolution_ns=resolution * 1e9))
+        self._say(protocol.Done(resolution * 1e9, gil_is_enabled()))
 
     def _work(
         self, discovery: Discovery, runner: asyncio.Runner, stack: contextlib.ExitStack
     ) -> None:
         ready: list[tuple[BoundCase, Operation]] = []
-        for bound in self._chosen(discovery):
+        chosen = self._chosen(discovery)
+        if self._plan.action == "load":
+            for load, payload, bounds in loads.together(chosen):
+                with contextlib.ExitStack() as group:
+                    self._load(load, payload, bounds, runner, group)
+            return
+        for bound in chosen:
             self._say(protocol.Starting(bound.name))
             if operation := self._prepare(bound, runner, stack):
                 ready.append((bound, operation))
@@ -91,12 +101,21 @@ class _Worker:
             for bound, operation in ready:
                 self._say(protocol.Starting(bound.name))
                 self._guarded(bound.name, functools.partial(self._weigh, bound, operation, runner))
+        elif self._plan.action == "drift":
+            for bound, operation in ready:
+                self._say(protocol.Starting(bound.name))
+                self._guarded(bound.name, functools.partial(self._drift, bound, operation, runner))
 
     def _chosen(self, discovery: Discovery) -> list[BoundCase]:
+        loaded = {name: (base, load, payload) for name, base, load, payload in self._plan.under}
+        chosen = []
         for name in self._plan.cases:
-            if name not in discovery.bound:
+            base, load, payload = loaded.get(name, (name, SINGLE, NOOP))
+            if base in discovery.bound:
+                chosen.append(discovery.bound[base].under(load, payload))
+            else:
                 self._say(protocol.Status(name, "failed", "its file no longer defines it"))
-        return [discovery.bound[name] for name in self._plan.cases if name in discovery.bound]
+        return chosen
 
     def _guarded(self, case: str, work: Callable[[], bool]) -> bool:
         try:
@@ -111,21 +130,39 @@ class _Worker:
         self._say(protocol.Weighed(bound.name, weigh(operation, runner)))
         return True
 
+    def _drift(self, bound: BoundCase, operation: Operation, runner: asyncio.Runner) -> bool:
+        """Keep a case going; what was seen until it failed is told as well."""
+        long_run = LongRun(operation, runner, self._plan.sample_ns)
+        try:
+            long_run.keep_going(self._plan.drift_s, self._end_if_orphaned)
+            check_outcome(bound, operation, runner)
+        except BrokenCaseError as error:
+            reason = f"after {long_run.calls:,} calls it {error}"
+            self._say(protocol.Status(bound.name, "broken", reason))
+        finally:
+            if (points := long_run.points()).calls:
+                self._say(protocol.Drifted(bound.name, points))
+        return True
+
     def _count(self, discovery: Discovery) -> None:
         """Mark every case, each in a process forked off after everything was imported."""
         chosen = self._chosen(discovery)
         for bound in chosen:
             with contextlib.suppress(Exception):  # its own process says what is wrong with it
                 load_library(bound)
-        controls = {control_key(bound.scenario): bound.scenario for bound in chosen}
-        with asyncio.Runner() as runner:
-            bare = [make_control(scenario) for scenario in controls.values()]
-            instructions.get_ready([make_sampler(each, runner) for each in bare])
-        for key, scenario in controls.items():
-            self._in_a_child("", functools.partial(self._mark_control, key, scenario))
+        instructions.get_ready()
         for bound in chosen:
-            work = functools.partial(self._mark_operation, bound)
-            self._in_a_child(bound.name, work)
+            if bound.name in self._plan.heavy:
+                self._in_a_child(bound.name, functools.partial(self._mark_operation, bound))
+        controls = {control_key(bound): bound for bound in chosen}
+        with asyncio.Runner() as runner:
+            bare = [make_control(bound) for bound in controls.values()]
+            instructions.start_counting([make_sampler(each, runner) for each in bare])
+        for key, bound in controls.items():
+            self._in_a_child("", functools.partial(self._mark_control, key, bound))
+        for bound in chosen:
+            if bound.name not in self._plan.heavy:
+                self._in_a_child(bound.name, functools.partial(self._mark_operation, bound))
 
     def _in_a_child(self, case: str, work: Callable[[asyncio.Runner, bool], bool]) -> None:
         """Mark in a process of its own; a second one counts what the first finds to be heavy."""
@@ -149,11 +186,11 @@ class _Worker:
     def _mark_control(
         self,
         key: str,
-        scenario: Scenario,
+        bound: BoundCase,
         runner: asyncio.Runner,
         heavy: bool,  # noqa: FBT001 - likewise
     ) -> bool:
-        sampler = make_sampler(make_control(scenario), runner)
+        sampler = make_sampler(make_control(bound), runner)
         return self._mark("control", key, sampler, heavy=heavy)
 
     def _mark_operation(self, bound: BoundCase, runner: asyncio.Runner, heavy: bool) -> bool:  # noqa: FBT001
@@ -190,7 +227,7 @@ class _Worker:
             status, reason = "broken", str(error)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             status, reason = "broken", f"building it raised {type(error).__name__}: {error}"
-        key = control_key(bound.scenario)
+        key = control_key(bound)
         self._say(protocol.Status(bound.name, status, reason, key))  # type: ignore[arg-type]
         return operation if status == "ready" else None
 
@@ -200,9 +237,9 @@ class _Worker:
         operations: list[Subject] = []
         subjects: list[Subject] = []
         for bound, operation in ready:
-            key = control_key(bound.scenario)
+            key = control_key(bound)
             if key not in controls:
-                controls[key] = Subject(key, make_sampler(make_control(bound.scenario), runner))
+                controls[key] = Subject(key, make_sampler(make_control(bound), runner))
                 subjects.append(controls[key])
             operations.append(Subject(bound.name, make_sampler(operation, runner)))
             subjects.append(operations[-1])
@@ -218,6 +255,69 @@ class _Worker:
             self._say(protocol.Sampled("control", key, control.samples()))
         for (bound, operation), subject in zip(ready, operations, strict=True):
             self._say(self._verdict(bound, operation, subject, runner))
+
+    def _load(
+        self,
+        load: Load,
+        payload: str,
+        bounds: list[BoundCase],
+        runner: asyncio.Runner,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        """Measure cases that share a control, in turns, and count what they did."""
+        plan = self._plan
+        try:
+            callers = make_callers(load, runner, plan.case_limit_s)
+        except RuntimeError as error:
+            for bound in bounds:
+                reason = f"{bound.info.case.load}: {error}"
+                self._say(protocol.Status(bound.name, "not available", reason))
+            return
+        stack.callback(callers.close)
+        window_ns = loads.window_ns(load, plan.window_ns)
+        group = loads.Group(
+            load, payload, callers, runner, window_ns, plan.case_limit_s, self._starting
+        )
+        subjects: dict[str, tuple[BoundCase, loads.Subject]] = {}
+        for bound in bounds:
+            group.watch(bound.name)
+            operation = self._prepare(bound, runner, stack)
+            if operation is not None and load.kind == MIXED and operation.count is None:
+                reason = "it has no counter that readers could read"
+                self._say(protocol.Status(bound.name, "not available", reason))
+            elif operation is not None:
+                subjects[bound.name] = bound, loads.Subject(bound.name, operation)
+        if not subjects:
+            return
+        key = control_key(bounds[0])
+        control = loads.Subject("", make_control(bounds[0]))
+        failed = group.measure([control, *(each for _, each in subjects.values())], plan.rounds)
+        if control.name in failed:  # without it nothing can be said of any
+            failed |= dict.fromkeys(subjects, f"its control: {failed[control.name]}")
+        else:
+            self._say(protocol.Loaded("control", key, group.samples(control, timed=plan.timed)))
+        for bound, subject in subjects.values():
+            self._tell_load(group, bound, subject, failed)
+        self._starting("")
+
+    def _tell_load(
+        self, group: loads.Group, bound: BoundCase, subject: loads.Subject, failed: dict[str, str]
+    ) -> None:
+        if bound.name in failed:
+            self._say(protocol.Status(bound.name, "failed", failed[bound.name]))
+            return
+        try:
+            samples = group.samples(subject, timed=self._plan.timed)
+            tally = loads.count_runs(group, bound, subject)
+        except Exception as error:  # noqa: BLE001 - measured code may raise anything
+            self._say(protocol.Status(bound.name, "failed", loads.blamed(error)))
+            return
+        self._say(protocol.Loaded("operation", bound.name, samples))
+        self._say(protocol.Tallied(bound.name, tally))
+
+    def _starting(self, case: str) -> None:
+        self._end_if_orphaned()
+        self._say(protocol.Starting(case))
 
     def _references(self, subjects: int, runner: asyncio.Runner) -> list[Subject]:
         plan = self._plan

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Final
 
+from resilience_bench.loads import NOOP, SINGLE
 from resilience_bench.scenario import ANYTHING, BoundCase
 from resilience_bench.worker.operations import Operation, opened
 
@@ -22,6 +23,9 @@ class BrokenCaseError(Exception):
 def check(bound: BoundCase, runner: asyncio.Runner) -> None:
     """Run the operation with a counting payload and compare it with what the scenario promises.
 
+    One caller does so, around a payload without work: what callers do to each other is counted
+    when they are measured.
+
     Raises:
         BrokenCaseError: If the payload ran more or less often than ``payload_calls``, if the
             outcome is another than the expected one, or if the counter did not move.
@@ -33,7 +37,7 @@ def check(bound: BoundCase, runner: asyncio.Runner) -> None:
         runs += 1
 
     promised = bound.scenario.payload_calls
-    with opened(bound, runner, record) as operation:
+    with opened(bound.under(SINGLE, NOOP), runner, record) as operation:
         give_up_at = time.perf_counter() + PATIENCE_S
         for call in range(1, CHECKED_CALLS + 1):
             runs = 0

@@ -13,15 +13,15 @@ import contextlib
 import gc
 import os
 import signal
-import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from resilience_bench.worker import client_request
 from resilience_bench.worker.timing import Sampler, calls_of_functions
 
-CALLS: Final = 40
+CALLS: Final = 24
 """At most so many calls more has the larger number than the smaller one."""
-FUNCTION_CALLS: Final = 2_400
+FUNCTION_CALLS: Final = 1_500
 """An operation that calls so many functions, or more, is heavy: one call of it is counted."""
 WARM: Final = 2
 """So many times as many calls come before, for CPython adapts its bytecode to what it runs."""
@@ -29,9 +29,8 @@ SURROUNDINGS: Final = 100
 """How often what surrounds the calls runs before the first count, for the same reason."""
 DONE: Final = -signal.SIGKILL
 HEAVY: Final = -signal.SIGUSR1
-HUNG: Final = 256  # no process can end so
+HUNG: Final = -signal.SIGALRM
 CHILD_LIMIT_S: Final = 120.0
-POLL_S: Final = 0.002
 
 Calls = tuple[int, int]
 HEAVY_CALLS: Final[Calls] = (0, 1)
@@ -59,7 +58,9 @@ def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
         the operation turns out to be heavy, and a fresh process has to count it.
     """
     fewer, more = HEAVY_CALLS
-    if not heavy:
+    if heavy:
+        client_request.starter()()
+    else:
         function_calls = calls_of_functions(sample, FUNCTION_CALLS)
         if function_calls >= FUNCTION_CALLS:
             return None
@@ -75,14 +76,27 @@ def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
     return fewer, more
 
 
-def get_ready(controls: Iterable[Sampler]) -> None:
-    """Make ready for forking: code is adapted, nothing is collected, counters start at zero."""
-    for sample in controls:
-        for _ in range(SURROUNDINGS):
-            sample(1, 0)
+def get_ready() -> None:
+    """Make ready for forking: what is there is not collected any more."""
     gc.collect()
     gc.freeze()
     gc.disable()
+    client_request.starter()
+
+
+def start_counting(controls: Iterable[Sampler]) -> None:
+    """Have callgrind count from here on, in this process and those that it forks off.
+
+    Heavy operations ask for it themselves, when they stand ready. For all others it is cheaper to
+    ask before forking: then each process inherits the code that callgrind has translated.
+
+    Args:
+        controls: Are run, so that code is adapted and translated.
+    """
+    client_request.starter()()
+    for sample in controls:
+        for _ in range(SURROUNDINGS):
+            sample(1, 0)
     os.getppid()
 
 
@@ -97,19 +111,14 @@ def in_a_child(work: Callable[[], bool]) -> int:
     """
     child = os.fork()
     if child == 0:
+        signal.setitimer(signal.ITIMER_REAL, CHILD_LIMIT_S)  # its signal ends the process
         with contextlib.suppress(BaseException):
             # Not by exiting: callgrind would dump its counters once more.
             os.kill(os.getpid(), signal.SIGKILL if work() else signal.SIGUSR1)
         os._exit(1)
-    give_up_at = time.monotonic() + CHILD_LIMIT_S
-    while time.monotonic() < give_up_at:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(POLL_S)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return HUNG
+    # The child ends itself, for looking after it would take half a processor under valgrind.
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def ending(code: int) -> str:

@@ -1,4 +1,4 @@
-"""From a bound case to what is timed: the payload, the control and the operation."""
+"""From a bound case to what is timed: the control and the operation."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from types import FunctionType
 from typing import Any
 
 from resilience_bench.scenario import (
-    EMPTY,
     FAILS,
     REJECTION,
-    RESULT,
-    RETURNS,
     BoundCase,
     Counted,
     PayloadError,
+    Probed,
     Scenario,
     Unsupported,
+)
+from resilience_bench.worker.payloads import (
+    Phases,
+    Record,
+    fresh,
+    make_payload,
+    returns,
+    returns_async,
 )
 
 
@@ -36,7 +41,8 @@ class Operation:
     """What a scenario built, ready to be checked and timed.
 
     ``raises`` is empty unless every call must raise; ``count`` reads the counter that each call
-    must raise by ``step``, where the scenario offers one.
+    must raise by ``step``, where the scenario offers one; ``prepare`` comes before all callers call
+    once, see `Probed`.
     """
 
     call: Callable[[], Any]
@@ -44,111 +50,12 @@ class Operation:
     raises: tuple[type[BaseException], ...] = ()
     count: Callable[[], float] | None = None
     step: float = 1
+    prepare: Callable[[], object] | None = None
 
 
-Record = Callable[[], object]
-
-
-def make_payload(one: Scenario, record: Record | None = None) -> Callable[..., Any]:
-    """The work inside the guard, which does what the scenario's ``outcomes`` say.
-
-    Args:
-        one: The scenario.
-        record: Called at each run of the payload; for counting, never while timing.
-
-    Returns:
-        A function, or a coroutine function for an async scenario.
-    """
-    payload = _plain_payload(one)
-    if record is None:
-        return payload
-    counted = record  # a name that is not Optional, for the closures below
-
-    def recording(*args: object, **kwargs: object) -> object:
-        counted()
-        return payload(*args, **kwargs)
-
-    async def recording_async(*args: object, **kwargs: object) -> object:
-        counted()
-        return await payload(*args, **kwargs)
-
-    return recording_async if one.is_async else recording
-
-
-def _plain_payload(one: Scenario) -> Callable[..., Any]:
-    outcomes = set(one.outcomes)
-    if one.arguments is not None:
-        return fresh(_accepts_async if one.is_async else _accepts)
-    if outcomes == {RETURNS}:
-        return fresh(_returns_async if one.is_async else _returns)
-    if outcomes == {FAILS}:
-        return fresh(_fails_async if one.is_async else _fails)
-    following = itertools.cycle(one.outcomes).__next__
-    return (_scripted_async if one.is_async else _scripted)(following)
-
-
-def fresh(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function with a code object of its own.
-
-    CPython (PEP 659) specialises bytecode in place: with a shared code object one case would
-    inherit, or spoil, another's caches.
-    """
-    if not isinstance(function, FunctionType):
-        return function
-    return FunctionType(
-        function.__code__.replace(),
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-
-
-def _returns() -> str:
-    return RESULT
-
-
-async def _returns_async() -> str:
-    return RESULT
-
-
-def _fails() -> str:
-    raise PayloadError
-
-
-async def _fails_async() -> str:
-    raise PayloadError
-
-
-def _accepts(*_args: object, **_kwargs: object) -> str:
-    return RESULT
-
-
-async def _accepts_async(*_args: object, **_kwargs: object) -> str:
-    return RESULT
-
-
-def _scripted(following: Callable[[], str]) -> Callable[[], str | None]:
-    def scripted() -> str | None:
-        outcome = following()
-        if outcome is FAILS:
-            raise PayloadError
-        return None if outcome is EMPTY else RESULT
-
-    return scripted
-
-
-def _scripted_async(following: Callable[[], str]) -> Callable[[], Any]:
-    play = _scripted(following)
-
-    async def scripted() -> str | None:
-        return play()
-
-    return scripted
-
-
-def control_key(one: Scenario) -> str:
-    """Names the control of a scenario; scenarios with the same key share its samples."""
+def control_key(bound: BoundCase) -> str:
+    """Names the control of a case; cases with the same key share its samples."""
+    one, case = bound.scenario, bound.info.case
     if not one.payload_calls:
         work = "nothing"
     else:
@@ -156,6 +63,8 @@ def control_key(one: Scenario) -> str:
             f"{len(list(run))}x{outcome}" for outcome, run in itertools.groupby(_per_call(one))
         )
     marks = [work, "async" if one.is_async else "", "with arguments" if one.arguments else ""]
+    if case.is_loaded:
+        marks += [case.load, case.payload]
     return " ".join(mark for mark in marks if mark)
 
 
@@ -163,18 +72,21 @@ def _per_call(one: Scenario) -> list[str]:
     return list(itertools.islice(itertools.cycle(one.outcomes), one.payload_calls))
 
 
-def make_control(one: Scenario) -> Operation:
+def make_control(bound: BoundCase) -> Operation:
     """The payload called bare, as often as one operation runs it; failures are caught.
 
     A scenario that never runs its payload (a rejection, an increment) is measured against a call
     of a function that does nothing.
     """
+    one = bound.scenario
+    if bound.is_probed_at_once:
+        return Operation(Phases(bound.info.case.payload).payload, one.is_async, prepare=returns)
     calls = _per_call(one)
+    payload = make_payload(bound)
     if len(calls) > 1:
-        return Operation(_in_a_row(make_payload(one), calls, is_async=one.is_async), one.is_async)
+        return Operation(_in_a_row(payload, calls, is_async=one.is_async), one.is_async)
     if not calls:
-        return Operation(fresh(_returns_async if one.is_async else _returns), one.is_async)
-    payload = make_payload(one)
+        return Operation(fresh(returns_async if one.is_async else returns), one.is_async)
     if one.arguments is not None:
         payload = functools.partial(payload, *one.arguments[0], **one.arguments[1])
     return Operation(payload, one.is_async, (PayloadError,) if calls == [FAILS] else ())
@@ -212,20 +124,43 @@ def opened(
     """
     one = bound.scenario
     library = load_library(bound)
-    offered = {"library": library, "payload": make_payload(one, record), **bound.parameters}
+    payload = make_payload(bound, record)
+    offered = {"library": library, "payload": payload, **bound.parameters}
     code = one.function.__code__
     wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     # What only other libraries of the scenario have as a parameter keeps its default.
     arguments = {name: offered[name] for name in wanted if name in offered}
     with _built(one, arguments, runner) as built:
-        counted = built if isinstance(built, Counted) else None
-        yield Operation(
-            call=counted.operation if counted else built,
-            is_async=one.is_async,
-            raises=_expected_exceptions(one, library),
-            count=counted.count if counted else None,
-            step=counted.step if counted else 1,
-        )
+        yield _operation(bound, built, library, payload)
+
+
+def _operation(bound: BoundCase, built: Any, library: Any, payload: object) -> Operation:
+    one = bound.scenario
+    raises = _expected_exceptions(one, library)
+    if isinstance(built, Probed) is not one.probes:
+        message = f"probes={one.probes}, but it built a {type(built).__name__}; see Probed"
+        raise TypeError(message)
+    if isinstance(built, Counted):
+        lossy = built.is_lossy and bound.info.case.is_loaded
+        count = None if lossy else built.count
+        return Operation(built.operation, one.is_async, raises, count, built.step)
+    if not isinstance(built, Probed):
+        return Operation(built, one.is_async, raises)
+    phases = getattr(payload, "__self__", None)
+    if isinstance(phases, Phases):
+        prepare = phases.failing(built.prepare)
+        return Operation(built.operation, one.is_async, (_rejection(library),), prepare=prepare)
+    return Operation(_one_after_the_other(built), one.is_async, raises)
+
+
+def _one_after_the_other(built: Probed) -> Callable[[], Any]:
+    prepare, operation = built.prepare, built.operation
+
+    def prepared_and_called() -> Any:
+        prepare()
+        return operation()
+
+    return prepared_and_called
 
 
 @contextlib.contextmanager
@@ -303,7 +238,15 @@ def _expected_exceptions(one: Scenario, library: Any) -> tuple[type[BaseExceptio
     if isinstance(one.raises, type):
         return (one.raises,)
     if one.raises == REJECTION:
-        adapters = library if isinstance(library, tuple) else (library,)
-        return (next(each.rejection for each in adapters if hasattr(each, "rejection")),)
+        return (_rejection(library),)
     message = f"raises={one.raises!r}: expected an exception type or REJECTION"
+    raise TypeError(message)
+
+
+def _rejection(library: Any) -> type[BaseException]:
+    for each in library if isinstance(library, tuple) else (library,):
+        if hasattr(each, "rejection"):
+            found: type[BaseException] = each.rejection
+            return found
+    message = "no adapter has a 'rejection', the exception that an open breaker raises"
     raise TypeError(message)

@@ -7,9 +7,18 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from resilience_bench._model import Case, CaseInfo, Counts, Samples, Weight
+from resilience_bench._model import (
+    Case,
+    CaseInfo,
+    Counts,
+    DriftPoints,
+    LoadSamples,
+    Samples,
+    Tally,
+    Weight,
+)
 
-Action = Literal["discover", "inspect", "measure", "count", "weigh"]
+Action = Literal["discover", "inspect", "measure", "count", "weigh", "load", "drift"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +27,16 @@ class Plan:
 
     ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``, to
     find out which are available; ``measure`` checks and times them, ``count`` has callgrind count
-    their instructions, ``weigh`` measures what they allocate. ``heavy`` cases are known to be so
-    slow that callgrind counts one call of them. ``plants`` names cases whose operation is to do so
-    many turns of an empty loop more: a gate that is tested on itself has to find them.
+    their instructions, ``weigh`` measures what they allocate, ``load`` measures their rates under
+    their loads, and ``drift`` keeps them going. ``heavy`` cases are known to be so slow that
+    callgrind counts one call of them. ``plants`` names cases whose operation is to do so many turns
+    of an empty loop more: a gate that is tested on itself has to find them.
+
+    ``under`` says which of the cases are under a load: their names, the names of the same cases
+    without it, load and payload. ``rounds`` is how often such a case is sampled, ``window_ns`` how
+    long a sample lasts, ``case_limit_s`` how long it may take before it counts as hung, ``timed``
+    over how many windows single calls are timed as well. ``drift_s`` is how long each case is kept
+    going.
     """
 
     action: Action
@@ -34,6 +50,12 @@ class Plan:
     time_limit_s: float = 60.0
     heavy: tuple[str, ...] = ()
     plants: tuple[tuple[str, int], ...] = ()
+    under: tuple[tuple[str, str, str, str], ...] = ()
+    rounds: int = 1
+    window_ns: int = 0
+    case_limit_s: float = 0.0
+    timed: int = 3
+    drift_s: float = 0.0
 
     def to_json(self) -> str:
         """The plan as the worker reads it from standard input."""
@@ -115,13 +137,52 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the callers of a control, or of the operation of a case, did."""
+
+    kind: Literal["control", "operation"]
+    name: str
+    samples: LoadSamples
+
+
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What the operation of a case did under its load, counted."""
+
+    case: str
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """What became of the operation of a case that was kept going."""
+
+    case: str
+    points: DriftPoints
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last message of a worker that came to its end."""
 
     clock_resolution_ns: float = 0.0
+    gil_enabled: bool = True
 
 
-Message = Declared | Problem | Starting | Status | Sampled | Marked | Counted | Weighed | Done
+Message = (
+    Declared
+    | Problem
+    | Starting
+    | Status
+    | Sampled
+    | Marked
+    | Counted
+    | Weighed
+    | Loaded
+    | Tallied
+    | Drifted
+    | Done
+)
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
@@ -156,6 +217,12 @@ def decode(line: str) -> Message:
             )
         if kind is Weighed:
             fields["weight"] = Weight(**fields["weight"])
+        if kind is Loaded:
+            fields["samples"] = _load_samples(**fields["samples"])
+        if kind is Tallied:
+            fields["tally"] = Tally(**fields["tally"])
+        if kind is Drifted:
+            fields["points"] = _drift_points(**fields["points"])
         message: Message = kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RubbishError(repr(line[:80])) from error
@@ -173,8 +240,28 @@ def _samples(calls: int, elapsed_ns: list[int], beside: list[int]) -> Samples:
     return Samples(calls, tuple(elapsed_ns), tuple(beside))
 
 
-def _info(case: dict[str, Any], distributions: list[str], **rest: Any) -> CaseInfo:
+def _load_samples(latencies: dict[str, int], **rest: Any) -> LoadSamples:
+    tuples: dict[str, Any] = {
+        key: tuple(each) if isinstance(each, list) else each for key, each in rest.items()
+    }
+    samples = LoadSamples(**tuples, latencies={int(key): n for key, n in latencies.items()})
+    if not samples.calls or len(samples.calls) != len(samples.elapsed_ns):
+        message = f"load samples with calls={samples.calls!r}"
+        raise ValueError(message)
+    return samples
+
+
+def _drift_points(**rest: list[Any]) -> DriftPoints:
+    points = DriftPoints(**{key: tuple(each) for key, each in rest.items()})
+    if not len(points.calls) == len(points.operation_ns) == len(points.reference_ns) > 0:
+        message = f"points of {len(points.calls)} numbers of calls"
+        raise ValueError(message)
+    return points
+
+
+def _info(case: dict[str, Any], **rest: Any) -> CaseInfo:
     parameters = tuple((key, value) for key, value in case.pop("parameters"))
-    return CaseInfo(
-        case=Case(**case, parameters=parameters), distributions=tuple(distributions), **rest
-    )
+    tuples: dict[str, Any] = {
+        key: tuple(each) if isinstance(each, list) else each for key, each in rest.items()
+    }
+    return CaseInfo(case=Case(**case, parameters=parameters), **tuples)

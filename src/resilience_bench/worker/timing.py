@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from resilience_bench._model import Samples
-from resilience_bench.worker.operations import Operation, fresh
+from resilience_bench.worker.operations import Operation
+from resilience_bench.worker.payloads import fresh
 
 Sampler = Callable[[int, int], int]
 """``sampler(calls, warm)`` makes ``warm`` calls, then times ``calls`` calls back to back; in ns."""

@@ -3,8 +3,8 @@
 from resilience_stack.breaker import CircuitBreakerError
 from resilience_stack.guard import Guard
 from resilience_stack.manager import ResilienceManager
-from resilience_stack.policy import Policy
+from resilience_stack.policy import Policy, Retry
 
 __version__ = "0.1.0"
 
-__all__ = ["CircuitBreakerError", "Guard", "Policy", "ResilienceManager"]
+__all__ = ["CircuitBreakerError", "Guard", "Policy", "ResilienceManager", "Retry"]

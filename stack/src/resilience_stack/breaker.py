@@ -1,11 +1,14 @@
-"""pybreaker's breaker, set as a policy says."""
+"""pybreaker's breaker, told of outcomes after the fact: no call runs under its lock."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Final
+from time import monotonic
+from typing import NoReturn
 
 from pybreaker import (
+    STATE_CLOSED,
     STATE_OPEN,
     CircuitBreaker,
     CircuitBreakerError,
@@ -17,25 +20,44 @@ from resilience_stack.policy import Policy
 
 __all__ = ["Breaker", "CircuitBreakerError"]
 
-_CAME_FROM_THE_CALL: Final = "_resilience_stack_came_from_the_call"
 
+class Breaker(CircuitBreakerListener):
+    """One breaker, which is asked before a call and told its outcome afterwards.
 
-class Breaker:
-    """One breaker, whose ``call`` raises the function's own exception, also when it opens.
+    pybreaker's own ``call`` holds its lock while the function runs. Here pybreaker counts and
+    changes state under a lock that is held for that only, and not at all while the breaker is
+    calm: closed, with no failure counted.
 
-    So a `CircuitBreakerError` always means that a function was not called.
+    An epoch is the time between two changes of state. Who asks gets the number of the epoch; an
+    outcome that arrives in a later one is that of a call that the breaker has decided about since.
     """
 
     def __init__(self, name: str, policy: Policy, on_state: Callable[[str], None]) -> None:
+        """Make a closed breaker.
+
+        Args:
+            name: Named in rejections.
+            policy: When it opens and probes, and which exceptions are no failures.
+            on_state: Called with each new state, in the order of the changes.
+        """
+        self.calm = 1
+        """The epoch while the breaker is calm, else 0: calls may go ahead without asking."""
+        self._closed = 1
+        self._epoch = 1
+        self._probing = False
+        self._probe_at = 0.0
+        self._on_state = on_state
+        # Reentrant: the garbage collector may run a finalizer here that calls through this guard.
+        self._lock = threading.RLock()
         self._breaker = CircuitBreaker(
             fail_max=policy.fail_max,
             reset_timeout=policy.reset_timeout_s,
-            listeners=[_Listener(on_state)],
+            # One function: pybreaker takes a class with a metaclass for a predicate.
+            exclude=[lambda error: isinstance(error, policy.ignored)],
+            listeners=[self],
             name=name,
             throw_new_error_on_trip=False,
         )
-        # pybreaker's own method, for a method of ours would be one more call.
-        self.call = self._breaker.call
 
     @property
     def state(self) -> str:
@@ -44,27 +66,64 @@ class Breaker:
 
     def allows_retry(self, error: BaseException) -> bool:
         """Whether another attempt has a chance after this error: nothing refuses calls."""
-        return not isinstance(error, CircuitBreakerError) and self.state != STATE_OPEN
+        return bool(self._closed) and not isinstance(error, CircuitBreakerError)
 
+    def admit(self) -> int:
+        """Ask whether a call may go ahead; the outcome of one that may must be reported.
 
-def is_rejection(error: BaseException) -> bool:
-    """Whether the error that came out of ``Breaker.call`` is that breaker's own rejection.
+        Returns:
+            The epoch to report the outcome with.
 
-    A function that is guarded may itself call something with a breaker; the rejection by that one
-    is a failure of the function.
-    """
-    return isinstance(error, CircuitBreakerError) and not hasattr(error, _CAME_FROM_THE_CALL)
+        Raises:
+            CircuitBreakerError: If the breaker is open, or another call is its probe.
+        """
+        if epoch := self._closed:
+            return epoch
+        with self._lock:
+            state = self.state
+            if state == STATE_CLOSED:
+                return self._epoch
+            if self._probing or (state == STATE_OPEN and monotonic() < self._probe_at):
+                message = f"the circuit breaker of guard {self._breaker.name!r} is {state}"
+                raise CircuitBreakerError(message)
+            if state == STATE_OPEN:
+                self._breaker.half_open()
+            self._probing = True
+            return self._epoch
 
+    def report(self, epoch: int, error: BaseException | None) -> None:
+        """Tell the breaker how a call ended.
 
-class _Listener(CircuitBreakerListener):
-    def __init__(self, on_state: Callable[[str], None]) -> None:
-        self._on_state = on_state
+        An interrupt or a cancellation says nothing about the dependency: it counts neither way,
+        and a probe that ends so leaves its place to the next call.
+
+        Args:
+            epoch: What the call was admitted with.
+            error: What the function raised, if it did.
+        """
+        with self._lock:
+            if epoch != self._epoch:
+                return
+            self._probing = False
+            if error is None:
+                self._breaker.call(_succeed)
+            elif isinstance(error, Exception):
+                traceback = error.__traceback__
+                try:
+                    self._breaker.call(_fail, error)
+                except Exception as same:  # noqa: BLE001 - the caller has it already
+                    # Its traceback ends where the function was called, not in here.
+                    same.__traceback__ = traceback
 
     def failure(self, cb: CircuitBreaker, exc: BaseException) -> None:
-        """Mark somebody else's rejection; pybreaker tells of a failure before it raises it."""
+        """Be told by pybreaker that it counted a failure."""
+        del cb, exc
+        self.calm = 0
+
+    def success(self, cb: CircuitBreaker) -> None:
+        """Be told by pybreaker that it counted a success, after which it is closed."""
         del cb
-        if isinstance(exc, CircuitBreakerError):
-            setattr(exc, _CAME_FROM_THE_CALL, True)
+        self.calm = self._epoch
 
     def state_change(
         self,
@@ -72,6 +131,18 @@ class _Listener(CircuitBreakerListener):
         old_state: CircuitBreakerState | None,
         new_state: CircuitBreakerState,
     ) -> None:
-        """Pass the new state on; pybreaker holds its lock meanwhile, so the order is right."""
-        del cb, old_state
+        """Be told by pybreaker of another state; it holds its lock, so the order is right."""
+        del old_state
+        self._epoch += 1
+        self._closed = self.calm = self._epoch if new_state.name == STATE_CLOSED else 0
+        if new_state.name == STATE_OPEN:
+            self._probe_at = monotonic() + cb.reset_timeout
         self._on_state(new_state.name)
+
+
+def _succeed() -> None:
+    """Succeed, as the function did."""
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error

@@ -1,34 +1,53 @@
-"""A guard: a retry around a breaker around a call, counted by outcome."""
+"""A guard: what its users call."""
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable
-from functools import partial, wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable
+from types import CoroutineType
+from typing import Any, ParamSpec, TypeVar, cast
 
-from resilience_stack.breaker import Breaker, is_rejection
+from resilience_stack.blocks import Block
+from resilience_stack.breaker import Breaker
+from resilience_stack.layers import Layers
 from resilience_stack.metrics import GuardMetrics
 from resilience_stack.policy import Policy
-from resilience_stack.retry import Retry
+from resilience_stack.retry import Retries
+
+__all__ = ["Guard"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 class Guard:
-    """A retry around a breaker around a call, counted by outcome: a decorator, or ``call``."""
+    """A retry around a breaker around a call, counted and timed by outcome.
+
+    It is a decorator of plain functions and coroutine functions; ``call`` and ``call_async`` do
+    the same for one call, and ``context`` for a block.
+    """
 
     def __init__(
-        self, name: str, policy: Policy, metrics: GuardMetrics, sleep: Callable[[float], None]
+        self,
+        name: str,
+        policy: Policy,
+        metrics: GuardMetrics,
+        sleep: Callable[[float], None],
+        async_sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.name = name
         self.policy = policy
         self._metrics = metrics
         self._breaker = Breaker(name, policy, metrics.breaker_went)
-        self._retry = Retry(
-            policy, allowed=self._breaker.allows_retry, on_retry=metrics.retry, sleep=sleep
+        retries = Retries(
+            policy,
+            allowed=self._breaker.allows_retry,
+            on_retry=metrics.retry,
+            sleep=sleep,
+            async_sleep=async_sleep,
         )
+        self._layers = Layers(self._breaker, retries, metrics)
 
     @property
     def state(self) -> str:
@@ -36,18 +55,17 @@ class Guard:
         return self._breaker.state
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        """Return the function with the guard around it.
+        """Return the function, plain or a coroutine function, with the guard around it.
 
         Raises:
-            TypeError: If the function's work begins only after it has returned.
+            TypeError: If it is a generator function, whose work begins when it has returned.
         """
-        _refuse_what_returns_first(self.name, function)
-
-        @wraps(function)
-        def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            return self.call(function, *args, **kwargs)
-
-        return guarded
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise self._returns_first(function, "a generator function")
+        around: Callable[..., Any] = self._layers.around
+        if any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
+            around = self._layers.around_async
+        return cast("Callable[Parameters, Result]", functools.wraps(function)(around(function)))
 
     def call(
         self,
@@ -63,52 +81,35 @@ class Guard:
 
         Raises:
             CircuitBreakerError: If the breaker is open: the function was not called.
+            TypeError: If the function returns a coroutine; ``call_async`` is for those.
             BaseException: The last attempt's own exception.
         """
-        # pybreaker has keywords of its own, "func" and "cb", which a function may have as well.
-        attempt = partial(function, *args, **kwargs) if args or kwargs else function
-        try:
-            # The first attempt does without tenacity, which costs more than all the rest.
-            result = self._breaker.call(attempt)
-        except Exception as error:
-            if not self._retry.wants(error):
-                self._count(error)
-                raise
-            failed = [error]
-        except BaseException as error:
-            self._count(error)
-            raise
-        else:
-            self._metrics.success()
-            return result
-        return self._call_again(failed, attempt)
-
-    def _call_again(self, failed: list[Exception], attempt: Callable[..., Result]) -> Result:
-        try:
-            result = self._retry.resume(failed, partial(self._breaker.call, attempt))
-        except BaseException as error:
-            self._count(error)
-            raise
-        self._metrics.success()
+        result = self._layers.around(function)(*args, **kwargs)
+        if isinstance(result, CoroutineType):
+            result.close()
+            raise self._returns_first(function, "a coroutine function")
         return result
 
-    def _count(self, error: BaseException) -> None:
-        if is_rejection(error):
-            self._metrics.rejected()
-        else:
-            self._metrics.failure()
+    async def call_async(
+        self,
+        function: Callable[Parameters, Awaitable[Result]],
+        /,
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Call a function and await what it returns; else like ``call``."""
+        return await self._layers.around_async(function)(*args, **kwargs)
 
+    def context(self) -> Block:
+        """Return what guards one ``with`` or ``async with`` block.
 
-def _refuse_what_returns_first(name: str, function: Callable[..., object]) -> None:
-    kinds: dict[str, Callable[[object], bool]] = {
-        "a coroutine function": inspect.iscoroutinefunction,
-        "a generator function": inspect.isgeneratorfunction,
-        "an asynchronous generator function": inspect.isasyncgenfunction,
-    }
-    for kind, is_one in kinds.items():
-        if is_one(function):
-            message = (
-                f"guard {name!r} cannot be put around {function!r}, {kind}: it would end before "
-                "the work begins; expected a plain function"
-            )
-            raise TypeError(message)
+        The block cannot be run again, so nothing is retried.
+        """
+        return Block(self._breaker, self._metrics)
+
+    def _returns_first(self, function: Callable[..., object], kind: str) -> TypeError:
+        return TypeError(
+            f"guard {self.name!r} cannot be put around {function!r}, {kind}: it would end before "
+            "the work begins; expected a plain function, or a coroutine function with the "
+            "decorator or call_async"
+        )

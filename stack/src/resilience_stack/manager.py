@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -12,6 +13,8 @@ from prometheus_client import CollectorRegistry
 from resilience_stack.guard import Guard
 from resilience_stack.metrics import GuardMetrics, Metrics
 from resilience_stack.policy import Policy
+
+__all__ = ["STANDARD", "ResilienceManager"]
 
 STANDARD: Final = Policy()
 
@@ -24,18 +27,21 @@ class ResilienceManager:
         registry: CollectorRegistry | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
+        async_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Register the metrics; guards come later.
 
         Args:
             registry: Where the metrics go; by default prometheus_client's own registry.
-            sleep: Waits between attempts, for so many seconds.
+            sleep: Waits between the attempts of a plain function, for so many seconds.
+            async_sleep: The same for a coroutine function; it is awaited.
 
         Raises:
             ValueError: If the registry has the metrics of another manager.
         """
         self._metrics = Metrics(registry)
         self._sleep = sleep
+        self._async_sleep = async_sleep
         self._guards: dict[str, Guard] = {}
         self._lock = threading.Lock()
 
@@ -48,8 +54,9 @@ class ResilienceManager:
         with self._lock:
             guard = self._guards.get(name)
             if guard is None:
-                metrics = GuardMetrics(self._metrics, name)
-                guard = self._guards[name] = Guard(name, policy, metrics, self._sleep)
+                metrics = GuardMetrics(self._metrics, name, policy.ignored)
+                guard = Guard(name, policy, metrics, self._sleep, self._async_sleep)
+                self._guards[name] = guard
         if guard.policy != policy:
             message = (
                 f"guard {name!r} has {guard.policy}, now asked for with {policy}; "

@@ -1,0 +1,66 @@
+"""How a call is made: by one caller, by threads, by asyncio tasks, by processes.
+
+Imported inside the measured interpreter as well, so: standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+SINGLE: Final = "single"
+THREADS: Final = "threads"
+TASKS: Final = "tasks"
+PROCESSES: Final = "processes"
+MIXED: Final = "mixed"
+"""Threads, of which some call the operation and the others read its counter."""
+NOOP: Final = "noop"
+CPU: Final = "cpu"
+IO: Final = "io"
+PAYLOADS: Final = (NOOP, CPU, IO)
+STANDARD: Final[Mapping[str, tuple[str, ...]]] = {
+    SINGLE: (SINGLE,),
+    THREADS: tuple(f"{THREADS}-{count}" for count in (1, 2, 4, 8, 16, 32)),
+    TASKS: tuple(f"{TASKS}-{count}" for count in (1, 10, 100, 1000)),
+    PROCESSES: tuple(f"{PROCESSES}-{count}" for count in (1, 2, 4)),
+    MIXED: tuple(f"{MIXED}-{writers}-{readers}" for writers, readers in ((7, 1), (4, 4), (1, 7))),
+}
+"""The loads that a wildcard stands for, by kind."""
+SPELLED: Final[Mapping[str, str]] = {
+    THREADS: "threads-N",
+    TASKS: "tasks-N",
+    PROCESSES: "processes-N",
+    MIXED: "mixed-WRITERS-READERS",
+}
+"""How a load is written, by kind."""
+_LOAD: Final = re.compile(r"(threads|tasks|processes)-([0-9]+)|(mixed)-([0-9]+)-([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many callers of one kind; where the load is mixed, so many readers beside them."""
+
+    kind: str
+    callers: int
+    readers: int = 0
+
+
+def parse_load(text: str) -> Load:
+    """Read the name of a load.
+
+    Raises:
+        ValueError: If it is none, or has no caller; the text says what was expected.
+    """
+    if text == SINGLE:
+        return Load(SINGLE, 1)
+    found = _LOAD.fullmatch(text)
+    if found is None:
+        message = f"no such load: {text}; expected {', '.join([SINGLE, *SPELLED.values()])}"
+        raise ValueError(message)
+    numbers = [int(each) for each in (found[2], found[4], found[5]) if each is not None]
+    if not all(numbers):
+        message = f"{text}: expected 1 or more of each kind of caller, found 0"
+        raise ValueError(message)
+    return Load(found[1] or found[3], *numbers)

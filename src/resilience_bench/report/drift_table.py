@@ -1,0 +1,85 @@
+"""Cases that were kept going, for the terminal."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from resilience_bench.drift_statistics import Drift
+from resilience_bench.report.drift_rows import HEADERS, LEGEND, DriftRow, doubts, row
+
+WIDTH: Final = 80
+INDENT: Final = "  "
+LEAST_LABEL: Final = 16
+VERDICT: Final = 12
+DISPENSABLE: Final = ("in_all", "bytes")
+"""The columns that are left out where the table would be too wide, the first one first; bytes only
+where no process grows."""
+
+
+def render(drifts: Sequence[Drift], console: Console) -> None:
+    """Print how cost and memory of each case grow, by scenario; nothing if there is no case."""
+    if not drifts:
+        return
+    rows = [row(each) for each in drifts]
+    limit = max(console.width, WIDTH)
+    label, widths = _layout(rows, limit)
+    console.print()
+    heading = _empty_table(label, widths)
+    heading.show_header = True
+    console.print(heading, width=limit)
+    for group, members in itertools.groupby(rows, key=lambda each: each.group):
+        console.print(Text(group, style="bold"), soft_wrap=True)
+        table = _empty_table(label, widths)
+        for each in members:
+            style = "bold red" if each.grows else "" if each.is_decided else "yellow"
+            # Text, not str: a name in brackets is no markup.
+            cells = [Text(f"{INDENT}{each.label}"), *(Text(each.cells[key]) for key in widths)]
+            table.add_row(*cells, style=style)
+        console.print(table, width=limit)
+    console.print()
+    console.print(Text(LEGEND, style="dim"), width=min(console.width, WIDTH))
+    for warning, names in doubts(drifts).items():
+        console.print(Text(f"! {warning}: {', '.join(names)}", style="yellow"), soft_wrap=True)
+
+
+def _empty_table(label: int, widths: Mapping[str, int]) -> Table:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="dim",
+        show_header=False,
+    )
+    table.add_column("", width=label, overflow="fold")
+    for key, width in widths.items():
+        is_verdict = key == "verdict"
+        table.add_column(
+            HEADERS[key],
+            justify="left" if is_verdict else "right",
+            width=width,
+            no_wrap=not is_verdict,
+        )
+    return table
+
+
+def _layout(rows: Sequence[DriftRow], limit: int) -> tuple[int, dict[str, int]]:
+    """The widths of the label and of the other columns, within the limit if that can be."""
+    widths = {
+        key: max(cell_len(header), *(cell_len(each.cells[key]) for each in rows))
+        for key, header in HEADERS.items()
+    }
+    widths["verdict"] = min(widths["verdict"], VERDICT)
+    longest = len(INDENT) + max(cell_len(each.label) for each in rows)
+    needed = {"bytes"} if any(each.grows_in_bytes for each in rows) else set()
+    for key in DISPENSABLE:
+        if key not in needed and longest + sum(widths.values()) + len(widths) > limit:
+            del widths[key]
+    left = limit - sum(widths.values()) - len(widths)
+    return max(min(longest, left), LEAST_LABEL), widths

@@ -1,0 +1,284 @@
+"""Several callers that set out together: threads, asyncio tasks or processes."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import json
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
+
+from resilience_bench.loads import PROCESSES, SINGLE, TASKS, Load
+
+Job = Callable[[int, int], Any]
+"""``job(caller, released_ns)``: what each caller does; tasks get a coroutine function."""
+TICK_S: Final = 0.001
+STDERR: Final = 2
+_WHEN: Final = struct.Struct("q")
+
+clock = time.perf_counter_ns
+
+
+class CallerFailedError(Exception):
+    """A process did not do its job; the text goes on after "under this load"."""
+
+
+class Callers(Protocol):
+    """Callers that can be sent out again and again."""
+
+    def together(self, job: Job) -> tuple[int, list[Any]]:
+        """Have all callers do a job at once.
+
+        Returns:
+            When they were released, by `time.perf_counter_ns`, and what each of them returned.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let them go."""
+        ...
+
+
+def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
+    """The callers of a load.
+
+    Args:
+        load: Which.
+        runner: Has the event loop of tasks.
+        limit_s: A process that is at its job for longer ends itself, with the place where it stood.
+
+    Raises:
+        RuntimeError: If the machine cannot start so many threads or processes.
+    """
+    if load.kind == SINGLE:
+        return _Alone(runner)
+    if load.kind == TASKS:
+        return Tasks(load.callers, runner)
+    if load.kind == PROCESSES:
+        return _Processes(load.callers, limit_s)
+    return _Threads(load.callers + load.readers)
+
+
+class _Alone:
+    """The one caller: this thread."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+
+    def together(self, job: Job) -> tuple[int, list[Any]]:
+        released_ns = clock()
+        made = job(0, released_ns)
+        done = self._runner.run(made) if asyncio.iscoroutine(made) else made
+        return released_ns, [done]
+
+    def close(self) -> None:
+        pass
+
+
+class _Threads:
+    """Threads that wait behind a gate each, a lock; opening it costs less than a barrier."""
+
+    def __init__(self, count: int) -> None:
+        self._job: Job | None = None
+        self._released_ns = 0
+        self._results: list[Any] = [None] * count
+        self._errors: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+        self._gates = [threading.Lock() for _ in range(count)]
+        self._dones = [threading.Lock() for _ in range(count)]
+        for lock in (*self._gates, *self._dones):
+            lock.acquire()
+        for caller in range(count):
+            thread = threading.Thread(
+                target=self._serve, args=(caller,), name=f"caller-{caller + 1}", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:
+                self.close()
+                raise
+            self._threads.append(thread)
+
+    def _serve(self, caller: int) -> None:
+        gate, done = self._gates[caller], self._dones[caller]
+        while True:
+            gate.acquire()
+            if self._job is None:
+                return
+            try:
+                self._results[caller] = self._job(caller, self._released_ns)
+            except BaseException as error:  # noqa: BLE001 - raised again where it can be told
+                self._errors.append(error)
+            done.release()
+
+    def together(self, job: Job) -> tuple[int, list[Any]]:
+        self._job = job
+        self._released_ns = clock()
+        for gate in self._gates:
+            gate.release()
+        for done in self._dones:
+            done.acquire()
+        if self._errors:
+            error, self._errors = self._errors[0], []
+            raise error
+        return self._released_ns, list(self._results)
+
+    def close(self) -> None:
+        self._job = None
+        for gate in self._gates:
+            gate.release()
+        for thread in self._threads:
+            thread.join()
+
+
+class Tasks:
+    """Tasks of one event loop."""
+
+    def __init__(self, count: int, runner: asyncio.Runner) -> None:
+        """Note how many, and where they run."""
+        self._count = count
+        self._runner = runner
+
+    def together(self, job: Job) -> tuple[int, list[Any]]:
+        """See `Callers`."""
+        return self._runner.run(self._gathered(job))
+
+    def watched(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
+        """The same beside a task that ticks; also returns how late each tick was, in ns."""
+        return self._runner.run(self._beside_ticks(job))
+
+    async def _gathered(self, job: Callable[[int, int], Awaitable[Any]]) -> tuple[int, list[Any]]:
+        released_ns = clock()
+        jobs = (job(caller, released_ns) for caller in range(self._count))
+        # All of them end, so that none goes on calling beside whoever comes next.
+        told = await asyncio.gather(*jobs, return_exceptions=True)
+        for each in told:
+            if isinstance(each, BaseException):
+                raise each
+        return released_ns, told
+
+    async def _beside_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
+        lags_ns: list[int] = []
+        ticking = asyncio.ensure_future(_ticks(lags_ns))
+        await asyncio.sleep(0)
+        try:
+            done = await self._gathered(job)
+            await asyncio.sleep(0)  # a tick that is due by now was held up to the end
+        finally:
+            ticking.cancel()
+        return done, lags_ns
+
+    def close(self) -> None:
+        """See `Callers`; the loop is the runner's."""
+
+
+async def _ticks(lags_ns: list[int]) -> None:
+    while True:
+        due_ns = clock() + int(TICK_S * 1e9)
+        await asyncio.sleep(TICK_S)
+        lags_ns.append(max(clock() - due_ns, 0))
+
+
+class _Processes:
+    """Processes that are forked off for each job, and wait for a message to set out."""
+
+    def __init__(self, count: int, limit_s: float) -> None:
+        self._count = count
+        self._limit_s = limit_s
+        try:
+            self.together(lambda _caller, _released_ns: None)
+        except OSError as error:
+            message = f"can't start new process: {error}"
+            raise RuntimeError(message) from error
+
+    def together(self, job: Job) -> tuple[int, list[Any]]:
+        children: list[tuple[int, socket.socket]] = []
+        try:
+            # One by one: those that were forked off are ended also if the next one cannot be.
+            for caller in range(self._count):
+                children.append(self._forked(caller, job))  # noqa: PERF401
+            for _, channel in children:
+                _received(channel)  # it is ready
+            released_ns = clock()
+            for _, channel in children:
+                channel.sendall(_WHEN.pack(released_ns))
+            told = [json.loads(_received(channel)) for _, channel in children]
+        finally:
+            for child, channel in children:
+                channel.close()
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+        failed = [each["error"] for each in told if "error" in each]
+        if failed:
+            message = f"it raised {failed[0]}"
+            raise CallerFailedError(message)
+        return released_ns, [each["result"] for each in told]
+
+    def _forked(self, caller: int, job: Job) -> tuple[int, socket.socket]:
+        ours, theirs = socket.socketpair()
+        try:
+            child = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        if child:
+            theirs.close()
+            return child, ours
+        try:
+            ours.close()
+            _end_in(self._limit_s)
+            _send(theirs, b"{}")
+            (released_ns,) = _WHEN.unpack(theirs.recv(_WHEN.size))
+            try:
+                told = {"result": job(caller, released_ns)}
+            except Exception as error:  # noqa: BLE001 - measured code may raise anything
+                told = {"error": f"{type(error).__name__}: {error}"}
+            _send(theirs, json.dumps(told).encode())
+            theirs.recv(1)  # the parent ends it
+        finally:
+            os._exit(1)
+
+    def close(self) -> None:
+        pass
+
+
+def _end_in(limit_s: float) -> None:
+    """End this process after so long, with the place where it stands.
+
+    Not by `faulthandler.dump_traceback_later`: it would wait for the parent's watching thread,
+    which is none of ours.
+    """
+    faulthandler.register(signal.SIGALRM, file=STDERR, chain=True)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+
+
+def _send(channel: socket.socket, data: bytes) -> None:
+    channel.sendall(_WHEN.pack(len(data)) + data)
+
+
+def _received(channel: socket.socket) -> bytes:
+    (size,) = _WHEN.unpack(_whole(channel, _WHEN.size))
+    return _whole(channel, size)
+
+
+def _whole(channel: socket.socket, size: int) -> bytes:
+    data = channel.recv(size, socket.MSG_WAITALL)
+    if len(data) < size:
+        message = "a process ended before it had said what it did"
+        raise CallerFailedError(message)
+    return data
+
+
+def lag_of(callers: Callers, job: Job) -> tuple[tuple[int, Sequence[Any]], tuple[int, ...]]:
+    """Have all callers do a job; where they are tasks, also how late a ticking one was."""
+    if isinstance(callers, Tasks):
+        done, lags_ns = callers.watched(job)
+        return done, tuple(lags_ns)
+    return callers.together(job), ()

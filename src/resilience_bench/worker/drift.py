@@ -1,0 +1,188 @@
+"""Long runs: one operation is kept going, and its cost and its memory are noted now and then.
+
+What is kept here has its place from the start: a list of our own that grew with the run would be
+found as growth of the operation.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import gc
+import itertools
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from resilience_bench._model import DriftPoints
+from resilience_bench.worker.operations import Operation
+from resilience_bench.worker.reference import Reference
+from resilience_bench.worker.timing import Sampler, Subject, calibrate, make_sampler
+
+STEPS: Final = 60
+"""The time is divided into so many steps, with a point at the end of each."""
+REFERENCE_EVERY: Final = 8
+"""One sample in so many is the reference's."""
+KEPT: Final = 1024
+"""So many samples of a step are kept, evenly spread over it."""
+LOW: Final = 0.10
+"""Which quantile of a step's samples is its number: noise only ever adds time."""
+MOST_GROWTH_BYTES: Final = 1 << 30
+"""An operation that has grown by so much has shown what it does."""
+POINT_BYTES: Final = MOST_GROWTH_BYTES // STEPS
+"""A step that grows by so much ends before its time: a fast leak gets its points as well."""
+LOOK_NS: Final = 50_000_000
+"""So often the memory is looked at within a step."""
+CALIBRATION_NS: Final = 10_000_000
+STATM: Final = Path("/proc/self/statm")
+
+
+class Thinned:
+    """A bounded, even number of samples out of many, evenly spread over their time."""
+
+    def __init__(self, room: int = KEPT) -> None:
+        self._samples = array.array("q", bytes(8 * room))
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.seen = 0
+        self._count = 0
+        self._stride = 1
+
+    def add(self, sample: int) -> None:
+        """Take every sample; of more than there is room for every second, then every fourth."""
+        if self.seen % self._stride == 0:
+            if self._count == len(self._samples):
+                self._count = len(self._samples) // 2
+                for place in range(self._count):
+                    self._samples[place] = self._samples[2 * place]
+                self._stride *= 2
+            self._samples[self._count] = sample
+            self._count += 1
+        self.seen += 1
+
+    def low(self) -> float:
+        """The 10 % quantile, interpolated between the two samples that it lies between."""
+        ordered = sorted(self._samples[: self._count])
+        place = LOW * (len(ordered) - 1)
+        first = int(place)
+        after = ordered[min(first + 1, len(ordered) - 1)]
+        return ordered[first] + (place - first) * (after - ordered[first])
+
+
+class LongRun:
+    """Keeps one operation going, and has the points of it at any time, also after it raised."""
+
+    def __init__(self, operation: Operation, runner: asyncio.Runner, sample_ns: int) -> None:
+        reference = Operation(Reference(), is_async=False)
+        self._operation = self._subject(make_sampler(operation, runner), sample_ns)
+        self._reference = self._subject(make_sampler(reference, runner), sample_ns)
+        self._operations, self._references = Thinned(), Thinned()
+        room = bytes(8 * 2 * STEPS)
+        self._points = 0
+        self._calls, self._blocks, self._resident = (array.array("q", room) for _ in range(3))
+        self._operation_ns, self._reference_ns = (array.array("d", room) for _ in range(2))
+        self.calls = 0
+
+    def _subject(self, sample: Sampler, sample_ns: int) -> Subject:
+        subject = Subject("", sample)
+        calibrate(subject, sample_ns, 1, CALIBRATION_NS, 1)
+        return subject
+
+    def keep_going(self, seconds: float, between: Callable[[], None]) -> None:
+        """Call the operation for so long.
+
+        Args:
+            seconds: How long; all of it is spent on samples and on collecting the garbage.
+            between: Called several times a second, outside every clock.
+        """
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            began_ns = time.perf_counter_ns()
+            ends_ns = began_ns + int(seconds * 1e9)
+            step_ns = (ends_ns - began_ns) // STEPS
+            first_bytes = resident_bytes()
+            while (now_ns := time.perf_counter_ns()) < ends_ns and not self._is_full():
+                steps = (now_ns - began_ns) // step_ns + 1
+                self._step(min(began_ns + steps * step_ns, ends_ns), between)
+                if resident_bytes() > first_bytes + MOST_GROWTH_BYTES:
+                    break
+        finally:
+            gc.enable()
+            gc.unfreeze()
+
+    def _is_full(self) -> bool:
+        return self._points == len(self._calls)
+
+    def _step(self, ends_ns: int, between: Callable[[], None]) -> None:
+        most_bytes = resident_bytes() + POINT_BYTES
+        self._operations.clear()
+        self._references.clear()
+        looked_ns = 0
+        for turn in itertools.count():
+            if turn % REFERENCE_EVERY == 0:
+                self._references.add(self._sample(self._reference))
+                continue
+            self._operations.add(self._sample(self._operation))
+            self.calls += self._operation.calls + self._operation.warm
+            now_ns = time.perf_counter_ns()
+            if now_ns >= ends_ns:
+                break
+            if now_ns - looked_ns >= LOOK_NS:
+                looked_ns = now_ns
+                between()
+                if resident_bytes() > most_bytes:
+                    break
+        self._note()
+
+    def _sample(self, subject: Subject) -> int:
+        elapsed_ns = subject.sample(subject.calls, subject.warm)
+        # What the operation left behind must not be found by the next sample.
+        gc.collect(1)
+        return elapsed_ns
+
+    def _note(self) -> None:
+        gc.collect()
+        place = self._points
+        self._calls[place] = self.calls
+        self._operation_ns[place] = self._operations.low() / self._operation.calls
+        self._reference_ns[place] = self._references.low() / self._reference.calls
+        if tells_blocks():
+            self._blocks[place] = sys.getallocatedblocks()
+        self._resident[place] = resident_bytes()
+        self._points += 1
+
+    def points(self) -> DriftPoints:
+        """The points so far; those of the memory where it is told."""
+        count = self._points
+        return DriftPoints(
+            tuple(self._calls[:count]),
+            tuple(self._operation_ns[:count]),
+            tuple(self._reference_ns[:count]),
+            tuple(self._blocks[:count]) if tells_blocks() else (),
+            tuple(self._resident[:count]) if STATM.exists() else (),
+        )
+
+
+def tells_blocks() -> bool:
+    """Whether this interpreter counts the blocks that are allocated; PyPy does not."""
+    return hasattr(sys, "getallocatedblocks")
+
+
+def resident_bytes() -> int:
+    """How much of this process lies in memory; 0 where the system does not tell."""
+    try:
+        return int(STATM.read_bytes().split()[1]) * _page_bytes()
+    except OSError:
+        return 0
+
+
+def _page_bytes() -> int:
+    import resource  # noqa: PLC0415 - there is none on Windows, and no /proc either
+
+    return resource.getpagesize()

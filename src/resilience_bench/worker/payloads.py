@@ -1,0 +1,199 @@
+"""The work inside the guard: what it does, how long it takes, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, Final
+
+from resilience_bench.loads import CPU, IO, NOOP
+from resilience_bench.scenario import (
+    EMPTY,
+    FAILS,
+    RESULT,
+    RETURNS,
+    BoundCase,
+    PayloadError,
+    Scenario,
+)
+
+IO_S: Final = 0.001
+"""How long the payload ``io`` sleeps, which lets others run."""
+CPU_TURNS: Final = 400
+"""Turns of a loop that take about 10 microseconds, and that let nobody else run Python."""
+
+Record = Callable[[], object]
+
+
+def make_payload(bound: BoundCase, record: Record | None = None) -> Callable[..., Any]:
+    """The work inside the guard, which does what the scenario's ``outcomes`` say.
+
+    Args:
+        bound: The case, which names the payload: no work, work of the processor, or a wait.
+        record: Called at each run of the payload; for counting, never while timing.
+
+    Returns:
+        A function, or a coroutine function for an async scenario.
+    """
+    one, kind = bound.scenario, bound.info.case.payload
+    if bound.is_probed_at_once:
+        return Phases(kind, record).payload
+    payload = _working(_plain_payload(one), kind, is_async=one.is_async)
+    if record is None:
+        return payload
+    counted = record  # a name that is not Optional, for the closures below
+
+    def recording(*args: object, **kwargs: object) -> object:
+        counted()
+        return payload(*args, **kwargs)
+
+    async def recording_async(*args: object, **kwargs: object) -> object:
+        counted()
+        return await payload(*args, **kwargs)
+
+    return recording_async if one.is_async else recording
+
+
+def _working(plain: Callable[..., Any], kind: str, *, is_async: bool) -> Callable[..., Any]:
+    """The payload with its work before it returns or raises."""
+    if kind == NOOP:
+        return plain
+    work = {CPU: fresh(_computes), IO: _sleeps}[kind]
+    if not is_async:
+
+        def working(*args: object, **kwargs: object) -> object:
+            work()
+            return plain(*args, **kwargs)
+
+        return working
+
+    async def working_async(*args: object, **kwargs: object) -> object:
+        if kind == IO:
+            await asyncio.sleep(IO_S)
+        else:
+            work()
+        return await plain(*args, **kwargs)
+
+    return working_async
+
+
+def _computes() -> None:
+    for _ in itertools.repeat(None, CPU_TURNS):
+        pass
+
+
+def _sleeps() -> None:
+    time.sleep(IO_S)
+
+
+class Phases:
+    """Has a payload that fails while a breaker is prepared, and succeeds for all callers then.
+
+    ``record`` is called for each run that begins before the first one has ended: until then the
+    breaker is half-open, and cannot know whether its probe succeeds.
+    """
+
+    def __init__(self, kind: str, record: Record | None = None) -> None:
+        self._fails = False
+        self._is_decided = False
+        self._record = record
+        self._work = _working(fresh(returns), kind, is_async=False)
+
+    def payload(self) -> object:
+        """Fail at once, or work and return."""
+        if self._fails:
+            raise PayloadError
+        if self._record is not None and not self._is_decided:
+            self._record()
+        result = self._work()
+        self._is_decided = True
+        return result
+
+    def failing(self, prepare: Callable[[], object]) -> Callable[[], object]:
+        """The same function, run while the payload fails."""
+
+        def prepared() -> object:
+            self._fails, self._is_decided = True, False
+            try:
+                return prepare()
+            finally:
+                self._fails = False
+
+        return prepared
+
+
+def _plain_payload(one: Scenario) -> Callable[..., Any]:
+    outcomes = set(one.outcomes)
+    if one.arguments is not None:
+        return fresh(_accepts_async if one.is_async else _accepts)
+    if outcomes == {RETURNS}:
+        return fresh(returns_async if one.is_async else returns)
+    if outcomes == {FAILS}:
+        return fresh(_fails_async if one.is_async else _fails)
+    following = itertools.cycle(one.outcomes).__next__
+    return (_scripted_async if one.is_async else _scripted)(following)
+
+
+def fresh(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function with a code object of its own.
+
+    CPython (PEP 659) specialises bytecode in place: with a shared code object one case would
+    inherit, or spoil, another's caches.
+    """
+    if not isinstance(function, FunctionType):
+        return function
+    return FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+
+
+def returns() -> str:
+    """The payload that does nothing but succeed."""
+    return RESULT
+
+
+async def returns_async() -> str:
+    """The same, as a coroutine function."""
+    return RESULT
+
+
+def _fails() -> str:
+    raise PayloadError
+
+
+async def _fails_async() -> str:
+    raise PayloadError
+
+
+def _accepts(*_args: object, **_kwargs: object) -> str:
+    return RESULT
+
+
+async def _accepts_async(*_args: object, **_kwargs: object) -> str:
+    return RESULT
+
+
+def _scripted(following: Callable[[], str]) -> Callable[[], str | None]:
+    def scripted() -> str | None:
+        outcome = following()
+        if outcome is FAILS:
+            raise PayloadError
+        return None if outcome is EMPTY else RESULT
+
+    return scripted
+
+
+def _scripted_async(following: Callable[[], str]) -> Callable[[], Any]:
+    play = _scripted(following)
+
+    async def scripted() -> str | None:
+        return play()
+
+    return scripted

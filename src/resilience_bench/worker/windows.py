@@ -1,0 +1,178 @@
+"""The loops of a caller: calls back to back until a window of time has closed.
+
+They are made anew for each subject, see `payloads.fresh`. Those for operations that raise have a
+``try`` of their own: a function around the call would cost more than the ``try``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from resilience_bench._model import BUCKET
+from resilience_bench.worker.operations import Operation
+from resilience_bench.worker.payloads import fresh, returns, returns_async
+from resilience_bench.worker.timing import make_sampler
+
+CLOCK_CALLS: Final = 1000
+CLOCK_TRIES: Final = 15
+NEVER_NS: Final = 1 << 62
+"""A window that closes then is ended by something else."""
+APART: Final = -1
+"""Stands between two times that are not the start and the end of a call."""
+
+clock = time.perf_counter_ns
+
+
+def differences(stamps: Sequence[int]) -> list[int]:
+    """How long the calls took, of the times that a `timed_loop` noted."""
+    pairs = itertools.pairwise(stamps)
+    return [after - before for before, after in pairs if APART not in {before, after}]
+
+
+def histogram(elapsed_ns: Iterable[int]) -> dict[int, int]:
+    """How many calls took from ``BUCKET ** b`` to ``BUCKET ** (b + 1)`` ns, by b."""
+    width = math.log(BUCKET)
+    counts: dict[int, int] = {}
+    for value in elapsed_ns:
+        bucket = int(math.log(max(value, 1)) / width)
+        counts[bucket] = counts.get(bucket, 0) + 1
+    return counts
+
+
+def loop(operation: Operation) -> Callable[[int, int], Any]:
+    """``calls(closes_ns, chunk)``: call until a time, looking at the clock after each chunk.
+
+    Returns the number of calls and when they had ended; a coroutine for an async operation.
+    """
+    kinds = (_loop, _loop_raising, _loop_async, _loop_async_raising)
+    kind = kinds[2 * operation.is_async + bool(operation.raises)]
+    return functools.partial(fresh(kind), operation)
+
+
+def _loop(operation: Operation, closes_ns: int, chunk: int) -> tuple[int, int]:
+    call = operation.call
+    calls = 0
+    while (now := clock()) < closes_ns:
+        for _ in itertools.repeat(None, chunk):
+            call()
+        calls += chunk
+    return calls, now
+
+
+def _loop_raising(operation: Operation, closes_ns: int, chunk: int) -> tuple[int, int]:
+    call, raises = operation.call, operation.raises
+    calls = 0
+    while (now := clock()) < closes_ns:
+        for _ in itertools.repeat(None, chunk):
+            try:
+                call()
+            except raises:
+                pass
+        calls += chunk
+    return calls, now
+
+
+async def _loop_async(operation: Operation, closes_ns: int, chunk: int) -> tuple[int, int]:
+    call = operation.call
+    calls = 0
+    while (now := clock()) < closes_ns:
+        for _ in itertools.repeat(None, chunk):
+            await call()
+        calls += chunk
+        await asyncio.sleep(0)  # what never waits would keep the loop to itself
+    return calls, now
+
+
+async def _loop_async_raising(operation: Operation, closes_ns: int, chunk: int) -> tuple[int, int]:
+    call, raises = operation.call, operation.raises
+    calls = 0
+    while (now := clock()) < closes_ns:
+        for _ in itertools.repeat(None, chunk):
+            try:
+                await call()
+            except raises:
+                pass
+        calls += chunk
+        await asyncio.sleep(0)
+    return calls, now
+
+
+def timed_loop(operation: Operation) -> Callable[[int, int, int], Any]:
+    """``stamps(closes_ns, chunk, most)``: the same, noting the time after each call.
+
+    The end of a call is the start of the next one, so that the clock is read once a call. Returns
+    the times; a coroutine for an async operation.
+    """
+    kind = _stamps_async if operation.is_async else _stamps
+    return functools.partial(fresh(kind), operation, operation.raises or ())
+
+
+def _stamps(operation: Operation, raises: Any, closes_ns: int, chunk: int, most: int) -> list[int]:
+    call, now = operation.call, clock
+    stamps = [now()]
+    stamp = stamps.append
+    while stamps[-1] < closes_ns and len(stamps) <= most:
+        for _ in itertools.repeat(None, chunk):
+            try:
+                call()
+            except raises:
+                pass
+            stamp(now())
+    return stamps
+
+
+async def _stamps_async(
+    operation: Operation, raises: Any, closes_ns: int, chunk: int, most: int
+) -> list[int]:
+    call, now = operation.call, clock
+    stamps = [now()]
+    stamp = stamps.append
+    while stamps[-1] < closes_ns and len(stamps) <= most:
+        for _ in itertools.repeat(None, chunk):
+            try:
+                await call()
+            except raises:
+                pass
+            stamp(now())
+        await asyncio.sleep(0)
+        # What the others did meanwhile is no call of ours: the next one starts afresh.
+        stamp(APART)
+        stamp(now())
+    return stamps
+
+
+def once(operation: Operation) -> Callable[[], tuple[int, int]]:
+    """One call of an operation that is no coroutine; the same as a `loop` of one call."""
+    call, raises = operation.call, operation.raises or ()
+
+    def called() -> tuple[int, int]:
+        try:
+            call()
+        except raises:
+            pass
+        return 1, clock()
+
+    return called
+
+
+def clock_cost(runner: asyncio.Runner, *, is_async: bool) -> float:
+    """What timing adds to a call, in ns: a timed loop of an empty function, less an untimed one."""
+    empty = Operation(fresh(returns_async if is_async else returns), is_async=is_async)
+    stamps_of, sampler = timed_loop(empty), make_sampler(empty, runner)
+    timed_ns, untimed_ns = [], []
+    for _ in range(CLOCK_TRIES):
+        stamps = finished(stamps_of(NEVER_NS, CLOCK_CALLS, 1), runner)
+        timed_ns.append(sum(differences(stamps)))
+        untimed_ns.append(sampler(CLOCK_CALLS, 0))
+    return max(min(timed_ns) - min(untimed_ns), 0) / CLOCK_CALLS
+
+
+def finished(made: Any, runner: asyncio.Runner) -> Any:
+    """The result of a loop, which is a coroutine where the operation is one."""
+    return runner.run(made) if asyncio.iscoroutine(made) else made

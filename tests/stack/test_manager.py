@@ -1,0 +1,29 @@
+"""The manager: one name is one guard."""
+
+from __future__ import annotations
+
+import pytest
+
+from resilience_stack import CircuitBreakerError, Guard
+from tests.stack.bench import Bench, Flaky, exhaust, in_threads
+
+
+def test_one_name_is_one_guard(bench: Bench) -> None:
+    """Two functions under one name share the breaker; another name has its own."""
+    exhaust(bench.guard(attempts=1, fail_max=1)(Flaky(1)))
+    with pytest.raises(CircuitBreakerError):
+        bench.guard(attempts=1, fail_max=1)(Flaky(0))()
+    assert bench.guard("cache").call(Flaky(0)) == "done"
+
+
+def test_one_name_with_two_policies_is_refused(bench: Bench) -> None:
+    """A second policy for the same name is an error that shows both."""
+    bench.guard(attempts=2)
+    with pytest.raises(ValueError, match=r"'database' has .*attempts=2.* with .*attempts=4"):
+        bench.guard(attempts=4)
+
+
+def test_threads_that_ask_for_a_name_get_one_guard(bench: Bench) -> None:
+    """Eight threads that ask for the same name at once share one guard."""
+    guards: list[Guard] = in_threads(*[bench.guard] * 8)
+    assert len(set(map(id, guards))) == 1

@@ -1,0 +1,41 @@
+"""Requests to valgrind: harmless without it, and left alone where they cannot be made."""
+
+from __future__ import annotations
+
+import mmap
+import platform
+
+import pytest
+
+from resilience_bench.worker.client_request import is_possible, starter
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> None:
+    """Each test makes its own request."""
+    starter.cache_clear()
+
+
+def test_a_request_does_nothing_without_valgrind() -> None:
+    """It is a few instructions that leave everything as it was."""
+    assert is_possible() is (platform.machine() == "x86_64")
+    for _ in range(3):
+        starter()()
+
+
+def test_another_processor_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The instructions of a request are those of one kind of processor."""
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert not is_possible()
+    starter()()
+
+
+def test_a_system_that_forbids_it_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some systems let no program write instructions for itself."""
+
+    def refused(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(mmap, "mmap", refused)
+    assert not is_possible()
