@@ -111,6 +111,7 @@ def planting(found: bool = True, red: str = "") -> Script:  # noqa: FBT001, FBT0
     def call_ns(plan: Plan, name: str, seed: int) -> float:
         planted = dict(plan.plants)
         extra = 20 + 0.5 * planted[name] if name in planted else 0
+        extra += dict(plan.waits).get(name, 0)
         if not found and plan.cases != (PROBE,):  # it had a price once
             extra = 0
         dearer = 500 if name == red and next(counter) >= LEARNING_RUNS * 6 else 0
@@ -231,6 +232,25 @@ def test_the_proof_holds_every_build_and_rate(prove: Prove) -> None:
         },
     }
     assert "0 of 10" in out
+
+
+def test_what_waits_is_looked_for_by_latency_alone(prove: Prove) -> None:
+    """A wait is so many nanoseconds of the case's own latency, and nothing of it is counted."""
+    code, out, _ = prove(*FRESH, *SIGNALS, "--wait", 20)
+    assert code == 0
+    waits = [each for each in held()["builds"] if each["kind"] == "wait"]
+    assert [(each["gate"], each["planted_percent"], each["signals"]) for each in waits] == [
+        ("check", 20.0, ["latency"]),
+        ("compare", 20.0, ["latency"]),
+    ]
+    assert all(len(each["planted"]) == 2 for each in waits)
+    assert [sorted(each["planted"]) for each in waits] == [each["red"]["latency"] for each in waits]
+    rates = [each for each in held()["rates"] if each["kind"] == "wait"]
+    assert [(each["gate"], each["hits"], each["trials"]) for each in rates] == [
+        ("check", 2, 2),
+        ("compare", 2, 2),
+    ]
+    assert "20 % wait" in out
 
 
 def test_one_gate_may_be_proven(prove: Prove) -> None:

@@ -7,7 +7,9 @@ import platform
 import subprocess
 from pathlib import Path
 
-from resilience_bench.environment import current_commit, current_environment
+import pytest
+
+from resilience_bench.environment import _cpu_model, current_commit, current_environment
 
 
 def test_environment_names_python_cpu_and_every_package() -> None:
@@ -19,6 +21,23 @@ def test_environment_names_python_cpu_and_every_package() -> None:
     assert environment.kernel == platform.release()
     assert environment.packages["pybreaker"] == importlib.metadata.version("pybreaker")
     assert environment.free_threaded is False
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\n", "AMD EPYC family 26 model 2"),
+        ("model name\t: ARMv8\nBogoMIPS\t: 50\n", "ARMv8"),
+        ("cpu\t\t: POWER9\nmodel\t\t: 8335-GTH\n", platform.processor() or platform.machine()),
+    ],
+    ids=["x86", "no numbers", "other words"],
+)
+def test_generations_of_one_name_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, text: str, expected: str
+) -> None:
+    """What is called by one name on virtual machines differs by family and model."""
+    monkeypatch.setattr(Path, "read_text", lambda _self, **_: text)
+    assert _cpu_model() == expected
 
 
 def test_commit_tells_clean_from_changed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from resilience_bench.proof import (
     drawn_outcomes,
     drifts_of,
     failing,
+    of_one_variant,
     plan,
     planted,
     price,
@@ -67,6 +69,20 @@ def test_a_price_is_what_nothing_and_many_turns_cost() -> None:
 def test_turns_make_a_call_dearer_by_so_much(extra: float, turns: int | None) -> None:
     """What is less than planting itself costs cannot be planted."""
     assert Price(10.0, 0.5).turns(extra) == turns
+
+
+def test_a_null_control_is_drawn_from_all_workers_of_base() -> None:
+    """Two samples of one variant differ by chance; what is drawn from both together does not."""
+    recorded = {
+        ("a", "ratio", False): Numbers((9.0,), (1.0, 2.0)),
+        ("a", "ratio", True): Numbers((3.0,), (1.0, 2.0)),
+        ("b", "ratio", False): Numbers((7.0,), (8.0,)),
+    }
+    assert of_one_variant(recorded) == {
+        ("a", "ratio", False): Numbers((9.0,), (1.0, 2.0, 3.0)),
+        ("a", "ratio", True): Numbers((1.0, 2.0, 3.0), (1.0, 2.0, 3.0)),
+        ("b", "ratio", False): Numbers((7.0,), (8.0,)),
+    }
 
 
 @pytest.mark.parametrize("per_turn", [0.0, -0.5])
@@ -199,27 +215,32 @@ def test_a_build_tells_what_was_wrong_with_it(
 
 def test_builds_of_both_kinds_take_turns() -> None:
     """Gates side by side; what is planted comes early, so that an interruption has some of all."""
-    assert plan(("check", "compare"), 2, (5.0,), 1) == [
-        ("check", 0.0),
-        ("compare", 0.0),
-        ("check", 0.0),
-        ("compare", 0.0),
-        ("check", 5.0),
-        ("compare", 5.0),
+    assert plan(("check", "compare"), 2, ((5.0, "work"),), 1) == [
+        ("check", 0.0, "work"),
+        ("compare", 0.0, "work"),
+        ("check", 0.0, "work"),
+        ("compare", 0.0, "work"),
+        ("check", 5.0, "work"),
+        ("compare", 5.0, "work"),
     ]
-    healthy, dearer = ("check", 0.0), ("check", 5.0)
-    assert plan(("check",), 4, (5.0,), 1) == [healthy, healthy, dearer, healthy, healthy]
+    healthy, dearer = ("check", 0.0, "work"), ("check", 5.0, "work")
+    assert plan(("check",), 4, ((5.0, "work"),), 1) == [healthy, healthy, dearer, healthy, healthy]
 
 
 def test_what_was_built_is_not_missing() -> None:
-    """Builds count by gate and size, in whatever order; more than were wanted are no harm."""
-    steps = plan(("check", "compare"), 2, (5.0, 10.0), 1)
-    made = [build(), build(gate="compare"), build(10.0, ["a"]), *[build(5.0, ["a"])] * 3]
+    """Builds count by gate, size and kind, in whatever order; more than were wanted are no harm."""
+    steps = plan(("check", "compare"), 2, ((5.0, "work"), (10.0, "wait")), 1)
+    made = [
+        build(),
+        build(gate="compare"),
+        replace(build(10.0, ["a"]), kind="wait"),
+        *[build(5.0, ["a"])] * 3,
+    ]
     assert still_missing(steps, made) == [
-        ("check", 0.0),
-        ("compare", 0.0),
-        ("compare", 5.0),
-        ("compare", 10.0),
+        ("check", 0.0, "work"),
+        ("compare", 0.0, "work"),
+        ("compare", 5.0, "work"),
+        ("compare", 10.0, "wait"),
     ]
     assert still_missing(steps, []) == steps
     assert still_missing([], made) == []

@@ -33,7 +33,7 @@ from resilience_bench.cli_options import (
     live,
 )
 from resilience_bench.cli_outputs import ensure_outputs, output_options, show
-from resilience_bench.compare import COMPARED, TOLERANCES, Arm, Comparison
+from resilience_bench.compare import COMPARED, SECONDS, TOLERANCES, Arm, Comparison
 from resilience_bench.environment import current_environment
 from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
 from resilience_bench.gate import Policy, Question
@@ -65,7 +65,6 @@ Chosen = Callable[[str], bool]
 """Whether the case of this name is judged."""
 NONE: Final = "none"
 """Instead of the file of a baseline: budgets alone are judged."""
-SECONDS: Final = 170.0
 """How long a comparison may measure, unless something else is said."""
 
 

@@ -30,7 +30,7 @@ HEALTHY_TIMES: Final = 5
 """A rate that should be far below one in a hundred takes more builds to show."""
 BUILDS: Final = 3
 PLANTED_BUILDS: Final = 1
-SIZES: Final = (5.0, 10.0, 20.0)
+SIZES: Final = (2.0, 5.0, 10.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class _Asked:
     signals: tuple[Signal, ...] | None
     gates: tuple[str, ...]
     percents: tuple[float, ...]
+    waits: tuple[float, ...]
     builds: int | None
     planted_builds: int | None
     planted_cases: int
@@ -56,8 +57,10 @@ class _Asked:
 
     def plan(self, sizes: Sequence[float]) -> list[proof.Step]:
         """The builds that are asked for."""
-        builds = self.builds or BUILDS
-        return proof.plan(self.gates, builds, sizes, self.planted_builds or PLANTED_BUILDS)
+        planted: list[proof.Size] = [(each, "work") for each in sizes]
+        planted += [(each, "wait") for each in self.waits]
+        builds, planted_builds = self.builds or BUILDS, self.planted_builds or PLANTED_BUILDS
+        return proof.plan(self.gates, builds, planted, planted_builds)
 
 
 @click.command()
@@ -67,7 +70,14 @@ class _Asked:
     "percents",
     type=click.FloatRange(min=0.1),
     multiple=True,
-    help="Per cent by which cases are made slower; may be given several times.",
+    help="Per cent by which cases are made slower, by work; may be given several times.",
+)
+@click.option(
+    "--wait",
+    "waits",
+    type=click.FloatRange(min=0.1),
+    multiple=True,
+    help="Per cent by which cases are made slower by waiting, which only latency sees.",
 )
 @click.option(
     "--builds",
@@ -184,15 +194,17 @@ class _Proving:
                 self._build(number, *step)
                 self.write()
 
-    def _build(self, number: int, gate: str, size: float) -> None:
-        before = proof.counted(self.prover.builds)[gate, size]
+    def _build(self, number: int, gate: str, size: float, kind: proof.Kind) -> None:
+        before = proof.counted(self.prover.builds)[gate, size, kind]
         signals = self.how.signals
         timed = [each for each in signals if each == "latency"]
-        chosen = signals if before < self.asked.counted_builds else timed or signals
-        done = self.prover.build(gate, chosen, size, self.asked.planted_cases)
+        counts = before < self.asked.counted_builds and kind == "work"
+        chosen = signals if counts else timed or signals
+        done = self.prover.build(gate, chosen, size, self.asked.planted_cases, kind)
         found = len(done.every_red & set(done.planted))
         self.console.print(
-            f"{number} of {len(self.plan)}: {gate}, {size:g} % planted in {len(done.planted)}: "
+            f"{number} of {len(self.plan)}: {gate}, {size:g} % {kind if size else ''}"
+            f"{' ' if size else ''}planted in {len(done.planted)}: "
             f"{found} found, {len(done.every_red) - found} others red, "
             f"{done.inconclusive} inconclusive, {done.seconds:.0f} s",
             highlight=False,
@@ -278,8 +290,11 @@ def _cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]
 
 
 def _real_rates(prover: Prover) -> list[proof.Rate]:
-    sizes = sorted({0.0, *(each.planted_percent for each in prover.builds)})
-    every = itertools.starmap(prover.real, itertools.product(GATES, QUANTITY, sizes))
+    sizes = sorted({(each.planted_percent, each.kind) for each in prover.builds})
+    every = [
+        prover.real(gate, signal, percent, kind)
+        for gate, signal, (percent, kind) in itertools.product(GATES, QUANTITY, sizes)
+    ]
     return [each for each in every if each.trials]
 
 
@@ -294,7 +309,7 @@ def _print(rates: Sequence[proof.Rate], builds: Sequence[proof.Build], console: 
             each.gate,
             each.signal,
             each.builds,
-            f"{each.planted_percent:g} %" if each.planted_percent else "nothing",
+            f"{each.planted_percent:g} % {each.kind}" if each.planted_percent else "nothing",
             each.outcome,
             f"{each.hits} of {each.trials}",
             f"{each.hits / each.trials:.2%}",

@@ -28,6 +28,8 @@ TOLERANCES: Final[Mapping[str, float]] = {
 """How much dearer HEAD may be, as a share of BASE, by quantity."""
 SLACK_BYTES: Final = 16.0
 """One small block more is no difference: 5 % of nothing kept is nothing."""
+SECONDS: Final = 170.0
+"""A comparison takes no longer than this, if nothing else is said."""
 BLOCK: Final = 4
 """A confirmation looks at the clock after so many workers of each arm."""
 

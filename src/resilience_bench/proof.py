@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from scipy.stats import binomtest
@@ -20,6 +20,8 @@ PROBE: Final = "control.call"
 """The case that shows what planting costs; the suite always has it."""
 CONFIDENCE: Final = 0.95
 SEED: Final = 20150823
+Kind = Literal["work", "wait"]
+"""What is planted: turns of an empty loop, or nanoseconds of waiting, which are no instructions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,18 @@ class Rate:
     trials: int
     low: float
     high: float
+    kind: Kind = "work"
 
 
-def rate(gate: str, signal: str, builds: str, percent: float, outcomes: Sequence[bool]) -> Rate:
+def rate(  # noqa: PLR0913 - what the rate is of
+    gate: str,
+    signal: str,
+    builds: str,
+    percent: float,
+    outcomes: Sequence[bool],
+    *,
+    kind: Kind = "work",
+) -> Rate:
     """Count how often it was so."""
     hits, trials = sum(outcomes), len(outcomes)
     low, high = 0.0, 1.0
@@ -50,7 +61,7 @@ def rate(gate: str, signal: str, builds: str, percent: float, outcomes: Sequence
         found = binomtest(hits, trials).proportion_ci(CONFIDENCE, "exact")
         low, high = float(found.low), float(found.high)
     outcome = "planted case found" if percent else "healthy build failed"
-    return Rate(gate, signal, builds, percent, outcome, hits, trials, low, high)
+    return Rate(gate, signal, builds, percent, outcome, hits, trials, low, high, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,7 @@ class Build:
     red: dict[str, tuple[str, ...]]
     inconclusive: int
     seconds: float
+    kind: Kind = "work"
 
     @property
     def every_red(self) -> frozenset[str]:
@@ -113,25 +125,27 @@ class Build:
         return self.planted_percent > 0 and self.every_red.isdisjoint(self.planted)
 
 
-Step = tuple[str, float]
-"""A build to be made: the gate, and the per cent that are planted."""
+Size = tuple[float, Kind]
+"""How many per cent are planted, of what."""
+Step = tuple[str, float, Kind]
+"""A build to be made: the gate, and what is planted."""
 
 
 def plan(
-    gates: Sequence[str], builds: int, sizes: Sequence[float], planted_builds: int
+    gates: Sequence[str], builds: int, sizes: Sequence[Size], planted_builds: int
 ) -> list[Step]:
     """The builds in their order; those with something planted come early, among the others."""
-    steps = [(gate, 0.0) for _ in range(builds) for gate in gates]
+    steps: list[Step] = [(gate, 0.0, "work") for _ in range(builds) for gate in gates]
     for number in range(planted_builds):
         for place, size in enumerate(sizes):
             spot = (number * len(sizes) + place + 1) * len(gates) * 2
-            steps[spot:spot] = [(gate, size) for gate in gates]
+            steps[spot:spot] = [(gate, *size) for gate in gates]
     return steps
 
 
 def counted(builds: Iterable[Build]) -> collections.Counter[Step]:
     """How many builds of each kind there are."""
-    return collections.Counter((each.gate, each.planted_percent) for each in builds)
+    return collections.Counter((each.gate, each.planted_percent, each.kind) for each in builds)
 
 
 def still_missing(steps: Iterable[Step], builds: Iterable[Build]) -> list[Step]:
@@ -182,6 +196,20 @@ def failing(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> set[s
         for question, each in pairs
         if each.outcome == "regressed" and not question.is_null
     }
+
+
+def of_one_variant(recorded: Mapping[Key, Numbers]) -> dict[Key, Numbers]:
+    """The same numbers, with those of BASE and of its null control put together.
+
+    Both are workers of one variant. Drawn from apart, they would differ by what the two samples
+    happened to differ by, and a null control with a difference of its own is none.
+    """
+    found: dict[Key, Numbers] = {}
+    for (case, quantity, is_null), numbers in recorded.items():
+        null = recorded.get((case, quantity, True), Numbers())
+        both = numbers.bases + null.heads
+        found[case, quantity, is_null] = Numbers(both if is_null else numbers.heads, both)
+    return found
 
 
 @dataclass(slots=True)

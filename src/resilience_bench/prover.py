@@ -13,12 +13,19 @@ from typing import Any, Final
 
 from resilience_bench import learning, proof, results
 from resilience_bench._model import Baseline, CaseInfo, Result, Signal
-from resilience_bench.compare import COMPARED, TOLERANCES, Arm, Comparison, paired_evidence
+from resilience_bench.compare import (
+    COMPARED,
+    SECONDS,
+    TOLERANCES,
+    Arm,
+    Comparison,
+    paired_evidence,
+)
 from resilience_bench.errors import UserError
 from resilience_bench.gate import Evidence, Key, Numbers, Policy, Question, join
 from resilience_bench.jsonfile import listed
 from resilience_bench.launcher import Launcher
-from resilience_bench.proof import Build
+from resilience_bench.proof import Build, Kind
 from resilience_bench.questions import judged, questions_of_baseline, questions_of_comparison
 from resilience_bench.recording import Recording
 from resilience_bench.session import PROFILES, Session
@@ -61,6 +68,21 @@ def _burn(parent: int) -> None:
         sum(range(10_000))
 
 
+@dataclass(frozen=True, slots=True)
+class Plants:
+    """What is planted in a build, by case: turns while timed, turns while counted, waits in ns."""
+
+    turns: Mapping[str, int] = field(default_factory=dict)
+    counted_turns: Mapping[str, int] = field(default_factory=dict)
+    waits_ns: Mapping[str, int] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return any(name in each for each in (self.turns, self.counted_turns, self.waits_ns))
+
+
+NOTHING: Final = Plants()
+
+
 @dataclass(slots=True)
 class Prover:
     """Carries out builds through the code of ``check`` and ``compare``.
@@ -77,6 +99,7 @@ class Prover:
     baseline: Baseline | None = None
     prices: dict[str, proof.Price] = field(default_factory=dict)
     expected: dict[str, dict[str, float]] = field(default_factory=dict)
+    latencies_ns: dict[str, float] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:
@@ -88,7 +111,7 @@ class Prover:
         for number in range(LEARNING_RUNS):
             # Counts hardly vary, so the first run has all of them.
             timed: list[Signal] = [each for each in signals if each == "latency" and number]
-            live = self._live(f"learn-{number + 1}", timed or signals, {}, {})
+            live = self._live(f"learn-{number + 1}", timed or signals, NOTHING)
             if "latency" in live.signals:
                 live.latencies(PROFILES["quick"].workers, self.names)
             if "instructions" in live.signals:
@@ -101,9 +124,10 @@ class Prover:
     def _price(self, signal: Signal) -> None:
         """Measure the probe as it is, and with something planted."""
         for number, turns in enumerate(PROBED):
-            plants = {} if turns is None else {proof.PROBE: turns}
+            turns_of = {} if turns is None else {proof.PROBE: turns}
             probe = [info for info in self.cases if info.case.name == proof.PROBE]
-            live = self._live(f"price-{signal}-{number}", [signal], plants, plants, probe)
+            plants = Plants(turns_of, turns_of)
+            live = self._live(f"price-{signal}-{number}", [signal], plants, probe)
             if signal == "latency":
                 live.latencies(PROFILES["quick"].workers, {proof.PROBE})
             else:
@@ -147,6 +171,7 @@ class Prover:
         runs = [self._learned(f"learn-{number + 1}") for number in range(LEARNING_RUNS)]
         measured = [(each, measure(each)) for each in runs]
         self.baseline = learning.learn(measured, "proof")
+        self.latencies_ns = proof.values_of(measured[0][1], "latency_ns")
         for signal in signals:
             self.expected[signal] = proof.values_of(measured[0][1], QUANTITY[signal])
             self.prices[signal] = proof.price(
@@ -182,39 +207,41 @@ class Prover:
         self,
         name: str,
         signals: Sequence[Signal],
-        plants: Mapping[str, int],
-        count_plants: Mapping[str, int],
+        plants: Plants,
         cases: Sequence[CaseInfo] | None = None,
     ) -> Live:
-        session = self._session(plants, count_plants, cases)
+        session = self._session(plants, cases)
         recording = self._recording(name, session, signals)
         return Live(session, recording, lambda _: None, tuple(signals), {})
 
-    def _session(
-        self,
-        plants: Mapping[str, int],
-        count_plants: Mapping[str, int],
-        cases: Sequence[CaseInfo] | None = None,
-    ) -> Session:
-        return Session(self.launcher, cases or self.cases, PROFILES["quick"], plants, count_plants)
+    def _session(self, plants: Plants, cases: Sequence[CaseInfo] | None = None) -> Session:
+        return Session(
+            self.launcher,
+            cases or self.cases,
+            PROFILES["quick"],
+            plants.turns,
+            plants.waits_ns,
+            plants.counted_turns,
+        )
 
     def _recording(self, name: str, session: Session, signals: Sequence[Signal]) -> Recording:
         path = self.folder / f"{name}.json"
         return Recording(session.records, "prove", path, (), (), signals)
 
-    def build(self, gate: str, signals: Sequence[Signal], percent: float, count: int) -> Build:
+    def build(
+        self,
+        gate: str,
+        signals: Sequence[Signal],
+        percent: float,
+        count: int,
+        kind: Kind = "work",
+    ) -> Build:
         """One real build; with more than 0 per cent, so many cases are planted."""
         chosen = self._chosen(signals, count) if percent else []
-        percents = dict.fromkeys(chosen, percent)
-        plants = {
-            signal: proof.planted(percents, self.expected[signal], self.prices[signal])
-            for signal in signals
-        }
+        plants = self._plants(chosen, percent, kind)
         started = time.monotonic()
         name = f"{gate}-{len(self.builds) + 1}"
-        source, questions, policy = self._source(
-            gate, name, signals, plants.get("latency", {}), plants.get("instructions", {})
-        )
+        source, questions, policy = self._source(gate, name, signals, plants)
         verdicts = judged(questions, source, policy)
         seconds = time.monotonic() - started
         red: dict[str, tuple[str, ...]] = {
@@ -225,39 +252,50 @@ class Prover:
             each.outcome == "inconclusive" and not question.is_null
             for question, each in zip(questions, verdicts, strict=True)
         )
-        planted = tuple(name for name in chosen if any(name in each for each in plants.values()))
-        done = Build(gate, tuple(signals), percent, planted, red, undecided, round(seconds, 1))
+        planted = tuple(name for name in chosen if name in plants)
+        took_s = round(seconds, 1)
+        done = Build(gate, tuple(signals), percent, planted, red, undecided, took_s, kind)
         self.builds.append(done)
         return done
+
+    def _plants(self, chosen: Sequence[str], percent: float, kind: Kind) -> Plants:
+        """What makes the cases dearer by so much in every signal; a wait is no instructions."""
+        percents = dict.fromkeys(chosen, percent)
+        if kind == "wait":
+            costs_ns = {name: self.latencies_ns[name] for name in chosen}
+            return Plants(
+                waits_ns={name: round(cost * percent / 100) for name, cost in costs_ns.items()}
+            )
+        turns = {
+            signal: proof.planted(percents, self.expected[signal], self.prices[signal])
+            for signal in self.prices
+        }
+        return Plants(turns.get("latency", {}), turns.get("instructions", {}))
 
     def _source(
         self,
         gate: str,
         name: str,
         signals: Sequence[Signal],
-        plants: Mapping[str, int],
-        count_plants: Mapping[str, int],
+        plants: Plants,
     ) -> tuple[Source, list[Question], Policy]:
         questions = self._questions(gate, signals)
         if gate == "check":
-            return self._live(name, signals, plants, count_plants), questions, Policy()
-        sessions = [
-            self._session(plants if arm == "head" else {}, count_plants if arm == "head" else {})
-            for arm in ARMS
-        ]
+            return self._live(name, signals, plants), questions, Policy()
+        sessions = [self._session(plants if arm == "head" else NOTHING) for arm in ARMS]
         base, head, null = (
             Arm(session, self._recording(f"{name}-{arm}", session, signals))
             for arm, session in zip(ARMS, sessions, strict=True)
         )
-        # No deadline: what more workers would have found is what is asked.
-        pair = Comparison(base, head, null, lambda _: None, tuple(signals), {}, float("inf"))
+        deadline = time.monotonic() + SECONDS
+        pair = Comparison(base, head, null, lambda _: None, tuple(signals), {}, deadline)
         return pair, questions, COMPARED
 
     def _questions(self, gate: str, signals: Sequence[Signal]) -> list[Question]:
         if gate == "check":
             assert self.baseline is not None
             return questions_of_baseline(self.baseline, signals, self.names.__contains__)
-        return questions_of_comparison(self._session({}, {}).records, signals, TOLERANCES)
+        return questions_of_comparison(self._session(NOTHING).records, signals, TOLERANCES)
 
     def _chosen(self, signals: Sequence[Signal], count: int) -> list[str]:
         """The same cases for every size, so that sizes can be compared."""
@@ -316,17 +354,18 @@ class Prover:
         )
         return proof.rate(gate, signal, "drawn", percent, outcomes)
 
-    def real(self, gate: str, signal: str, percent: float) -> proof.Rate:
+    def real(self, gate: str, signal: str, percent: float, kind: Kind = "work") -> proof.Rate:
         """A rate over the real builds so far."""
         outcomes = []
         for each in self.builds:
-            if each.gate == gate and each.planted_percent == percent and signal in each.signals:
+            made = (each.gate, each.planted_percent, each.kind)
+            if made == (gate, percent, kind) and signal in each.signals:
                 red = set(each.red[signal])
                 if percent:
                     outcomes += [name in red for name in each.planted]
                 else:
                     outcomes.append(bool(red))
-        return proof.rate(gate, signal, "real", percent, outcomes)
+        return proof.rate(gate, signal, "real", percent, outcomes, kind=kind)
 
 
 def _screening(gate: str, read: Sequence[Result], names: Collection[str]) -> Evidence:
@@ -355,7 +394,9 @@ def _pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> proof.Pool
     together: dict[Key, Numbers] = {}
     for each in recorded:
         join(together, each)
-    return proof.Pool(together, proof.drifts_of(recorded) if gate == "check" else [{}])
+    if gate == "check":
+        return proof.Pool(together, proof.drifts_of(recorded))
+    return proof.Pool(proof.of_one_variant(together))
 
 
 def _of_signal(

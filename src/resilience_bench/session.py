@@ -113,13 +113,15 @@ class Session:
 
     Worker-major: every block is visited once before any is visited again, so that the workers of
     a case are spread over the whole run, and a run that is cut short has some of everything.
-    ``plants`` makes cases slower, see `Plan`; ``count_plants`` does so for the other signals.
+    ``plants`` and ``waits`` make cases slower, see `Plan`; ``count_plants`` does so for the other
+    signals.
     """
 
     launcher: Launcher
     cases: Sequence[CaseInfo]
     profile: Profile
     plants: Mapping[str, int] = field(default_factory=dict)
+    waits: Mapping[str, int] = field(default_factory=dict)
     count_plants: Mapping[str, int] = field(default_factory=dict)
     signal: Signal = "latency"
     records: dict[str, CaseRecord] = field(init=False)
@@ -231,6 +233,7 @@ class Session:
             fewest_samples=profile.fewest_samples,
             time_limit_s=profile.time_limit_s,
             plants=planted(self.plants, block),
+            waits=planted(self.waits, block),
         )
         started = now()
         messages = self.launcher.run(plan, hash_seed=index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,7 +28,9 @@ from resilience_bench.scenario import BoundCase, Scenario
 from resilience_bench.worker.honesty import BrokenCaseError, check
 from resilience_bench.worker.operations import (
     NotInstalledError,
+    Operation,
     control_key,
+    delayed,
     make_control,
     opened,
 )
@@ -411,3 +414,10 @@ def test_change_after_some_calls_is_noticed(runner: asyncio.Runner) -> None:
 
     with pytest.raises(BrokenCaseError, match=r"raised Refused: ; expected .* PayloadError"):
         check(bound(opens), runner)
+
+
+def test_a_wait_passes_before_the_call_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is watched until so many nanoseconds have passed; then the operation runs."""
+    times = iter([100, 120, 149, 150, 999])
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(times))
+    assert delayed(Operation(lambda: next(times), is_async=False), 50).call() == 999

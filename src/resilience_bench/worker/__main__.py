@@ -25,6 +25,7 @@ from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
     control_key,
+    delayed,
     load_library,
     make_control,
     opened,
@@ -64,7 +65,7 @@ class _Worker:
         self._plan = plan
         self._channel = channel
         self._parent = os.getppid()
-        self._plants = dict(plan.plants)
+        self._plants, self._waits = dict(plan.plants), dict(plan.waits)
 
     def run(self) -> None:
         discovery = discover(map(Path, self._plan.paths))
@@ -219,6 +220,8 @@ class _Worker:
             operation = stack.enter_context(opened(bound, runner))
             if bound.name in self._plants:
                 operation = slowed(operation, self._plants[bound.name])
+            if bound.name in self._waits:
+                operation = delayed(operation, self._waits[bound.name])
         except NotInstalledError as error:
             status, reason = "not installed", str(error)
         except Unsupported as error:

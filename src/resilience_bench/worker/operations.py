@@ -7,6 +7,7 @@ import contextlib
 import functools
 import importlib
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -193,6 +194,22 @@ def slowed(operation: Operation, turns: int) -> Operation:
         return call()
 
     # An async operation is a coroutine function: what it returns is awaited by the caller.
+    return replace(operation, call=planted)
+
+
+def delayed(operation: Operation, wait_ns: int) -> Operation:
+    """The operation with a wait of so many nanoseconds inside, before the call.
+
+    The clock is watched, because a sleep is never shorter than some 50 us.
+    """
+    call, clock = operation.call, time.perf_counter_ns
+
+    def planted() -> Any:
+        over_ns = clock() + wait_ns
+        while clock() < over_ns:
+            pass
+        return call()
+
     return replace(operation, call=planted)
 
 

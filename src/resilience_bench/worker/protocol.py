@@ -30,7 +30,8 @@ class Plan:
     their instructions, ``weigh`` measures what they allocate, ``load`` measures their rates under
     their loads, and ``drift`` keeps them going. ``heavy`` cases are known to be so slow that
     callgrind counts one call of them. ``plants`` names cases whose operation is to do so many turns
-    of an empty loop more: a gate that is tested on itself has to find them.
+    of an empty loop more, ``waits`` those that are to wait for so many nanoseconds: a gate that is
+    tested on itself has to find them.
 
     ``under`` says which of the cases are under a load: their names, the names of the same cases
     without it, load and payload. ``rounds`` is how often such a case is sampled, ``window_ns`` how
@@ -50,6 +51,7 @@ class Plan:
     time_limit_s: float = 60.0
     heavy: tuple[str, ...] = ()
     plants: tuple[tuple[str, int], ...] = ()
+    waits: tuple[tuple[str, int], ...] = ()
     under: tuple[tuple[str, str, str, str], ...] = ()
     rounds: int = 1
     window_ns: int = 0
