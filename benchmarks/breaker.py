@@ -21,6 +21,9 @@ BREAKERS = (
     Library("purgatory", "benchmarks.adapters.purgatory:Breakers", ("purgatory",)),
     Library("interlock_cb", "benchmarks.adapters.interlock:Breakers", ("interlock-cb",)),
     Library("pyresilience", "benchmarks.adapters.pyresilience:Breakers", ("pyresilience",)),
+    Library(
+        "resilience_stack", "benchmarks.adapters.resilience_stack:Breakers", ("resilience-stack",)
+    ),
 )
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 import resilience_stack
 from benchmarks import vocabulary
-from benchmarks.vocabulary import ATTEMPTS, NEVER, RECOVERY_S, Payload, return_at_once
-from resilience_bench import Counted, PayloadError
-from resilience_stack import Policy, ResilienceManager
+from benchmarks.vocabulary import (
+    ATTEMPTS,
+    FAILURES_TO_OPEN,
+    NEVER,
+    RECOVERY_S,
+    Operation,
+    Payload,
+    return_at_once,
+)
+from resilience_bench import Counted, PayloadError, Unsupported
+from resilience_stack import CircuitBreakerError, Guard, Policy, ResilienceManager
 
 NAME = "dependency"
 """The guard's name, which is a label of its metrics."""
@@ -43,3 +52,71 @@ def _policy() -> Policy:
         # The first commits of the stack have one rule for all exceptions.
         return Policy(**breaker, **retry, retry_on=(PayloadError,))
     return Policy(**breaker, retries=(resilience_stack.Retry(on=(PayloadError,), **retry),))
+
+
+class Breakers(vocabulary.Breakers):
+    """Guards without a retry; their metrics cannot be left out, and are part of every figure."""
+
+    rejection = CircuitBreakerError
+
+    def breaker(
+        self,
+        *,
+        fail_max: int = FAILURES_TO_OPEN,
+        exclude: type[Exception] | None = None,
+        listener: bool = False,
+        manual_time: bool = False,
+    ) -> _Breaker:
+        """Make a guard of a manager of its own."""
+        del manual_time
+        if listener:
+            raise Unsupported("it has no listeners: its metrics are told of every change")
+        ignored = {"ignored": (exclude,)} if exclude else {}
+        return _Breaker(_guard(fail_max, **ignored))
+
+    def construct(self, payload: Payload) -> Operation:
+        """Make a manager with its metrics, and one guard, which is made once in a manager."""
+        del payload
+        return partial(_guard, FAILURES_TO_OPEN)
+
+
+class _Breaker(vocabulary.Breaker):
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def guard(self, payload: Payload, *args: object, **kwargs: object) -> Operation:
+        guarded = self._guard(payload)
+        return partial(guarded, *args, **kwargs) if args or kwargs else guarded
+
+    def decorated(self, payload: Payload) -> Operation:
+        return self._guard(payload)
+
+    def block(self, payload: Payload) -> Operation:
+        with vocabulary.needs("context manager"):
+            context = self._guard.context
+
+        def block() -> Any:
+            with context():
+                return payload()
+
+        return block
+
+    def guard_async(self, payload: Payload) -> Operation:
+        with vocabulary.needs("guard for coroutine functions"):
+            return self._guard(payload)
+
+    def read_state(self) -> Operation:
+        return partial(attrgetter("state"), self._guard)
+
+    def failures(self) -> float:
+        return self._guard._breaker._breaker.fail_counter  # noqa: SLF001 - it has no public name
+
+    def elapse(self) -> None:
+        # The only record of when the next probe is due.
+        self._guard._breaker._probe_at -= RECOVERY_S  # noqa: SLF001
+
+
+def _guard(fail_max: int, **policy: Any) -> Guard:
+    with vocabulary.needs("policy without a retry"):
+        chosen = Policy(fail_max=fail_max, reset_timeout_s=RECOVERY_S, retries=(), **policy)
+        return ResilienceManager(CollectorRegistry(), sleep=return_at_once).guard(NAME, chosen)

@@ -25,9 +25,10 @@ from resilience_bench import (
     cli_options,
     cli_plot,
     cli_prove,
+    cli_python,
     results,
 )
-from resilience_bench._model import Signal
+from resilience_bench._model import Result, Signal
 from resilience_bench.cli_options import INTERRUPTED, NOTHING_DONE, OK
 from resilience_bench.errors import UserError
 from resilience_bench.export import pyperf_json
@@ -133,6 +134,13 @@ def list_cases(selectors: tuple[str, ...]) -> int:
     metavar="SECONDS",
     help="Keep each case going for so long; does its cost or memory grow with its calls?",
 )
+@click.option(
+    "--python",
+    "pythons",
+    multiple=True,
+    metavar="PATH",
+    help="Measure under this interpreter as well, side by side; may be given several times.",
+)
 def run(  # noqa: PLR0913 - one argument an option
     *,
     selectors: tuple[str, ...],
@@ -141,6 +149,7 @@ def run(  # noqa: PLR0913 - one argument an option
     time_limit: float | None,
     signals: tuple[Signal, ...] | None,
     drift: float | None,
+    pythons: tuple[str, ...],
 ) -> int:
     """Measure cases, write a results file and print the table.
 
@@ -152,9 +161,13 @@ def run(  # noqa: PLR0913 - one argument an option
     if time_limit is not None:
         chosen = dataclasses.replace(chosen, time_limit_s=time_limit)
     if drift is not None:
-        if profile == "concurrency" or signals:
+        if profile == "concurrency" or signals or pythons:
             raise UserError(DRIFT_ALONE)
         return cli_drift.run_drift(LAUNCHER, selectors, drift, chosen, output)
+    if pythons:
+        return cli_python.run_under(
+            LAUNCHER, selectors, pythons=pythons, profile=chosen, signals=signals, output=output
+        )
     path = output or cli_options.default_output("run")
     results.ensure_writable(path)
     selection = select(LAUNCHER, selectors, loaded=profile == "concurrency")
@@ -204,7 +217,7 @@ _FILE = click.Path(path_type=Path)
 
 
 @command.command()
-@click.argument("result_file", type=_FILE, metavar="RESULT")
+@click.argument("files", type=_FILE, metavar="RESULT...", nargs=-1, required=True)
 @click.option("--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table")
 @click.option(
     "--sort",
@@ -213,15 +226,31 @@ _FILE = click.Path(path_type=Path)
     show_default=True,
     help="The order within a scenario.",
 )
-def show(result_file: Path, form: str, sort: str) -> int:
-    """Show a results file: one block a scenario, libraries side by side."""
-    result = results.read(result_file)
+def show(files: tuple[Path, ...], form: str, sort: str) -> int:
+    """Show a results file: one block a scenario, libraries side by side.
+
+    Several files, such as 'run --python' writes, are shown side by side as well, a column each.
+    """
+    if len(files) > 1:
+        return _show_side_by_side([results.read(each) for each in files], form, sort)
+    result = results.read(files[0])
     measurements = measure(result)
     if form == "table":
         table.render(result, measurements, sort, Console())
     else:
         text = {"markdown": markdown.render, "json": data.render}[form]
         click.echo(text(result, measurements, sort))
+    return OK
+
+
+def _show_side_by_side(found: Sequence[Result], form: str, sort: str) -> int:
+    if form == "table":
+        table.render_side_by_side(found, Console())
+    elif form == "markdown":
+        click.echo(markdown.render_side_by_side(found))
+    else:
+        told = ",\n".join(data.render(each, measure(each), sort) for each in found)
+        click.echo(f"[{told}]")
     return OK
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
@@ -130,6 +130,38 @@ class _InLog:
         statuses = _count(record.status for record in records)
         told = ", ".join(f"{count} {status}" for status, count in statuses.items())
         self._console.print(f"{family}: {told}", highlight=False, markup=False)
+
+
+@contextmanager
+def shown_arms(
+    totals: Mapping[str, int], console: Console
+) -> Iterator[Callable[[str, BlockDone], None]]:
+    """Show how far several arms are that take turns.
+
+    Args:
+        totals: By the name of the arm, how many visits of a case there will be.
+        console: Where.
+    """
+    if not console.is_terminal:
+        seen: set[tuple[str, str, int]] = set()
+
+        def tell(name: str, done: BlockDone) -> None:
+            step = (name, done.signal, done.index // LOGGED_WORKERS)
+            if step not in seen:
+                seen.add(step)
+                text = f"{name}, {done.signal}: from worker {done.index + 1} on"
+                console.print(text, highlight=False, soft_wrap=True)
+
+        yield tell
+        return
+    with _bar(console) as bar:
+        tasks = {name: bar.add_task(name, total=total) for name, total in totals.items()}
+
+        def show(name: str, done: BlockDone) -> None:
+            text = f"{name}, {done.signal}, worker {done.index + 1}"
+            bar.update(tasks[name], advance=len(done.cases), description=text)
+
+        yield show
 
 
 def _count(values: Iterable[str]) -> collections.Counter[str]:

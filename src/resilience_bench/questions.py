@@ -72,13 +72,20 @@ def judged(questions: Sequence[Question], source: Source, policy: Policy) -> lis
     """Have everything decided; what cannot be measured is said to be so.
 
     Counts come first: they take as long as they take, and latency gets what is left of the time.
+    Latency and scaling share the error rate, each by the number of its decisions.
     """
-    under_load = replace(policy, screen=LOADED_SCREEN, confirm=LOADED_CONFIRM)
+    under_load = replace(
+        policy,
+        screen=LOADED_SCREEN,
+        confirm=LOADED_CONFIRM,
+        error_rate=policy.error_rate * _share_of("scaling", questions),
+    )
+    alone = replace(policy, error_rate=policy.error_rate * _share_of("latency", questions))
     verdicts: dict[int, Verdict] = {}
     for signals, decider, draw, using in (
         (COUNTED, decide_counts, source.counts, policy),
         ({"scaling"}, decide, source.scalings, under_load),
-        ({"latency"}, decide, source.latencies, policy),
+        ({"latency"}, decide, source.latencies, alone),
     ):
         kind = [each for each in questions if each.signal in signals]
         askable = [each for each in kind if _why_not(each, source) is None]
@@ -87,6 +94,12 @@ def judged(questions: Sequence[Question], source: Source, policy: Policy) -> lis
         # Explained at once: what measuring the other kind finds out has no part in it.
         verdicts |= {id(each): _explained(each, decided.get(id(each)), source) for each in kind}
     return [verdicts[id(each)] for each in questions]
+
+
+def _share_of(signal: str, questions: Sequence[Question]) -> float:
+    """The share of a signal in the decisions that are tested; all of it where there are none."""
+    tested = [each.signal for each in questions if each.signal not in COUNTED and not each.is_null]
+    return tested.count(signal) / len(tested) if tested else 1.0
 
 
 def _why_not(question: Question, source: Source) -> str | None:

@@ -24,6 +24,13 @@ class Arm:
     loaded: LoadSession
     recording: Recording
 
+    def visits(self, signals: Sequence[Signal]) -> int:
+        """How many cases are visited in all, each as often as it is."""
+        passes = {"latency": self.alone.profile.workers, "scaling": 0}
+        alone = sum(len(self.alone.cases) * passes.get(each, 1) for each in signals)
+        workers = self.loaded.effort.workers if "scaling" in signals else 0
+        return alone + len(self.loaded.cases) * workers
+
 
 def sessions_under(
     interpreter: Interpreter,

@@ -87,9 +87,9 @@ GROUPS = {
         "async_guarded",
     },
 }
-CASES = {"control": 4, "breaker": 78, "retry": 55, "metrics": 60, "composed": 48}
+CASES = {"control": 4, "breaker": 91, "retry": 55, "metrics": 60, "composed": 48}
 UNSUPPORTED = {
-    "breaker.with_listener": {"circuitbreaker"},
+    "breaker.with_listener": {"circuitbreaker", "resilience_stack"},
     "breaker.context_manager": {"circuitbreaker", "aiobreaker", "pyresilience"},
     "breaker.async_closed_success": {"pybreaker"},
     "breaker.async_open_rejection": {"pybreaker"},
@@ -116,6 +116,7 @@ BREAKERS = (
     "purgatory",
     "interlock_cb",
     "pyresilience",
+    "resilience_stack",
 )
 RETRIES = ("tenacity", "stamina", "backoff", "retrying", "pyresilience")
 GUARDS = ("tenacity+pybreaker", "stamina+pybreaker", "pyresilience", "resilience_stack")

@@ -133,10 +133,16 @@ def _block(
 
 
 def _unit(members: Iterable[Measurement]) -> Unit:
-    """The largest unit in which nobody waits less than one; three digits are shown of it."""
-    shortest = min(value_of(each, "call_ns", math.inf) for each in members)
+    """The largest unit in which nobody waits less than one; three digits are shown of it.
+
+    Nanoseconds are left where a single call took a million of them: columns would be too wide.
+    """
+    every = list(members)
+    shortest = min(value_of(each, "call_ns", math.inf) for each in every)
     units = (MILLISECONDS, MICROSECONDS)
-    return next((unit for unit in units if unit.ns <= shortest < math.inf), NANOSECONDS)
+    found = next((unit for unit in units if unit.ns <= shortest < math.inf), NANOSECONDS)
+    longest = max(value_of(each, "longest_ns") for each in every)
+    return MICROSECONDS if found is NANOSECONDS and longest >= MILLION else found
 
 
 def _bare_row(label: str, measured: Measurement, unit: Unit) -> Row:

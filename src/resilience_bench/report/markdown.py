@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
 from resilience_bench.drift_statistics import measure_drifts
-from resilience_bench.report import drift_rows
+from resilience_bench.report import drift_rows, side_by_side
 from resilience_bench.report.load_rows import load_blocks
 from resilience_bench.report.notes import (
     doubts,
@@ -28,6 +28,16 @@ from resilience_bench.report.rows import (
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
     """The whole result as one Markdown text."""
     return "\n".join(_lines(result, measurements, sort))
+
+
+def render_side_by_side(results: Sequence[Result]) -> str:
+    """Several results of one plan as one Markdown text, a column each."""
+    lines = []
+    for result, name in zip(results, side_by_side.names_of(results), strict=True):
+        lines += [f"{escaped(name)}: {'; '.join(map(escaped, headline(result)))}  "]
+    for block in side_by_side.side_blocks(results):
+        lines += _block(block)
+    return "\n".join([*lines, "", escaped(side_by_side.LEGEND)])
 
 
 def _lines(result: Result, measurements: Sequence[Measurement], sort: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from resilience_bench._model import CaseRecord, Measurement, Result
 from resilience_bench.drift_statistics import measure_drifts
-from resilience_bench.report import drift_table
+from resilience_bench.report import drift_table, side_by_side
 from resilience_bench.report.load_rows import load_blocks
 from resilience_bench.report.notes import (
     doubts,
@@ -78,6 +78,23 @@ def render(
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
+def render_side_by_side(results: Sequence[Result], console: Console) -> None:
+    """Print several results of one plan, a column each; see `side_by_side.side_blocks`."""
+    for result, name in zip(results, side_by_side.names_of(results), strict=True):
+        for line in (f"{name}:", *(f"  {each}" for each in headline(result))):
+            console.print(Text(line, style="dim"), soft_wrap=True)
+    found = side_by_side.side_blocks(results)
+    _print_blocks(found, console)
+    if found:
+        _print_wrapped(side_by_side.LEGEND, console, style="dim")
+    for result, name in zip(results, side_by_side.names_of(results), strict=True):
+        for (status, reason), cases in not_measured(result).items():
+            if status != "not available":
+                _print_names(f"{name}: {status}: {reason}", cases, console, style="dim")
+        for line in unavailable_signals(result):
+            console.print(Text(f"{name}: {line}", style="yellow"), soft_wrap=True)
+
+
 def _print_blocks(found: Sequence[Block], console: Console) -> None:
     limit = max(console.width, WIDTH)
     layouts = {
@@ -87,9 +104,9 @@ def _print_blocks(found: Sequence[Block], console: Console) -> None:
     for block in found:
         console.print()
         _print_block(block, layouts[block.kind], console)
-    if found:
+    if text := legend(found):
         console.print()
-        _print_wrapped(legend(found), console, style="dim")
+        _print_wrapped(text, console, style="dim")
 
 
 def _layout(found: Sequence[Block], limit: int) -> Layout:

@@ -1,0 +1,119 @@
+"""The same cases in several results, side by side: a column each, and how many times the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from resilience_bench._model import Case, Measurement, Result
+from resilience_bench.environment import python_name
+from resilience_bench.report.load_rows import load_order, rate_text, scaling_text
+from resilience_bench.report.rows import (
+    Block,
+    Row,
+    Unit,
+    compared,
+    counted,
+    label_of,
+    plain,
+    title_of,
+    unit_of,
+    value_of,
+)
+from resilience_bench.statistics import measure
+
+LEGEND: Final = (
+    "× is how many times the first column; of rates more is better. All took turns within one run, "
+    "so times compare here; a ratio to the reference would not, for the reference runs under the "
+    "same interpreter. !: a figure that its own table doubts."
+)
+KIND: Final = "side by side"
+Told = Mapping[str, Measurement]
+"""The measurements of one result, by case name."""
+
+
+def side_blocks(results: Sequence[Result]) -> list[Block]:
+    """Blocks of a scenario and load: libraries by rows, results by columns.
+
+    Shown is the time per call, or else the instructions; under a load calls a second and scaling.
+
+    Args:
+        results: Of the same plan; the first one is what the others are compared with.
+    """
+    told = [{each.case.name: each for each in measure(result)} for result in results]
+    first_of: dict[str, Measurement] = {}
+    for each in told:
+        for name, measured in each.items():
+            first_of.setdefault(name, measured)
+    descriptions = {record.case.name: record.description for record in results[0].cases}
+    groups = sorted(compared(first_of.values()), key=lambda each: load_order(each[0].case.load))
+    names = names_of(results)
+    return [
+        _block([each.case for each in members], told, names, descriptions) for members in groups
+    ]
+
+
+def names_of(results: Sequence[Result]) -> list[str]:
+    """The interpreters by name, without what all have in common; numbered where two are alike."""
+    names = [python_name(each.environment) for each in results]
+    implementations = {name.partition(" ")[0] for name in names}
+    if len(implementations) == 1:
+        names = [name.partition(" ")[2] for name in names]
+    return [
+        f"{name} #{names[:place].count(name) + 1}" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    ]
+
+
+def _block(
+    cases: Sequence[Case],
+    told: Sequence[Told],
+    names: Sequence[str],
+    descriptions: Mapping[str, str],
+) -> Block:
+    every = [each[case.name] for each in told for case in cases if case.name in each]
+    is_loaded = any("calls_per_s" in each.quantities for each in every)
+    times = any("latency_ns" in each.quantities for each in every)
+    quantity = "calls_per_s" if is_loaded else "latency_ns" if times else "instructions"
+    unit = unit_of(value_of(each, quantity) for each in every)
+    headers: dict[str, str] = {}
+    for place, name in enumerate(names):
+        headers[f"{place}"] = name
+        headers |= {f"{place} scaling": "scaling"} if is_loaded else {}
+        headers |= {f"{place} times": "×"} if place else {}
+    in_order = sorted(cases, key=lambda case: (_first_value(case, told, quantity), case.name))
+    rows = tuple(_row(case, told, quantity, unit) for case in in_order)
+    what = {"calls_per_s": "calls/s", "latency_ns": f"{unit.name}/call", "instructions": "instr"}
+    title = f"{title_of(cases[0])}, {what[quantity]}"
+    return Block(title, plain(descriptions.get(cases[0].name, "")), headers, rows, KIND)
+
+
+def _first_value(case: Case, told: Sequence[Told], quantity: str) -> float:
+    values = (value_of(each[case.name], quantity) for each in told if case.name in each)
+    value = next(values, 0.0)
+    return -value if quantity == "calls_per_s" else value
+
+
+def _row(case: Case, told: Sequence[Told], quantity: str, unit: Unit) -> Row:
+    cells: dict[str, str] = {}
+    marks: dict[str, None] = {}
+    first = value_of(told[0][case.name], quantity) if case.name in told[0] else 0.0
+    for place, each in enumerate(told):
+        measured = each.get(case.name)
+        if measured is None or quantity not in measured.quantities:
+            continue
+        value = measured.quantities[quantity].value
+        doubt = "!" if measured.warnings else ""
+        cells[f"{place}"] = doubt + _text(value, quantity, unit)
+        if "scaling" in measured.quantities:
+            cells[f"{place} scaling"] = scaling_text(measured.quantities["scaling"].value)
+        if place and first:
+            cells[f"{place} times"] = f"{value / first:.2f}"
+        marks |= dict.fromkeys(map(plain, measured.marks))
+    return Row(label_of(case), cells, tuple(marks))
+
+
+def _text(value: float, quantity: str, unit: Unit) -> str:
+    if quantity == "calls_per_s":
+        return rate_text(value)
+    return unit.text(value) if quantity == "latency_ns" else counted(value)

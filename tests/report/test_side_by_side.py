@@ -1,0 +1,67 @@
+"""Several results of one plan, a column each."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from resilience_bench._model import Result
+from resilience_bench.report import table
+from resilience_bench.report.side_by_side import names_of, side_blocks
+from tests.factories import make_case, make_environment, measured_result
+from tests.report.test_load_reports import FAST, SLOW, result_of
+
+QUICK, LONG = make_case("a"), make_case("b")
+
+
+def under(result: Result, python: str, *, free_threaded: bool = False) -> Result:
+    """The same as measured under another interpreter."""
+    environment = make_environment(python=python, free_threaded=free_threaded)
+    return replace(result, environment=environment)
+
+
+def shown(*results: Result) -> str:
+    """What is printed."""
+    console = Console(file=io.StringIO(), width=80)
+    table.render_side_by_side(results, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_times_stand_side_by_side_against_the_first() -> None:
+    """Rows come in the order of the first result; a case that one lacks has a dash there."""
+    first = under(measured_result({LONG: 400.0, QUICK: 200.0}), "CPython 3.11.7")
+    second = under(measured_result({QUICK: 300.0}), "CPython 3.13.0", free_threaded=True)
+    (block,) = side_blocks([first, second])
+    assert list(block.headers.values()) == ["3.11.7", "3.13.0t", "×"]
+    assert block.title == "breaker.closed_success, ns/call"
+    assert [(row.label, dict(row.cells)) for row in block.rows] == [
+        ("a", {"0": "200", "1": "300", "1 times": "1.50"}),
+        ("b", {"0": "400"}),
+    ]
+    text = shown(first, second)
+    assert max(map(len, text.splitlines())) <= 80 + len("CPython 3.13.0, free-threaded")
+    assert "  CPython 3.13.0, free-threaded" in text
+    assert [line.split() for line in text.splitlines() if line.startswith("b ")] == [
+        ["b", "400", "-", "-"]
+    ]
+
+
+def test_rates_have_their_scaling_beside_them() -> None:
+    """Under load the fastest comes first, and marks stand beneath the row."""
+    results = [under(result_of({SLOW: 800.0, FAST: 9000.0}), f"CPython 3.1{n}.0") for n in (1, 3)]
+    (block,) = side_blocks(results)
+    assert list(block.headers.values()) == ["3.11.0", "scaling", "3.13.0", "scaling", "×"]
+    assert block.title.endswith(", calls/s")
+    assert [row.label for row in block.rows] == [FAST.library, SLOW.library]
+    assert block.rows[0].cells["1 times"] == "1.00"
+
+
+def test_alike_and_unlike_interpreters_are_told_apart() -> None:
+    """Two builds of one version are numbered; the implementation is named where it differs."""
+    result = measured_result({QUICK: 200.0})
+    assert names_of([under(result, "CPython 3.12.1")] * 2) == ["3.12.1 #1", "3.12.1 #2"]
+    others = [under(result, "CPython 3.11.7"), under(result, "PyPy 3.11.2")]
+    assert names_of(others) == ["CPython 3.11.7", "PyPy 3.11.2"]
