@@ -501,7 +501,7 @@ def test_one_process_settles_what_is_within(value: float) -> None:
     assert (verdict.workers, verdict.p_value) == (1, None)
 
 
-@pytest.mark.parametrize(("value", "outcome"), [(1011.0, "regressed"), (989.0, "improved")])
+@pytest.mark.parametrize(("value", "outcome"), [(1031.0, "regressed"), (989.0, "improved")])
 def test_what_is_outside_has_to_be_confirmed_by_all(value: float, outcome: Outcome) -> None:
     """Fresh processes are asked, for this case only, and they all say so."""
     first = {**heads(value), ("b", False): Numbers((1000.0,))}
@@ -510,14 +510,26 @@ def test_what_is_outside_has_to_be_confirmed_by_all(value: float, outcome: Outco
     )
     assert (verdict.outcome, other.outcome) == (outcome, "within")
     assert asked == [(1, {"a", "b"}), (2, {"a"})]
-    assert verdict.workers == POLICY.processes
-    assert verdict.reason == f"all {POLICY.processes} processes say so"
+    assert verdict.workers == POLICY.processes[0]
+    assert verdict.reason == f"all {POLICY.processes[0]} processes say so"
     assert verdict.seen
     assert (verdict.seen.low, verdict.seen.value, verdict.seen.high) == (
         value - 0.5,
         value,
         value + 0.5,
     )
+
+
+@pytest.mark.parametrize(
+    ("last", "outcome"),
+    [((1011.0,) * 4, "regressed"), ((1011.0, 1011.0, 1009.0, 1011.0), "inconclusive")],
+    ids=["all agree", "one does not"],
+)
+def test_a_small_difference_takes_more_processes(last: tuple[float, ...], outcome: Outcome) -> None:
+    """What a memory layout may do by itself is red only if seven layouts say so."""
+    [verdict], asked = counted([counts()], heads(1011.0), heads(1012.0, 1029.0), heads(*last))
+    assert (verdict.outcome, verdict.workers) == (outcome, POLICY.processes[1])
+    assert asked == [(1, {"a"}), (2, {"a"}), (4, {"a"})]
 
 
 @pytest.mark.parametrize(
@@ -540,9 +552,10 @@ def test_a_budget_of_counts_has_an_upper_end_only() -> None:
     """Nothing is too cheap for a budget, and its reason is shown beside who says so."""
     question = Question("a", "instructions", "instructions", 1010.0, reason="budget a: why")
     assert outcomes(counted([question], heads(1.0))[0]) == ["within"]
-    [verdict], _ = counted([question], heads(2000.0), heads(2000.0, 2000.0))
+    draws = heads(2000.0), heads(2000.0, 2000.0), heads(*[2000.0] * 4)
+    [verdict], _ = counted([question], *draws)
     assert verdict.outcome == "regressed"
-    assert verdict.reason == "all 3 processes say so; budget a: why"
+    assert verdict.reason == "all 7 processes say so; budget a: why"
 
 
 @pytest.mark.parametrize("numbers", [None, Numbers(), Numbers((math.nan,))])
@@ -556,7 +569,7 @@ def test_what_nobody_counted_is_not_measured(numbers: Numbers | None) -> None:
 def test_one_process_may_have_to_do() -> None:
     """A policy of one process draws no other."""
     drawing = Drawing([{("a", "instructions", False): lambda _: Numbers((2000.0,))}])
-    [verdict] = decide_counts([counts()], drawing, Policy(processes=1))
+    [verdict] = decide_counts([counts()], drawing, Policy(processes=()))
     assert (verdict.outcome, len(drawing.asked)) == ("regressed", 1)
     assert verdict.reason == "1 process says so"
 

@@ -20,6 +20,7 @@ from resilience_bench.proof import (
     drawn_outcomes,
     drifts_of,
     failing,
+    of_all_layouts,
     of_one_variant,
     plan,
     planted,
@@ -71,6 +72,15 @@ def test_turns_make_a_call_dearer_by_so_much(extra: float, turns: int | None) ->
     assert Price(10.0, 0.5).turns(extra) == turns
 
 
+def test_counts_are_drawn_from_every_layout_once() -> None:
+    """A number that many processes repeat is one layout; HEAD and BASE each have one of them."""
+    recorded = {("a", "instructions", False): Numbers((7.0, 5.0, 7.0, 7.0))}
+    held = {("a", "instructions", False): Numbers((5.0, 7.0))}
+    assert of_all_layouts(recorded, compares=False) == held
+    both = {("a", "instructions", False): Numbers((5.0, 7.0), (5.0, 7.0))}
+    assert of_all_layouts(recorded, compares=True) == both
+
+
 def test_a_null_control_is_drawn_from_all_workers_of_base() -> None:
     """Two samples of one variant differ by chance; what is drawn from both together does not."""
     recorded = {
@@ -119,15 +129,13 @@ COSTS = {name: float(10 - number) for number, name in enumerate(NAMES[:-1])}  # 
 )
 def test_chosen_cases_reach_from_cheap_to_dear(count: int, chosen: Sequence[int]) -> None:
     """As many as are wanted, or as there are; a case of unknown cost is none of them."""
-    found = chosen_cases(INFOS, COSTS, 1.0, 100.0, count)
+    found = chosen_cases(INFOS, COSTS, count)
     assert found == [NAMES[number] for number in chosen]
 
 
-def test_chosen_cases_lie_between_the_bounds() -> None:
-    """Cheaper and dearer cases are left out; the bounds belong to what fits."""
-    found = chosen_cases(INFOS, COSTS, 5.0, 7.0, 10)
-    assert [COSTS[name] for name in found] == [5.0, 6.0, 7.0]
-    assert chosen_cases(INFOS, COSTS, 50.0, 70.0, 10) == []
+def test_where_nothing_can_be_planted_nothing_is_chosen() -> None:
+    """No case is no reason to fail."""
+    assert chosen_cases([], COSTS, 10) == []
 
 
 # What a gate was red for

@@ -29,6 +29,8 @@ MORE_IS_BETTER: Final = "scaling"
 """The quantity that is judged the other way round."""
 TINY: Final = 1e-12
 """A quotient of 0 has no logarithm."""
+CLEAR: Final = 3.0
+"""So many times as far as its range reaches lies a count beyond it that no memory layout makes."""
 NULL_LEVEL: Final = 0.1
 """How much surer one has to be of a flag: a flag takes the word from all other cases."""
 
@@ -40,13 +42,14 @@ class Policy:
     ``error_rate`` is the chance that a build with nothing outside its range fails. ``miss_rate`` is
     the chance, a look and a case, with which a case on its very limit passes. ``screen`` and
     ``confirm`` are numbers of workers; those of ``confirm`` are fresh ones, counted up.
+    ``processes`` are how many, counted up, have to agree on what one process found outside.
     """
 
     error_rate: float = 0.001
     miss_rate: float = 0.05
     screen: int = 14
     confirm: tuple[int, ...] = (24, 72)
-    processes: int = 3
+    processes: tuple[int, ...] = (3, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +327,9 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
     """Answer questions about instructions and allocations, which hardly vary.
 
     One process settles what lies within its range. What does not is measured again, by fresh
-    processes with other hash seeds and another memory layout; it fails if all of them say so.
+    processes with other hash seeds and another memory layout; it fails if all of them say so. The
+    layout alone moves some counts by half a per cent and more, so where three processes agree on a
+    difference as small as that, more of them have to.
 
     Args:
         questions: What is asked.
@@ -337,12 +342,28 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
     trials = [_Trial(each) for each in questions]
     collected = dict(draw(1, {each.case for each in questions}))
     _place(trials, collected)
-    outside = [each for each in trials if each.state != "within" and each.seen]
-    asked = {each.question.case for each in outside if not each.question.is_null}
-    if asked and policy.processes > 1:
-        join(collected, draw(policy.processes - 1, asked))
+    drawn = 1
+    for processes in policy.processes:
+        doubtful = [each for each in trials if _is_doubtful(each, drawn)]
+        asked = {each.question.case for each in doubtful if not each.question.is_null}
+        if not asked:
+            break
+        join(collected, draw(processes - drawn, asked))
+        drawn = processes
         _place([each for each in trials if each.question.case in asked], collected)
     return [_count_verdict(each) for each in trials]
+
+
+def _is_doubtful(trial: _Trial, drawn: int) -> bool:
+    """Whether more processes have to count what so many have counted."""
+    if trial.seen is None or trial.state == "within":
+        return False
+    if drawn == 1:
+        return True
+    question = trial.question
+    if trial.state != "regressed" or question.high is None or question.expected is None:
+        return trial.state == "regressed"
+    return trial.seen.low < question.expected + CLEAR * (question.high - question.expected)
 
 
 def _place(trials: Sequence[_Trial], evidence: Evidence) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from resilience_bench._model import CaseInfo, Measurement, Signal, Verdict
-from resilience_bench.gate import FLAGS, Evidence, Key, Numbers, Policy, Question, decide, join
+from resilience_bench.gate import FLAGS, Evidence, Key, Numbers, Policy, Question, decide
 from resilience_bench.gate import decide_counts as decide_few
 
 TURNS: Final = 2000
@@ -168,20 +168,16 @@ def values_of(measurements: Iterable[Measurement], quantity: str) -> dict[str, f
     }
 
 
-def chosen_cases(
-    cases: Sequence[CaseInfo], costs: Mapping[str, float], least: float, most: float, count: int
-) -> list[str]:
-    """So many cases to plant something in: one a scenario and library, evenly from cheap to dear.
+def chosen_cases(cases: Sequence[CaseInfo], costs: Mapping[str, float], count: int) -> list[str]:
+    """So many cases to plant something in, evenly from cheap to dear.
 
     Args:
-        cases: All cases.
+        cases: Those that something can be planted in.
         costs: What they cost.
-        least: Cheaper ones are left out: planting itself would cost more than what is planted.
-        most: Dearer ones are left out: they are measured with fewer calls.
         count: How many are wanted.
     """
-    fitting = [info.case.name for info in cases if least <= costs.get(info.case.name, 0.0) <= most]
-    ordered = sorted(fitting, key=lambda name: costs[name])
+    known = [info.case.name for info in cases if info.case.name in costs]
+    ordered = sorted(known, key=lambda name: costs[name])
     places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
     return [ordered[place] for place in dict.fromkeys(places.tolist())]
 
@@ -196,6 +192,19 @@ def failing(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> set[s
         for question, each in pairs
         if each.outcome == "regressed" and not question.is_null
     }
+
+
+def of_all_layouts(recorded: Mapping[Key, Numbers], *, compares: bool) -> dict[Key, Numbers]:
+    """What processes counted, each number once: as many as there were hash seeds and layouts.
+
+    HEAD and BASE are drawn independently, although a gate gives them the same seed: another version
+    of the code moves what lies in memory, and that is what may pass for a difference.
+    """
+    found = {}
+    for key, numbers in recorded.items():
+        values = tuple(sorted(set(numbers.heads)))
+        found[key] = Numbers(values, values if compares else ())
+    return found
 
 
 def of_one_variant(recorded: Mapping[Key, Numbers]) -> dict[Key, Numbers]:
@@ -256,46 +265,6 @@ class Draw:
         return tuple(values[place] for place in places)
 
 
-@dataclass(slots=True)
-class CountPool:
-    """What processes once counted, by hash seed: a gate's first process has seed 0, and so on.
-
-    HEAD and BASE have the same seed, so they differ by what two processes of one seed differ by.
-    """
-
-    by_seed: Sequence[Mapping[Key, Numbers]]
-    compares: bool
-    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEED))
-
-    def build(self, dearer: Mapping[str, float]) -> CountDraw:
-        """A build in which these cases cost so many times as much."""
-        return CountDraw(self, dearer)
-
-
-@dataclass(slots=True)
-class CountDraw:
-    """One build that is drawn: a source of counts for the gate, see `gate.Draw`."""
-
-    pool: CountPool
-    dearer: Mapping[str, float]
-    drawn: int = 0
-
-    def __call__(self, processes: int, cases: Collection[str]) -> Evidence:
-        """The next so many processes."""
-        found: dict[Key, Numbers] = {}
-        for seed in range(self.drawn, self.drawn + processes):
-            for key, numbers in self.pool.by_seed[seed].items():
-                if key[0] in cases:
-                    head = self._one(numbers.heads) * self.dearer.get(key[0], 1.0)
-                    bases = (self._one(numbers.heads),) if self.pool.compares else ()
-                    join(found, {key: Numbers((head,), bases)})
-        self.drawn += processes
-        return found
-
-    def _one(self, values: Sequence[float]) -> float:
-        return values[int(self.pool.generator.integers(len(values)))]
-
-
 def drifts_of(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
     """How the location of each build differs from that of all of them together."""
     middles = [
@@ -311,7 +280,7 @@ def drifts_of(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
 
 def drawn_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
     questions: Sequence[Question],
-    pool: Pool | CountPool,
+    pool: Pool,
     policy: Policy,
     *,
     percent: float,

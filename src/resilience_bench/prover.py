@@ -41,7 +41,8 @@ MARGIN: Final = 1.5
 """A case is planted if what is planted costs so many times as much as planting nothing."""
 DEAREST: Final[Mapping[str, float]] = {"latency": 10.0, "instructions": 400_000.0}
 """Dearer cases are not planted: they are measured with fewer calls, and there are few of them."""
-EXTRA_PASSES: Final = 2
+EXTRA_PASSES: Final = 6
+"""Beside the first: each has another hash seed and memory layout, and all are drawn from."""
 ANEW: Final = "type 'resilience-bench prove' without --from to begin anew"
 
 
@@ -299,26 +300,35 @@ class Prover:
 
     def _chosen(self, signals: Sequence[Signal], count: int) -> list[str]:
         """The same cases for every size, so that sizes can be compared."""
-        signal = signals[0]
-        least = MARGIN * self.prices[signal].fixed / (min(self.sizes) / 100)
-        costs = self.expected[signal]
-        return proof.chosen_cases(self.cases, costs, least, DEAREST[signal], count)
+        least = {
+            each: MARGIN * price.fixed / (min(self.sizes) / 100)
+            for each, price in self.prices.items()
+        }
+        fitting = [
+            info
+            for info in self.cases
+            if all(
+                least[each] <= self.expected[each].get(info.case.name, 0.0) <= DEAREST[each]
+                for each in self.prices
+            )
+        ]
+        return proof.chosen_cases(fitting, self.expected[signals[0]], count)
 
     def fill_pools(self) -> None:
         """Collect what workers and processes of the healthy real builds told, to draw from."""
         self.pools.clear()
-        by_seed: list[dict[Key, Numbers]] = [{} for _ in range(1 + EXTRA_PASSES)]
+        counts: dict[Key, Numbers] = {}
         for name, build in self._healthy():
             read = [results.read(path) for path in self._files(build.gate, name)]
             if told := _screening(build.gate, read, self.names):
                 self.pools.setdefault((build.gate, "latency"), []).append(told)
             for each in read:
-                _join_counts(by_seed, each, self.names)
+                join(counts, count_evidence(each.instructions, (), self.names))
         for path in sorted(self.folder.glob("learn-*.json")):
-            _join_counts(by_seed, results.read(path), self.names)
-        if all(by_seed):
+            join(counts, count_evidence(results.read(path).instructions, (), self.names))
+        if counts:
             for gate in ("check", "compare"):
-                self.pools[gate, "instructions"] = list(by_seed)
+                self.pools[gate, "instructions"] = [counts]
 
     def _healthy(self) -> Iterator[tuple[str, Build]]:
         """The real builds in which nothing was planted, each with its name."""
@@ -379,21 +389,12 @@ def _screening(gate: str, read: Sequence[Result], names: Collection[str]) -> Evi
     return paired_evidence(measured, [part for arm in first for part in ((), arm)])
 
 
-def _join_counts(
-    by_seed: Sequence[dict[Key, Numbers]], result: Result, names: Collection[str]
-) -> None:
-    """Put what the processes of a file counted behind what others of the same seed did."""
-    for record in result.instructions:
-        if record.hash_seed < len(by_seed):
-            join(by_seed[record.hash_seed], count_evidence([record], (), names))
-
-
-def _pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> proof.Pool | proof.CountPool:
-    if signal == "instructions":
-        return proof.CountPool(recorded, compares=gate == "compare")
+def _pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> proof.Pool:
     together: dict[Key, Numbers] = {}
     for each in recorded:
         join(together, each)
+    if signal == "instructions":
+        return proof.Pool(proof.of_all_layouts(together, compares=gate == "compare"))
     if gate == "check":
         return proof.Pool(together, proof.drifts_of(recorded))
     return proof.Pool(proof.of_one_variant(together))
