@@ -33,6 +33,16 @@ class UnreadableFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What asv knows of a benchmark, and is of use here."""
+
+    name: str
+    params: list[list[str]]
+    param_names: list[str]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """What was measured of one benchmark: a value for each combination of its parameters.
 
@@ -108,6 +118,17 @@ def read(path: Path) -> ResultsFile:
     _check_date(stored.date)
     rows = {name: _row(name, stored.result_columns, row) for name, row in stored.results.items()}
     return ResultsFile(path, stored.commit_hash, stored.params, rows)
+
+
+def benchmarks(folder: Path) -> dict[str, Benchmark]:
+    """The benchmarks that asv last found, by name.
+
+    Raises:
+        UnreadableFileError: If there is no list of them.
+    """
+    content = load_version(folder / BENCHMARKS_FILE, API_VERSION)
+    found: dict[str, Benchmark] = _converted(content, dict[str, Benchmark], "")
+    return found
 
 
 def load(path: Path) -> Any:

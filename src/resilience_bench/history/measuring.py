@@ -88,12 +88,18 @@ def measured(
         signal: Which.
         cases: Those with one caller, or those under a load for ``scaling``.
         launcher: Starts the workers; by default with this interpreter.
+
+    Raises:
+        ValueError: If the environment asks for a profile that there is not.
     """
     _, lacking = measurable([signal])
     if lacking:
         return Measured({}, {}, "; ".join(lacking.values()))
-    started = launcher or ProcessLauncher()
-    return _MEASURES[signal](started, cases, os.environ.get(PROFILE_VARIABLE) or "quick")
+    profile = os.environ.get(PROFILE_VARIABLE) or "quick"
+    if profile not in EFFORTS:
+        message = f"{PROFILE_VARIABLE} is {profile!r}, expected {', '.join(EFFORTS)}"
+        raise ValueError(message)
+    return _MEASURES[signal](launcher or ProcessLauncher(), cases, profile)
 
 
 def _latency(launcher: Launcher, cases: Sequence[CaseInfo], profile: str) -> Measured:

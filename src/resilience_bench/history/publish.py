@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from resilience_bench.errors import HistoryError
 from resilience_bench.history import asv_tool, files
 from resilience_bench.history.asv_tool import Project
@@ -48,16 +46,6 @@ class _Readable:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Benchmark:
-    """What publishing needs to know of a benchmark; asv writes more."""
-
-    name: str
-    params: list[list[str]]
-    param_names: list[str]
-    version: str
-
-
 def publish(conf_file: Path, html_dir: Path) -> Published:
     """Have asv publish the results of a project as pages, without those that cannot be read.
 
@@ -75,7 +63,7 @@ def publish(conf_file: Path, html_dir: Path) -> Published:
         HistoryError: If there is nothing to publish, or asv fails; ``html_dir`` stays as it was.
     """
     project = asv_tool.project(conf_file)
-    benchmarks = _benchmarks(project.results / files.BENCHMARKS_FILE)
+    benchmarks = _benchmarks(project.results)
     readable = _read(project)
     if not readable.found:
         skipped = listed([f"{shown(path)} {reason}" for path, reason in readable.skipped], "; ")
@@ -92,12 +80,12 @@ def publish(conf_file: Path, html_dir: Path) -> Published:
     return Published(tuple(readable.skipped), len(names), len(commits), tuple(unbuilt))
 
 
-def _benchmarks(path: Path) -> set[str]:
+def _benchmarks(folder: Path) -> set[str]:
     try:
-        content = files.load_version(path, files.API_VERSION)
-        return set(msgspec.convert(content, dict[str, _Benchmark]))
-    except (UnreadableFileError, msgspec.ValidationError) as error:
-        message = f"{shown(path)}: {error}; without it asv cannot publish; {DISCOVER}"
+        return set(files.benchmarks(folder))
+    except UnreadableFileError as error:
+        path = shown(folder / files.BENCHMARKS_FILE)
+        message = f"{path}: {error}; without it asv cannot publish; {DISCOVER}"
         raise HistoryError(message) from error
 
 
