@@ -30,6 +30,7 @@ EFFORTS: Final[Mapping[str, Effort]] = {
     "thorough": Effort(workers=20, rounds=40, window_ns=10_000_000, timed=0),
 }
 """How much is measured under load, by profile."""
+DIGITS: Final = 6
 NOT_HERE: Final = frozenset({"not installed", "not available"})
 """What becomes of a case that this environment cannot do."""
 
@@ -65,7 +66,7 @@ class Measured:
             raise NotImplementedError(why.reason)
 
     def figure(self, case: str, quantity: str) -> float:
-        """The figure of a case.
+        """The figure of a case, to so many digits as anybody reads.
 
         Raises:
             RuntimeError: If there is none; asv takes it for a failure, and shows the reason.
@@ -76,7 +77,7 @@ class Measured:
         if found is None:
             message = f"no worker told its {quantity}"
             raise RuntimeError(message)
-        return found
+        return float(f"{found:.{DIGITS}g}")
 
 
 def measured(

@@ -169,20 +169,22 @@ class _Tracked:
         return time.perf_counter() / calls
 
     def _open(self, bound: BoundCase) -> None:
-        try:
-            runner = self._opened.enter_context(asyncio.Runner())
+        with contextlib.ExitStack() as stack:
+            try:
+                runner = stack.enter_context(asyncio.Runner())
+                if self._subject is None:
+                    check(bound, runner)
+                operation = stack.enter_context(opened(bound, runner))
+            except (NotInstalledError, Unsupported) as error:
+                raise NotImplementedError(str(error)) from error
+            sampler = make_sampler(operation, runner)
             if self._subject is None:
-                check(bound, runner)
-            operation = self._opened.enter_context(opened(bound, runner))
-        except (NotInstalledError, Unsupported) as error:
-            raise NotImplementedError(str(error)) from error
-        sampler = make_sampler(operation, runner)
-        if self._subject is None:
-            self._subject = Subject(bound.name, sampler)
-            calibrate(self._subject, BATCH_NS, samples=1, case_ns=BATCH_NS, fewest=1)
-        self._subject.sample = sampler
-        if self._subject.warm:
-            sampler(self._subject.calls, 0)
+                self._subject = Subject(bound.name, sampler)
+                calibrate(self._subject, BATCH_NS, samples=1, case_ns=BATCH_NS, fewest=1)
+            self._subject.sample = sampler
+            if self._subject.warm:
+                sampler(self._subject.calls, 0)
+            self._opened = stack.pop_all()
 
     def _case(self, *key: str) -> str:
         return self.bound[key[0], key[1], key[2]].name
