@@ -47,7 +47,7 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
     again, so an interrupted command goes on where it stopped.
     """
     # Half a second for asv, for which no other command should have to wait.
-    from resilience_bench.history import asv_tool, tracking  # noqa: PLC0415
+    from resilience_bench.history import asv_run, asv_tool, tracking  # noqa: PLC0415
 
     project = asv_tool.project(conf_file)
     repo = Path(project.repo)
@@ -60,7 +60,7 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
     click.echo(f"{machine}: {len(found)} commits, {len(found) - len(due)} of them measured before")
     due = due[:most]
     if due:
-        tool = asv_tool.Asv(project, machine, _without_tables, {PROFILE_VARIABLE: profile})
+        tool = asv_run.Asv(project, machine, _without_tables, {PROFILE_VARIABLE: profile})
         with _going_on():
             _shown(tracking.track(tree, tool, due, _announced(len(due))), len(due))
     folder = os.path.relpath(project.results)

@@ -69,6 +69,7 @@ DAMAGES: list[tuple[Damage, str]] = [
     (edited(commit_hash="0" * 40), "its commit 00000000 is not in the history"),
     (edited(date=1e300), "date is 1e+300, expected milliseconds since 1970"),
     (edited(params={**MACHINE, "machine": "other"}), "is of machine 'other', expected 'made-up'"),
+    (edited(params={}), "params names no machine"),
     (edited(params=None), "expected `object`, got `null`"),
     (edited(results=[]), "expected `object`, got `array`"),
     (edited(result_columns=["speed"]), "result_columns has 'speed', which asv does not know"),
@@ -79,7 +80,7 @@ DAMAGES: list[tuple[Damage, str]] = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Made:
     """A made-up project, some of whose files are damaged, and what was published of it."""
 

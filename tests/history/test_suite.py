@@ -12,6 +12,7 @@ import pytest
 
 from resilience_bench.history.measuring import Measured, Missing
 from resilience_bench.history.suite import NOTHING, VERSIONS, classes
+from tests.history.planted import write
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = {"time_call", "track_overhead_ns", "track_ratio", "track_instructions"}
@@ -162,23 +163,25 @@ def test_imports_are_tracked_beside_nothing(suite: dict[str, type]) -> None:
         imported.setup("gone")
 
 
-def test_asv_finds_what_is_meant_and_nothing_else(tmp_path: Path) -> None:
-    """In the suite of this project asv lists the classes' methods only, without our dependencies.
-
-    The interpreter has asv's runner on its path, and nothing else that was installed.
-    """
-    runner = Path(sys.prefix) / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    (tmp_path / "asv_runner").symlink_to(runner / "site-packages" / "asv_runner")
+def listed_by_asv(folder: Path, tmp_path: Path) -> set[str]:
+    """The names that asv finds in an interpreter that has its runner, the tool and nothing else."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    runner = Path(sys.prefix) / "lib" / version / "site-packages" / "asv_runner"
+    (tmp_path / "asv_runner").symlink_to(runner)
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT / 'src')!r}]\n"
         f"from asv_runner.discovery import list_benchmarks\n"
-        f"list_benchmarks({str(ROOT / 'benchmarks')!r}, sys.stdout)"
+        f"list_benchmarks({str(folder)!r}, sys.stdout)"
     )
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
-    )
+    # -I -S: no site-packages, so neither numpy nor pytest nor any library to measure.
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    names = {each["name"] for each in json.loads(done.stdout)}
+    return {each["name"] for each in json.loads(done.stdout)}
+
+
+def test_asv_finds_what_is_meant_and_nothing_else(tmp_path: Path) -> None:
+    """In the suite of this project asv lists the classes' methods only."""
     single = {
         f"history.{family}.{method}"
         for family in ("Breaker", "Composed", "Control", "Metrics", "Retry")
@@ -187,4 +190,21 @@ def test_asv_finds_what_is_meant_and_nothing_else(tmp_path: Path) -> None:
     loaded = {
         f"history.{family}.track_scaling" for family in ("Breaker", "Composed", "Metrics", "Retry")
     }
+    names = listed_by_asv(ROOT / "benchmarks", tmp_path)
     assert names == single | loaded | {"history.Import.peakmem_import"}
+
+
+def test_a_scenario_whose_name_looks_like_asvs_is_no_benchmark(tmp_path: Path) -> None:
+    """``time_out`` is a scenario of its family, not a function that asv times."""
+    folder = tmp_path / "suite_of_asv"
+    write(tmp_path, "stack/pyproject.toml", '[project]\nname = "stack"\n')
+    write(tmp_path, "suite_of_asv/__init__.py", "")
+    write(
+        tmp_path,
+        "suite_of_asv/family.py",
+        "from resilience_bench import scenario\n\n@scenario\ndef time_out(payload):\n"
+        "    return payload\n",
+    )
+    write(tmp_path, "suite_of_asv/history.py", (ROOT / "benchmarks" / "history.py").read_text())
+    expected = {f"history.Family.{method}" for method in METHODS}
+    assert listed_by_asv(folder, tmp_path) == expected | {"history.Import.peakmem_import"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.errors import HistoryError
-from resilience_bench.history.asv_tool import CANNOT_BUILD, Said
+from resilience_bench.history.asv_run import CANNOT_BUILD, Said
 from resilience_bench.history.commits import Revision
 from resilience_bench.history.tracking import JUST_DISCOVER, Outcome, Tree, due, steps, track
 

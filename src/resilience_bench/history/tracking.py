@@ -16,7 +16,7 @@ from typing import Final, Literal, Protocol
 
 from resilience_bench.errors import HistoryError
 from resilience_bench.history import files
-from resilience_bench.history.asv_tool import CANNOT_BUILD, Said
+from resilience_bench.history.asv_run import CANNOT_BUILD, Said
 from resilience_bench.history.commits import Revision
 from resilience_bench.history.files import Benchmark, ResultsFile, UnreadableFileError
 from resilience_bench.installing import last_lines
