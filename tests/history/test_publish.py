@@ -107,7 +107,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     paths = [folder / "results" / "made-up" / f"{each[:8]}-made-up.json" for each in hashes]
     for path, (damage, _) in zip(paths, DAMAGES, strict=False):
         damage(path)
-    row(*[None])(paths[-1])
     nothing = {name: [None] for name in json.loads(paths[-1].read_text())["results"]}
     edited(results=nothing)(paths[-1])
     damaged = contents(paths[: len(DAMAGES)])

@@ -13,6 +13,7 @@ import pytest
 from resilience_bench.errors import HistoryError
 from resilience_bench.history.asv_run import CANNOT_BUILD, Said
 from resilience_bench.history.commits import Revision
+from resilience_bench.history.files import read
 from resilience_bench.history.tracking import JUST_DISCOVER, Outcome, Tree, due, steps, track
 
 NAMES = ["h.A.track_ratio", "h.A.track_scaling", "h.A.track_instructions", "h.A.time_call"]
@@ -135,6 +136,29 @@ def test_a_commit_that_does_not_build_is_marked_and_the_next_is_measured(tmp_pat
     tries = [call for call in asv.calls if call[0] == [REVISIONS[0].revision]]
     assert len(tries) == 1
     assert due(Tree(tmp_path, "machine"), REVISIONS) == []
+
+
+@pytest.mark.parametrize(
+    ("durations", "row", "is_unbuilt"),
+    [
+        ({"<build>": 3.0}, [None, [], "1"], True),
+        ({"<setup_cache history.suite:79>": 3.0}, [None, [], "1"], False),
+        ({}, [None, [], "1", 1.0], False),
+        ({}, [[None], [], "1"], False),
+        ({}, [[1.0], [], "1", 1.0], False),
+    ],
+)
+def test_what_was_started_and_failed_has_been_built(
+    tmp_path: Path, durations: dict[str, float], row: list[object], *, is_unbuilt: bool
+) -> None:
+    """Asv writes nothing but nulls in both cases, but also how long it measured."""
+    asv = MadeUpAsv(tmp_path)
+    asv.add(REVISIONS[0].revision, NAMES[:1], 1.0)
+    path = tmp_path / "machine" / "aaaaaaaa-env.json"
+    columns = ["result", "params", "version", "duration"]
+    changed = {"result_columns": columns, "results": {NAMES[0]: row}, "durations": durations}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    assert read(path).is_unbuilt is is_unbuilt
 
 
 def test_if_nothing_builds_nothing_is_marked(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ MACHINE_VERSION: Final = 1
 MACHINE_FILE: Final = "machine.json"
 BENCHMARKS_FILE: Final = "benchmarks.json"
 NO_RESULTS: Final = frozenset({MACHINE_FILE, BENCHMARKS_FILE})
+SETUP_CACHE: Final = "<setup_cache"
 FEW: Final = 80
 
 Numbers = list[float | None] | None
@@ -83,17 +84,26 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True)
 class ResultsFile:
-    """What a results file says: ``rows`` by the name of the benchmark."""
+    """What a results file says: ``rows`` by the name of the benchmark.
+
+    ``durations`` are those of what is no benchmark: of the build, and of measuring in one go.
+    """
 
     path: Path
     commit: str
     params: dict[str, Setting]
     rows: dict[str, Row]
+    durations: dict[str, float] = field(default_factory=dict)
 
     @property
     def is_unbuilt(self) -> bool:
-        """Whether nothing at all could be measured: the commit does not build."""
-        return bool(self.rows) and all(row.result is None for row in self.rows.values())
+        """Whether the commit does not build: everything failed without having been started."""
+        was_started = any(key.startswith(SETUP_CACHE) for key in self.durations)
+        return (
+            not was_started
+            and bool(self.rows)
+            and all(row.result is None and row.duration is None for row in self.rows.values())
+        )
 
 
 def results_paths(folder: Path) -> Iterator[Path]:
@@ -120,7 +130,7 @@ def read(path: Path) -> ResultsFile:
         raise UnreadableFileError(message)
     _check_date(stored.date)
     rows = {name: _row(name, stored.result_columns, row) for name, row in stored.results.items()}
-    return ResultsFile(path, stored.commit_hash, stored.params, rows)
+    return ResultsFile(path, stored.commit_hash, stored.params, rows, stored.durations)
 
 
 def benchmarks(folder: Path) -> dict[str, Benchmark]:
