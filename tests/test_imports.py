@@ -15,10 +15,20 @@ WORKER_MODULES = sorted(
     if path.stem != "__init__"
 )
 
+IN_ASVS_ENVIRONMENTS = [
+    f"resilience_bench.history.{name}" for name in ("axes", "figures", "measuring", "suite")
+]
+
 
 @pytest.mark.parametrize(
     "module",
-    ["resilience_bench", "resilience_bench.scenario", "resilience_bench.worker", *WORKER_MODULES],
+    [
+        "resilience_bench",
+        "resilience_bench.scenario",
+        "resilience_bench.worker",
+        *WORKER_MODULES,
+        *IN_ASVS_ENVIRONMENTS,
+    ],
 )
 def test_import_pulls_in_the_standard_library_only(module: str) -> None:
     """In a fresh interpreter nothing is imported that is not ours or Python's."""

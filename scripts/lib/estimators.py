@@ -25,9 +25,10 @@ from resilience_bench.bootstrap import centre
 from resilience_bench.environment import current_environment
 from resilience_bench.launcher import ProcessLauncher
 from resilience_bench.prover import busy_neighbours
-from resilience_bench.samples import LOCATION_QUANTILE, at_best_speed
+from resilience_bench.samples import at_best_speed
 from resilience_bench.selection import select
 from resilience_bench.session import PROFILES, Session
+from resilience_bench.speed import LOCATION_QUANTILE
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Locate = Callable[[Samples, Samples], float]

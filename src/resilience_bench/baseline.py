@@ -33,15 +33,25 @@ SYSTEMS: Final = ("darwin", "windows", "freebsd", "openbsd", "netbsd")
 
 def environment_name(environment: Environment) -> str:
     """The file stem of the baseline of an environment, of the characters ``a-z0-9._-`` only."""
+    build = "nogil" if environment.free_threaded else ""
+    return _tidied(_minor_version(environment.python), machine_name(environment), build)
+
+
+def machine_name(environment: Environment) -> str:
+    """The machine of an environment by what it is, in the same characters.
+
+    Not by its host's name: in CI each run has a host of its own.
+    """
     system = environment.os.partition(" ")[0].lower()
-    parts = [
-        _minor_version(environment.python),
+    return _tidied(
         system if system in SYSTEMS else "linux",  # distributions have names of their own
         environment.machine,
         re.sub(r"(?i)\((r|tm|c)\)", " ", environment.cpu_model),
         f"{environment.cpu_count}cpu",
-        *(["nogil"] if environment.free_threaded else []),
-    ]
+    )
+
+
+def _tidied(*parts: str) -> str:
     tidy = (re.sub(r"[^a-z0-9._]+", "-", part.lower()).strip("-._") for part in parts)
     return "-".join(filter(None, tidy))
 

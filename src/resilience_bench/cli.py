@@ -22,6 +22,7 @@ from resilience_bench import (
     cli_baseline,
     cli_drift,
     cli_gate,
+    cli_history,
     cli_options,
     cli_plot,
     cli_prove,
@@ -102,6 +103,9 @@ def command() -> None:
 
 for each in (*cli_gate.COMMANDS, *cli_baseline.COMMANDS, cli_prove.prove, cli_plot.plot):
     command.add_command(each)
+
+
+command.add_command(cli_history.history)
 
 
 @command.command("list")

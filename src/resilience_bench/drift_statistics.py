@@ -12,7 +12,7 @@ from scipy.stats import theilslopes
 
 from resilience_bench._model import Case, DriftPoints, Quantity, Result
 from resilience_bench.bootstrap import CONFIDENCE
-from resilience_bench.samples import BEST_OF, SAME_SPEED
+from resilience_bench.speed import BEST_OF, SAME_SPEED
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Verdict = Literal["cost grows", "memory grows", "cost and memory grow", "steady", "undecided"]
@@ -80,7 +80,7 @@ def drift_of(case: Case, points: DriftPoints) -> Drift:
 
     The cost of a point is operation / reference; its slope against the calls is taken relative to
     the median cost of the first fifth. Points at which the machine was slow are left out, if enough
-    remain, see `samples.at_best_speed`.
+    remain, see `speed.at_best`.
 
     Args:
         case: The case.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from resilience_bench._model import (
@@ -24,6 +24,7 @@ from resilience_bench._model import (
     Tally,
 )
 from resilience_bench.bootstrap import estimated, few_workers
+from resilience_bench.rounds import calls_ns, overheads_ns, quotients, rates
 from resilience_bench.tallies import marks, tallies_of
 
 PERCENTILES: Final = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99, "p999_ns": 0.999}
@@ -93,7 +94,7 @@ def load_numbers(
     """
     found: dict[str, dict[str, list[float]]] = {}
     for name, pairs in _pairs(records, cases).items():
-        scaling = [median for each in pairs for median in _median(_quotients(*each))]
+        scaling = [median for each in pairs for median in _median(quotients(*each))]
         if scaling:
             found[name] = {"scaling": scaling}
     return found
@@ -122,17 +123,17 @@ def _numbers(pairs: Sequence[Pair]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for samples, control in pairs:
         rounds = {
-            "scaling": _quotients(samples, control),
-            "calls_per_s": _rates(samples.calls, samples),
-            "control_calls_per_s": _rates(control.calls, control) if control else (),
-            "call_ns": filter(math.isfinite, _calls_ns(samples)),
-            "overhead_ns": _overheads_ns(samples, control),
+            "scaling": quotients(samples, control),
+            "calls_per_s": rates(samples.calls, samples),
+            "control_calls_per_s": rates(control.calls, control) if control else (),
+            "call_ns": filter(math.isfinite, calls_ns(samples)),
+            "overhead_ns": overheads_ns(samples, control),
             "fairness": (
                 fewest / most
                 for fewest, most in zip(samples.fewest, samples.most, strict=True)
                 if most
             ),
-            "reads_per_s": _rates(samples.reads, samples) if samples.reads else (),
+            "reads_per_s": rates(samples.reads, samples) if samples.reads else (),
         }
         for key, values in rounds.items():
             for median in _median(values):
@@ -144,32 +145,6 @@ def _median(values: Iterable[float]) -> list[float]:
     """The median, or nothing of nothing."""
     told = list(values)
     return [statistics.median(told)] if told else []
-
-
-def _rates(counts: Sequence[int], samples: LoadSamples) -> list[float]:
-    return [
-        1e9 * count / elapsed for count, elapsed in zip(counts, samples.elapsed_ns, strict=True)
-    ]
-
-
-def _calls_ns(samples: LoadSamples) -> list[float]:
-    return [
-        samples.callers * elapsed / calls if calls else math.inf
-        for calls, elapsed in zip(samples.calls, samples.elapsed_ns, strict=True)
-    ]
-
-
-def _quotients(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
-    if control:
-        # A worker that was cut short may have begun a round that it did not end.
-        pairs = zip(_rates(samples.calls, samples), _rates(control.calls, control), strict=False)
-        yield from (rate / bare for rate, bare in pairs if bare)
-
-
-def _overheads_ns(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
-    if control:
-        pairs = zip(_calls_ns(samples), _calls_ns(control), strict=False)
-        yield from (call - bare for call, bare in pairs if math.isfinite(call + bare))
 
 
 def _measurement(

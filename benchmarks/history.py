@@ -1,0 +1,9 @@
+"""The scenarios as asv's classes, one a family: what `asv run` measures of a commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resilience_bench.history.suite import classes
+
+globals().update(classes(Path(__file__).parent))

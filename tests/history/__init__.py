@@ -1,0 +1,1 @@
+"""Tests of the history: asv, its results and its pages."""
