@@ -18,16 +18,17 @@ WORDS: Final[Mapping[str, str]] = {"regressed": "dearer", "improved": "cheaper"}
 STYLES: Final[Mapping[str, str]] = {"regressed": "red", "improved": "green"}
 QUANTITIES: Final[Mapping[str, str]] = {
     "ratio": "latency",
-    "instructions": "instructions",
-    "allocated_bytes": "allocated B",
+    "instructions": "instr",
+    "allocated_bytes": "alloc. B",
     "object_bytes": "object B",
     "scaling": "scaling",
 }
 """What is judged, and the heading of its column."""
-LEGEND: Final = (
-    "×: the release divided by the one before; in brackets the 95 % interval of the latency. by "
-    "chance: how often chance alone shows as much or more when nothing moved. processes: how many "
-    "counted, and all agree."
+FACTORS: Final = "×: the release divided by the one before; ±: half of the 95 % interval."
+CHANCES: Final = (
+    "by chance: how often chance alone shows as much or more when nothing moved. What is counted "
+    "(instr, B) has no such chance: all processes agree, with other hash seeds and other memory "
+    "layouts."
 )
 SHOWN_UNDECIDED: Final = 8
 LEAST_CHANCE: Final = 1e-9
@@ -48,7 +49,7 @@ def render(history: History, console: Console) -> None:
     _print_undecided(history.undecided, console)
     for note in (*history.notes, *(f"{k}: {v}" for k, v in history.not_available.items())):
         _print(f"note: {note}", console, style="yellow")
-    for line in (*([LEGEND] if history.steps else []), *history.headline):
+    for line in (*((FACTORS, CHANCES) if history.steps else ()), *history.headline):
         _print(line, console, style="dim")
     _print(summary(history), console, style="bold")
 
@@ -73,15 +74,12 @@ def moved(history: History) -> dict[str, Counter[str]]:
 
 
 def sure(steps: Iterable[Decision]) -> str:
-    """How sure the decisions on a case are, in words."""
-    told = []
-    for step in steps:
-        if step.p_value is not None:
-            chance = f"{step.p_value:.1g}" if step.p_value >= LEAST_CHANCE else f"<{LEAST_CHANCE:g}"
-            told.append(f"by chance {chance}")
-        else:
-            told.append("1 process" if step.workers == 1 else f"{step.workers} processes")
-    return ", ".join(dict.fromkeys(told))
+    """How often chance alone shows what was seen of a case, at the most; nothing for counts."""
+    chances = [each.p_value for each in steps if each.p_value is not None]
+    if not chances:
+        return NOTHING
+    largest = max(chances)
+    return f"{largest:.1g}" if largest >= LEAST_CHANCE else f"<{LEAST_CHANCE:g}"
 
 
 def _counted(history: History) -> str:
@@ -123,7 +121,7 @@ def _steps(steps: Sequence[Decision]) -> Table:
     table.add_column("", overflow="fold")
     for quantity in having:
         table.add_column(f"{QUANTITIES[quantity]} ×", justify="right", no_wrap=True)
-    table.add_column("how sure", overflow="fold")
+    table.add_column("by chance", justify="right", no_wrap=True)
     for case, members in itertools.groupby(steps, key=lambda each: each.case):
         found = {each.quantity: each for each in members}
         cells = [_change(found[each]) if each in found else Text(NOTHING) for each in having]
@@ -137,7 +135,7 @@ def _change(step: Decision) -> Text:
         return Text("from 0", style=STYLES[step.outcome])
     text = f"{change.value:,.3f}"
     if step.p_value is not None:
-        text += f" ({change.low:,.3f}-{change.high:,.3f})"
+        text += f" ±{(change.high - change.low) / 2:.3f}"
     return Text(text, style=STYLES[step.outcome])
 
 

@@ -24,7 +24,6 @@ from resilience_bench.report.plots.style import (
     looks,
     new_figure,
     short_time,
-    wrapped,
 )
 from resilience_bench.report.rows import plain
 
@@ -38,8 +37,9 @@ DEARER: Final = OKABE_ITO[1]
 CHEAPER: Final = OKABE_ITO[2]
 A_DAY_S: Final = 86_400
 """matplotlib counts days since 1970."""
-CLOSE: Final = 0.13
-"""Labels nearer than this part of a panel's width would cover each other."""
+WIDE: Final = 0.17
+HIGH: Final = 0.13
+"""About the parts of a panel's width and height that the name of a release takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,12 @@ def draw(history: History, drawn: Drawn) -> Figure:
             groups.setdefault(name.partition("[")[0], []).append(name)
     look = looks(_label(name) for names in groups.values() for name in names)
     rows = -(-len(groups) // COLUMNS)
-    legend_inches = LEGEND_LINE_INCHES * (-(-len(look) // LEGEND_COLUMNS) + 1)
+    legend_lines = -(-len(look) // LEGEND_COLUMNS) if len(look) > 1 else 0
+    legend_inches = LEGEND_LINE_INCHES * legend_lines
     figure = new_figure(
         f"{plain(history.package)}: {drawn.title}, release by release",
-        "Marked and named: releases that surely moved a case, dearer ▲ or cheaper ▼",
+        "A release holds until the next one. Marked: those that surely moved a case, dearer ▲ or "
+        "cheaper ▼",
         _foot(history),
         rows * PANEL_INCHES + AROUND_INCHES + legend_inches,
     )
@@ -109,12 +111,29 @@ def draw(history: History, drawn: Drawn) -> Figure:
         axes.set_visible(False)
     for axes in panels[max(len(groups) - COLUMNS, 0) : len(groups)]:
         axes.tick_params(labelbottom=True)
-    handles = [Line2D([], [], **_line(each)) for each in look.values()]
-    labels = [wrapped(each, 60) for each in look]
-    figure.legend(
-        handles, labels, loc="outside lower left", ncols=LEGEND_COLUMNS, frameon=False, fontsize=7.5
-    )
+    if legend_lines:
+        _add_legend(figure, look, legend_inches / figure.get_figheight())
     return figure
+
+
+def _add_legend(figure: Figure, look: Mapping[str, Look], height: float) -> None:
+    """A legend between the panels and the foot, of this part of the picture's height."""
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    left, below, width, inner = engine.get()["rect"]
+    engine.set(rect=(left, below + height, width, inner - height))  # type: ignore[call-arg]
+    figure.legend(
+        [Line2D([], [], **_line(each)) for each in look.values()],
+        list(look),
+        loc="lower left",
+        bbox_to_anchor=(0.005, below),
+        ncols=LEGEND_COLUMNS,
+        frameon=False,
+        fontsize=7.5,
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=3.4,
+    )
 
 
 def _panel(  # noqa: PLR0913 - what a panel shows stands in one place
@@ -131,7 +150,9 @@ def _panel(  # noqa: PLR0913 - what a panel shows stands in one place
     marks: dict[str, tuple[float, Decision]] = {}
     for name in names:
         points = _points(history, name, drawn.quantity, places)
-        axes.plot(*zip(*points.values(), strict=True), **_line(look[_label(name)]))
+        # What a release costs holds until the next one comes out.
+        line = _line(look[_label(name)])
+        axes.plot(*zip(*points.values(), strict=True), drawstyle="steps-post", **line)
         highest = max(highest, *(value for _, value in points.values()))
         for step in history.steps:
             if step.case == name and step.quantity == drawn.judged and step.release in points:
@@ -179,22 +200,21 @@ def _mark(axes: Axes, x: float, value: float, step: Decision) -> None:
 def _name_marks(
     axes: Axes, marks: Mapping[str, tuple[float, Decision]], places: Mapping[str, float]
 ) -> None:
-    """Name the releases; of those that stand too close only the one with the largest step."""
-    span = max(places.values()) - min(places.values()) or 1.0
-    named: list[float] = []
-    by_size = sorted(marks.items(), key=lambda each: -_size(each[1][1]))
-    for release, (value, _step) in by_size:
-        x = places[release]
-        if any(abs(x - other) < 2 * CLOSE * span for other in named):
+    """Name the releases; where two names would cover each other, that of the larger step stays."""
+    first, last = min(places.values()), max(places.values())
+    span, height = last - first or 1.0, axes.get_ylim()[1]
+    named: list[tuple[float, float]] = []
+    for release, (value, _) in sorted(marks.items(), key=lambda each: -_size(each[1][1])):
+        x, y = (places[release] - first) / span, value / height
+        if any(abs(x - left) < WIDE and abs(y - low) < HIGH for left, low in named):
             continue
-        named.append(x)
-        late = x - min(places.values()) > (1 - CLOSE) * span
+        named.append((x, y))
         axes.annotate(
             plain(release),
-            (x, value),
-            xytext=(2 if late else 0, 4),
+            (places[release], value),
+            xytext=(4, 3) if x < WIDE else (-4, 3),
             textcoords="offset points",
-            ha="right" if late else "center",
+            ha="left" if x < WIDE else "right",
             va="bottom",
             fontsize=6.5,
             color=GREY,
