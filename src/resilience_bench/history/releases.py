@@ -10,18 +10,19 @@ from typing import Final
 from packaging.utils import canonicalize_name
 
 from resilience_bench import __version__, results
-from resilience_bench._model import CaseInfo, Environment, Result, Signal
+from resilience_bench._model import CaseInfo, Environment, Result, Signal, Verdict
 from resilience_bench.compare import TOLERANCES
 from resilience_bench.errors import UnreadableResultError, UserError
-from resilience_bench.gate import Policy
+from resilience_bench.gate import Policy, Question
 from resilience_bench.history.preparing import Prepared
 from resilience_bench.history.steps import Found, Place, asked, found
 from resilience_bench.history.timeline import Arm, Timeline
 from resilience_bench.launcher import Launcher
 from resilience_bench.load_session import GATED, sessions
-from resilience_bench.questions import headline_of, judged
+from resilience_bench.questions import LOADED_SCREEN, judged
 from resilience_bench.recording import Recording
 from resilience_bench.session import PROFILES
+from resilience_bench.sources import COUNTED
 from resilience_bench.variants import Variant
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
@@ -158,8 +159,10 @@ def decided(timeline: Timeline, policy: Policy) -> tuple[Found, str]:
     """
     if not timeline.pairs:
         timeline.counts(1, ())
-        timeline.latencies(policy.screen, ())
-        timeline.scalings(policy.screen, ())
+        if "latency" in timeline.signals:
+            timeline.latencies(policy.screen, ())
+        if "scaling" in timeline.signals:
+            timeline.scalings(LOADED_SCREEN, ())
         return Found((), (), {}, ()), "one release has no neighbour to be held against"
     places = {
         pair.key(name): Place(
@@ -170,6 +173,22 @@ def decided(timeline: Timeline, policy: Policy) -> tuple[Found, str]:
     }
     questions = asked(places, timeline.signals, TOLERANCES)
     verdicts = judged(questions, timeline, policy)
-    heads = [each for each, asks in zip(verdicts, questions, strict=True) if not asks.is_null]
-    told = [each for each in heads if each.outcome != "not measured"]
-    return found(places, questions, verdicts), headline_of(policy, told)
+    decisions = found(places, questions, verdicts)
+    return decisions, _how_sure(questions, verdicts, policy)
+
+
+def _how_sure(questions: Sequence[Question], verdicts: Sequence[Verdict], policy: Policy) -> str:
+    taken = [
+        verdict
+        for question, verdict in zip(questions, verdicts, strict=True)
+        if not question.is_null and verdict.outcome != "not measured"
+    ]
+    timed = sum(each.signal not in COUNTED for each in taken)
+    said = f"{len(taken):,} decisions"
+    if not timed:
+        return said
+    return (
+        f"{said}, {timed:,} of them on latency or scaling: in fewer than {policy.error_rate:g} of "
+        "all histories in which nothing moves, chance alone makes one of these find a release "
+        "dearer"
+    )

@@ -137,6 +137,6 @@ def _named(places: Mapping[str, Place], note: str) -> str:
     place = next((place for key, place in places.items() if f", {key} by" in note), None)
     if place is None:
         return note
-    return note.replace("of BASE measured", f"of {place.before} measured").replace(
-        f"{place.release} {place.case}", place.case
-    )
+    said = note.replace(f"{place.release} {place.case}", place.case)
+    said = said.replace("of BASE measured", f"of {place.before} measured")
+    return said.replace("no verdict on", "no step of").replace(" is red", " is told")

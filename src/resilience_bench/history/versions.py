@@ -25,14 +25,13 @@ from packaging.version import InvalidVersion, Version
 
 from resilience_bench.errors import UserError
 from resilience_bench.installing import last_lines
-from resilience_bench.jsonfile import listed
 
 LISTED: Final = "Available versions:"
 # With -vv pip names the pages that it reads; a log line of other text only costs us the dates.
 PAGE: Final = re.compile(r"^\* (https?://\S+)$", re.MULTILINE)
 PEP_691: Final = "application/vnd.pypi.simple.v1+json"
 TIME_LIMIT_S: Final = 60
-SHOWN: Final = 8
+SHOWN: Final = 6
 
 
 class UnknownVersionError(UserError):
@@ -239,7 +238,7 @@ def _found(
 def _nearest(versions: Sequence[str], wanted: Version | None) -> str:
     """The versions around the wanted one; the newest ones where it is no version at all."""
     if wanted is None:
-        return listed(list(versions[-SHOWN:]))
+        return ", ".join(versions[-SHOWN:])
     older = sum(Version(each) < wanted for each in versions)
     start = max(0, min(older - SHOWN // 2, len(versions) - SHOWN))
-    return listed(list(versions[start : start + SHOWN]))
+    return ", ".join(versions[start : start + SHOWN])

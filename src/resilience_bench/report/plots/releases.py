@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import DateFormatter, MonthLocator, YearLocator
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, MaxNLocator
 
 from resilience_bench.history.releases_file import Decision, History, Release, quantities_of
 from resilience_bench.report.plots.pictures import Picture
@@ -37,6 +37,9 @@ DEARER: Final = OKABE_ITO[1]
 CHEAPER: Final = OKABE_ITO[2]
 A_DAY_S: Final = 86_400
 """matplotlib counts days since 1970."""
+A_YEAR: Final = 365.25
+TWO_YEARS: Final = 2
+FEW_TICKS: Final = 3
 WIDE: Final = 0.17
 HIGH: Final = 0.13
 """About the parts of a panel's width and height that the name of a release takes."""
@@ -239,15 +242,26 @@ def _places(releases: Sequence[Release]) -> dict[str, float]:
 
 def _date_axis(axes: Axes, releases: Sequence[Release], places: Mapping[str, float]) -> None:
     if all(each.date for each in releases):
-        locator = AutoDateLocator(minticks=2, maxticks=4)  # type: ignore[no-untyped-call]
+        locator, form = _date_ticks(min(places.values()), max(places.values()))
         axes.xaxis.set_major_locator(locator)
-        formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(formatter)
+        axes.xaxis.set_major_formatter(DateFormatter(form))  # type: ignore[no-untyped-call]
         return
     few = list(places.items())[:: max(1, len(places) // 3)]
     names = {place: version for version, place in few}
     axes.xaxis.set_major_locator(FixedLocator([place for _, place in few]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: plain(names.get(place, ""))))
+
+
+def _date_ticks(first: float, last: float) -> tuple[Locator, str]:
+    """About three ticks between two days, at round dates, and how they are written."""
+    years = (last - first) / A_YEAR
+    if years >= TWO_YEARS:
+        return YearLocator(max(1, round(years / FEW_TICKS))), "%Y"  # type: ignore[no-untyped-call]
+    months = years * 12
+    interval = next((each for each in (1, 2, 3) if months <= FEW_TICKS * each), 6)
+    if months < FEW_TICKS:
+        return FixedLocator([first, last] if last > first else [first]), "%Y-%m-%d"
+    return MonthLocator(interval=interval), "%Y-%m"  # type: ignore[no-untyped-call]
 
 
 def _label(name: str) -> str:
