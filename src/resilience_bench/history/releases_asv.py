@@ -252,4 +252,4 @@ def _row(release: Release, benchmark: Mapping[str, Any]) -> list[float | None]:
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:
-    results.write_text(json.dumps(content, indent=1) + "\n", path)
+    results.write_text(json.dumps(content) + "\n", path)

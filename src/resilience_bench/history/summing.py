@@ -115,4 +115,13 @@ def _release(prepared: Prepared, arm: Arm | None) -> Release:
 
 
 def _kept(measurement: Measurement) -> dict[str, Quantity]:
-    return {name: each for name, each in measurement.quantities.items() if name in KEPT}
+    return {
+        name: Quantity(*map(_short, (each.value, each.low, each.high)))
+        for name, each in measurement.quantities.items()
+        if name in KEPT
+    }
+
+
+def _short(value: float) -> float:
+    """Seven digits: nothing is measured as exactly as that, and the file is half as long."""
+    return float(f"{value:.7g}")
