@@ -83,6 +83,6 @@ def test_releases_are_shown_in_a_log_and_on_a_terminal() -> None:
         text = file.getvalue()
         assert "measuring 2 cases of 3 releases" in text
         if is_terminal:
-            assert "1.1: latency of 2 cases, worker 12" in text
+            assert f"1.1: latency of {len(CASES)} cases, worker 12" in text
         else:
             assert text.count("latency: from worker") == 2

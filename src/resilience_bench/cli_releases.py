@@ -135,7 +135,7 @@ def _measured(
                 decisions, sure = decided(timeline, wanted.policy)
         for arm in measured:
             arm.recording.write(complete=True)
-    return history_of(wanted, ready, measured, decisions, headline=(sure,), started=started)
+    return history_of(wanted, ready, timeline, decisions, headline=(sure,), started=started)
 
 
 def _prepared(

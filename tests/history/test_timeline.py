@@ -10,7 +10,8 @@ import pytest
 
 from resilience_bench import results
 from resilience_bench._model import Counts, Result, Signal
-from resilience_bench.history.timeline import Arm, Timeline
+from resilience_bench.history.arm import Arm
+from resilience_bench.history.timeline import Timeline
 from resilience_bench.launcher import ScriptedLauncher
 from resilience_bench.load_session import GATED, sessions
 from resilience_bench.loads import NOOP
@@ -80,20 +81,13 @@ def kept(timeline: Timeline) -> dict[str, Result]:
 def test_releases_take_turns_there_and_back(made: Made) -> None:
     """Neighbours follow each other as A B B A, worker i has seed i, nulls have half as many."""
     timeline, log = made()
-    timeline.latencies(3, BOTH)
+    timeline.latencies(2, BOTH)
+    forth = ["1.0", "1.0 again", "1.1", "2.0"]
+    back = ["2.0", "1.1", "1.0"]
     assert [(name, seed) for name, _, seed, _ in log] == [
-        ("1.0", 0),
-        ("1.0 again", 0),
-        ("1.1", 0),
-        ("2.0", 0),
-        ("2.0", 1),
-        ("1.1", 1),
-        ("1.0", 1),
-        ("1.0", 2),
-        ("1.0 again", 2),
-        ("1.1", 2),
-        ("2.0", 2),
+        (name, seed) for seed, turn in enumerate([forth, back, forth]) for name in turn
     ]
+    assert timeline.screened == range(1, 3)
 
 
 def test_a_worker_serves_against_both_neighbours(made: Made) -> None:
@@ -105,24 +99,32 @@ def test_a_worker_serves_against_both_neighbours(made: Made) -> None:
     assert found[f"1.1 {A}", "ratio", False].bases == (2.0, 2.0)
     assert found[f"2.0 {A}", "ratio", False].heads == (2.0, 2.0)
     assert found[f"2.0 {A}", "ratio", False].bases == (3.0, 3.0)
-    assert found[f"1.1 {A}", "ratio", True].heads == (2.0,)
+    assert found[f"1.1 {A}", "ratio", True].heads == (2.0,)  # worker 2, for worker 1 is odd
     assert (f"2.0 {A}", "ratio", True) not in found
 
 
-def test_fresh_workers_measure_what_is_asked_of_only(made: Made) -> None:
-    """A doubtful pair is measured again alone, and earlier workers are not among its numbers."""
+def test_doubtful_pairs_are_measured_again_each_with_workers_of_its_own(made: Made) -> None:
+    """Both sides measure just what is asked of them, although they share a release."""
     timeline, log = made()
     timeline.latencies(2, BOTH)
     del log[:]
-    found = timeline.latencies(2, {f"2.0 {B}"})
-    assert log == [
-        ("1.1", "measure", 2, (B,)),
-        ("2.0", "measure", 2, (B,)),
-        ("2.0", "measure", 3, (B,)),
-        ("1.1", "measure", 3, (B,)),
+    found = timeline.latencies(2, {f"1.1 {A}", f"2.0 {B}"})
+    assert [(name, seed, cases) for name, _, seed, cases in log] == [
+        ("1.0 again", 3, (A,)),
+        ("1.0", 3, (A,)),
+        ("1.1", 3, (A,)),
+        ("1.1", 4, (B,)),
+        ("2.0", 4, (B,)),
+        ("1.1", 5, (A,)),
+        ("1.0", 5, (A,)),
+        ("2.0", 6, (B,)),
+        ("1.1", 6, (B,)),
     ]
-    assert {key[0] for key in found} == {f"2.0 {B}"}
-    assert len(found[f"2.0 {B}", "ratio", False].heads) == 2
+    assert {key[0] for key in found} == {f"1.1 {A}", f"2.0 {B}"}
+    for key in (f"1.1 {A}", f"2.0 {B}"):
+        numbers = found[key, "ratio", False]
+        assert (len(numbers.heads), len(numbers.bases)) == (2, 2)
+    assert len(found[f"1.1 {A}", "ratio", True].heads) == 1
 
 
 def test_counts_are_taken_release_by_release(made: Made) -> None:
@@ -153,7 +155,7 @@ def test_the_first_worker_of_the_latency_serves_the_counts_as_well(made: Made) -
     timeline.latencies(1, BOTH)
     for version in VERSIONS:
         actions = [action for name, action, *_ in log if name == version]
-        assert actions == ["measure", "count"]
+        assert actions == ["measure", "count", "measure"]
 
 
 def test_cases_under_load_take_turns_as_well(made: Made) -> None:
@@ -186,26 +188,26 @@ def test_nothing_is_measured_twice(made: Made) -> None:
     before.counts(2, {f"2.0 {A}"})
     earlier = kept(before)
     cut = earlier["2.0"]
-    earlier["2.0"] = replace(cut, workers=cut.workers[:1], instructions=cut.instructions[:2])
+    earlier["2.0"] = replace(cut, workers=cut.workers[:2], instructions=cut.instructions[:2])
     after, log = made(earlier=earlier)
     counts = after.counts(1, BOTH)
     found = after.latencies(2, BOTH)
     again = after.counts(2, {f"2.0 {A}"})
-    assert log == [("2.0", "measure", 1, (A, B)), ("2.0", "count", 2, (A,))]
+    assert log == [("2.0", "measure", 2, (A, B)), ("2.0", "count", 2, (A,))]
     assert counts[f"2.0 {A}", "instructions", False].heads == (1000.0,)
     assert found[f"2.0 {A}", "ratio", False].heads == (2.0, 2.0)
     assert again[f"2.0 {A}", "instructions", False].heads == (1000.0, 1000.0)
-    assert len(kept(after)["2.0"].workers) == 2
+    assert len(kept(after)["2.0"].workers) == 3
 
 
-def test_more_cases_than_before_are_measured_alone(made: Made) -> None:
-    """A command with another selector measures what is new, and keeps what there is."""
-    before, _ = made(cases=CASES[:1])
+def test_workers_of_other_cases_do_not_stand_in(made: Made) -> None:
+    """What else a worker measures moves a case: with more cases than before all go together."""
+    before, _ = made(("latency",), cases=CASES[:1])
     before.latencies(1, BOTH)
-    after, log = made(earlier=kept(before))
-    after.latencies(1, BOTH)
-    assert {cases for *_, cases in log} == {(B,)}
-    assert len(log) == 4
+    after, log = made(("latency",), earlier=kept(before))
+    found = after.latencies(1, BOTH)
+    assert {(seed, cases) for _, _, seed, cases in log} == {(0, (B,)), (1, (A, B))}
+    assert len(found[f"2.0 {A}", "ratio", False].heads) == 1
 
 
 def test_a_slow_case_stays_slow_in_the_next_run(made: Made) -> None:
@@ -217,25 +219,27 @@ def test_a_slow_case_stays_slow_in_the_next_run(made: Made) -> None:
     after.latencies(SLOW_WORKERS + 2, BOTH)
     assert after.arms[0].session.slow == {A, B}
     seeds = {seed for name, _, seed, _ in log if name in VERSIONS}
-    assert seeds == set(range(3, SLOW_WORKERS))
+    assert seeds == set(range(4, SLOW_WORKERS))
 
 
 def test_a_case_that_a_release_cannot_do_is_not_compared(made: Made) -> None:
-    """It is compared again from the next release on that can, and nobody is asked to try again."""
+    """It is compared from the next release on; workers of its own keep it out of all others."""
 
     def without(plan: Plan, seed: int) -> Iterable[Message]:
-        if A not in plan.cases:
-            return suite(CASES)(plan, seed)
-        fine = replace(plan, cases=(B,))
-        return [*suite(CASES)(fine, seed), Status(A, "not available", "too old")]
+        fine = replace(plan, cases=tuple(name for name in plan.cases if name != A))
+        too_old = [Status(A, "not available", "too old")] * (A in plan.cases)
+        return [*suite(CASES)(fine, seed), *too_old]
 
     timeline, log = made(("latency",), {"1.0": without})
-    found = timeline.latencies(2, BOTH)
+    found = timeline.latencies(1, BOTH)
     assert timeline.cases[f"1.1 {A}"].status == "not available"
     assert timeline.cases[f"2.0 {A}"].status == "measured"
     assert (f"1.1 {A}", "ratio", False) not in found
-    assert len(found[f"2.0 {A}", "ratio", False].heads) == 2
-    assert ("1.0", "measure", 1, (B,)) in log
+    assert len(found[f"2.0 {A}", "ratio", False].heads) == 1
+    plans = {
+        name: [cases for each, _, seed, cases in log if each == name and seed] for name, *_ in log
+    }
+    assert plans == {"2.0": [(A,), (B,)], "1.1": [(A,), (B,)], "1.0": [(B,)], "1.0 again": []}
 
 
 def test_a_release_without_a_neighbour_is_measured_all_the_same(made: Made) -> None:
@@ -246,4 +250,5 @@ def test_a_release_without_a_neighbour_is_measured_all_the_same(made: Made) -> N
         ("measure", 0),
         ("count", 0),
         ("measure", 1),
+        ("measure", 2),
     ]

@@ -14,9 +14,10 @@ from resilience_bench._model import CaseInfo, Environment, Result, Signal, Verdi
 from resilience_bench.compare import TOLERANCES
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.gate import Policy, Question
+from resilience_bench.history.arm import Arm
 from resilience_bench.history.preparing import Prepared
 from resilience_bench.history.steps import Found, Place, asked, found
-from resilience_bench.history.timeline import Arm, Timeline
+from resilience_bench.history.timeline import Timeline
 from resilience_bench.launcher import Launcher
 from resilience_bench.load_session import GATED, sessions
 from resilience_bench.questions import LOADED_SCREEN, judged

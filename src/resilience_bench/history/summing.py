@@ -8,11 +8,12 @@ from typing import Final
 
 from resilience_bench import __version__
 from resilience_bench._model import Environment, Measurement, Quantity
+from resilience_bench.history.arm import Arm
 from resilience_bench.history.preparing import Prepared
 from resilience_bench.history.releases import Wanted
 from resilience_bench.history.releases_file import SCHEMA, History, Release, Value
 from resilience_bench.history.steps import Found
-from resilience_bench.history.timeline import Arm
+from resilience_bench.history.timeline import Timeline
 from resilience_bench.session import now
 from resilience_bench.statistics import measure
 from resilience_bench.worker.reference import REFERENCE_VERSION
@@ -37,7 +38,7 @@ KEPT: Final = frozenset(
 def history_of(  # noqa: PLR0913 - what a history holds comes from many places
     wanted: Wanted,
     prepared: Sequence[Prepared],
-    measured: Sequence[Arm],
+    timeline: Timeline,
     decisions: Found,
     *,
     headline: Sequence[str],
@@ -48,13 +49,15 @@ def history_of(  # noqa: PLR0913 - what a history holds comes from many places
     Args:
         wanted: What was to be measured.
         prepared: All releases, in their order.
-        measured: The arms of those that were measured.
+        timeline: Those that were measured.
         decisions: What was decided.
         headline: How sure that is.
         started: When the measuring began.
     """
-    by_version = {arm.version: arm for arm in measured if not arm.is_null}
-    releases = tuple(_release(each, by_version.get(each.release.version)) for each in prepared)
+    by_version = {arm.version: arm for arm in timeline.arms if not arm.is_null}
+    releases = tuple(
+        _release(each, by_version.get(each.release.version), timeline.screened) for each in prepared
+    )
     return History(
         SCHEMA,
         wanted.package,
@@ -63,7 +66,7 @@ def history_of(  # noqa: PLR0913 - what a history holds comes from many places
         started,
         now(),
         complete=True,
-        environment=_common([arm.recording.environment for arm in measured]),
+        environment=_common([arm.recording.environment for arm in timeline.arms]),
         selectors=tuple(wanted.selectors),
         signals=wanted.signals,
         not_available=dict(wanted.not_available),
@@ -84,13 +87,15 @@ def _common(environments: Sequence[Environment | None]) -> Environment:
     return replace(told[0], packages=dict(sorted(same)))
 
 
-def _release(prepared: Prepared, arm: Arm | None) -> Release:
+def _release(prepared: Prepared, arm: Arm | None, screened: range) -> Release:
     release = prepared.release
     if arm is None:
         return Release(
             release.version, release.date, prepared.status, prepared.reason, release.is_yanked
         )
-    result = arm.recording.result(complete=True)
+    # Of all workers those that measured all releases alike: only their numbers make a curve.
+    alike = tuple(each for each in arm.workers if each.index in screened)
+    result = replace(arm.recording.result(complete=True), workers=alike)
     measured = {each.case.name: each for each in measure(result)}
     values = {
         record.case.name: Value(

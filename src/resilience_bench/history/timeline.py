@@ -3,6 +3,11 @@
 All releases take turns, worker by worker: from the oldest to the newest, then back. So neighbours
 are measured one right after the other, in the order A B B A, and each worker serves twice: as HEAD
 against the release before, and as BASE for the one after. Worker i has hash seed i in all releases.
+
+Two neighbours are only ever compared by workers that measured the same cases: what else a worker
+measures moves a case by up to a fifth (heap, caches, the collector's generations). So what not all
+releases can do is left to workers of its own, and a doubtful pair is confirmed by workers that
+serve nobody else.
 """
 
 from __future__ import annotations
@@ -10,115 +15,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from resilience_bench._model import (
-    AllocationRecord,
     CaseRecord,
-    InstructionRecord,
-    LoadRecord,
-    Result,
     Signal,
     WorkerRecord,
 )
 from resilience_bench.compare import paired_counts, paired_evidence
 from resilience_bench.gate import Evidence, Key, Numbers, join
-from resilience_bench.load_session import LoadSession
+from resilience_bench.history.arm import Arm, Pair
 from resilience_bench.questions import has_signal
-from resilience_bench.recording import Recording
-from resilience_bench.session import BlockDone, Session
+from resilience_bench.session import BlockDone
 from resilience_bench.signals import passes_of
 from resilience_bench.sources import COUNTED, count_evidence, load_evidence
-
-BOTH: Final = frozenset({"measured", "interrupted"})
-"""What a case may be that can be measured, as far as is known."""
-
-
-Kept = WorkerRecord | InstructionRecord | AllocationRecord | LoadRecord
-
-
-@dataclass(slots=True, eq=False)
-class Arm:
-    """One release that is measured, and what was measured of it, now or in an earlier run.
-
-    ``is_null`` is the same release once more, as a neighbour of itself.
-    """
-
-    version: str
-    session: Session
-    recording: Recording
-    loaded: LoadSession | None = None
-    is_null: bool = False
-    workers: list[WorkerRecord] = field(default_factory=list)
-    counted: list[InstructionRecord] = field(default_factory=list)
-    weighed: list[AllocationRecord] = field(default_factory=list)
-    loads: list[LoadRecord] = field(default_factory=list)
-
-    def go_on(self, earlier: Result) -> None:
-        """Take up what an earlier run has measured."""
-        self.session.go_on(earlier)
-        self.recording.go_on(earlier)
-        self.workers += earlier.workers
-        self.counted += earlier.instructions
-        self.weighed += earlier.allocations
-        self.loads += earlier.loads
-
-    def note(self, done: BlockDone) -> None:
-        """Keep a block, also on disk."""
-        record = done.record
-        if isinstance(record, WorkerRecord):
-            self.workers.append(record)
-        elif isinstance(record, InstructionRecord):
-            self.counted.append(record)
-        elif isinstance(record, AllocationRecord):
-            self.weighed.append(record)
-        elif isinstance(record, LoadRecord):
-            self.loads.append(record)
-        self.recording.add(done)
-
-    def due(self, cases: Collection[str], signal: Signal, index: int) -> set[str]:
-        """Which of the cases a worker or process of this number has not measured yet."""
-        done = {name for each in self.kept(signal, index) for name in each.operations}
-        records = self.session.records
-        return {
-            name
-            for name in cases
-            if name not in done
-            and records[name].status in BOTH
-            and has_signal(records[name].case, signal)
-            and signal not in records[name].missing
-        }
-
-    def kept(self, signal: Signal, index: int) -> list[Kept]:
-        """What the worker or process of this number has measured."""
-        lists: Mapping[Signal, Sequence[Kept]] = {
-            "latency": self.workers,
-            "instructions": self.counted,
-            "allocations": self.weighed,
-            "scaling": self.loads,
-        }
-        return [each for each in lists[signal] if each.index == index]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two neighbours; ``null`` is BASE once more, where this pair has a null control."""
-
-    base: Arm
-    head: Arm
-    null: Arm | None = None
-
-    def key(self, case: str) -> str:
-        """What the gate calls a case of this pair."""
-        return f"{self.head.version} {case}"
-
-    def record(self, case: str) -> CaseRecord:
-        """What became of a case; one that a release cannot do cannot be compared."""
-        base, head = (arm.session.records[case] for arm in (self.base, self.head))
-        if head.status != "measured":
-            return head
-        return base if base.status != "measured" or base.missing else head
-
 
 Show = Callable[[str, BlockDone], None]
 """Is told of every block that is done, with the version of its release."""
@@ -129,7 +38,8 @@ class Timeline:
     """A source of numbers for the gate: the cases of every release against the one before.
 
     ``arms`` in the order of their versions, each null control behind its release. ``cases`` are
-    called as `Pair.key` has it.
+    called as `Pair.key` has it. ``screened`` are the numbers of those workers that measured all
+    releases alike.
     """
 
     arms: Sequence[Arm]
@@ -137,6 +47,7 @@ class Timeline:
     signals: tuple[Signal, ...]
     not_available: Mapping[str, str]
     pairs: tuple[Pair, ...] = field(init=False)
+    screened: range = range(0)
     _next: int = 0
     _passes: int = 0
     _loads: int = 0
@@ -159,24 +70,89 @@ class Timeline:
         }
 
     def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        """The numbers of so many fresh workers of each release that the cases are of."""
-        first = self._next
-        last = first + workers
-        for index in range(first, last):
-            self._round(index, cases, is_first=first == 0)
-        self._next = last
+        """The numbers of so many fresh workers: first of all releases, then of doubtful pairs."""
+        if self._next == 0:
+            self._find_out()
+        if not self.screened:
+            return self._screen(workers, cases)
+        return self._confirm(workers, cases)
+
+    def _find_out(self) -> None:
+        """Worker 0 finds out which cases work, and which are slow; it is no evidence."""
+        self._next = 1
+        for arm in self.arms:
+            records = arm.session.records.items()
+            unknown = [name for name, each in records if each.status == "interrupted"]
+            if unknown:
+                self._note(arm, arm.session.visit(0, None if not arm.workers else unknown))
+
+    def _screen(self, workers: int, cases: Collection[str]) -> Evidence:
+        self.screened = range(self._next, self._next + workers)
+        self._next += workers
+        for index in self.screened:
+            plans = self._plans(cases)
+            # The null controls have half as many workers: what they are for does not need more.
+            for arm in self._turn(index, with_null=index % 2 == 0):
+                for plan in plans:
+                    self._measure(arm, index, plan)
+        plans = self._plans(cases)
         found: dict[Key, Numbers] = {}
         for pair in self.pairs:
-            arms = (pair.base, pair.head, pair.null)
-            slices = [part for arm in arms for part in _cut(arm, first, last)]
-            found |= _of_pair(pair, paired_evidence(self._wanted(pair, cases), slices))
+            numbers = [(index, plan) for index in self.screened for plan in plans]
+            found |= self._evidence(pair, numbers, cases)
         return found
+
+    def _confirm(self, workers: int, cases: Collection[str]) -> Evidence:
+        first = self._next
+        self._next += 2 * workers
+        plans = [(pair, tuple(self._names(pair, cases))) for pair in self.pairs]
+        # A release has two neighbours, so every other pair has every other number.
+        for index in range(first, self._next):
+            back = (index - first) // 2 % 2 == 1
+            due = [each for each in plans[(index - first) % 2 :: 2] if each[1]]
+            for pair, plan in reversed(due) if back else due:
+                turn = [pair.base, pair.head] if back or not pair.null else [*pair.arms]
+                for arm in reversed(turn) if back else turn:
+                    self._measure(arm, index, plan)
+        found: dict[Key, Numbers] = {}
+        for number, (pair, plan) in enumerate(plans):
+            own = range(first + number % 2, self._next, 2)
+            found |= self._evidence(pair, [(index, plan) for index in own if plan], cases)
+        return found
+
+    def _plans(self, cases: Collection[str]) -> list[tuple[str, ...]]:
+        """The cases in parts: all releases that can do one of a part can do the others."""
+        asked = {name for pair in self.pairs for name in self._names(pair, cases)}
+        parts: dict[frozenset[str], list[str]] = {}
+        for name in self.arms[0].session.records:
+            able = frozenset(arm.version for arm in self.arms if arm.is_able(name))
+            if (name in asked or not self.pairs) and has_latency(self.arms[0], name):
+                parts.setdefault(able, []).append(name)
+        return [tuple(names) for able, names in parts.items() if able]
+
+    def _measure(self, arm: Arm, index: int, plan: Sequence[str]) -> None:
+        able = [name for name in plan if arm.is_able(name)]
+        if able and arm.same(index, plan) is None:
+            self._note(arm, arm.session.visit(index, able))
+
+    def _evidence(
+        self, pair: Pair, plans: Sequence[tuple[int, Sequence[str]]], cases: Collection[str]
+    ) -> dict[Key, Numbers]:
+        """What two neighbours say, by workers of the same numbers that had the same plans."""
+        first = min((index for index, _ in plans), default=0)
+        slices: list[list[WorkerRecord]] = []
+        for arm in (pair.base, pair.head, pair.null):
+            workers = arm.workers if arm else []
+            # The workers before tell the machine's best speed.
+            slices.append([each for each in workers if each.index < first])
+            own = [arm.same(index, plan) for index, plan in plans] if arm else []
+            slices.append([each for each in own if each])
+        return _of_pair(pair, paired_evidence(self._wanted(pair, cases), slices))
 
     def counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """The numbers of fresh processes of each release; null controls join the confirmation."""
-        if self._passes == 0 and "latency" in self.signals:
-            # Which cases work, and which are slow, is found out here instead of on the side.
-            self._round(0, cases, is_first=True)
+        if self._next == 0 and "latency" in self.signals:
+            self._find_out()
         found: dict[Key, Numbers] = {}
         for index in range(self._passes, self._passes + processes):
             for arm in self._turn(index, with_null=index > 0):
@@ -194,9 +170,10 @@ class Timeline:
         """The numbers of so many fresh workers of each release under load."""
         first = self._loads
         self._loads += workers
+        asked = {name for arm in self.arms for name in self._of_arm(arm, cases)}
         for index in range(first, self._loads):
             for arm in self._turn(index, with_null=True):
-                due = arm.due(self._of_arm(arm, cases), "scaling", index)
+                due = arm.due(asked if self._of_arm(arm, cases) else (), "scaling", index)
                 if due and arm.loaded:
                     self._note(arm, arm.loaded.visit(index, due))
         found: dict[Key, Numbers] = {}
@@ -212,15 +189,6 @@ class Timeline:
                 }
                 found |= _of_pair(pair, joint)
         return found
-
-    def _round(self, index: int, cases: Collection[str], *, is_first: bool) -> None:
-        """One worker of each release; the null controls have half as many."""
-        for arm in self._turn(index, with_null=index % 2 == 0):
-            wanted = self._of_arm(arm, cases)
-            if due := arm.due(wanted, "latency", index):
-                # All at once have as many samples each as the profile says, a few have more.
-                everything = is_first and not arm.kept("latency", index)
-                self._note(arm, arm.session.visit(index, None if everything else due))
 
     def _count(self, arm: Arm, index: int, wanted: Collection[str]) -> None:
         due = {
@@ -244,13 +212,13 @@ class Timeline:
         turn = [arm for arm in self.arms if with_null or not arm.is_null]
         return turn if index % 2 == 0 else turn[::-1]
 
-    def _names(self, pair: Pair, cases: Collection[str]) -> set[str]:
-        return {name for name in pair.head.session.records if pair.key(name) in cases}
+    def _names(self, pair: Pair, cases: Collection[str]) -> list[str]:
+        return [name for name in pair.head.session.records if pair.key(name) in cases]
 
     def _of_arm(self, arm: Arm, cases: Collection[str]) -> set[str]:
         if not self.pairs:  # a release without a neighbour is measured all the same
             return set(arm.session.records)
-        pairs = [pair for pair in self.pairs if arm in {pair.base, pair.head, pair.null}]
+        pairs = [pair for pair in self.pairs if arm in pair.arms]
         return {name for pair in pairs for name in self._names(pair, cases)}
 
     def _wanted(self, pair: Pair, cases: Collection[str]) -> list[CaseRecord]:
@@ -265,15 +233,9 @@ def _of_pair(pair: Pair, evidence: Evidence) -> dict[Key, Numbers]:
     }
 
 
-def _cut(
-    arm: Arm | None, first: int, last: int
-) -> tuple[Sequence[WorkerRecord], Sequence[WorkerRecord]]:
-    """The workers before the fresh ones, which tell the best speed, and the fresh ones."""
-    workers = arm.workers if arm else []
-    return (
-        [each for each in workers if each.index < first],
-        [each for each in workers if first <= each.index < last],
-    )
+def has_latency(arm: Arm, name: str) -> bool:
+    """Whether a case is measured alone, rather than under load."""
+    return has_signal(arm.session.records[name].case, "latency")
 
 
 def _counted(arm: Arm | None, index: int, cases: Collection[str]) -> Evidence:
