@@ -288,6 +288,16 @@ def test_selectors_and_signals_choose(run: Run, machine: Machine) -> None:
     ]
 
 
+def test_small_moves_are_no_steps_unless_asked_for(run: Run, machine: Machine) -> None:
+    """Nine in a thousand instructions are within, and the tolerance is an option."""
+    machine.scripts = {"2.0": costing({CALLED: 1.009}), "2.1": costing({CALLED: 1.009})}
+    run("thing", "--signals", "instructions")
+    assert history().steps == ()
+    run("thing", "--signals", "instructions", "--tolerance-instructions", "0.5")
+    assert [(each.release, each.case) for each in history().steps] == [("2.0", CALLED)]
+    assert history().tolerances["instructions"] == 0.005
+
+
 def test_a_history_is_shown_without_measuring(run: Run, machine: Machine) -> None:
     """The same table again."""
     _, out, _ = run("thing")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,7 @@ from resilience_bench.cli_options import signals_option, wanted_signals
 from resilience_bench.errors import UserError
 from resilience_bench.history import releases_asv, releases_file
 from resilience_bench.history.preparing import Prepared, import_failure, maker, prepared
-from resilience_bench.history.releases import MEASURED, Wanted, arms, concerned, decided
+from resilience_bench.history.releases import MEASURED, TOLERANCES, Wanted, arms, concerned, decided
 from resilience_bench.history.releases_file import NAME, History
 from resilience_bench.history.releases_site import TREE
 from resilience_bench.history.summing import history_of
@@ -39,15 +38,6 @@ ANOTHER_FOLDER: Final = "give another folder with --output"
 _FILE: Final = click.Path(path_type=Path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Which releases are asked for."""
-
-    first: str | None
-    last: str | None
-    pre: bool
-
-
 @click.command()
 @click.argument("package")
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
@@ -62,6 +52,20 @@ class _Range:
 )
 @click.option("--fresh", is_flag=True, help="Measure again what an earlier run has measured.")
 @click.option("--show", is_flag=True, help="Show what lies in the folder; measure nothing.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=100 * TOLERANCES["ratio"],
+    show_default=True,
+    help="How much the latency may move and be no step, in per cent.",
+)
+@click.option(
+    "--tolerance-instructions",
+    type=click.FloatRange(min=0),
+    default=100 * TOLERANCES["instructions"],
+    show_default=True,
+    help="The same for instructions.",
+)
 @signals_option
 @click.pass_obj
 def releases(  # noqa: PLR0913 - one argument an option
@@ -77,6 +81,8 @@ def releases(  # noqa: PLR0913 - one argument an option
     output: Path | None,
     fresh: bool,
     show: bool,
+    tolerance: float,
+    tolerance_instructions: float,
     signals: tuple[Signal, ...] | None,
 ) -> int:
     """Measure the releases of PACKAGE side by side, and say which of them moved what.
@@ -97,7 +103,12 @@ def releases(  # noqa: PLR0913 - one argument an option
     available, lacking = measurable(_signals(signals, cases, launcher))
     if not available:
         raise UserError("; ".join(lacking.values()))
-    wanted = Wanted(name, cases, available, lacking, selectors, folder)
+    tolerances = {
+        **TOLERANCES,
+        "ratio": tolerance / 100,
+        "instructions": tolerance_instructions / 100,
+    }
+    wanted = Wanted(name, cases, available, lacking, selectors, folder, tolerances)
     history = _measured(wanted, published, python, fresh=fresh)
     _write(history, folder)
     releases_table.render(history, Console())
@@ -132,7 +143,7 @@ def _measured(
             count = sum(not arm.is_null for arm in measured)
             with shown_releases(console, len(wanted.cases), count) as shows:
                 timeline = Timeline(measured, shows, wanted.signals, wanted.not_available)
-                decisions, sure = decided(timeline, wanted.policy)
+                decisions, sure = decided(timeline, wanted.tolerances, wanted.policy)
         for arm in measured:
             arm.recording.write(complete=True)
     return history_of(wanted, ready, timeline, decisions, headline=(sure,), started=started)

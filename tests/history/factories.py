@@ -70,6 +70,7 @@ def make_history(**more: Any) -> History:
         "selectors": (),
         "signals": ("latency", "instructions", "allocations"),
         "not_available": {},
+        "tolerances": {"ratio": 0.05, "instructions": 0.01},
         "cases": {CASE: "The first attempt succeeds.", OTHER: "A call succeeds."},
         "releases": (broken, *releases),
         "steps": (

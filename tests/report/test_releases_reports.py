@@ -52,6 +52,7 @@ def test_steps_say_by_how_much_and_how_sure() -> None:
     assert second.split() == [OTHER, "-", "1.500", "-"]
     assert len(heading) == len(first) == len(second)
     assert heading.split() == ["latency", "×", "instr", "×", "by", "chance"]
+    assert "a step is surely more than 5 % of latency or 1 % of instructions" in text
     assert "not decided (1):" in text
     assert f"1.7.0 {CASE} latency, seen 1.030 ×: not yet" in text
     assert text.rstrip().endswith("1 of 9 releases moved something; 1 decisions stay open")

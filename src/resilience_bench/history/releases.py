@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from resilience_bench import __version__, results
 from resilience_bench._model import CaseInfo, Environment, Result, Signal, Verdict
-from resilience_bench.compare import TOLERANCES
+from resilience_bench.compare import TOLERANCES as COMPARED
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.gate import Policy, Question
 from resilience_bench.history.arm import Arm
@@ -29,6 +29,9 @@ from resilience_bench.worker.reference import REFERENCE_VERSION
 
 POLICY: Final = Policy(screen=12, confirm=(30,))
 """Each worker serves two comparisons, and there are dozens of them: less to each than in one."""
+TOLERANCES: Final[Mapping[str, float]] = {**COMPARED, "ratio": 0.05, "instructions": 0.01}
+"""What is no step yet, as a share of the release before: wider than in a comparison of two, for
+what is to be named stays in a history for years."""
 NULL_EVERY: Final = 8
 """Every so many releases one is measured twice, as the null control."""
 MEASURED: Final = "measured"
@@ -42,7 +45,8 @@ Launch = Callable[[Variant], Launcher]
 class Wanted:
     """What is to be measured.
 
-    ``cases`` are those that concern the package; ``folder`` is where everything is written.
+    ``cases`` are those that concern the package; ``folder`` is where everything is written;
+    ``tolerances`` are by quantity, see `TOLERANCES`.
     """
 
     package: str
@@ -51,6 +55,7 @@ class Wanted:
     not_available: Mapping[str, str]
     selectors: Sequence[str]
     folder: Path
+    tolerances: Mapping[str, float] = field(default_factory=lambda: dict(TOLERANCES))
     policy: Policy = POLICY
 
 
@@ -152,7 +157,9 @@ def _earlier(path: Path, here: Environment, note: Callable[[str], None]) -> Resu
     return earlier if same else None
 
 
-def decided(timeline: Timeline, policy: Policy) -> tuple[Found, str]:
+def decided(
+    timeline: Timeline, tolerances: Mapping[str, float], policy: Policy
+) -> tuple[Found, str]:
     """Measure, and decide everything.
 
     Returns:
@@ -172,7 +179,7 @@ def decided(timeline: Timeline, policy: Policy) -> tuple[Found, str]:
         for pair in timeline.pairs
         for name, record in pair.head.session.records.items()
     }
-    questions = asked(places, timeline.signals, TOLERANCES)
+    questions = asked(places, timeline.signals, tolerances)
     verdicts = judged(questions, timeline, policy)
     decisions = found(places, questions, verdicts)
     return decisions, _how_sure(questions, verdicts, policy)

@@ -79,7 +79,8 @@ class History:
 
     ``releases`` from the oldest to the newest; ``cases`` by name, with their descriptions;
     ``steps`` are the decisions that something moved, ``undecided`` those that could not be taken;
-    ``counts`` says how many decisions had which outcome.
+    ``counts`` says how many decisions had which outcome; ``tolerances`` are what is no step yet, by
+    quantity, as a share of the release before.
     """
 
     schema: int
@@ -93,6 +94,7 @@ class History:
     selectors: tuple[str, ...]
     signals: tuple[str, ...]
     not_available: dict[str, str]
+    tolerances: dict[str, float]
     cases: dict[str, str]
     releases: tuple[Release, ...]
     steps: tuple[Decision, ...]

@@ -70,6 +70,7 @@ def history_of(  # noqa: PLR0913 - what a history holds comes from many places
         selectors=tuple(wanted.selectors),
         signals=wanted.signals,
         not_available=dict(wanted.not_available),
+        tolerances=dict(wanted.tolerances),
         cases={info.case.name: info.description for info in wanted.cases},
         releases=releases,
         steps=decisions.steps,

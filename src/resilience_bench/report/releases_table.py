@@ -49,9 +49,25 @@ def render(history: History, console: Console) -> None:
     _print_undecided(history.undecided, console)
     for note in (*history.notes, *(f"{k}: {v}" for k, v in history.not_available.items())):
         _print(f"note: {note}", console, style="yellow")
-    for line in (*((FACTORS, CHANCES) if history.steps else ()), *history.headline):
-        _print(line, console, style="dim")
+    for line in (
+        *((FACTORS, CHANCES) if history.steps else ()),
+        threshold(history),
+        *history.headline,
+    ):
+        if line:
+            _print(line, console, style="dim")
     _print(summary(history), console, style="bold")
+
+
+def threshold(history: History) -> str:
+    """What counts as a step, in a line."""
+    names = {"ratio": "latency", "instructions": "instructions"}
+    told = [
+        f"{100 * share:g} % of {names[key]}"
+        for key, share in history.tolerances.items()
+        if key in names and names[key] in history.signals
+    ]
+    return f"a step is surely more than {' or '.join(told)}" if told else ""
 
 
 def summary(history: History) -> str:
