@@ -9,8 +9,8 @@ from rich.console import Console
 
 from resilience_bench._model import Signal
 from resilience_bench.launcher import ScriptedLauncher
-from resilience_bench.progress import shown_progress
-from resilience_bench.session import Profile, Session
+from resilience_bench.progress import shown_progress, shown_releases
+from resilience_bench.session import BlockDone, Profile, Session
 from resilience_bench.signals import SIGNALS, measured
 from tests.scripted import info, suite
 
@@ -69,3 +69,20 @@ def test_on_a_terminal_every_signal_has_a_bar() -> None:
     assert "3/3" in text
     for signal in alone:
         assert signal in text
+
+
+def test_releases_are_shown_in_a_log_and_on_a_terminal() -> None:
+    """A line a signal and ten workers in a log; on a terminal which release is measured."""
+    for is_terminal in (False, True):
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=is_terminal, width=100)
+        with shown_releases(console, 2, 3) as show:
+            for index in range(12):
+                show("1.0", BlockDone(None, tuple(CASES), index))
+                show("1.1", BlockDone(None, tuple(CASES), index))
+        text = file.getvalue()
+        assert "measuring 2 cases of 3 releases" in text
+        if is_terminal:
+            assert f"1.1: latency of {len(CASES)} cases, worker 12" in text
+        else:
+            assert text.count("latency: from worker") == 2

@@ -27,6 +27,7 @@ from resilience_bench import (
     cli_plot,
     cli_prove,
     cli_python,
+    cli_releases,
     results,
 )
 from resilience_bench._model import Result, Signal
@@ -101,7 +102,13 @@ def command() -> None:
     """Measure what circuit breakers, retries and metrics cost per call."""
 
 
-for each in (*cli_gate.COMMANDS, *cli_baseline.COMMANDS, cli_prove.prove, cli_plot.plot):
+for each in (
+    *cli_gate.COMMANDS,
+    *cli_baseline.COMMANDS,
+    cli_prove.prove,
+    cli_plot.plot,
+    cli_releases.releases,
+):
     command.add_command(each)
 
 

@@ -147,8 +147,8 @@ class Comparison:
                 turn.reverse()
             told = {id(arm): self._pass(arm, index, cases) for arm in turn}
             base = told[id(self.base)]
-            join(collected, _pairs(told[id(self.head)], base, is_null=False))
-            join(collected, _pairs(told.get(id(self.null), {}), base, is_null=True))
+            join(collected, paired_counts(told[id(self.head)], base, is_null=False))
+            join(collected, paired_counts(told.get(id(self.null), {}), base, is_null=True))
         self._passes += processes
         return collected
 
@@ -186,7 +186,14 @@ def _cut(arm: Arm, before: int) -> tuple[Sequence[WorkerRecord], Sequence[Worker
     return arm.workers[:before], arm.workers[before:]
 
 
-def _pairs(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+def paired_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+    """The numbers of the processes that counted and weighed, process by process.
+
+    Args:
+        heads: Those of HEAD, or of the null control.
+        bases: Those of BASE.
+        is_null: Which of the two ``heads`` are.
+    """
     pairs = {}
     for (name, quantity, _), head in heads.items():
         base = bases.get((name, quantity, False))

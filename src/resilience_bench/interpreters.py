@@ -24,6 +24,7 @@ from resilience_bench.variants import (
     Variant,
     cached,
     environment_of,
+    fill,
     ignore,
     installed,
     scratch_folder,
@@ -116,6 +117,31 @@ def prepared(one: Interpreter, needed: Sequence[str], note: Note = ignore) -> In
     return replace(
         one, variant=variant, environment=environment_of(variant), lacking=told["lacking"]
     )
+
+
+def make(one: Interpreter, text: str, needed: Sequence[str], note: Note = ignore) -> Variant:
+    """Find or make the environment of a variant ``pip:…`` under another interpreter.
+
+    Args:
+        one: What `find` returned.
+        text: The variant.
+        needed: The distributions that the selected cases need.
+        note: Is told when an environment has to be made, which takes a while.
+
+    Raises:
+        VariantError: If the environment cannot be made.
+    """
+    with scratch_folder(text) as scratch:
+        due = recipe.read(text, needed, "", Path.cwd(), scratch)
+
+        def build(home: Path) -> dict[str, Any]:
+            python = _venv(one, home)
+            fill(text, due, python, _pip_for(one))
+            return {"packages": installed(text, python).packages}
+
+        key = due.key(one.environment.python_build, os.path.realpath(one.variant.python), "made")
+        home, told, made = cached(text, key, build, note)
+    return Variant(text, home, home / "bin" / "python", made, told["packages"])
 
 
 def _given(text: str) -> Variant:

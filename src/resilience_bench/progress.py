@@ -24,6 +24,8 @@ from resilience_bench.load_session import LoadSession
 from resilience_bench.session import BlockDone, Session
 
 LOGGED_WORKERS: Final = 10
+OfRelease = Callable[[str, BlockDone], None]
+"""Is told of every block that is done, with the version of its release."""
 
 
 class Progress(Protocol):
@@ -195,6 +197,33 @@ def shown_gate(console: Console, cases: int) -> Iterator[Progress]:
 
         def show(done: BlockDone) -> None:
             text = f"{done.signal} of {len(done.cases)} cases, worker {done.index + 1}"
+            bar.update(task, description=text)
+
+        yield show
+
+
+@contextmanager
+def shown_releases(console: Console, cases: int, releases: int) -> Iterator[OfRelease]:
+    """Show how far the measuring of releases is: which one, and which of its workers."""
+    console.print(f"measuring {cases} cases of {releases} releases", highlight=False)
+    if not console.is_terminal:
+        seen: set[tuple[str, int]] = set()
+
+        def tell(version: str, done: BlockDone) -> None:
+            step = (done.signal, done.index // LOGGED_WORKERS)
+            if step not in seen:
+                seen.add(step)
+                text = f"{done.signal}: from worker {done.index + 1} on, first of {version}"
+                console.print(text, highlight=False)
+
+        yield tell
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(version: str, done: BlockDone) -> None:
+            text = f"{version}: {done.signal} of {len(done.cases)} cases, worker {done.index + 1}"
             bar.update(task, description=text)
 
         yield show

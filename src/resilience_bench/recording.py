@@ -67,6 +67,14 @@ class Recording:
             not_available=dict(self.not_available),
         )
 
+    def go_on(self, earlier: Result) -> None:
+        """Take up what an earlier run measured; the file then holds both."""
+        self._start = replace(self._start, started=earlier.started)
+        self._workers[:0] = earlier.workers
+        self._instructions[:0] = earlier.instructions
+        self._allocations[:0] = earlier.allocations
+        self._loads[:0] = earlier.loads
+
     def add(self, done: BlockDone) -> None:
         """Add a block and write the file."""
         if isinstance(done.record, WorkerRecord):

@@ -17,6 +17,7 @@ from resilience_bench._model import (
     DriftRecord,
     InstructionRecord,
     LoadRecord,
+    Result,
     Samples,
     Signal,
     WorkerRecord,
@@ -24,6 +25,7 @@ from resilience_bench._model import (
 from resilience_bench._model import Status as CaseStatus
 from resilience_bench.launcher import Launcher, WorkerFailedError
 from resilience_bench.loads import NOOP, SINGLE
+from resilience_bench.worker.instructions import HEAVY_CALLS
 from resilience_bench.worker.protocol import Declared, Done, Message, Plan, Problem, Sampled, Status
 
 
@@ -160,6 +162,18 @@ class Session:
         for number, block in enumerate(self.blocks(wanted)):
             yield from self._measure(index, number, block, profile)
 
+    def go_on(self, earlier: Result) -> None:
+        """Take up what an earlier run found out about the cases, so that nothing is done twice."""
+        for record in earlier.cases:
+            if record.case.name in self.records and record.status != "interrupted":
+                self.records[record.case.name] = record
+        for worker in earlier.workers:
+            for name, samples in worker.operations.items():
+                self._visited(name, samples)
+        for counting in earlier.instructions:
+            heavy = {n for n, counts in counting.operations.items() if counts.calls == HEAVY_CALLS}
+            self._slow |= heavy
+
     def blocks(self, cases: Sequence[CaseInfo]) -> list[list[CaseInfo]]:
         """The cases in their order, in blocks of about the same size."""
         count = -(-len(cases) // self.profile.block_cases)
@@ -246,10 +260,12 @@ class Session:
                 status: CaseStatus = "measured" if message.status == "ready" else message.status
                 self._set(message.case, status, message.reason, message.control)
             elif isinstance(message, Sampled) and message.kind == "operation":
-                self._visits[message.name] += 1
-                call_ns = min(message.samples.elapsed_ns) / message.samples.calls
-                if call_ns > SLOW_CALL_NS:
-                    self._slow.add(message.name)
+                self._visited(message.name, message.samples)
+
+    def _visited(self, name: str, samples: Samples) -> None:
+        self._visits[name] += 1
+        if min(samples.elapsed_ns) / samples.calls > SLOW_CALL_NS:
+            self._slow.add(name)
 
     def _set(self, name: str, status: CaseStatus, reason: str, control: str) -> None:
         before = self.records[name]

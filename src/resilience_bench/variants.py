@@ -95,7 +95,7 @@ def make(
 
         def build(home: Path) -> dict[str, Any]:
             venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
-            _install(text, due, home / "bin" / "python")
+            fill(text, due, home / "bin" / "python")
             return {"packages": installed(text, home / "bin" / "python").packages}
 
         home, told, made = cached(text, due.key(), build, note)
@@ -219,15 +219,26 @@ def _completed(text: str, home: Path, told: dict[str, Any]) -> None:
     partial.replace(home / "complete")
 
 
-def _install(text: str, due: Recipe, python: Path) -> None:
+def fill(text: str, due: Recipe, python: Path, install: Callable[..., str] = pip) -> None:
+    """Install what an environment has to hold.
+
+    Args:
+        text: What the user calls it.
+        due: What it holds.
+        python: Its interpreter.
+        install: See `resilience_bench.installing.pip`.
+
+    Raises:
+        VariantError: If pip cannot do so.
+    """
     present: dict[str, str] = {}
     if due.requirements:
-        if pip(python, *due.requirements, constraints=due.constraints):
+        if install(python, *due.requirements, constraints=due.constraints):
             # Another release may need other versions of its dependencies than those of today.
-            must_be_silent(text, pip(python, *due.requirements))
+            must_be_silent(text, install(python, *due.requirements))
         present = installed(text, python).packages
     if rest := [*pinned(due.pins, present), *map(str, due.folders)]:
-        must_be_silent(text, pip(python, "--no-deps", *rest))
+        must_be_silent(text, install(python, "--no-deps", *rest))
 
 
 def _given(text: str) -> Variant:

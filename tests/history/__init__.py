@@ -1,1 +1,1 @@
-"""Tests of the history: asv, its results and its pages."""
+"""Tests of what it costs over time."""

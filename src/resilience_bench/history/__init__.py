@@ -1,4 +1,4 @@
-"""The cost over commits: asv's classes made from scenarios, and asv's data published.
+"""What it costs over time: over commits with asv, over the releases of a library, as a site.
 
 ``axes``, ``figures``, ``measuring`` and ``suite`` run inside asv's environments as well, so they
 import the standard library only; the other modules run where the tool is installed.

@@ -1,0 +1,203 @@
+"""The command that measures the releases of a package, and says which of them moved what."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from resilience_bench import interpreters, results, variants
+from resilience_bench._model import CaseInfo, Signal
+from resilience_bench.cli_options import signals_option, wanted_signals
+from resilience_bench.errors import UserError
+from resilience_bench.history import releases_asv, releases_file
+from resilience_bench.history.preparing import Prepared, import_failure, maker, prepared
+from resilience_bench.history.releases import MEASURED, TOLERANCES, Wanted, arms, concerned, decided
+from resilience_bench.history.releases_file import NAME, History
+from resilience_bench.history.releases_site import TREE
+from resilience_bench.history.summing import history_of
+from resilience_bench.history.timeline import Timeline
+from resilience_bench.history.versions import Index, PipIndex, Published, chosen, named
+from resilience_bench.launcher import Launcher
+from resilience_bench.load_session import sessions
+from resilience_bench.progress import shown_releases
+from resilience_bench.report import releases_table
+from resilience_bench.selection import select
+from resilience_bench.session import PROFILES, now
+from resilience_bench.signals import measurable
+from resilience_bench.stage import stage
+
+FOLDER: Final = Path("results") / "releases"
+INDEX: Index = PipIndex()
+"""Who knows which releases there are; tests put one of their own here."""
+ANOTHER_FOLDER: Final = "give another folder with --output"
+_FILE: Final = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("package")
+@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+@click.option("--from", "first", metavar="VERSION", help="The oldest release; default: the first.")
+@click.option("--to", "last", metavar="VERSION", help="The newest release; default: the last.")
+@click.option("--pre", is_flag=True, help="Measure pre-releases as well.")
+@click.option(
+    "--python", metavar="PATH", help="Another Python to measure under, by path or by name."
+)
+@click.option(
+    "-o", "--output", type=_FILE, help=f"A folder for everything; default: {FOLDER}/PACKAGE."
+)
+@click.option("--fresh", is_flag=True, help="Measure again what an earlier run has measured.")
+@click.option("--show", is_flag=True, help="Show what lies in the folder; measure nothing.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=100 * TOLERANCES["ratio"],
+    show_default=True,
+    help="How much the latency may move and be no step, in per cent.",
+)
+@click.option(
+    "--tolerance-instructions",
+    type=click.FloatRange(min=0),
+    default=100 * TOLERANCES["instructions"],
+    show_default=True,
+    help="The same for instructions.",
+)
+@signals_option
+@click.pass_obj
+def releases(  # noqa: PLR0913 - one argument an option
+    launcher: Launcher,
+    /,
+    *,
+    package: str,
+    selectors: tuple[str, ...],
+    first: str | None,
+    last: str | None,
+    pre: bool,
+    python: str | None,
+    output: Path | None,
+    fresh: bool,
+    show: bool,
+    tolerance: float,
+    tolerance_instructions: float,
+    signals: tuple[Signal, ...] | None,
+) -> int:
+    """Measure the releases of PACKAGE side by side, and say which of them moved what.
+
+    The cases are those that need the package. Each release is held against the one before, by the
+    same gate as in 'compare'. An interrupted command goes on when it is typed again.
+    """
+    name = named(package)
+    folder = output or FOLDER / name
+    if show:
+        releases_table.render(releases_file.read(folder), Console())
+        return 0
+    for file in (folder / NAME, folder / MEASURED / NAME):
+        results.ensure_writable(file, ANOTHER_FOLDER)
+    selection = select(launcher, selectors)
+    cases = concerned(name, selection.cases)
+    published = chosen(name, INDEX.releases(name), first, last, pre=pre)
+    available, lacking = measurable(_signals(signals, cases, launcher))
+    if not available:
+        raise UserError("; ".join(lacking.values()))
+    tolerances = {
+        **TOLERANCES,
+        "ratio": tolerance / 100,
+        "instructions": tolerance_instructions / 100,
+    }
+    wanted = Wanted(name, cases, available, lacking, selectors, folder, tolerances)
+    history = _measured(wanted, published, python, fresh=fresh)
+    _write(history, folder)
+    releases_table.render(history, Console())
+    click.echo(f"results: {folder}")
+    return 0
+
+
+def _signals(
+    signals: Sequence[Signal] | None, cases: Sequence[CaseInfo], launcher: Launcher
+) -> list[Signal]:
+    return wanted_signals(signals, *sessions(launcher, cases, PROFILES["quick"]))
+
+
+def _measured(
+    wanted: Wanted, published: Sequence[Published], python: str | None, *, fresh: bool
+) -> History:
+    started = now()
+    console = Console(stderr=True)
+    with _kept(wanted.folder):
+        ready = _prepared(wanted, published, python, console)
+        with stage() as staged:
+            measured = arms(
+                wanted,
+                ready,
+                staged.launcher,
+                variants.environment_of,
+                lambda text: console.print(text, style="yellow", highlight=False, markup=False),
+                fresh=fresh,
+            )
+            if not measured:
+                raise UserError(_nothing_measured(wanted.package, ready))
+            count = sum(not arm.is_null for arm in measured)
+            with shown_releases(console, len(wanted.cases), count) as shows:
+                timeline = Timeline(measured, shows, wanted.signals, wanted.not_available)
+                decisions, sure = decided(timeline, wanted.tolerances, wanted.policy)
+        for arm in measured:
+            arm.recording.write(complete=True)
+    return history_of(wanted, ready, timeline, decisions, headline=(sure,), started=started)
+
+
+def _prepared(
+    wanted: Wanted, published: Sequence[Published], python: str | None, console: Console
+) -> list[Prepared]:
+    def note(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    needed = sorted({each for info in wanted.cases for each in info.distributions})
+    another = None
+    if python:
+        # The first one is that which this runs in.
+        another = next(iter(interpreters.find([python], note)[1:]), None)
+    return prepared(
+        wanted.package, published, maker(needed, another, note), import_failure(wanted.package)
+    )
+
+
+def _nothing_measured(package: str, ready: Sequence[Prepared]) -> str:
+    last = ready[-1]
+    return (
+        f"{package}: none of {len(ready)} releases can be measured; {last.release.version} "
+        f"{last.status}: {last.reason}; expected one that installs and imports; widen the range "
+        "with --from and --to, or name another Python with --python"
+    )
+
+
+@contextlib.contextmanager
+def _kept(folder: Path) -> Iterator[None]:
+    """What was measured is on disk at any time; after an interruption, say where."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted; what was measured is in {folder / MEASURED}; type the same command "
+            "again to go on",
+            err=True,
+        )
+        raise
+
+
+def _write(history: History, folder: Path) -> None:
+    """Write the history, asv's tree and the pictures."""
+    # A second for matplotlib, for which no other command should have to wait.
+    from resilience_bench.report.plots.releases import pictures  # noqa: PLC0415
+    from resilience_bench.report.plots.style import saved, settings  # noqa: PLC0415
+
+    releases_file.write(history, folder / NAME)
+    releases_asv.write(history, folder / TREE)
+    for picture in pictures(history):
+        with settings():
+            files = saved(picture.draw())
+        for form, content in files.items():
+            results.write_bytes(content, folder / f"{picture.name}.{form}", ANOTHER_FOLDER)
