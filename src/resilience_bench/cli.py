@@ -25,6 +25,7 @@ from resilience_bench import (
     cli_options,
     cli_plot,
     cli_prove,
+    cli_report,
     results,
 )
 from resilience_bench._model import Signal
@@ -99,7 +100,13 @@ def command() -> None:
     """Measure what circuit breakers, retries and metrics cost per call."""
 
 
-for each in (*cli_gate.COMMANDS, *cli_baseline.COMMANDS, cli_prove.prove, cli_plot.plot):
+for each in (
+    *cli_gate.COMMANDS,
+    *cli_baseline.COMMANDS,
+    cli_prove.prove,
+    cli_plot.plot,
+    cli_report.report,
+):
     command.add_command(each)
 
 

@@ -130,10 +130,8 @@ class Comparison:
             for arm in (self.base, self.head, self.null)
         )
         return {
-            (name, quantity, is_null): Numbers(numbers.heads, base[name, quantity, False].heads)
-            for is_null, arm in ((False, head), (True, null))
-            for (name, quantity, _), numbers in arm.items()
-            if (name, quantity, False) in base
+            **paired_scalings(head, base, is_null=False),
+            **paired_scalings(null, base, is_null=True),
         }
 
     def counts(self, processes: int, cases: Collection[str]) -> Evidence:
@@ -145,8 +143,8 @@ class Comparison:
                 turn.reverse()
             told = {id(arm): self._pass(arm, index, cases) for arm in turn}
             base = told[id(self.base)]
-            join(collected, _pairs(told[id(self.head)], base, is_null=False))
-            join(collected, _pairs(told.get(id(self.null), {}), base, is_null=True))
+            join(collected, paired_counts(told[id(self.head)], base, is_null=False))
+            join(collected, paired_counts(told.get(id(self.null), {}), base, is_null=True))
         self._passes += processes
         return collected
 
@@ -180,11 +178,21 @@ def paired_evidence(
     }
 
 
+def paired_scalings(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+    """The numbers of workers under load of two arms, where both have some."""
+    return {
+        (name, quantity, is_null): Numbers(numbers.heads, bases[name, quantity, False].heads)
+        for (name, quantity, _), numbers in heads.items()
+        if (name, quantity, False) in bases
+    }
+
+
 def _cut(arm: Arm, before: int) -> tuple[Sequence[WorkerRecord], Sequence[WorkerRecord]]:
     return arm.workers[:before], arm.workers[before:]
 
 
-def _pairs(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+def paired_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+    """The numbers of processes that counted or weighed; what hardly differs is made equal."""
     pairs = {}
     for (name, quantity, _), head in heads.items():
         base = bases.get((name, quantity, False))
