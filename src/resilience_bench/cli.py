@@ -26,6 +26,7 @@ from resilience_bench import (
     cli_plot,
     cli_prove,
     cli_report,
+    cli_site,
     results,
 )
 from resilience_bench._model import Signal
@@ -106,6 +107,7 @@ for each in (
     cli_prove.prove,
     cli_plot.plot,
     cli_report.report,
+    cli_site.site,
 ):
     command.add_command(each)
 

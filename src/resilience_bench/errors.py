@@ -58,3 +58,7 @@ class RefusedLearningError(UserError):
 
 class VariantError(UserError):
     """A variant is none of the known forms, or its environment cannot be made."""
+
+
+class HistoryError(UserError):
+    """Commits cannot be measured, or their results not be published."""

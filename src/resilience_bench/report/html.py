@@ -21,6 +21,8 @@ from resilience_bench.report.rows import NOTHING, best_of, plain
 
 TABLES: Final[tuple[Outcome, ...]] = ("regressed", "improved", "inconclusive")
 """The outcomes of which every verdict is shown."""
+STYLES: Final[Mapping[int, str]] = {0: "passed", 1: "failed", 2: "warned"}
+"""How a judgement looks, by the exit code of the command that makes it."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -94,7 +96,7 @@ def judgement_view(judgement: Judgement) -> Mapping[str, Any]:
     shown = [each for outcome in TABLES for each in found[outcome]]
     return {
         "word": judged.word(judgement),
-        "failed": judged.exit_code(judgement, strict=False) == 1,
+        "style": STYLES[judged.exit_code(judgement, strict=False)],
         "summary": judged.summary(judgement),
         "tables": {outcome: list(map(row, found[outcome])) for outcome in TABLES if found[outcome]},
         "within": list(map(row, found["within"])),

@@ -1,0 +1,1 @@
+"""What it costs over time: over commits, and over the releases of a library."""

@@ -1,0 +1,127 @@
+"""Which commits there are to measure, and which of them were measured."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from resilience_bench.errors import HistoryError
+
+NEW: Final = "HEAD"
+"""The range that is meant when none is given: all commits up to the one that is checked out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A commit, and the first line of its message."""
+
+    revision: str
+    subject: str
+
+
+def commits(repo: Path, text: str | None = None) -> list[Revision]:
+    """The commits of a range, along the first parents, newest first.
+
+    Args:
+        repo: The repository.
+        text: What ``git rev-list`` takes, e.g. ``v1.0..HEAD``; all up to HEAD if it is None.
+
+    Raises:
+        HistoryError: If there is no repository, no commit or no such range.
+    """
+    git(repo, "rev-parse", "--git-dir")
+    if not git_or_none(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+        message = (
+            f"{repo}: the repository has no commits, expected one to measure; type 'git commit'"
+        )
+        raise HistoryError(message)
+    try:
+        wanted = shlex.split(text or NEW)
+    except ValueError as error:
+        message = f"{text!r} is no range: {error}; expected e.g. 'HEAD~3..HEAD'"
+        raise HistoryError(message) from error
+    told = git_or_none(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
+    if told is None:
+        message = (
+            f"{text!r} is no range of commits in {repo}; expected e.g. 'HEAD~3..HEAD' or "
+            "'HEAD^!'; type 'git log --oneline' to see the commits"
+        )
+        raise HistoryError(message)
+    if not told.strip():
+        message = f"{text!r} holds no commit{_turned_round(repo, wanted)}"
+        raise HistoryError(message)
+    split = (line.partition(" ") for line in told.splitlines())
+    return [Revision(revision, subject) for revision, _, subject in split]
+
+
+def _turned_round(repo: Path, wanted: Sequence[str]) -> str:
+    older, dots, newer = wanted[0].partition("..") if len(wanted) == 1 else ("", "", "")
+    if dots and git_or_none(repo, "rev-list", f"{newer or NEW}..{older or NEW}"):
+        return f"; it is turned round: type '{newer or NEW}..{older or NEW}'"
+    return "; expected OLDER..NEWER, e.g. 'HEAD~3..HEAD'"
+
+
+def with_project(repo: Path, subdir: str, found: Sequence[Revision]) -> list[Revision]:
+    """Those of the commits that hold the project which asv builds."""
+    asked = "".join(f"{each.revision}:{subdir}\n" for each in found)
+    told = git(repo, "cat-file", "--batch-check", text=asked).splitlines()
+    return [each for each, line in zip(found, told, strict=True) if not line.endswith(" missing")]
+
+
+def on_branches(repo: Path, branches: Sequence[str | None]) -> frozenset[str] | None:
+    """The commits that asv publishes: those along the branches, and those with a tag.
+
+    Args:
+        repo: The repository.
+        branches: Their names.
+
+    Returns:
+        None where asv guesses the name of a branch.
+    """
+    if None in branches:
+        return None
+    told = [git_or_none(repo, "rev-list", "--first-parent", str(each)) or "" for each in branches]
+    told.append(git_or_none(repo, "rev-list", "--no-walk", "--tags") or "")
+    return frozenset("\n".join(told).split())
+
+
+def git(repo: Path, *arguments: str, text: str = "") -> str:
+    """What git says.
+
+    Raises:
+        HistoryError: If it fails.
+    """
+    try:
+        return _run(repo, arguments, text)
+    except FileNotFoundError as error:
+        message = f"git is not installed, or {repo} is not there; expected a git repository"
+        raise HistoryError(message) from error
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or "").strip().splitlines()
+        message = f"{repo}: git says: {said[0] if said else error}; expected a git repository"
+        raise HistoryError(message) from error
+
+
+def git_or_none(repo: Path, *arguments: str) -> str | None:
+    """The same, or None where git refuses."""
+    try:
+        return _run(repo, arguments, "")
+    except subprocess.CalledProcessError:
+        return None
+
+
+def _run(repo: Path, arguments: Sequence[str], text: str) -> str:
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        ["git", *arguments],  # noqa: S607 - git is where PATH has it
+        cwd=repo,
+        input=text,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=True,
+    )
+    return done.stdout

@@ -1,0 +1,207 @@
+"""asv's results files, read with every doubt: one that cannot be read must not spoil the others.
+
+asv itself checks little: a file with a list too short ends ``asv publish`` with a traceback.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+API_VERSION: Final = 2
+MACHINE_VERSION: Final = 1
+MACHINE_FILE: Final = "machine.json"
+BENCHMARKS_FILE: Final = "benchmarks.json"
+NO_RESULTS: Final = frozenset({MACHINE_FILE, BENCHMARKS_FILE})
+FEW: Final = 80
+
+Numbers = list[float | None] | None
+Setting = str | int | float | None
+
+
+class UnreadableFileError(Exception):
+    """A file cannot be used; the text says what was found and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What asv knows of a benchmark, and is of use here."""
+
+    name: str
+    params: list[list[str]]
+    param_names: list[str]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was measured of one benchmark: a value for each combination of its parameters.
+
+    A value is None where it failed and NaN where it was skipped; ``result`` is None where all
+    failed, as they do for a commit that does not build.
+    """
+
+    result: Numbers = None
+    params: list[list[str]] | None = None
+    version: str | None = None
+    started_at: float | None = None
+    duration: float | None = None
+    stats_ci_99_a: Numbers = None
+    stats_ci_99_b: Numbers = None
+    stats_q_25: Numbers = None
+    stats_q_75: Numbers = None
+    stats_number: Numbers = None
+    stats_repeat: Numbers = None
+    samples: list[list[float] | None] | None = None
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A results file as asv writes it."""
+
+    commit_hash: str
+    env_name: str
+    date: float
+    params: dict[str, Setting]
+    python: str
+    requirements: dict[str, Setting]
+    result_columns: list[str]
+    results: dict[str, list[Any]]
+    env_vars: dict[str, str] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFile:
+    """What a results file says: ``rows`` by the name of the benchmark."""
+
+    path: Path
+    commit: str
+    params: dict[str, Setting]
+    rows: dict[str, Row]
+
+    @property
+    def is_unbuilt(self) -> bool:
+        """Whether nothing at all could be measured: the commit does not build."""
+        return bool(self.rows) and all(row.result is None for row in self.rows.values())
+
+
+def results_paths(folder: Path) -> Iterator[Path]:
+    """The files below a folder that asv takes for results, in a fixed order."""
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.endswith(".json") and name not in NO_RESULTS:
+                yield Path(root) / name
+
+
+def read(path: Path) -> ResultsFile:
+    """Read a results file.
+
+    Raises:
+        UnreadableFileError: If asv could not use it.
+    """
+    stored = _converted(load_version(path, API_VERSION), _Stored, "")
+    if not re.fullmatch(r"[0-9a-f]{40}", stored.commit_hash):
+        message = f"commit_hash is {stored.commit_hash[:FEW]!r}, expected 40 hexadecimal digits"
+        raise UnreadableFileError(message)
+    _check_date(stored.date)
+    rows = {name: _row(name, stored.result_columns, row) for name, row in stored.results.items()}
+    return ResultsFile(path, stored.commit_hash, stored.params, rows)
+
+
+def benchmarks(folder: Path) -> dict[str, Benchmark]:
+    """The benchmarks that asv last found, by name.
+
+    Raises:
+        UnreadableFileError: If there is no list of them.
+    """
+    content = load_version(folder / BENCHMARKS_FILE, API_VERSION)
+    found: dict[str, Benchmark] = _converted(content, dict[str, Benchmark], "")
+    return found
+
+
+def load(path: Path) -> Any:
+    """The JSON in a file; NaN is what asv writes for a skip.
+
+    Raises:
+        UnreadableFileError: If there is none.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        raise UnreadableFileError(message) from error
+    except (ValueError, RecursionError) as error:
+        message = f"is no JSON, or was cut short: {str(error)[:FEW]}"
+        raise UnreadableFileError(message) from error
+
+
+def load_version(path: Path, version: int) -> dict[str, Any]:
+    """The content of a file of a version of asv's formats, without the version.
+
+    Raises:
+        UnreadableFileError: If it is anything else.
+    """
+    content = load(path)
+    if not isinstance(content, dict) or content.pop("version", None) != version:
+        message = f"is not in version {version} of asv's format"
+        raise UnreadableFileError(message)
+    return content
+
+
+def machine(folder: Path) -> dict[str, Any]:
+    """What the ``machine.json`` of a folder says.
+
+    Raises:
+        UnreadableFileError: If there is none, or it names no machine.
+    """
+    content = load_version(folder / MACHINE_FILE, MACHINE_VERSION)
+    if not isinstance(content.get("machine"), str):
+        message = "names no machine"
+        raise UnreadableFileError(message)
+    return {**content, "version": MACHINE_VERSION}
+
+
+def _converted(content: Any, kind: Any, where: str) -> Any:
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        message = f"{where}{str(error)[0].lower()}{str(error)[1:]}"
+        raise UnreadableFileError(message) from error
+
+
+def _check_date(date_ms: float) -> None:
+    try:
+        dt.datetime.fromtimestamp(date_ms / 1000, dt.UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        message = f"date is {date_ms!r}, expected milliseconds since 1970"
+        raise UnreadableFileError(message) from error
+
+
+def _row(name: str, columns: list[str], values: list[Any]) -> Row:
+    if unknown := set(columns) - set(Row.__slots__):
+        message = f"result_columns has {min(unknown)[:FEW]!r}, which asv does not know"
+        raise UnreadableFileError(message)
+    named: Mapping[str, Any] = dict(zip(columns, values, strict=False))
+    row: Row = _converted(named, Row, f"{name[:FEW]}: ")
+    count = math.prod(len(each) for each in row.params or [])
+    for column in ("result", *(each for each in Row.__slots__ if each.startswith("stats_"))):
+        found = getattr(row, column)
+        if found is not None and len(found) != count:
+            message = (
+                f"{name[:FEW]}: {column} has {len(found)} values, expected {count}, "
+                "one a combination of its parameters"
+            )
+            raise UnreadableFileError(message)
+    return row
