@@ -32,6 +32,10 @@ class Sources:
     results: Path
     conf_file: Path
 
+    def tidy(self, text: str) -> str:
+        """A text in which no path says where the project lies: pages may be published."""
+        return text.replace(f"{self.results.absolute().parent}/", "")
+
     @property
     def proof(self) -> Path:
         """The gate's proof."""
@@ -77,11 +81,11 @@ def make(sources: Sources, place: Path, tell: Tell) -> Made:
             **pages,
             commits=commits,
             releases=releases,
-            skipped=[(shown(path), why) for path, why in made.skipped],
+            skipped=[tuple(map(sources.tidy, (shown(path), why))) for path, why in made.skipped],
             made=_now(),
         )
         write(text, folder / "index.html", made)
-        _write_mark(made, folder)
+        _write_mark(sources, made, folder)
     return made
 
 
@@ -89,11 +93,14 @@ def _now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def _write_mark(made: Made, folder: Path) -> None:
+def _write_mark(sources: Sources, made: Made, folder: Path) -> None:
     told = {
         "made": _now(),
         "tool_version": __version__,
-        "skipped": [{"file": str(path), "reason": why} for path, why in made.skipped],
+        "skipped": [
+            {"file": sources.tidy(shown(path)), "reason": sources.tidy(why)}
+            for path, why in made.skipped
+        ],
     }
     results.write_text(json.dumps(told, indent=1) + "\n", folder / MARK)
     # GitHub's pages would leave out what begins with an underscore.
@@ -108,7 +115,7 @@ def _commits(sources: Sources, folder: Path, made: Made) -> Part:
         published = site_asv.publish_commits(sources.conf_file, folder / "history")
     except UserError as error:
         shutil.rmtree(folder / "history", ignore_errors=True)
-        return Part(f"There is no history of commits: {error}")
+        return Part(f"There is no history of commits: {sources.tidy(str(error))}")
     made.skipped += published.skipped
     made.pages += 1
     return Part(content=published)
@@ -142,7 +149,7 @@ def _release_history(source: Path, package: str, folder: Path, made: Made) -> st
     except UserError as error:
         shutil.rmtree(folder, ignore_errors=True)
         made.skipped.append((source / "asv", reason(source, error)))
-        return str(error)
+        return str(error).removeprefix(f"{source}: ")
     made.pages += 1
     return ""
 

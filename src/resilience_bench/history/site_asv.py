@@ -1,27 +1,20 @@
-"""asv's data on the site: published by asv, shown by asv-tachyon, which needs no network."""
+"""asv's data on the site: of this project's commits, and of the releases of libraries."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from resilience_bench import results
 from resilience_bench.errors import HistoryError
+from resilience_bench.history import site_tachyon
 from resilience_bench.history.site_runs import Skipped
-from resilience_bench.jsonfile import shown
+from resilience_bench.history.site_tachyon import EXTRA, index_of
 
-EXTRA: Final = "type: pip install 'resilience-bench[history]'"
 OURS: Final = "resilience_bench"
-FEED: Final = "regressions.xml"
-WAY_BACK: Final = '<p style="margin:0;padding:.5rem 1rem;font:14px/1.4 system-ui,sans-serif">{}</p>'
-ASVS_OWN: Final = ("*.js", "*.css", "vendor", "error.html", "swallow.*")
-"""The parts of asv's own page, which loads scripts from elsewhere; asv-tachyon takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,7 @@ def publish_commits(conf_file: Path, folder: Path) -> Commits:
         each: f"DOES NOT BUILD: {text}" if each in unbuilt else text
         for each, text in subjects.items()
     }
-    install(folder, messages, "../index.html")
+    site_tachyon.install(folder, messages, "../index.html")
     return Commits(
         published.benchmarks,
         published.commits,
@@ -87,72 +80,17 @@ def publish_releases(history: Path, package: str, folder: Path) -> None:
     from resilience_bench.history.releases_site import publish  # noqa: PLC0415 - as above
 
     publish(history, folder)
-    index = _index(folder)
+    index = index_of(folder)
     hashes = index["revision_to_hash"]
     tags = {hashes[str(revision)]: tag for tag, revision in index["tags"].items()}
     messages = {each: f"{package} {tag.removeprefix('v')}" for each, tag in tags.items()}
-    install(folder, messages, "../index.html")
-
-
-def install(folder: Path, messages: Mapping[str, str], back: str) -> None:
-    """Put asv-tachyon's page over the data that asv has published; the feed stays.
-
-    Args:
-        folder: What asv has published.
-        messages: The first line of the message of each commit.
-        back: The address of the page that links to this one.
-
-    Raises:
-        HistoryError: If asv-tachyon is missing, or refuses the folder.
-    """
-    done = subprocess.run(  # noqa: S603 - the command is ours
-        [sys.executable, "-m", "asv_tachyon", "install", "--no-backup", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
-        message = f"asv-tachyon could not show {shown(folder)}; it said: {said[-1]}; {EXTRA}"
-        raise HistoryError(message)
-    _take_away_asvs_own(folder)
-    known = set(_index(folder)["revision_to_hash"].values())
-    told = {each: text for each, text in messages.items() if each in known}
-    # Each of these is asked for; one that is not there would be an error in the browser's console.
-    _write({"by_hash": told}, folder / "commits.json")
-    _write([], folder / "regressions-ignore.json")
-    _write({"paths": {}}, folder / "profiles.json")
-    page = folder / "index.html"
-    text = page.read_text(encoding="utf-8")
-    feed = f'<link rel="alternate" type="application/atom+xml" title="Regressions" href="{FEED}">'
-    way = WAY_BACK.format(f'<a href="{back}" style="color:#4a90d9">← all of the site</a>')
-    text = text.replace("</head>", f"{feed}\n</head>", 1)
-    results.write_text(text.replace('<div id="root">', f'{way}\n<div id="root">', 1), page)
-
-
-def _take_away_asvs_own(folder: Path) -> None:
-
-    for pattern in ASVS_OWN:
-        for path in folder.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    site_tachyon.install(folder, messages, "../index.html")
 
 
 def regressions_in(folder: Path) -> int:
     """How many regressions asv has listed."""
     stored = json.loads((folder / "regressions.json").read_text(encoding="utf-8"))
     return len(stored["regressions"])
-
-
-def _index(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    return found
-
-
-def _write(content: object, path: Path) -> None:
-    results.write_text(json.dumps(content), path)
 
 
 def _subjects(repository: Path) -> dict[str, str]:

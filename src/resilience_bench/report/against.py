@@ -13,7 +13,7 @@ from resilience_bench.baseline import differences
 from resilience_bench.compare import paired_counts, paired_evidence, paired_scalings
 from resilience_bench.gate import Evidence, Policy
 from resilience_bench.learning import WIDTHS
-from resilience_bench.questions import headline_of, judged, questions_of_comparison, relevant
+from resilience_bench.questions import judged, questions_of_comparison, relevant
 from resilience_bench.report.judged import SECTIONS, row
 from resilience_bench.report.page import facts_of
 from resilience_bench.report.rows import NOTHING, plain
@@ -161,7 +161,7 @@ def against(this: Result, this_name: str, other: Result, other_name: str) -> Aga
     ]
     verdicts = relevant(judged(asked, source, policy), source.cases)
     notes = tuple(f"{signal} is not compared: {reason}" for signal, reason in foreign.items())
-    judgement = Judgement("", (headline_of(policy, verdicts),), tuple(verdicts), notes)
+    judgement = Judgement("", (), tuple(verdicts), notes)
     names = [{each.case.name for each in measure(run)} for run in (other, this)]
     return Against(
         plain(other_name),

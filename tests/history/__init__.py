@@ -1,0 +1,1 @@
+"""The history of commits and releases, and the site."""
