@@ -73,7 +73,7 @@ def make(sources: Sources, place: Path, tell: Tell) -> Made:
         pages = {
             "runs": site_results.pages(runs, folder, made),
             "run": site_results.latest(runs, folder),
-            "check": site_results.check(runs),
+            "check": site_results.check(runs, sources.tidy),
             "proof": _proof(sources, folder, made),
         }
         text = html.render(
@@ -130,7 +130,7 @@ def _releases(
         try:
             page = release_page(releases_file.read(file.parent))
         except UserError as error:
-            made.skipped.append((file, reason(file, error)))
+            made.skip(file, reason(file, error))
             continue
         place = folder / "releases" / file.parent.name
         place.mkdir(parents=True)
@@ -148,7 +148,7 @@ def _release_history(source: Path, package: str, folder: Path, made: Made) -> st
         site_asv.publish_releases(source, package, folder)
     except UserError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        made.skipped.append((source / "asv", reason(source, error)))
+        made.skip(source / "asv", reason(source, error))
         return str(error).removeprefix(f"{source}: ")
     made.pages += 1
     return ""
@@ -170,7 +170,7 @@ def _proof(sources: Sources, folder: Path, made: Made) -> Part:
     try:
         proven = proof_file.read_rates(path)
     except UserError as error:
-        made.skipped.append((path, reason(path, error)))
+        made.skip(path, reason(path, error))
         return Part(f"The gate's proof could not be read: {error}")
     rows = [cells(each) for each in proven.rates]
     text = html.render("proof", proven=proven, headers=HEADERS, words=WORDS, rows=rows)

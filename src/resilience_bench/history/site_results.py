@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,11 @@ class Made:
 
     pages: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+
+    def skip(self, path: Path, why: str) -> None:
+        """Note a file that could not be read, once."""
+        if path not in {each for each, _ in self.skipped}:
+            self.skipped.append((path, why))
 
 
 def write(text: str, path: Path, made: Made) -> None:
@@ -81,16 +87,24 @@ def pages(runs: Runs, folder: Path, made: Made) -> list[tuple[Listed, str]]:
     return found
 
 
-def check(runs: Runs) -> Part:
-    """Judge the last check again, against the baseline of its environment or budgets alone."""
+def check(runs: Runs, tidy: Callable[[str], str]) -> Part:
+    """Judge the last check again, against the baseline of its environment or budgets alone.
+
+    Args:
+        runs: The results files.
+        tidy: Takes out of a text where on this machine files lie.
+    """
     if not runs.checks:
         return Part("There is no check yet. Type scripts/check to hold this checkout against it.")
     last = runs.checks[0]
     try:
         judgement = _judged(results.read(last.path), last)
     except UserError as error:
-        return Part(f"The last check, {shown(last.path)}, could not be judged: {error}")
-    return Part(content=html.judgement_view(judgement))
+        return Part(
+            f"The last check, {tidy(shown(last.path))}, could not be judged: {tidy(str(error))}"
+        )
+    headline = tuple(map(tidy, judgement.headline))
+    return Part(content=html.judgement_view(dataclasses.replace(judgement, headline=headline)))
 
 
 def _judged(result: Result, last: Listed) -> Judgement:
