@@ -58,7 +58,18 @@ def test_lock_holds_everything_that_pyproject_asks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["bench", "test", "check", "update-baselines", "lock", "estimators", "agreement"]
+    "script",
+    [
+        "bench",
+        "test",
+        "check",
+        "update-baselines",
+        "lock",
+        "estimators",
+        "agreement",
+        "site",
+        "site-speed",
+    ],
 )
 def test_script_is_executable_and_says_what_it_does(script: str) -> None:
     """Each script starts with bash's strict mode below a comment that explains it."""
