@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from resilience_bench.history.site import Sources, make
+from tests.conftest import require
 from tests.history.site_factories import make_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / ".artefacts"
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "chromium"
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",
@@ -76,6 +78,7 @@ class Visit:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A whole site, below a path of its own on a plain file server."""
+    require(CHROMIUM)
     project = tmp_path_factory.mktemp("project") / "it"
     slower = make_sources(project)
     root = tmp_path_factory.mktemp("www")
@@ -91,9 +94,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """Debian's Chromium, with nothing of an earlier run."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+    # Of the session, so it is made before any marker of a test is looked at.
+    path = require(CHROMIUM)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser
         browser.close()
 

@@ -12,8 +12,6 @@ from tests.browser.conftest import DESKTOP, PHONE, visit
 from tests.factories import make_case, measured_result
 from tests.history.site_factories import EVIL, evil_labels
 
-pytestmark = pytest.mark.needs("chromium")
-
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

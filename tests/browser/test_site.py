@@ -11,7 +11,6 @@ import pytest
 from tests.browser.conftest import DESKTOP, PHONE, Site, Visit, visit
 from tests.history.site_factories import EVIL
 
-pytestmark = pytest.mark.needs("chromium")
 BENCHMARK = "breaker.Breaker000.track_ratio"
 DRAWN = """canvas => {
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -78,6 +77,21 @@ def test_every_page_loads_whole(
             seen.assert_clean()
             assert seen.overflow() <= 0, address
             assert seen.page.title()
+
+
+def test_what_goes_wrong_on_a_page_is_noticed(chromium: Any, site: Site) -> None:
+    """The guard itself is able to fail: by a request elsewhere, a missing file, an error."""
+    (site.folder / "bad.html").write_text(
+        '<img src="https://example.org/a.png"><img src="gone.png"><script>nothing()</script>'
+    )
+    with visit(chromium, site.address) as seen:
+        seen.page.goto(f"{site.address}bad.html", wait_until="networkidle")
+        assert seen.foreign == ["https://example.org/a.png"]
+        assert f"{site.address}gone.png" in seen.failed
+        assert any("nothing is not defined" in each for each in seen.errors)
+        with pytest.raises(AssertionError):
+            seen.assert_clean()
+    (site.folder / "bad.html").unlink()
 
 
 def test_names_are_read_and_never_run(chromium: Any, site: Site) -> None:
