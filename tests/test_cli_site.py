@@ -70,6 +70,13 @@ def test_a_port_that_there_is_not_is_exit_code_2(project: Path, capsys: Captured
     assert "70000" in failed(capsys, "--serve", "--port", "70000")
 
 
+def test_no_folder_of_results_is_exit_code_2(project: Path, capsys: Captured) -> None:
+    """A site of nothing helps nobody; whoever stands in the wrong folder is told so."""
+    text = failed(capsys, "--results", "nowhere")
+    assert "nowhere: expected the folder of results, found none" in text
+    assert not (project / "results" / "site").exists()
+
+
 def test_a_folder_with_other_files_is_exit_code_2(project: Path, capsys: Captured) -> None:
     """Its files stay."""
     (project / "mine").mkdir()

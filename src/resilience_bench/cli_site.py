@@ -62,6 +62,12 @@ def site(
     if port is not None and not serve:
         message = f"--port {port} says where to serve, so it goes with --serve; type both"
         raise UserError(message)
+    if not results_folder.is_dir():
+        message = (
+            f"{shown(results_folder)}: expected the folder of results, found none; go to the "
+            "folder that holds it, name another one with --results, or type scripts/bench"
+        )
+        raise UserError(message)
     # Before the work: nobody should wait to be told that the port is taken.
     server = serving.server(output, serving.PORT if port is None else port) if serve else None
     try:

@@ -230,6 +230,26 @@ def test_a_release_history_without_asvs_data_keeps_its_page(project: Path) -> No
     assert not (project / "results/site/releases/tenacity/history").exists()
 
 
+def test_a_commit_that_does_not_build_is_marked(project: Path) -> None:
+    """On the first page, and where the curves name their commits."""
+    make_tree(project / "tree", 3, 5)
+    files = sorted((project / "tree" / "results" / "asv" / "made-up").glob("*-existing.json"))
+    stored = json.loads(files[0].read_text())
+    for row in stored["results"].values():
+        row[0] = None
+    files[0].write_text(json.dumps(stored))
+    folder = project / "results" / "site"
+    sources = Sources(project / "tree" / "results", project / "tree" / "asv.conf.json")
+    make(sources, folder, lambda _text: None)
+    page = (folder / "index.html").read_text()
+    assert "1 commit does not build" in page
+    assert stored["commit_hash"][:10] in page
+    messages = json.loads((folder / "history" / "commits.json").read_text())["by_hash"]
+    assert [each for each, text in messages.items() if text.startswith("DOES NOT BUILD")] == [
+        stored["commit_hash"]
+    ]
+
+
 def test_without_asvs_results_the_site_says_so(project: Path) -> None:
     """A configuration alone is no history yet."""
     make_tree(project / "tree", 1, 1)

@@ -115,6 +115,9 @@ def read(path: Path) -> ResultsFile:
     if not re.fullmatch(r"[0-9a-f]{40}", stored.commit_hash):
         message = f"commit_hash is {stored.commit_hash[:FEW]!r}, expected 40 hexadecimal digits"
         raise UnreadableFileError(message)
+    if not stored.params.get("machine") or not isinstance(stored.params["machine"], str):
+        message = "params names no machine"
+        raise UnreadableFileError(message)
     _check_date(stored.date)
     rows = {name: _row(name, stored.result_columns, row) for name, row in stored.results.items()}
     return ResultsFile(path, stored.commit_hash, stored.params, rows)

@@ -69,6 +69,7 @@ def write(history: History, folder: Path) -> None:
     machine = _machine(history)
     benchmarks = _benchmarks(history)
     home = folder / machine["machine"]
+    results.ensure_writable(home / "machine.json")
     _write(benchmarks | {"version": FORMAT}, folder / "benchmarks.json")
     _write(machine | {"version": FORMAT_OF_MACHINE}, home / "machine.json")
     written = {home / "machine.json"}
@@ -251,5 +252,4 @@ def _row(release: Release, benchmark: Mapping[str, Any]) -> list[float | None]:
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(content, indent=1) + "\n", path)
+    results.write_text(json.dumps(content) + "\n", path)

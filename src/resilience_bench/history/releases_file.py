@@ -114,8 +114,19 @@ def write(history: History, path: Path) -> None:
         UnwritableOutputError: If it cannot be written; what was there stays.
     """
     stored = msgspec.to_builtins(history)
-    text = msgspec.json.format(msgspec.json.encode(stored), indent=1).decode()
-    results.write_text(text + "\n", path)
+    # A line a release and a step: a diff shows which of them changed.
+    lines = [f"{_json(key)}: {_lines(value)}" for key, value in stored.items()]
+    results.write_text("{\n" + ",\n".join(lines) + "\n}\n", path)
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, (list, tuple)) or not value:
+        return _json(value)
+    return "[\n" + ",\n".join(map(_json, value)) + "\n]"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def read(path: Path) -> History:

@@ -19,6 +19,9 @@ SHOWN: Final[Mapping[str, str]] = {
     "scaling": "scaling",
 }
 """The quantities of which the site has a table, and what they are."""
+DEARER: Final = "regressed"
+LEAST_CHANCE: Final = 1e-9
+"""Nobody knows a smaller chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,13 @@ class Step:
     change: str
     interval: str
     outcome: str
+    chance: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRow:
-    """A release: when, what became of it, and how many steps it made up and down."""
+    """A release: when, what became of it, and how many cases it made dearer and cheaper."""
 
     version: str
     date: str
@@ -92,15 +96,20 @@ def release_page(history: History) -> ReleasePage:
 
 
 def _row(release: Release, history: History) -> ReleaseRow:
-    made = [each.outcome for each in history.steps if each.release == release.version]
+    # A case counts once, as dearer first.
+    made: dict[str, str] = {}
+    for step in history.steps:
+        if step.release == release.version and made.get(step.case) != DEARER:
+            made[step.case] = step.outcome
+    outcomes = list(made.values())
     status = f"{release.status}: {release.reason}" if release.reason else release.status
     yanked = " (yanked)" if release.is_yanked else ""
     return ReleaseRow(
         plain(f"{release.version}{yanked}"),
         plain(release.date[:10]) or NOTHING,
         plain(status),
-        made.count("regressed"),
-        made.count("improved"),
+        outcomes.count(DEARER),
+        outcomes.count("improved"),
     )
 
 
@@ -118,6 +127,7 @@ def _step(decision: Decision) -> Step:
         change,
         interval,
         decision.outcome,
+        NOTHING if decision.p_value is None else f"{max(decision.p_value, LEAST_CHANCE):.1g}",
         plain(decision.reason),
     )
 
