@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import CaseRecord, Judgement, Measurement, Quantity, Result, Verdict
+from resilience_bench._model import Judgement, Measurement, Quantity, Result, Verdict
 from resilience_bench.baseline import SIGNALS as JUDGED
 from resilience_bench.baseline import differences
-from resilience_bench.compare import paired_counts, paired_evidence, paired_scalings
-from resilience_bench.gate import Evidence, Policy
+from resilience_bench.gate import Policy
 from resilience_bench.learning import WIDTHS
 from resilience_bench.questions import judged, questions_of_comparison, relevant
 from resilience_bench.report.judged import SECTIONS, row
 from resilience_bench.report.page import facts_of
 from resilience_bench.report.rows import NOTHING, plain
-from resilience_bench.sources import count_evidence, load_evidence
+from resilience_bench.report.two_files import TwoFiles
 from resilience_bench.statistics import measure
 
 APART: Final = (
@@ -87,61 +86,6 @@ class Against:
     cannot: tuple[str, ...] = CANNOT
 
 
-@dataclass(slots=True)
-class Two:
-    """A source for the gate: two files, each with what it holds at once and nothing after that."""
-
-    other: Result
-    this: Result
-    signals: tuple[str, ...]
-    not_available: Mapping[str, str]
-    _told: int = 0
-
-    @property
-    def cases(self) -> Mapping[str, CaseRecord]:
-        """What became of the cases that both have; what one lacks cannot be compared."""
-        others = {record.case.name: record for record in self.other.cases}
-        return {
-            record.case.name: record
-            if record.status != "measured"
-            else others[record.case.name]
-            if others[record.case.name].status != "measured"
-            else record
-            for record in self.this.cases
-            if record.case.name in others
-        }
-
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `sources.Source`; the number of workers is what it is."""
-        del workers
-        wanted = [each for name, each in self.cases.items() if name in cases]
-        arms = [(), self.other.workers, (), self.this.workers, (), ()]
-        return self._once(1, paired_evidence(wanted, arms))
-
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `sources.Source`; the number of workers is what it is."""
-        del workers
-        base, head = (
-            load_evidence(each.cases, each.loads, cases) for each in (self.other, self.this)
-        )
-        return self._once(2, paired_scalings(head, base, is_null=False))
-
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        """See `sources.Source`; the number of processes is what it is."""
-        del processes
-        base, head = (
-            count_evidence(each.instructions, each.allocations, cases)
-            for each in (self.other, self.this)
-        )
-        return self._once(4, paired_counts(head, base, is_null=False))
-
-    def _once(self, kind: int, evidence: Evidence) -> Evidence:
-        if self._told & kind:
-            return {}
-        self._told |= kind
-        return evidence
-
-
 def against(this: Result, this_name: str, other: Result, other_name: str) -> Against:
     """Hold a run against another one.
 
@@ -152,7 +96,7 @@ def against(this: Result, this_name: str, other: Result, other_name: str) -> Aga
         other_name: What its file is called.
     """
     signals, foreign = _comparable(other, this)
-    source = Two(other, this, signals, foreign)
+    source = TwoFiles(other, this, signals, foreign)
     policy = Policy()
     asked = [
         each
