@@ -13,13 +13,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(program): skipped where the program is missing")
 
 
+def require(program: str) -> str:
+    """The path of a program; without it the test is skipped, or fails with REQUIRE_ALL=1."""
+    path = shutil.which(program)
+    if path is None:
+        reason = f"{program} is not installed; .ci/run installs it"
+        if os.environ.get("REQUIRE_ALL") == "1":
+            pytest.fail(f"{reason} (REQUIRE_ALL=1)")
+        pytest.skip(reason)
+    return path
+
+
 @pytest.fixture(autouse=True)
 def _needed_programs(request: pytest.FixtureRequest) -> None:
     """Skip, or with REQUIRE_ALL=1 fail, a test whose program is not on PATH."""
     for mark in request.node.iter_markers("needs"):
         for program in mark.args:
-            if shutil.which(program) is None:
-                reason = f"{program} is not installed; .ci/run installs it"
-                if os.environ.get("REQUIRE_ALL") == "1":
-                    pytest.fail(f"{reason} (REQUIRE_ALL=1)")
-                pytest.skip(reason)
+            require(program)

@@ -69,6 +69,8 @@ def test_lock_holds_everything_that_pyproject_asks_for() -> None:
         "lock",
         "estimators",
         "agreement",
+        "site",
+        "site-speed",
     ],
 )
 def test_script_is_executable_and_says_what_it_does(script: str) -> None:

@@ -28,6 +28,8 @@ from resilience_bench import (
     cli_prove,
     cli_python,
     cli_releases,
+    cli_report,
+    cli_site,
     results,
 )
 from resilience_bench._model import Result, Signal
@@ -108,6 +110,8 @@ for each in (
     cli_prove.prove,
     cli_plot.plot,
     cli_releases.releases,
+    cli_report.report,
+    cli_site.site,
 ):
     command.add_command(each)
 

@@ -12,9 +12,8 @@ from resilience_bench import baseline as baselines
 from resilience_bench import budgets as budget_files
 from resilience_bench import learning, results, variants
 from resilience_bench._model import Baseline, Environment, Signal
+from resilience_bench.checking import budgets_path, chosen_budgets
 from resilience_bench.cli_options import (
-    budgets_path,
-    chosen_budgets,
     default_output,
     live,
     signals_option,

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import click
 from rich.console import Console
 
-from resilience_bench import baseline as baselines
 from resilience_bench import results, variants
 from resilience_bench._model import (
-    Baseline,
-    Budget,
-    CaseRecord,
-    Environment,
     Judgement,
-    Result,
     Signal,
 )
-from resilience_bench.baseline import LEARN
-from resilience_bench.budgets import UNITS, unmatched
+from resilience_bench.checking import chosen_of, decided, everything, held_against
 from resilience_bench.cli_options import (
-    budgets_path,
-    chosen_budgets,
     default_output,
     kept,
     live,
@@ -35,37 +26,27 @@ from resilience_bench.cli_options import (
 from resilience_bench.cli_outputs import ensure_outputs, output_options, show
 from resilience_bench.compare import COMPARED, SECONDS, TOLERANCES, Arm, Comparison
 from resilience_bench.environment import current_environment
-from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
-from resilience_bench.gate import Policy, Question
-from resilience_bench.jsonfile import listed
+from resilience_bench.errors import UserError
+from resilience_bench.gate import Policy
 from resilience_bench.launcher import Launcher
 from resilience_bench.load_session import GATED, sessions
 from resilience_bench.progress import shown_gate
 from resilience_bench.questions import (
     headline_of,
     judged,
-    questions_of_baseline,
-    questions_of_budgets,
     questions_of_comparison,
     relevant,
     with_null_control,
-    without_range,
 )
 from resilience_bench.recording import Recording
-from resilience_bench.scenario import matches
-from resilience_bench.selection import Selection, baselines_folder, select
+from resilience_bench.selection import Selection, select
 from resilience_bench.session import PROFILES
-from resilience_bench.signals import SIGNALS, measurable
-from resilience_bench.sources import Source, Stored
+from resilience_bench.signals import measurable
+from resilience_bench.sources import Stored
 from resilience_bench.stage import Stage, stage
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 _FILE = click.Path(path_type=Path)
-Chosen = Callable[[str], bool]
-"""Whether the case of this name is judged."""
-NONE: Final = "none"
-"""Instead of the file of a baseline: budgets alone are judged."""
-"""How long a comparison may measure, unless something else is said."""
 
 
 @click.command()
@@ -102,10 +83,10 @@ def check(  # noqa: PLR0913 - one argument an option
     stored = results.read(result_file) if result_file else None
     here = stored.environment if stored else current_environment()
     version = stored.reference_version if stored else REFERENCE_VERSION
-    held = _held_against(here, version, signals, baseline_file, budgets_file)
+    held = held_against(here, version, signals, baseline_file, budgets_file)
     if stored:
         found = f"measured {stored.started}: {result_file}"
-        result = _decided(Stored(stored), held, _chosen_of(stored, selectors))
+        result = decided(Stored(stored), held, chosen_of(stored, selectors))
     else:
         file = output or default_output("check")
         results.ensure_writable(file)
@@ -113,98 +94,8 @@ def check(  # noqa: PLR0913 - one argument an option
         found = f"results: {file}"
         with live(launcher, selection, file, held.signals, selectors) as source:
             names = {info.case.name for info in selection.cases}
-            result = _decided(source, held, names.__contains__ if selectors else _any)
+            result = decided(source, held, names.__contains__ if selectors else everything)
     return show(replace(result, headline=(held.headline, found, *result.headline)), shown)
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """What cases are held against; without a baseline it is budgets alone."""
-
-    headline: str
-    baseline: Baseline | None
-    budgets: Sequence[Budget]
-    signals: Sequence[str]
-
-
-def _held_against(
-    here: Environment,
-    reference_version: int,
-    signals: Sequence[str] | None,
-    baseline_file: Path | None,
-    budgets_file: Path | None,
-) -> _Held:
-    budgets = chosen_budgets(budgets_file)
-    path = _baseline_path(baseline_file, budgets_file, here)
-    if path is None:
-        limited = {UNITS[each.quantity] for each in budgets}
-        wanted = signals or [each for each in SIGNALS if each in limited]
-        reason = "as asked for" if baseline_file else "for there is no baseline of this environment"
-        headline = f"budgets alone are judged, {reason}: {budgets_file or budgets_path()}"
-        return _Held(headline, None, budgets, wanted)
-    baseline = baselines.read(path)
-    wanted = baselines.comparable(baseline, here, reference_version, signals)
-    return _Held(f"baseline {path}, learned {baseline.learned}", baseline, budgets, wanted)
-
-
-def _baseline_path(named: Path | None, budgets_file: Path | None, here: Environment) -> Path | None:
-    """The baseline; None for who wants none, or names a file of budgets where there is none."""
-    if named == Path(NONE):
-        return None
-    try:
-        return named or baselines.find(baselines_folder(), here)
-    except UnreadableBaselineError:
-        if budgets_file is None:
-            raise
-        return None
-
-
-def _chosen_of(result: Result, selectors: Sequence[str]) -> Chosen:
-    """Which cases are judged by a results file: all, or those that the selectors mean."""
-    if not selectors:
-        return _any
-    cases = [record.case for record in result.cases]
-    for pattern in selectors:
-        if not any(matches(pattern, case) for case in cases):
-            raise UnknownSelectorError(pattern)
-    names = {case.name for case in cases if any(matches(each, case) for each in selectors)}
-    return names.__contains__
-
-
-def _any(_name: str) -> bool:
-    return True
-
-
-def _decided(source: Source, held: _Held, chosen: Chosen) -> Judgement:
-    policy = Policy()
-    asked: list[Question] = []
-    if held.baseline:
-        asked += questions_of_baseline(held.baseline, held.signals, chosen)
-    asked += questions_of_budgets(held.budgets, held.signals, _records(source, chosen))
-    if not asked:
-        said = "the baseline and the budgets say" if held.baseline else "the budgets say"
-        message = f"{said} nothing of the selected cases; {LEARN}, or write a budget of them"
-        raise UserError(message)
-    verdicts = relevant(judged(asked, source, policy), source.cases)
-    notes = _notes(held, _records(source, chosen))
-    return Judgement("check", (headline_of(policy, verdicts),), tuple(verdicts), tuple(notes))
-
-
-def _records(source: Source, chosen: Chosen) -> list[CaseRecord]:
-    return [record for name, record in source.cases.items() if chosen(name)]
-
-
-def _notes(held: _Held, records: Sequence[CaseRecord]) -> list[str]:
-    """What was not judged, and what nothing was held against."""
-    left_out = [key for key in dict.fromkeys(baselines.SIGNALS.values()) if key not in held.signals]
-    notes = [f"{key} is not judged: not asked for" for key in left_out]
-    if held.baseline and (missing := without_range(records, held.baseline)):
-        notes.append(
-            f"{len(missing)} measured cases have no range yet ({listed(missing)}); {LEARN}"
-        )
-    if idle := [repr(each) for each in unmatched(held.budgets, [each.case for each in records])]:
-        notes.append(f"budgets that match no selected case: {listed(idle)}")
-    return notes
 
 
 @click.command()

@@ -11,14 +11,13 @@ from typing import Final
 import click
 from rich.console import Console
 
-from resilience_bench import budgets as budget_files
-from resilience_bench._model import Budget, Result, Signal
+from resilience_bench._model import Result, Signal
 from resilience_bench.errors import UserError
 from resilience_bench.launcher import Launcher
 from resilience_bench.load_session import GATED, LoadSession, sessions
 from resilience_bench.progress import shown_gate
 from resilience_bench.recording import Recording
-from resilience_bench.selection import Selection, baselines_folder
+from resilience_bench.selection import Selection
 from resilience_bench.session import PROFILES, Session
 from resilience_bench.signals import SIGNALS, measurable
 from resilience_bench.sources import Live
@@ -90,18 +89,6 @@ def run_code(*run: Result) -> int:
     if "measured" not in statuses:
         return NOTHING_DONE
     return SOMETHING_FAILED if statuses & {"broken", "failed", "hung"} else OK
-
-
-def chosen_budgets(path: Path | None) -> Sequence[Budget]:
-    """The budgets of a file, by default those beside the baselines, if there are any."""
-    if path is None and not budgets_path().exists():
-        return ()
-    return budget_files.read_budgets(path or budgets_path())
-
-
-def budgets_path() -> Path:
-    """Where budgets stand if nothing else is said."""
-    return baselines_folder() / "budgets.toml"
 
 
 @contextlib.contextmanager

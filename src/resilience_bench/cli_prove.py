@@ -300,21 +300,10 @@ def _real_rates(prover: Prover) -> list[proof.Rate]:
 
 def _print(rates: Sequence[proof.Rate], builds: Sequence[proof.Build], console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("gate", "signal", "builds", "planted", "outcome"):
-        table.add_column(name)
-    for name in ("seen", "rate", "95 % interval"):
-        table.add_column(name, justify="right")
+    for position, name in enumerate(proof.HEADERS):
+        table.add_column(name, justify="left" if position < proof.WORDS else "right")
     for each in rates:
-        table.add_row(
-            each.gate,
-            each.signal,
-            each.builds,
-            f"{each.planted_percent:g} % {each.kind}" if each.planted_percent else "nothing",
-            each.outcome,
-            f"{each.hits} of {each.trials}",
-            f"{each.hits / each.trials:.2%}",
-            f"{each.low:.2%} - {each.high:.2%}",
-        )
+        table.add_row(*proof.cells(each))
     console.print(table)
     for gate, healthy in itertools.product(GATES, (True, False)):
         took = [

@@ -132,10 +132,8 @@ class Comparison:
             for arm in (self.base, self.head, self.null)
         )
         return {
-            (name, quantity, is_null): Numbers(numbers.heads, base[name, quantity, False].heads)
-            for is_null, arm in ((False, head), (True, null))
-            for (name, quantity, _), numbers in arm.items()
-            if (name, quantity, False) in base
+            **paired_scalings(head, base, is_null=False),
+            **paired_scalings(null, base, is_null=True),
         }
 
     def counts(self, processes: int, cases: Collection[str]) -> Evidence:
@@ -179,6 +177,15 @@ def paired_evidence(
         if name in base
         for quantity, values in quantities.items()
         if quantity in base[name]
+    }
+
+
+def paired_scalings(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+    """The numbers of workers under load of two arms, where both have some."""
+    return {
+        (name, quantity, is_null): Numbers(numbers.heads, bases[name, quantity, False].heads)
+        for (name, quantity, _), numbers in heads.items()
+        if (name, quantity, False) in bases
     }
 
 

@@ -36,6 +36,10 @@ class UnreadableResultError(UserError):
     """A results file is missing, cut short, not JSON, of a newer schema or not finite."""
 
 
+class OtherFileError(UnreadableResultError):
+    """A file is whole, and of this tool, but no results file."""
+
+
 class UnwritableOutputError(UserError):
     """An output path cannot be written."""
 

@@ -45,6 +45,35 @@ class Rate:
     kind: Kind = "work"
 
 
+HEADERS: Final = (
+    "gate",
+    "signal",
+    "builds",
+    "planted",
+    "outcome",
+    "seen",
+    "rate",
+    "95 % interval",
+)
+"""What the cells of a rate are, the first `WORDS` of them words."""
+WORDS: Final = 5
+
+
+def cells(each: Rate) -> tuple[str, ...]:
+    """A rate in words and numbers, under `HEADERS`."""
+    planted = f"{each.planted_percent:g} % {each.kind}" if each.planted_percent else "nothing"
+    return (
+        each.gate,
+        each.signal,
+        each.builds,
+        planted,
+        each.outcome,
+        f"{each.hits:,} of {each.trials:,}",
+        f"{each.hits / each.trials:.2%}" if each.trials else "-",
+        f"{each.low:.2%} - {each.high:.2%}",
+    )
+
+
 def rate(  # noqa: PLR0913 - what the rate is of
     gate: str,
     signal: str,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench import results
-from resilience_bench._model import Signal
+from resilience_bench._model import Environment, Signal
 from resilience_bench.compare import COMPARED, TOLERANCES
 from resilience_bench.environment import current_environment, load_average
 from resilience_bench.errors import UserError
@@ -40,13 +40,41 @@ class Proof:
     builds: tuple[Build, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a proof has come to, for readers: its rates, and how they were had."""
+
+    date: str
+    environment: Environment
+    neighbours: int
+    cases: int
+    rates: tuple[Rate, ...]
+    builds: tuple[Build, ...] = ()
+
+
+def read_rates(path: Path) -> Proven:
+    """Read what a proof has come to; what was measured for it need not be there.
+
+    Raises:
+        UserError: If it cannot be read, or makes no sense.
+    """
+    source = _source(path)
+    stored = source.parsed(source.content())
+    source.check_schema(stored, SCHEMA)
+    return source.converted(stored, Proven)
+
+
+def _source(path: Path) -> Source:
+    return Source(path, "what 'resilience-bench prove' wrote", UserError, ANEW)
+
+
 def read(path: Path) -> Proof:
     """Read a proof; what an older one does not say is what its builds say.
 
     Raises:
         UserError: If it cannot be read, makes no sense, or has no folder beside it.
     """
-    source = Source(path, "what 'resilience-bench prove' wrote", UserError, ANEW)
+    source = _source(path)
     stored = source.parsed(source.content())
     source.check_schema(stored, SCHEMA)
     if "builds" not in stored:

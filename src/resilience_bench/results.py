@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Final
 import msgspec
 
 from resilience_bench._model import Result
-from resilience_bench.errors import UnreadableResultError, UnwritableOutputError
+from resilience_bench.errors import OtherFileError, UnreadableResultError, UnwritableOutputError
 from resilience_bench.jsonfile import Source, listed, shown
 from resilience_bench.sense import check_sense
 
@@ -134,8 +135,9 @@ def _refuse_folder(source: Source) -> None:
     source.refuse("", f"expected {source.kind}, {found}", remedy)
 
 
-def _refuse_other_files(source: Source, stored: Mapping[str, object]) -> None:
-    path = shown(source.path)
+def _refuse_other_files(known: Source, stored: Mapping[str, object]) -> None:
+    path = shown(known.path)
+    source = dataclasses.replace(known, error=OtherFileError)
     if "ranges" in stored:
         remedy = f"type 'resilience-bench check --baseline {path}' to hold measurements against it"
         source.refuse("", f"expected {source.kind}, found a baseline", remedy)

@@ -44,6 +44,8 @@ NAME_LAST: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
 """What each order looks at before the name; instructions where there is no latency."""
 EVERY_OTHER: Final = 0.5
 """So many blocks a call are no leftovers of a cache that grew once among the calls."""
+BEST: Final = frozenset({"per_call", "instructions", "calls"})
+"""By memory alone the rows are in no order, and none is the best."""
 MILLION: Final = 1e6
 NOTHING: Final = "-"
 PLACES: Final = " | "
@@ -151,6 +153,14 @@ def label_of(case: Case) -> str:
 def shown_headers(headers: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
     """The headers of the columns in which a row has something."""
     return {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
+
+
+def best_of(block: Block) -> Row | None:
+    """The first row that does nothing wrong, if there are several to choose from."""
+    rivals = [row for row in block.rows if not row.is_control]
+    right = [row for row in rivals if not row.marks]
+    ordered = not BEST.isdisjoint(block.headers)
+    return right[0] if len(rivals) > 1 and right and ordered else None
 
 
 def legend(found: Iterable[Block]) -> str:

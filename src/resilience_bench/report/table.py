@@ -27,6 +27,7 @@ from resilience_bench.report.rows import (
     NOTHING,
     PLACES,
     Block,
+    best_of,
     blocks,
     legend,
     plain,
@@ -40,8 +41,6 @@ SHOWN_NAMES: Final = 6
 WIDTH: Final = 80
 DISPENSABLE: Final = frozenset({"times", "call"})
 """The columns that are left out where the table would be too wide: the others imply them."""
-BEST: Final = frozenset({"per_call", "instructions", "calls"})
-"""By memory alone the rows are in no order, and none is the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +152,7 @@ def _print_block(block: Block, layout: Layout, console: Console) -> None:
         title.append(f"  {block.description}", style="not bold dim")
     _print_wrapped(title, console)
     keys = [key for key in block.headers if key in layout.columns]
-    compared = [row for row in block.rows if not row.is_control]
-    right = [row for row in compared if not row.marks]
-    best = right[0] if len(compared) > 1 and right and not BEST.isdisjoint(keys) else None
+    best = best_of(block)
     table = _empty_table(block, layout, keys)
     for row in block.rows:
         # Text, not str: a label in brackets is no markup.

@@ -265,16 +265,19 @@ def short_time(ns: float) -> str:
     return f"{ns:,.3g} ns"
 
 
-def saved(figure: Figure) -> dict[str, bytes]:
-    """A picture as SVG and as PNG, the same each time, by the ending of the file's name."""
+FORMS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "svg": {"metadata": {"Date": None}},
+    "png": {"dpi": PNG_DPI, "metadata": {"Software": None}},
+}
+"""How pictures are saved, by the ending of the file's name; without what changes each time."""
+
+
+def saved(figure: Figure, forms: Iterable[str] = tuple(FORMS)) -> dict[str, bytes]:
+    """A picture in these forms, the same each time, by the ending of the file's name."""
     found = {}
-    forms: dict[str, dict[str, Any]] = {
-        "svg": {"metadata": {"Date": None}},
-        "png": {"dpi": PNG_DPI, "metadata": {"Software": None}},
-    }
-    for form, more in forms.items():
+    for form in forms:
         file = io.BytesIO()
-        figure.savefig(file, format=form, **more)
+        figure.savefig(file, format=form, **FORMS[form])
         found[form] = file.getvalue()
     return found
 

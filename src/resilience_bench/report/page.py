@@ -1,0 +1,165 @@
+"""What a page shows of a run: the tables, the doubts, the pictures, and where it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from resilience_bench._model import Environment, Measurement, Result
+from resilience_bench.drift_statistics import measure_drifts
+from resilience_bench.report import drift_rows
+from resilience_bench.report.drift_rows import DriftRow
+from resilience_bench.report.load_rows import load_blocks
+from resilience_bench.report.notes import (
+    doubts,
+    headline,
+    missing,
+    not_measured,
+    python_of,
+    unavailable_signals,
+)
+from resilience_bench.report.rows import PLACES, Block, blocks, legend, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture of a page: either its SVG, or the address of its file."""
+
+    title: str
+    svg: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """The blocks of a family, and what their columns say."""
+
+    title: str
+    anchor: str
+    blocks: tuple[Block, ...]
+    legend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know about some cases: lines, and the names of the cases."""
+
+    lines: tuple[str, ...]
+    names: tuple[str, ...]
+    is_doubt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """A run as pages show it; ``facts`` say where, when and from what it was measured."""
+
+    name: str
+    headline: tuple[str, ...]
+    chapters: tuple[Chapter, ...]
+    drifts: tuple[DriftRow, ...]
+    drift_headers: Mapping[str, str]
+    drift_legend: str
+    notes: tuple[Note, ...]
+    unavailable: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    facts: Mapping[str, str]
+    packages: Mapping[str, str]
+
+
+def run_page(
+    result: Result, measurements: Sequence[Measurement], name: str, figures: Sequence[Figure] = ()
+) -> RunPage:
+    """What a page shows of a results file.
+
+    Args:
+        result: The file.
+        measurements: What `statistics.measure` returned of it.
+        name: What the file is called.
+        figures: The pictures of it.
+    """
+    drifts = measure_drifts(result)
+    return RunPage(
+        name=plain(name),
+        headline=tuple(headline(result)),
+        chapters=tuple(_chapters(result, measurements)),
+        drifts=tuple(map(drift_rows.row, drifts)),
+        drift_headers=drift_rows.HEADERS,
+        drift_legend=drift_rows.LEGEND,
+        notes=tuple(_notes(result, measurements)),
+        unavailable=tuple(unavailable_signals(result)),
+        figures=tuple(figures),
+        facts=facts_of(result),
+        packages={plain(key): plain(each) for key, each in result.environment.packages.items()},
+    )
+
+
+def _chapters(result: Result, measurements: Sequence[Measurement]) -> list[Chapter]:
+    found: list[Chapter] = []
+    for under, each in (
+        ("", blocks(result, measurements, "latency")),
+        (" under load", load_blocks(result, measurements, "latency")),
+    ):
+        ordered = sorted(each, key=lambda block: _family(block, each))
+        for _, members in groupby(ordered, key=lambda block: _family(block, each)):
+            told = tuple(members)
+            family = told[0].title.partition(".")[0]
+            anchor = f"tables-{len(found) + 1}"
+            found.append(Chapter(f"{family}{under}", anchor, told, legend(told)))
+    return found
+
+
+def _family(block: Block, among: Sequence[Block]) -> int:
+    """The place of the first block of the same family."""
+    family = block.title.partition(".")[0]
+    return next(i for i, each in enumerate(among) if each.title.partition(".")[0] == family)
+
+
+def _notes(result: Result, measurements: Sequence[Measurement]) -> list[Note]:
+    drift_doubts = drift_rows.doubts(measure_drifts(result))
+    return [
+        *(
+            Note((plain(warning),), tuple(names), is_doubt=True)
+            for found in (doubts(measurements), drift_doubts)
+            for warning, names in found.items()
+        ),
+        *(
+            Note((f"no {signal}: {reason}",), tuple(names))
+            for (signal, reason), names in missing(result).items()
+        ),
+        *(
+            Note(tuple(f"{status}: {reason}".split(PLACES)), tuple(names))
+            for (status, reason), names in not_measured(result).items()
+        ),
+    ]
+
+
+def facts_of(result: Result) -> dict[str, str]:
+    """Where, when and from what a run was measured, by what each fact is called."""
+    environment = result.environment
+    commit = "outside git"
+    if result.commit:
+        changed = "" if result.commit.clean else ", with uncommitted changes"
+        commit = f"{result.commit.revision}{changed}"
+    facts = {
+        "started": result.started,
+        "ended": result.ended if result.complete else f"{result.ended}, before its end",
+        "commit": commit,
+        "Python": f"{python_of(result)} ({environment.python_build})",
+        **_machine(environment),
+        "load average": ", ".join(f"{each:g}" for each in result.load_average),
+        "profile": result.profile,
+        "selected": ", ".join(result.selectors) or "everything",
+        "signals": ", ".join(result.signals),
+        "cases": f"{len(result.cases):,}",
+        "measured with": f"resilience-bench {result.tool_version}, reference version "
+        f"{result.reference_version}",
+    }
+    return {key: plain(text) for key, text in facts.items()}
+
+
+def _machine(environment: Environment) -> dict[str, str]:
+    return {
+        "processor": f"{environment.cpu_count} × {environment.cpu_model} ({environment.machine})",
+        "system": f"{environment.os}, kernel {environment.kernel}",
+    }

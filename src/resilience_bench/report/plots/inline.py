@@ -1,0 +1,52 @@
+"""A picture as a part of a page: SVG that stands among other SVG without getting in its way."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from xml.etree import ElementTree as ET
+
+SVG: Final = "http://www.w3.org/2000/svg"
+XLINK: Final = "http://www.w3.org/1999/xlink"
+REFERENCE: Final = re.compile(r"url\(#([^)]+)\)")
+KEPT: Final = "viewBox"
+
+
+def inlined(svg: bytes, title: str, number: int) -> str:
+    """The picture as an element of HTML: as wide as there is room, its identifiers its own.
+
+    Args:
+        svg: What matplotlib drew.
+        title: What it shows, for those who hear the page.
+        number: Tells it from the other pictures of the page.
+    """
+    ET.register_namespace("", SVG)
+    ET.register_namespace("xlink", XLINK)
+    # matplotlib wrote it in this process; names in it are text that it has escaped.
+    root = ET.fromstring(svg)  # noqa: S314
+    for metadata in root.findall(f"{{{SVG}}}metadata"):
+        root.remove(metadata)
+    for name in set(root.attrib) - {KEPT}:
+        del root.attrib[name]
+    root.set("role", "img")
+    root.set("aria-label", title)
+    _make_own(root, f"p{number}-")
+    return ET.tostring(root, encoding="unicode")
+
+
+def _make_own(root: ET.Element, prefix: str) -> None:
+    """Give the identifiers that are referred to a prefix, and take the others away."""
+    link = f"{{{XLINK}}}href"
+    wanted = set()
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            if key == link and value.startswith("#"):
+                wanted.add(value[1:])
+                element.set(key, f"#{prefix}{value[1:]}")
+            elif found := REFERENCE.findall(value):
+                wanted.update(found)
+                element.set(key, REFERENCE.sub(rf"url(#{prefix}\1)", value))
+    for element in root.iter():
+        identifier = element.attrib.pop("id", None)
+        if identifier in wanted:
+            element.set("id", f"{prefix}{identifier}")

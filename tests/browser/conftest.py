@@ -1,0 +1,130 @@
+"""A site that is served below a sub-path, and a browser that is cut off from everything else."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from resilience_bench.history.site import Sources, make
+from tests.conftest import require
+from tests.history.site_factories import make_sources
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTEFACTS = ROOT / ".artefacts"
+CHROMIUM = "chromium"
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP = {"width": 1200, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """A plain file server."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its parent's name
+        """Say nothing."""
+
+
+@dataclass
+class Site:
+    """A site that is served: its address, and the commit that made something dearer."""
+
+    folder: Path
+    address: str
+    slower: str
+
+
+@dataclass
+class Visit:
+    """A page in the browser, and all that went wrong while it was open."""
+
+    page: Any
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def assert_clean(self) -> None:
+        """Nothing in the console, nothing from elsewhere, nothing missing."""
+        assert (self.errors, self.foreign, self.failed) == ([], [], [])
+
+    def overflow(self) -> int:
+        """How many pixels the page is wider than the window."""
+        script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(self.page.evaluate(script))
+
+    def keep(self, name: str, *, full_page: bool = False) -> None:
+        """Keep what is seen as a test artefact."""
+        ARTEFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=full_page)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A whole site, below a path of its own on a plain file server."""
+    require(CHROMIUM)
+    project = tmp_path_factory.mktemp("project") / "it"
+    slower = make_sources(project)
+    root = tmp_path_factory.mktemp("www")
+    folder = root / "some" / "sub path"
+    make(Sources(project / "results", project / "asv.conf.json"), folder, lambda _text: None)
+    handler = functools.partial(Silent, directory=str(root))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Site(folder, f"http://127.0.0.1:{server.server_address[1]}/some/sub%20path/", slower)
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, with nothing of an earlier run."""
+    # Of the session, so it is made before any marker of a test is looked at.
+    path = require(CHROMIUM)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def visit(
+    browser: Any, home: str, size: dict[str, int] | None = None, scheme: str = "light"
+) -> Iterator[Visit]:
+    """A page that may load what is below ``home``, and nothing else."""
+    context = browser.new_context(viewport=size or DESKTOP, color_scheme=scheme)
+    made = Visit(context.new_page())
+
+    def guard(route: Any) -> None:
+        if route.request.url.startswith((home, "data:", "blob:")):
+            route.continue_()
+        else:
+            made.foreign.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", guard)
+    page = made.page
+    page.on("console", lambda said: made.errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: made.errors.append(str(error)))
+    page.on("dialog", lambda dialog: (made.errors.append("a dialog"), dialog.dismiss()))
+    page.on("response", lambda got: made.failed.append(got.url) if got.status >= 400 else None)
+    page.on("requestfailed", lambda asked: made.failed.append(asked.url))
+    try:
+        yield made
+    finally:
+        context.close()
