@@ -103,6 +103,7 @@ def make_history(package: str = "tenacity") -> History:
         selectors=("retry.*",),
         signals=("latency",),
         not_available={"instructions": f"no valgrind {EVIL}"},
+        tolerances={"ratio": 0.05},
         cases={case: "The first attempt succeeds."},
         releases=(
             release("8.2.3", 10_000.0, "2023-08-14T00:00:00+00:00"),
