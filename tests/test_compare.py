@@ -95,6 +95,19 @@ def test_numbers_are_those_of_head_and_of_base_twice(made: Made) -> None:
     assert found[A, "ratio", True] == Numbers((2.2,) * 2, (2.0,) * 3)
 
 
+def test_what_one_arm_cannot_do_is_no_work_for_the_others(made: Made) -> None:
+    """From the second worker on all measure the same cases: company moves what a case costs."""
+
+    def without_b(plan: Plan, seed: int) -> Iterable[Message]:
+        lacking = Status(B, "not available", "this release has no b")
+        return [lacking, *sampled([name for name in plan.cases if name != B])]
+
+    pair, log = made(BASE=without_b)
+    found = pair.latencies(3, BOTH)
+    assert {cases for _, _, seed, cases in log if seed} == {(A,)}
+    assert {case for case, _, _ in found} == {A}
+
+
 def test_the_null_control_has_half_as_many_workers(made: Made) -> None:
     """It is measured in every second round only, also in a confirmation; BASE is all of BASE."""
     pair, _ = made()

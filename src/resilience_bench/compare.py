@@ -93,6 +93,7 @@ class Comparison:
         for index in range(first, first + workers):
             if first and (index - first) % BLOCK == 0 and time.monotonic() > self.deadline:
                 break
+            self._leave_out(arms)
             self._visit(index, cases if first else None)
             self._next = index + 1
         wanted = [
@@ -102,6 +103,21 @@ class Comparison:
         ]
         slices = [part for arm, n in zip(arms, before, strict=True) for part in _cut(arm, n)]
         return paired_evidence(wanted, slices)
+
+    def _leave_out(self, arms: Sequence[Arm]) -> None:
+        """Have all arms measure the same cases, as far as is known.
+
+        What else a worker measures moves the cost of a case by several per cent: caches and the
+        memory it leaves behind. So what one arm cannot do is no work for the others either.
+        """
+        missing = {
+            name
+            for arm in arms
+            for name, record in arm.session.records.items()
+            if record.status not in {"measured", "interrupted"}
+        }
+        for arm in arms:
+            arm.session.left_out = frozenset(missing)
 
     def _visit(self, index: int, cases: Collection[str] | None) -> None:
         # The null control has half as many workers: what it is for does not need more.

@@ -116,7 +116,7 @@ class Session:
     Worker-major: every block is visited once before any is visited again, so that the workers of
     a case are spread over the whole run, and a run that is cut short has some of everything.
     ``plants`` and ``waits`` make cases slower, see `Plan`; ``count_plants`` does so for the other
-    signals.
+    signals. ``left_out`` names cases that are not measured although they could be.
     """
 
     launcher: Launcher
@@ -126,6 +126,7 @@ class Session:
     waits: Mapping[str, int] = field(default_factory=dict)
     count_plants: Mapping[str, int] = field(default_factory=dict)
     signal: Signal = "latency"
+    left_out: frozenset[str] = frozenset()
     records: dict[str, CaseRecord] = field(init=False)
     _slow: set[str] = field(default_factory=set)
     _visits: collections.Counter[str] = field(default_factory=collections.Counter)
@@ -222,8 +223,9 @@ class Session:
 
     def _is_due(self, info: CaseInfo) -> bool:
         name = info.case.name
-        given_up = self.records[name].status not in {"measured", "interrupted"}
-        return not given_up and (name not in self._slow or self._visits[name] < SLOW_WORKERS)
+        if name in self.left_out or self.records[name].status not in {"measured", "interrupted"}:
+            return False
+        return name not in self._slow or self._visits[name] < SLOW_WORKERS
 
     def _with_retry(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile

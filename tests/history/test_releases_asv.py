@@ -48,6 +48,13 @@ def test_asv_reads_what_is_written(tmp_path: Path) -> None:
     assert benchmarks[f"{FIRST_TRY}.track_instructions"]["params"] == [["'tenacity'"]]
 
 
+def test_what_is_better_if_it_is_more_is_shown_the_other_way_round() -> None:
+    """A rise is a regression to asv: half of the rate is 2, and nothing is no number."""
+    shown = releases_asv.SHOWN["scaling"]
+    assert (shown.value(0.5), shown.value(1.0), shown.value(0.0)) == (2.0, 1.0, None)
+    assert releases_asv.SHOWN["latency_ns"].value(2.0) == 2e-9
+
+
 def test_the_same_history_makes_the_same_commits(tmp_path: Path) -> None:
     """So that a tree that was committed belongs to a repository that is made later."""
     history = make_history()

@@ -34,12 +34,22 @@ COLUMNS: Final = ("result", "params", "version", "started_at", "duration")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How asv shows one of our quantities: its name there, and what it is counted in."""
+    """How asv shows one of our quantities: its name there, and what it is counted in.
+
+    asv takes more for worse; of what is better if it is more, the inverse is shown.
+    """
 
     name: str
     kind: str
     unit: str
     scale: float = 1.0
+    is_inverse: bool = False
+
+    def value(self, value: float) -> float | None:
+        """A value as asv shows it; None where there is none."""
+        if self.is_inverse:
+            return self.scale / value if value else None
+        return self.scale * value
 
 
 SHOWN: Final[Mapping[str, Shown]] = {
@@ -49,8 +59,7 @@ SHOWN: Final[Mapping[str, Shown]] = {
     "instructions": Shown("track_instructions", "track", "instructions"),
     "allocated_bytes": Shown("track_allocated_bytes", "track", "bytes"),
     "object_bytes": Shown("track_object_bytes", "track", "bytes"),
-    "calls_per_s": Shown("track_calls_per_s", "track", "calls per second"),
-    "scaling": Shown("track_scaling", "track", "times one caller"),
+    "scaling": Shown("track_scaling", "track", "times the bare call", is_inverse=True),
 }
 
 
@@ -244,7 +253,7 @@ def _row(release: Release, benchmark: Mapping[str, Any]) -> list[float | None]:
     quantity = next(key for key, shown in SHOWN.items() if shown.name == shown_name)
     having = {name: each for name, each in release.values.items() if _parts(name)[0] == group}
     by_label = {
-        repr(_parts(name)[1]): each.quantities[quantity].value * SHOWN[quantity].scale
+        repr(_parts(name)[1]): SHOWN[quantity].value(each.quantities[quantity].value)
         for name, each in having.items()
         if quantity in each.quantities
     }
