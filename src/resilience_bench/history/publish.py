@@ -63,12 +63,12 @@ def publish(conf_file: Path, html_dir: Path) -> Published:
         HistoryError: If there is nothing to publish, or asv fails; ``html_dir`` stays as it was.
     """
     project = asv_tool.project(conf_file)
-    benchmarks = _benchmarks(project.results)
     readable = _read(project)
     if not readable.found:
         skipped = listed([f"{shown(path)} {reason}" for path, reason in readable.skipped], "; ")
         message = f"{shown(project.results)}: found no results to publish; {skipped or MEASURE}"
         raise HistoryError(message)
+    benchmarks = _benchmarks(project.results)
     with _scratch(html_dir) as scratch:
         staged = replace(project, results=scratch / "results", html=scratch / "html")
         _stage(project, readable, staged.results)
