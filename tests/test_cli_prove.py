@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import callgrind, cli, cli_prove, proof_file, recording, results
-from resilience_bench import prover as prover_module
+from resilience_bench import callgrind, cli, cli_prove, neighbours, proof_file, recording, results
 from resilience_bench._model import Counts, Samples, Signal
 from resilience_bench.gate import Policy
 from resilience_bench.launcher import ScriptedLauncher
+from resilience_bench.neighbours import busy_neighbours
 from resilience_bench.proof import PROBE, Build
-from resilience_bench.prover import LEARNING_RUNS, Prover, busy_neighbours
+from resilience_bench.prover import LEARNING_RUNS, Prover
 from resilience_bench.session import PROFILES, Profile
 from resilience_bench.worker.protocol import Counted, Message, Plan, Sampled
 from tests.factories import make_environment
@@ -477,7 +477,7 @@ def test_signals_that_are_not_proven_are_refused(
 @pytest.fixture
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neighbours are not waited for."""
-    monkeypatch.setattr(prover_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(neighbours.time, "sleep", lambda seconds: None)
 
 
 def neighbours_of_an_error(running: set[BaseProcess]) -> None:
@@ -511,4 +511,4 @@ def test_no_neighbours_start_nothing() -> None:
 
 def test_a_neighbour_ends_with_its_parent() -> None:
     """One whose parent is another process, because its own was killed, burns no more."""
-    prover_module._burn(os.getppid() + 1)
+    neighbours._burn(os.getppid() + 1)

@@ -17,9 +17,9 @@ from resilience_bench.gate import (
     Policy,
     Question,
     decide,
-    decide_counts,
     join,
 )
+from resilience_bench.gate_counts import decide_counts
 from resilience_bench.inference import FEWEST
 
 POLICY = Policy()

@@ -24,7 +24,7 @@ from resilience_bench._model import Samples, WorkerRecord
 from resilience_bench.bootstrap import centre
 from resilience_bench.environment import current_environment
 from resilience_bench.launcher import ProcessLauncher
-from resilience_bench.prover import busy_neighbours
+from resilience_bench.neighbours import busy_neighbours
 from resilience_bench.samples import at_best_speed
 from resilience_bench.selection import select
 from resilience_bench.session import PROFILES, Session

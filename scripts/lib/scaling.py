@@ -19,7 +19,7 @@ from resilience_bench.environment import current_environment
 from resilience_bench.launcher import ProcessLauncher
 from resilience_bench.load_session import EFFORTS, sessions
 from resilience_bench.load_statistics import load_numbers
-from resilience_bench.prover import busy_neighbours
+from resilience_bench.neighbours import busy_neighbours
 from resilience_bench.selection import select
 from resilience_bench.session import PROFILES
 

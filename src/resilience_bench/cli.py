@@ -42,7 +42,7 @@ from resilience_bench.progress import shown_progress
 from resilience_bench.recording import Recording
 from resilience_bench.report import data, markdown, table
 from resilience_bench.selection import IMPORT_LIMIT_S, select
-from resilience_bench.session import PROFILES, Session, inspect
+from resilience_bench.session import PROFILES, Profile, Session, inspect
 from resilience_bench.signals import measurable, measured
 from resilience_bench.statistics import measure
 
@@ -183,9 +183,15 @@ def run(  # noqa: PLR0913 - one argument an option
         return cli_python.run_under(
             LAUNCHER, selectors, pythons=pythons, profile=chosen, signals=signals, output=output
         )
-    path = output or cli_options.default_output("run")
+    return _run_here(selectors, chosen, signals, output or cli_options.default_output("run"))
+
+
+def _run_here(
+    selectors: Sequence[str], chosen: Profile, signals: Sequence[Signal] | None, path: Path
+) -> int:
+    """Measure under the interpreter that this runs in, write the file and print the table."""
     results.ensure_writable(path)
-    selection = select(LAUNCHER, selectors, loaded=profile == "concurrency")
+    selection = select(LAUNCHER, selectors, loaded=chosen.name == "concurrency")
     session, loaded = sessions(LAUNCHER, selection.cases, chosen)
     available, lacking = measurable(cli_options.wanted_signals(signals, session, loaded))
     if not available:

@@ -20,8 +20,9 @@ from resilience_bench.cli_options import default_output, signals_option
 from resilience_bench.errors import UserError
 from resilience_bench.jsonfile import shown
 from resilience_bench.launcher import Launcher
+from resilience_bench.neighbours import busy_neighbours
 from resilience_bench.proof_file import Proof
-from resilience_bench.prover import QUANTITY, Prover, busy_neighbours
+from resilience_bench.prover import QUANTITY, Prover
 from resilience_bench.selection import select
 from resilience_bench.signals import measurable
 

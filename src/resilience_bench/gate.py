@@ -29,10 +29,12 @@ MORE_IS_BETTER: Final = "scaling"
 """The quantity that is judged the other way round."""
 TINY: Final = 1e-12
 """A quotient of 0 has no logarithm."""
-CLEAR: Final = 3.0
-"""So many times as far as its range reaches lies a count beyond it that no memory layout makes."""
 NULL_LEVEL: Final = 0.1
 """How much surer one has to be of a flag: a flag takes the word from all other cases."""
+
+
+Key = tuple[str, str, bool]
+"""A case's name, a quantity, and whether BASE is meant to stand in for HEAD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class Question:
     expected: float | None = None
     reason: str = ""
     is_null: bool = False
+
+    @property
+    def key(self) -> Key:
+        """By what the numbers are found that answer it."""
+        return self.case, self.quantity, self.is_null
 
     @property
     def more_is_better(self) -> bool:
@@ -108,8 +115,6 @@ class Numbers:
     bases: tuple[float, ...] = ()
 
 
-Key = tuple[str, str, bool]
-"""A case's name, a quantity, and whether BASE is meant to stand in for HEAD."""
 Evidence = Mapping[Key, Numbers]
 Draw = Callable[[int, Collection[str]], Evidence]
 """``draw(workers, cases)``: that many fresh workers' numbers for these cases, or what there is."""
@@ -124,8 +129,8 @@ def join(collected: dict[Key, Numbers], fresh: Evidence) -> None:
 
 
 @dataclass(slots=True, eq=False)
-class _Trial:
-    """A question, and what has been found out about it."""
+class Trial:
+    """A question, and what has been found out about it so far."""
 
     question: Question
     state: State = "undecided"
@@ -147,7 +152,7 @@ def decide(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Ve
     Returns:
         A verdict for each question, in the same order.
     """
-    trials = [_Trial(each) for each in questions]
+    trials = [Trial(each) for each in questions]
     evidence = draw(policy.screen, {each.case for each in questions})
     told = [each for each in trials if _has_numbers(each, evidence)]
     if told:
@@ -162,11 +167,11 @@ def decide(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Ve
     nulls = [each for each in told if each.question.is_null and each.question.case in asked]
     if asked:
         _confirm(heads, nulls, {each.question.case for each in flags}, draw, policy)
-    return [_verdict(each) for each in trials]
+    return [verdict_of(each) for each in trials]
 
 
 def _confirm(
-    heads: list[_Trial], nulls: list[_Trial], flagged: set[str], draw: Draw, policy: Policy
+    heads: list[Trial], nulls: list[Trial], flagged: set[str], draw: Draw, policy: Policy
 ) -> None:
     """Look again, with fresh workers only, until everything is decided or the workers are used."""
     trials = heads + nulls
@@ -195,28 +200,24 @@ def _confirm(
         _look(due, collected, level, policy.miss_rate, title)
 
 
-def _counted_decisions(trials: Sequence[_Trial]) -> int:
+def _counted_decisions(trials: Sequence[Trial]) -> int:
     """Among how many the error rate is shared; BASE against itself never makes a build fail."""
     return max(1, sum(not each.question.is_null for each in trials))
 
 
-def _key(question: Question) -> Key:
-    return question.case, question.quantity, question.is_null
-
-
-def _has_numbers(trial: _Trial, evidence: Evidence) -> bool:
-    numbers = evidence.get(_key(trial.question))
+def _has_numbers(trial: Trial, evidence: Evidence) -> bool:
+    numbers = evidence.get(trial.question.key)
     if numbers is None:
         return False
     return min(map(len, filter(None, (numbers.heads, numbers.bases))), default=0) >= FEWEST
 
 
 def _look(
-    trials: list[_Trial], evidence: Evidence, level: float, miss_rate: float, title: str
+    trials: list[Trial], evidence: Evidence, level: float, miss_rate: float, title: str
 ) -> None:
     """Judge each question once, on this evidence alone."""
-    rows = [evidence[_key(each.question)] for each in trials]
-    kinds: dict[str, list[tuple[_Trial, Numbers]]] = {}
+    rows = [evidence[each.question.key] for each in trials]
+    kinds: dict[str, list[tuple[Trial, Numbers]]] = {}
     for trial, row in zip(trials, rows, strict=True):
         quantity = trial.question.quantity
         kind = quantity if quantity in {"ratio", MORE_IS_BETTER} else "absolute"
@@ -229,7 +230,7 @@ def _look(
         trial.steps.append(_step(trial, row, title))
 
 
-def _look_at(trials: list[_Trial], rows: list[Numbers], level: float, miss_rate: float) -> None:
+def _look_at(trials: list[Trial], rows: list[Numbers], level: float, miss_rate: float) -> None:
     question = trials[0].question
     found = _estimated(rows, question.cost)
     best, worst = np.array([each.question.limits for each in trials]).T
@@ -267,19 +268,20 @@ def _located(rows: Sequence[Sequence[float]], scale: Callable[[Values], Values])
     return Estimates(*table)
 
 
-def _step(trial: _Trial, row: Numbers, title: str) -> str:
+def _step(trial: Trial, row: Numbers, title: str) -> str:
     question, seen = trial.question, trial.seen
     counted = f"{len(row.heads)} workers"
     if row.bases:
         counted = f"{len(row.heads)} workers against {len(row.bases)}"
     shown = f"{seen.value:.5g} ({seen.low:.5g} - {seen.high:.5g})" if seen else "nothing"
     return (
-        f"{title}: {counted}; seen {shown}, acceptable {_acceptable(question, '.5g')}; "
+        f"{title}: {counted}; seen {shown}, acceptable {acceptable(question, '.5g')}; "
         f"by chance {trial.p_value:.2g}; {trial.state}"
     )
 
 
-def _acceptable(question: Question, form: str) -> str:
+def acceptable(question: Question, form: str) -> str:
+    """The range or the limit of a question in words, with numbers of this format."""
     low, high = (
         None if each is None else format(each, form) for each in (question.low, question.high)
     )
@@ -296,7 +298,8 @@ _OUTCOMES: Final[Mapping[State, Outcome]] = {
 }
 
 
-def _verdict(trial: _Trial) -> Verdict:
+def verdict_of(trial: Trial) -> Verdict:
+    """The answer to a question, as far as it was found."""
     question = trial.question
     told = trial.seen is not None
     verdict = Verdict(
@@ -320,99 +323,4 @@ def _verdict(trial: _Trial) -> Verdict:
         )
     if trial.state == "undecided":
         return replace(verdict, reason="not certain either way with the workers it was given")
-    return verdict
-
-
-def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Verdict]:
-    """Answer questions about instructions and allocations, which hardly vary.
-
-    One process settles what lies within its range. What does not is measured again, by fresh
-    processes with other hash seeds and another memory layout; it fails if all of them say so. The
-    layout alone moves some counts by half a per cent and more, so where three processes agree on a
-    difference as small as that, more of them have to.
-
-    Args:
-        questions: What is asked.
-        draw: Has a process measure; first once for all cases, then for those outside their range.
-        policy: How many processes have to agree.
-
-    Returns:
-        A verdict for each question, in the same order.
-    """
-    trials = [_Trial(each) for each in questions]
-    collected = dict(draw(1, {each.case for each in questions}))
-    _place(trials, collected)
-    drawn = 1
-    for processes in policy.processes:
-        doubtful = [each for each in trials if _is_doubtful(each, drawn)]
-        asked = {each.question.case for each in doubtful if not each.question.is_null}
-        if not asked:
-            break
-        join(collected, draw(processes - drawn, asked))
-        drawn = processes
-        _place([each for each in trials if each.question.case in asked], collected)
-    return [_count_verdict(each) for each in trials]
-
-
-def _is_doubtful(trial: _Trial, drawn: int) -> bool:
-    """Whether more processes have to count what so many have counted."""
-    if trial.seen is None or trial.state == "within":
-        return False
-    if drawn == 1:
-        return True
-    question = trial.question
-    if trial.state != "regressed" or question.high is None or question.expected is None:
-        return trial.state == "regressed"
-    return trial.seen.low < question.expected + CLEAR * (question.high - question.expected)
-
-
-def _place(trials: Sequence[_Trial], evidence: Evidence) -> None:
-    for trial in trials:
-        question = trial.question
-        row = evidence.get(_key(question), Numbers())
-        values = [value for value in _compared(row) if not math.isnan(value)]
-        if not values:
-            continue
-        trial.seen = Quantity(float(np.median(values)), min(values), max(values))
-        trial.workers = len(values)
-        low = -math.inf if question.low is None else question.low
-        high = math.inf if question.high is None else question.high
-        if trial.seen.low > high:
-            trial.state = "regressed"
-        elif trial.seen.high < low:
-            trial.state = "improved"
-        elif low <= trial.seen.value <= high:
-            trial.state = "within"
-        else:
-            trial.state = "undecided"
-        shown = ", ".join(f"{value:,.6g}" for value in values)
-        trial.steps.append(
-            f"{_counted(len(values))}: {shown}; acceptable {_acceptable(question, ',.6g')}; "
-            f"{trial.state}"
-        )
-
-
-def _compared(row: Numbers) -> list[float]:
-    if not row.bases:
-        return list(row.heads)
-    return [
-        head / base if base else math.inf if head else 1.0
-        for head, base in zip(row.heads, row.bases, strict=False)
-    ]
-
-
-def _counted(processes: int) -> str:
-    return "1 process" if processes == 1 else f"all {processes} processes"
-
-
-def _count_verdict(trial: _Trial) -> Verdict:
-    verdict = _verdict(trial)
-    if trial.seen is None:
-        return replace(verdict, reason="no process measured it")
-    if trial.state in {"regressed", "improved"}:
-        said = f"{_counted(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
-        reason = f"{said}; {verdict.reason}" if verdict.reason else said
-        return replace(verdict, reason=reason)
-    if trial.state == "undecided":
-        return replace(verdict, reason=f"{trial.workers} processes do not agree")
     return verdict

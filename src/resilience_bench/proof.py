@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from resilience_bench._model import CaseInfo, Measurement, Signal, Verdict
 from resilience_bench.gate import FLAGS, Evidence, Key, Numbers, Policy, Question, decide
-from resilience_bench.gate import decide_counts as decide_few
+from resilience_bench.gate_counts import decide_counts
 
 TURNS: Final = 2000
 """So many turns of the empty loop tell what one costs."""
@@ -330,7 +330,7 @@ def drawn_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
         For each build whether the gate was red: for any case in a healthy build, for the dearer one
         in another.
     """
-    decider = decide if questions[0].signal == "latency" else decide_few
+    decider = decide if questions[0].signal == "latency" else decide_counts
     outcomes = []
     for trial in range(trials):
         dearer = {cases[trial % len(cases)]: 1 + percent / 100} if percent else {}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,29 +41,6 @@ DEAREST: Final[Mapping[str, float]] = {"latency": 10.0, "instructions": 400_000.
 EXTRA_PASSES: Final = 6
 """Beside the first: each has another hash seed and memory layout, and all are drawn from."""
 ANEW: Final = "type 'resilience-bench prove' without --from to begin anew"
-
-
-@contextlib.contextmanager
-def busy_neighbours(count: int) -> Iterator[None]:
-    """So many processes that burn a core each, for as long as the context lasts."""
-    context = multiprocessing.get_context("spawn")
-    burners = [
-        context.Process(target=_burn, args=(os.getpid(),), daemon=True) for _ in range(count)
-    ]
-    for burner in burners:
-        burner.start()
-    time.sleep(1 if burners else 0)
-    try:
-        yield
-    finally:
-        for burner in burners:
-            burner.kill()
-            burner.join()
-
-
-def _burn(parent: int) -> None:
-    while os.getppid() == parent:
-        sum(range(10_000))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from resilience_bench.gate import (
     Policy,
     Question,
     decide,
-    decide_counts,
 )
+from resilience_bench.gate_counts import decide_counts
 from resilience_bench.scenario import matches
 from resilience_bench.sources import COUNTED, Source
 

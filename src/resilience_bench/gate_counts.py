@@ -1,0 +1,125 @@
+"""Decides about instructions and allocations, which hardly vary: processes have to agree.
+
+The memory layout alone moves the instructions of some operations, because names collide in
+CPython's method cache or do not; so what looks like a difference has to be so in several layouts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from resilience_bench._model import Quantity, Verdict
+from resilience_bench.gate import (
+    Draw,
+    Evidence,
+    Numbers,
+    Policy,
+    Question,
+    Trial,
+    acceptable,
+    join,
+    verdict_of,
+)
+
+CLEAR: Final = 3.0
+"""So many times as far as its range reaches lies a count beyond it that no memory layout makes."""
+
+
+def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Verdict]:
+    """Answer questions about instructions and allocations, which hardly vary.
+
+    One process settles what lies within its range. What does not is measured again, by fresh
+    processes with other hash seeds and another memory layout; it fails if all of them say so. The
+    layout alone moves some counts by half a per cent and more, so where three processes agree on a
+    difference as small as that, more of them have to.
+
+    Args:
+        questions: What is asked.
+        draw: Has a process measure; first once for all cases, then for those outside their range.
+        policy: How many processes have to agree.
+
+    Returns:
+        A verdict for each question, in the same order.
+    """
+    trials = [Trial(each) for each in questions]
+    collected = dict(draw(1, {each.case for each in questions}))
+    _place(trials, collected)
+    drawn = 1
+    for processes in policy.processes:
+        doubtful = [each for each in trials if _is_doubtful(each, drawn)]
+        asked = {each.question.case for each in doubtful if not each.question.is_null}
+        if not asked:
+            break
+        join(collected, draw(processes - drawn, asked))
+        drawn = processes
+        _place([each for each in trials if each.question.case in asked], collected)
+    return [_count_verdict(each) for each in trials]
+
+
+def _is_doubtful(trial: Trial, drawn: int) -> bool:
+    """Whether more processes have to count what so many have counted."""
+    if trial.seen is None or trial.state == "within":
+        return False
+    if drawn == 1:
+        return True
+    question = trial.question
+    if trial.state != "regressed" or question.high is None or question.expected is None:
+        return trial.state == "regressed"
+    return trial.seen.low < question.expected + CLEAR * (question.high - question.expected)
+
+
+def _place(trials: Sequence[Trial], evidence: Evidence) -> None:
+    for trial in trials:
+        question = trial.question
+        row = evidence.get(question.key, Numbers())
+        values = [value for value in _compared(row) if not math.isnan(value)]
+        if not values:
+            continue
+        trial.seen = Quantity(float(np.median(values)), min(values), max(values))
+        trial.workers = len(values)
+        low = -math.inf if question.low is None else question.low
+        high = math.inf if question.high is None else question.high
+        if trial.seen.low > high:
+            trial.state = "regressed"
+        elif trial.seen.high < low:
+            trial.state = "improved"
+        elif low <= trial.seen.value <= high:
+            trial.state = "within"
+        else:
+            trial.state = "undecided"
+        shown = ", ".join(f"{value:,.6g}" for value in values)
+        trial.steps.append(
+            f"{_counted(len(values))}: {shown}; acceptable {acceptable(question, ',.6g')}; "
+            f"{trial.state}"
+        )
+
+
+def _compared(row: Numbers) -> list[float]:
+    if not row.bases:
+        return list(row.heads)
+    return [
+        head / base if base else math.inf if head else 1.0
+        for head, base in zip(row.heads, row.bases, strict=False)
+    ]
+
+
+def _counted(processes: int) -> str:
+    return "1 process" if processes == 1 else f"all {processes} processes"
+
+
+def _count_verdict(trial: Trial) -> Verdict:
+    verdict = verdict_of(trial)
+    if trial.seen is None:
+        return replace(verdict, reason="no process measured it")
+    if trial.state in {"regressed", "improved"}:
+        said = f"{_counted(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
+        reason = f"{said}; {verdict.reason}" if verdict.reason else said
+        return replace(verdict, reason=reason)
+    if trial.state == "undecided":
+        return replace(verdict, reason=f"{trial.workers} processes do not agree")
+    return verdict
