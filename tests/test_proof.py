@@ -29,7 +29,7 @@ from resilience_bench.proof import (
     still_missing,
     values_of,
 )
-from tests.factories import make_case
+from tests.factories import make_case, make_instructions
 from tests.scripted import info
 
 # Rates
@@ -73,12 +73,16 @@ def test_turns_make_a_call_dearer_by_so_much(extra: float, turns: int | None) ->
 
 
 def test_counts_are_drawn_from_every_layout_once() -> None:
-    """A number that many processes repeat is one layout; HEAD and BASE each have one of them."""
-    recorded = {("a", "instructions", False): Numbers((7.0, 5.0, 7.0, 7.0))}
-    held = {("a", "instructions", False): Numbers((5.0, 7.0))}
-    assert of_all_layouts(recorded, compares=False) == held
-    both = {("a", "instructions", False): Numbers((5.0, 7.0), (5.0, 7.0))}
-    assert of_all_layouts(recorded, compares=True) == both
+    """Processes of one seed repeat a number, and count once; two seeds that agree count twice."""
+    case = make_case("a")
+    records = [
+        make_instructions({case: per_call}, index)
+        for index, per_call in ((0, 700), (0, 700), (0, 710), (1, 700))
+    ]
+    found = of_all_layouts(records, {case.name})
+    values = found[case.name, "instructions", False].heads
+    assert [round(each) for each in values] == [700, 710, 700]
+    assert of_all_layouts(records, set()) == {}
 
 
 def test_a_null_control_is_drawn_from_all_workers_of_base() -> None:

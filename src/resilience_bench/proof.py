@@ -10,7 +10,13 @@ from typing import Final, Literal
 import numpy as np
 from scipy.stats import binomtest
 
-from resilience_bench._model import CaseInfo, Measurement, Signal, Verdict
+from resilience_bench._model import (
+    CaseInfo,
+    InstructionRecord,
+    Measurement,
+    Signal,
+    Verdict,
+)
 from resilience_bench.gate import FLAGS, Evidence, Key, Numbers, Policy, Question, decide
 from resilience_bench.gate_counts import decide_counts
 
@@ -223,17 +229,22 @@ def failing(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> set[s
     }
 
 
-def of_all_layouts(recorded: Mapping[Key, Numbers], *, compares: bool) -> dict[Key, Numbers]:
-    """What processes counted, each number once: as many as there were hash seeds and layouts.
+def of_all_layouts(
+    records: Iterable[InstructionRecord], cases: Collection[str]
+) -> dict[Key, Numbers]:
+    """What processes counted of these cases, once for every hash seed and layout that was met.
 
-    HEAD and BASE are drawn independently, although a gate gives them the same seed: another version
-    of the code moves what lies in memory, and that is what may pass for a difference.
+    Processes with one seed and one layout repeat a number exactly; two seeds may agree on it.
     """
-    found = {}
-    for key, numbers in recorded.items():
-        values = tuple(sorted(set(numbers.heads)))
-        found[key] = Numbers(values, values if compares else ())
-    return found
+    told: dict[str, set[tuple[int, float]]] = {}
+    for record in records:
+        for name, counts in record.operations.items():
+            if name in cases:
+                told.setdefault(name, set()).add((record.hash_seed, counts.per_call))
+    return {
+        (name, "instructions", False): Numbers(tuple(value for _, value in sorted(pairs)))
+        for name, pairs in told.items()
+    }
 
 
 def of_one_variant(recorded: Mapping[Key, Numbers]) -> dict[Key, Numbers]:

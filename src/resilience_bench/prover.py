@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench import learning, proof, results
-from resilience_bench._model import Baseline, CaseInfo, Result, Signal
+from resilience_bench._model import Baseline, CaseInfo, InstructionRecord, Result, Signal
 from resilience_bench.compare import (
     COMPARED,
     SECONDS,
@@ -26,7 +26,7 @@ from resilience_bench.proof import Build, Kind
 from resilience_bench.questions import judged, questions_of_baseline, questions_of_comparison
 from resilience_bench.recording import Recording
 from resilience_bench.session import PROFILES, Session
-from resilience_bench.sources import Live, Source, count_evidence, latency_evidence
+from resilience_bench.sources import Live, Source, latency_evidence
 from resilience_bench.statistics import measure
 
 LEARNING_RUNS: Final = 4
@@ -291,18 +291,17 @@ class Prover:
     def fill_pools(self) -> None:
         """Collect what workers and processes of the healthy real builds told, to draw from."""
         self.pools.clear()
-        counts: dict[Key, Numbers] = {}
+        counted: list[InstructionRecord] = []
         for name, build in self._healthy():
             read = [results.read(path) for path in self._files(build.gate, name)]
             if told := _screening(build.gate, read, self.names):
                 self.pools.setdefault((build.gate, "latency"), []).append(told)
-            for each in read:
-                join(counts, count_evidence(each.instructions, (), self.names))
+            counted += [record for each in read for record in each.instructions]
         for path in sorted(self.folder.glob("learn-*.json")):
-            join(counts, count_evidence(results.read(path).instructions, (), self.names))
-        if counts:
+            counted += results.read(path).instructions
+        if counted:
             for gate in ("check", "compare"):
-                self.pools[gate, "instructions"] = [counts]
+                self.pools[gate, "instructions"] = [proof.of_all_layouts(counted, self.names)]
 
     def _healthy(self) -> Iterator[tuple[str, Build]]:
         """The real builds in which nothing was planted, each with its name."""
@@ -368,7 +367,10 @@ def _pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> proof.Pool
     for each in recorded:
         join(together, each)
     if signal == "instructions":
-        return proof.Pool(proof.of_all_layouts(together, compares=gate == "compare"))
+        # HEAD and BASE are drawn independently, although a gate gives both the same seed: another
+        # version of the code has another layout, and that may pass for a difference.
+        paired = {key: Numbers(each.heads, each.heads) for key, each in together.items()}
+        return proof.Pool(paired if gate == "compare" else together)
     if gate == "check":
         return proof.Pool(together, proof.drifts_of(recorded))
     return proof.Pool(proof.of_one_variant(together))
