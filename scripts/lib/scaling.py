@@ -12,6 +12,7 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from resilience_bench._model import CaseRecord, LoadRecord
 from resilience_bench.bootstrap import centre
@@ -71,7 +72,8 @@ def _print(found: dict[str, list[float]], varies: dict[str, float]) -> None:
         table.add_column(header, justify="right")
     for name, share in sorted(varies.items(), key=lambda item: item[1]):
         values = found[name]
-        table.add_row(name, f"{min(values):.3f}", f"{max(values):.3f}", f"{share:.1%}")
+        # Text, not str: a name in brackets is no markup.
+        table.add_row(Text(name), f"{min(values):.3f}", f"{max(values):.3f}", f"{share:.1%}")
     Console(width=max(100, int(os.environ.get("COLUMNS", "100")))).print(table, highlight=False)
     shares = list(varies.values())
     print(f"median case {np.median(shares):.1%}, nine of ten {np.quantile(shares, 0.9):.1%}")
