@@ -533,6 +533,24 @@ def test_a_small_difference_takes_more_processes(last: tuple[float, ...], outcom
 
 
 @pytest.mark.parametrize(
+    ("bases", "outcome"),
+    [((1000.0,) * 4, "regressed"), ((1000.0, 1000.0, 1000.0, 1008.0), "inconclusive")],
+    ids=["apart", "overlapping"],
+)
+def test_small_differences_of_variants_whose_layouts_overlap_fail_nobody(
+    bases: tuple[float, ...], outcome: Outcome
+) -> None:
+    """All pairs may agree by chance where layouts alone differ by more than the tolerance."""
+    draws = [
+        {("a", False): Numbers((1006.0,) * len(each), each)}
+        for each in ((1000.0,), (1000.0, 1000.0))
+    ]
+    last = {("a", False): Numbers(tuple(1.007 * each for each in bases), bases)}
+    [verdict], _ = counted([relative()], *draws, last)
+    assert verdict.outcome == outcome
+
+
+@pytest.mark.parametrize(
     ("later", "outcome"),
     [((1000.0, 1000.0), "within"), ((1020.0, 1000.0), "inconclusive"), ((1020.0,), "regressed")],
 )

@@ -56,8 +56,11 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
         if not asked:
             break
         join(collected, draw(processes - drawn, asked))
-        drawn = processes
-        _place([each for each in trials if each.question.case in asked], collected)
+        first, drawn = drawn == 1, processes
+        again = [each for each in trials if each.question.case in asked]
+        _place(again, collected)
+        for trial in () if first else again:
+            _part(trial, collected.get(trial.question.key, Numbers()))
     return [_count_verdict(each) for each in trials]
 
 
@@ -97,6 +100,17 @@ def _place(trials: Sequence[Trial], evidence: Evidence) -> None:
             f"{_counted(len(values))}: {shown}; acceptable {acceptable(question, ',.6g')}; "
             f"{trial.state}"
         )
+
+
+def _part(trial: Trial, row: Numbers) -> None:
+    """Take a small difference back where the layouts of HEAD and BASE overlap.
+
+    Pairs may all agree by chance where layouts differ by more than the tolerance; that every count
+    of HEAD lies above every one of BASE happens once in 3,432 times with seven of each.
+    """
+    if trial.state == "regressed" and row.bases and min(row.heads) <= max(row.bases):
+        trial.state = "undecided"
+        trial.steps.append("the counts of HEAD and BASE overlap; undecided")
 
 
 def _compared(row: Numbers) -> list[float]:
