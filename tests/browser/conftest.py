@@ -91,10 +91,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium, with nothing of an earlier run."""
-    # Of the session, so it is made before any marker of a test is looked at.
+    """Debian's Chromium, with nothing of an earlier run.
+
+    Of the package: its driver keeps an event loop running, which no other test could stand.
+    """
     path = require(CHROMIUM)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
