@@ -501,7 +501,7 @@ def test_one_process_settles_what_is_within(value: float) -> None:
     assert (verdict.workers, verdict.p_value) == (1, None)
 
 
-@pytest.mark.parametrize(("value", "outcome"), [(1031.0, "regressed"), (989.0, "improved")])
+@pytest.mark.parametrize(("value", "outcome"), [(1081.0, "regressed"), (989.0, "improved")])
 def test_what_is_outside_has_to_be_confirmed_by_all(value: float, outcome: Outcome) -> None:
     """Fresh processes are asked, for this case only, and they all say so."""
     first = {**heads(value), ("b", False): Numbers((1000.0,))}

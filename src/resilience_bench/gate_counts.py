@@ -26,7 +26,7 @@ from resilience_bench.gate import (
     verdict_of,
 )
 
-CLEAR: Final = 3.0
+CLEAR: Final = 8.0
 """So many times as far as its range reaches lies a count beyond it that no memory layout makes."""
 
 
