@@ -43,13 +43,18 @@ def main(folder: Path, commits: int, cases: int) -> None:
     """Make a repository in FOLDER, with asv.conf.json and results in it."""
     folder.mkdir(parents=True)
     hashes = make_repository(folder, commits)
+    make_results(folder, hashes, cases)
+    click.echo(f"{folder}: {commits:,} commits, {cases:,} cases")
+    click.echo(f"dearer since {hashes[len(hashes) // 2]}")
+
+
+def make_results(folder: Path, hashes: list[str], cases: int) -> None:
+    """Results of all commits, oldest first, and what asv has to know of the project."""
     names = [f"breaker.Breaker{n:03}.track_ratio" for n in range(-(-cases // CASES_A_BENCHMARK))]
     write_configuration(folder)
     results = folder / "results" / "asv"
     write_benchmarks(results, names)
     write_results(results, hashes, names, cases)
-    click.echo(f"{folder}: {commits:,} commits, {len(names)} benchmarks, {cases:,} cases")
-    click.echo(f"dearer since {hashes[len(hashes) // 2]}")
 
 
 def make_repository(folder: Path, commits: int) -> list[str]:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import click
-from made_up_history import make_repository, make_results
+from asv_tree import make_repository, make_results
 
 from resilience_bench.environment import current_environment, load_average, python_name
 from resilience_bench.history.publish import publish

@@ -19,10 +19,10 @@ from resilience_bench.errors import HistoryError
 from resilience_bench.history import files
 from resilience_bench.history.files import UnreadableFileError
 from resilience_bench.history.publish import Published, publish
-from scripts.lib.made_up_history import MACHINE, make_repository, make_results
+from scripts.lib.asv_tree import MACHINE, make_repository, make_results
 
 COMMITS = 24
-BENCHMARK = "made_up.track_0"
+BENCHMARK = "breaker.Breaker000.track_ratio"
 Damage = Callable[[Path], object]
 
 
@@ -104,7 +104,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("made")
     hashes = make_repository(folder, COMMITS)
     make_results(folder, hashes, 20)
-    paths = [folder / "results" / "made-up" / f"{each[:8]}-made-up.json" for each in hashes]
+    paths = [
+        folder / "results" / "asv" / "made-up" / f"{each[:8]}-existing.json" for each in hashes
+    ]
     for path, (damage, _) in zip(paths, DAMAGES, strict=False):
         damage(path)
     nothing = {name: [None] for name in json.loads(paths[-1].read_text())["results"]}
@@ -137,7 +139,7 @@ def test_the_others_are_published(made: Made) -> None:
     readable = set(made.hashes[len(DAMAGES) :])
     index = json.loads((made.folder / "site" / "index.json").read_text())
     assert set(index["revision_to_hash"].values()) == readable
-    assert set(index["benchmarks"]) == {BENCHMARK, "made_up.track_1"}
+    assert set(index["benchmarks"]) == {BENCHMARK, "breaker.Breaker001.track_ratio"}
     assert made.published.commits == len(readable)
     assert made.published.benchmarks == 2
     assert (made.folder / "site" / "regressions.xml").exists()
@@ -160,7 +162,7 @@ def test_a_machine_that_cannot_be_read_loses_no_results(made: Made, tmp_path: Pa
     """Each results file says what it was measured on."""
     folder = tmp_path / "copy"
     shutil.copytree(made.folder, folder, symlinks=True)
-    machine = folder / "results" / "made-up" / "machine.json"
+    machine = folder / "results" / "asv" / "made-up" / "machine.json"
     machine.write_text("{")
     (folder / "site" / "old.txt").write_text("old")
     published = publish(folder / "asv.conf.json", folder / "site")
@@ -183,17 +185,17 @@ def test_a_machine_that_cannot_be_read_loses_no_results(made: Made, tmp_path: Pa
         ),
         (lambda folder: (folder / "asv.conf.json").write_text("{"), "expected the configuration"),
         (
-            lambda folder: (folder / "results" / "benchmarks.json").unlink(),
+            lambda folder: (folder / "results" / "asv" / "benchmarks.json").unlink(),
             "benchmarks.json: cannot be read: .*asv run --bench just-discover",
         ),
         (
-            lambda folder: (folder / "results" / "benchmarks.json").write_text(
+            lambda folder: (folder / "results" / "asv" / "benchmarks.json").write_text(
                 '{"version": 2, "a": 1}'
             ),
             "benchmarks.json: expected `object`.*asv run --bench just-discover",
         ),
         (
-            lambda folder: shutil.rmtree(folder / "results" / "made-up"),
+            lambda folder: shutil.rmtree(folder / "results" / "asv" / "made-up"),
             "found no results to publish; type 'scripts/history'",
         ),
     ],
@@ -217,7 +219,7 @@ def test_asvs_own_failure_is_one_line_and_keeps_the_pages(made: Made, tmp_path: 
     folder = tmp_path / "copy"
     shutil.copytree(made.folder, folder, symlinks=True)
     shutil.rmtree(folder / ".git")
-    for path in files.results_paths(folder / "results"):
+    for path in files.results_paths(folder / "results" / "asv"):
         if path.name[:8] not in {each[:8] for each in made.hashes[len(DAMAGES) :]}:
             path.unlink()
     with pytest.raises(HistoryError, match=r"could not publish|found no results") as caught:
@@ -237,7 +239,7 @@ VALUES = st.recursive(
 @given(key=st.sampled_from(KEYS), value=VALUES)
 def test_any_damage_is_a_reason(made: Made, tmp_path: Path, key: str, value: object) -> None:
     """Whatever stands at a key, either asv can read it or we say why not."""
-    undamaged = made.folder / "results" / "made-up" / f"{made.hashes[-2][:8]}-made-up.json"
+    undamaged = made.folder / "results" / "asv" / "made-up" / f"{made.hashes[-2][:8]}-existing.json"
     whole = {**json.loads(undamaged.read_text()), key: value}
     path = tmp_path / "file.json"
     path.write_text(json.dumps(whole))
