@@ -16,7 +16,7 @@ from resilience_bench.worker.protocol import Done, Loaded, Message, Plan, Tallie
 class Effort:
     """How much is measured of a case under load: workers, and windows in each of them.
 
-    ``timed`` is over how many windows single calls are timed as well, for percentiles.
+    ``timed`` is for how many times ``window_ns`` single calls are timed as well, for percentiles.
     """
 
     workers: int

@@ -298,7 +298,11 @@ class _Worker:
         if control.name in failed:  # without it nothing can be said of any
             failed |= dict.fromkeys(subjects, f"its control: {failed[control.name]}")
         else:
-            self._say(protocol.Loaded("control", key, group.samples(control, timed=plan.timed)))
+            self._say(
+                protocol.Loaded(
+                    "control", key, group.samples(control, timed_ns=plan.timed * plan.window_ns)
+                )
+            )
         for bound, subject in subjects.values():
             self._tell_load(group, bound, subject, failed)
         self._starting("")
@@ -310,7 +314,8 @@ class _Worker:
             self._say(protocol.Status(bound.name, "failed", failed[bound.name]))
             return
         try:
-            samples = group.samples(subject, timed=self._plan.timed)
+            timed_ns = self._plan.timed * self._plan.window_ns
+            samples = group.samples(subject, timed_ns=timed_ns)
             tally = loads.count_runs(group, bound, subject)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             self._say(protocol.Status(bound.name, "failed", loads.blamed(error)))

@@ -42,7 +42,7 @@ RELEASES: Final = 7
 """So many empty releases tell what one takes."""
 TURN_NS: Final = 10_000_000
 """A thread that wants to run Python waits 5 ms for each that runs; a window has two turns each."""
-TASK_NS: Final = 100_000
+TASK_NS: Final = 50_000
 LONGEST_WINDOW_NS: Final = 100_000_000
 MOST_STAMPS: Final = 200_000
 BURSTS: Final = 5
@@ -177,16 +177,21 @@ class Group:
         subject.fewest.append(1)
         subject.most.append(1)
 
-    def samples(self, subject: Subject, *, timed: int) -> LoadSamples:
-        """What was sampled, with the latencies of single calls over so many windows from now on."""
+    def samples(self, subject: Subject, *, timed_ns: int) -> LoadSamples:
+        """What was sampled, and how long single calls take, in a pass of its own from now on.
+
+        Args:
+            subject: Whose samples.
+            timed_ns: For how long single calls are timed; at least for a window, unless it is 0.
+        """
         self.watch(subject.name)
         latencies: dict[int, int] = {}
         lags_ns: tuple[int, ...] = ()
         longest_ns = 0
         clock_ns = 0.0
-        if timed and subject.operation.prepare is None:
+        if timed_ns and subject.operation.prepare is None:
             clock_ns = clock_cost(self.runner, is_async=subject.operation.is_async)
-            (_, stamps), lags_ns = lag_of(self.callers, self._timed(subject, timed))
+            (_, stamps), lags_ns = lag_of(self.callers, self._timed(subject, timed_ns))
             taken = [differences(each) for each in stamps[: self.load.callers]]
             latencies = histogram(itertools.chain.from_iterable(taken))
             longest_ns = max(map(max, filter(None, taken)), default=0)
@@ -205,12 +210,12 @@ class Group:
             lags_ns,
         )
 
-    def _timed(self, subject: Subject, windows: int) -> Job:
+    def _timed(self, subject: Subject, timed_ns: int) -> Job:
         calls = timed_loop(subject.operation)
         reading = loop(Operation(subject.operation.count or returns, is_async=False))
         most = max(MOST_STAMPS // self.load.callers, 1)
         chunk, callers = subject.chunk, self.load.callers
-        window_ns = long_window_ns(self.load, self.payload, windows * self.window_ns)
+        window_ns = long_window_ns(self.load, self.payload, max(timed_ns, self.window_ns))
 
         def job(caller: int, released_ns: int) -> Any:
             closes_ns = released_ns + window_ns
