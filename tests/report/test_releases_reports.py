@@ -59,6 +59,15 @@ def test_steps_say_by_how_much_and_how_sure() -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+def test_a_long_name_is_broken_where_its_library_begins() -> None:
+    """In a narrow window every case has two lines; none is cut within a word."""
+    scenario, bracket, library = CASE.partition("[")
+    wide, narrow = printed(make_history(), 80), printed(make_history(), 55)
+    assert line_of(wide, CASE).split()[:2] == [CASE, "1.500"]
+    assert line_of(narrow, f"{scenario} ").split()[:2] == [scenario, "1.500"]
+    assert f"\n  {bracket}{library}" in narrow
+
+
 def test_a_case_counts_once_and_as_dearer_first() -> None:
     """Cheaper in one signal and dearer in another is dearer."""
     steps = (

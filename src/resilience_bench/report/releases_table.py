@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -33,6 +33,8 @@ CHANCES: Final = (
 SHOWN_UNDECIDED: Final = 8
 LEAST_CHANCE: Final = 1e-9
 NO_DATE: Final = "not known"
+UNBOUNDED: Final = 10_000
+"""Characters: a line that nothing is cut off of."""
 
 
 def render(history: History, console: Console) -> None:
@@ -44,7 +46,7 @@ def render(history: History, console: Console) -> None:
         date = _date(next(each for each in history.releases if each.version == release))
         console.print()
         _print(f"{release} ({date}) against {steps[0].before}", console, style="bold")
-        console.print(_steps(steps))
+        console.print(_fitting(steps, console))
     console.print()
     _print_undecided(history.undecided, console)
     for note in (*history.notes, *(f"{k}: {v}" for k, v in history.not_available.items())):
@@ -131,7 +133,23 @@ def _date(release: Release) -> str:
     return release.date[:10] or NO_DATE
 
 
-def _steps(steps: Sequence[Decision]) -> Table:
+def _fitting(steps: Sequence[Decision], console: Console) -> Table:
+    """The steps, with the names of the cases in two lines each where they are too long for one."""
+    table = _steps(steps, plain)
+    return table if _fits(table, console) else _steps(steps, _in_two_lines)
+
+
+def _fits(table: Table, console: Console) -> bool:
+    unbounded = console.options.update_width(UNBOUNDED)
+    return console.measure(table, options=unbounded).maximum <= console.width
+
+
+def _in_two_lines(case: str) -> str:
+    scenario, bracket, rest = plain(case).partition("[")
+    return f"{scenario}\n  {bracket}{rest}"
+
+
+def _steps(steps: Sequence[Decision], named: Callable[[str], str]) -> Table:
     table = _table()
     having = [each for each in QUANTITIES if any(step.quantity == each for step in steps)]
     table.add_column("", overflow="fold")
@@ -141,7 +159,7 @@ def _steps(steps: Sequence[Decision]) -> Table:
     for case, members in itertools.groupby(steps, key=lambda each: each.case):
         found = {each.quantity: each for each in members}
         cells = [_change(found[each]) if each in found else Text(NOTHING) for each in having]
-        table.add_row(Text(plain(case)), *cells, Text(sure(found.values())))
+        table.add_row(Text(named(case)), *cells, Text(sure(found.values())))
     return table
 
 
