@@ -30,8 +30,8 @@ SLACK_BYTES: Final = 16.0
 """One small block more is no difference: 5 % of nothing kept is nothing."""
 SECONDS: Final = 170.0
 """A comparison takes no longer than this, if nothing else is said."""
-NULL_PASSES: Final = (1, 2)
-"""The passes of counting that the null control takes part in."""
+FIRST_NULL_PASS: Final = 1
+"""The null control takes part in counting from the first confirmation on."""
 BLOCK: Final = 4
 """A confirmation looks at the clock after so many workers of each arm."""
 
@@ -153,10 +153,10 @@ class Comparison:
         }
 
     def counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        """The numbers of fresh processes; the null control joins the first confirmation."""
+        """The numbers of fresh processes; the null control joins the confirmations."""
         collected: dict[Key, Numbers] = {}
         for index in range(self._passes, self._passes + processes):
-            turn = [self.base, self.head, *([self.null] if index in NULL_PASSES else [])]
+            turn = [self.base, self.head, *([self.null] if index >= FIRST_NULL_PASS else [])]
             if index % 2:
                 turn.reverse()
             told = {id(arm): self._pass(arm, index, cases) for arm in turn}

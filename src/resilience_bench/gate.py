@@ -45,6 +45,8 @@ class Policy:
     the chance, a look and a case, with which a case on its very limit passes. ``screen`` and
     ``confirm`` are numbers of workers; those of ``confirm`` are fresh ones, counted up.
     ``processes`` are how many, counted up, have to agree on what one process found outside.
+    ``confirms_improvements`` asks as many of them for what is a little cheaper as for what is a
+    little dearer: no build fails by it, but a history names it.
     """
 
     error_rate: float = 0.001
@@ -52,6 +54,7 @@ class Policy:
     screen: int = 14
     confirm: tuple[int, ...] = (24, 72)
     processes: tuple[int, ...] = (3, 7)
+    confirms_improvements: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from resilience_bench._model import Quantity, Verdict
 from resilience_bench.gate import (
+    FLAGS,
     Draw,
     Evidence,
     Numbers,
@@ -36,7 +37,8 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
     One process settles what lies within its range. What does not is measured again, by fresh
     processes with other hash seeds and another memory layout; it fails if all of them say so. The
     layout alone moves some counts by half a per cent and more, so where three processes agree on a
-    difference as small as that, more of them have to.
+    difference as small as that, more of them have to. So have those of the null control, which
+    would take the word from all other cases.
 
     Args:
         questions: What is asked.
@@ -51,8 +53,8 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
     _place(trials, collected)
     drawn = 1
     for processes in policy.processes:
-        doubtful = [each for each in trials if _is_doubtful(each, drawn)]
-        asked = {each.question.case for each in doubtful if not each.question.is_null}
+        doubtful = _outside(trials) if drawn == 1 else _unsure(trials, policy)
+        asked = {each.question.case for each in doubtful}
         if not asked:
             break
         join(collected, draw(processes - drawn, asked))
@@ -64,16 +66,35 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
     return [_count_verdict(each) for each in trials]
 
 
-def _is_doubtful(trial: Trial, drawn: int) -> bool:
-    """Whether more processes have to count what so many have counted."""
-    if trial.seen is None or trial.state == "within":
+def _outside(trials: Sequence[Trial]) -> list[Trial]:
+    """What one process has found outside its range; the null control has no say yet."""
+    return [
+        each
+        for each in trials
+        if each.seen is not None and each.state != "within" and not each.question.is_null
+    ]
+
+
+def _unsure(trials: Sequence[Trial], policy: Policy) -> list[Trial]:
+    """What several processes agree on that a memory layout could do as well."""
+    return [
+        each
+        for each in trials
+        if each.state in FLAGS
+        and (each.state == "regressed" or each.question.is_null or policy.confirms_improvements)
+        and not _is_clear(each)
+    ]
+
+
+def _is_clear(trial: Trial) -> bool:
+    """Whether a count lies further outside its range than any memory layout could put it."""
+    question, seen = trial.question, trial.seen
+    assert seen is not None
+    limit = question.high if trial.state == "regressed" else question.low
+    if limit is None or question.expected is None:
         return False
-    if drawn == 1:
-        return True
-    question = trial.question
-    if trial.state != "regressed" or question.high is None or question.expected is None:
-        return trial.state == "regressed"
-    return trial.seen.low < question.expected + CLEAR * (question.high - question.expected)
+    beyond = question.expected + CLEAR * (limit - question.expected)
+    return seen.low >= beyond if trial.state == "regressed" else seen.high <= beyond
 
 
 def _place(trials: Sequence[Trial], evidence: Evidence) -> None:
@@ -108,7 +129,12 @@ def _part(trial: Trial, row: Numbers) -> None:
     Pairs may all agree by chance where layouts differ by more than the tolerance; that every count
     of HEAD lies above every one of BASE happens once in 3,432 times with seven of each.
     """
-    if trial.state == "regressed" and row.bases and min(row.heads) <= max(row.bases):
+    if trial.state not in FLAGS or not row.bases:
+        return
+    lower, upper = row.bases, row.heads
+    if trial.state == "improved":
+        lower, upper = upper, lower
+    if min(upper) <= max(lower):
         trial.state = "undecided"
         trial.steps.append("the counts of HEAD and BASE overlap; undecided")
 

@@ -27,7 +27,7 @@ from resilience_bench.sources import COUNTED
 from resilience_bench.variants import Variant
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
-POLICY: Final = Policy(screen=12, confirm=(30,))
+POLICY: Final = Policy(screen=12, confirm=(30,), confirms_improvements=True)
 """Each worker serves two comparisons, and there are dozens of them: less to each than in one."""
 TOLERANCES: Final[Mapping[str, float]] = {**COMPARED, "ratio": 0.05, "instructions": 0.01}
 """What is no step yet, as a share of the release before: wider than in a comparison of two, for
