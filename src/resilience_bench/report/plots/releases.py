@@ -207,18 +207,21 @@ def _name_marks(
     first, last = min(places.values()), max(places.values())
     span, height = last - first or 1.0, axes.get_ylim()[1]
     named: list[tuple[float, float]] = []
-    for release, (value, _) in sorted(marks.items(), key=lambda each: -_size(each[1][1])):
+    for release, (value, step) in sorted(marks.items(), key=lambda each: -_size(each[1][1])):
         x, y = (places[release] - first) / span, value / height
+        # Below a marker that points down there is no line: it comes from above.
+        is_below = step.outcome == "improved" and y > HIGH
+        y -= HIGH * is_below
         if any(abs(x - left) < WIDE and abs(y - low) < HIGH for left, low in named):
             continue
         named.append((x, y))
         axes.annotate(
             plain(release),
             (places[release], value),
-            xytext=(4, 3) if x < WIDE else (-4, 3),
+            xytext=(4 if x < WIDE else -4, -3 if is_below else 3),
             textcoords="offset points",
             ha="left" if x < WIDE else "right",
-            va="bottom",
+            va="top" if is_below else "bottom",
             fontsize=6.5,
             color=GREY,
         )
