@@ -27,7 +27,7 @@ from resilience_bench.load_session import sessions
 from resilience_bench.progress import shown_releases
 from resilience_bench.report import releases_table
 from resilience_bench.selection import select
-from resilience_bench.session import PROFILES, now
+from resilience_bench.session import PROFILES
 from resilience_bench.signals import measurable
 from resilience_bench.stage import stage
 
@@ -125,7 +125,6 @@ def _signals(
 def _measured(
     wanted: Wanted, published: Sequence[Published], python: str | None, *, fresh: bool
 ) -> History:
-    started = now()
     console = Console(stderr=True)
     with _kept(wanted.folder):
         ready = _prepared(wanted, published, python, console)
@@ -146,7 +145,7 @@ def _measured(
                 decisions, sure = decided(timeline, wanted.tolerances, wanted.policy)
         for arm in measured:
             arm.recording.write(complete=True)
-    return history_of(wanted, ready, timeline, decisions, headline=(sure,), started=started)
+    return history_of(wanted, ready, timeline, decisions, headline=(sure,))
 
 
 def _prepared(

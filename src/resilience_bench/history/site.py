@@ -128,14 +128,15 @@ def _releases(
     for file in sorted(sources.releases.glob(f"*/{releases_file.NAME}")):
         tell(f"publishing the releases of {shown(Path(file.parent.name))}")
         try:
-            page = release_page(releases_file.read(file.parent))
+            history = releases_file.read(file.parent)
         except UserError as error:
             made.skip(file, reason(file, error))
             continue
+        page = release_page(history)
         place = folder / "releases" / file.parent.name
         place.mkdir(parents=True)
         trouble = _release_history(file.parent, page.package, place / "history", made)
-        pictures = _copied(file.parent, place)
+        pictures = _copied(file.parent, place, history.signals)
         text = html.render("release", page=page, pictures=pictures, trouble=trouble)
         write(text, place / "index.html", made)
         shutil.copyfile(file, place / file.name)
@@ -154,9 +155,16 @@ def _release_history(source: Path, package: str, folder: Path, made: Made) -> st
     return ""
 
 
-def _copied(source: Path, place: Path) -> Sequence[str]:
-    """Copy the pictures; the names of those that a page shows: SVG where there is one."""
-    pictures = sorted(each for each in source.iterdir() if each.suffix in PICTURES)
+def _copied(source: Path, place: Path, signals: Sequence[str]) -> Sequence[str]:
+    """Copy the pictures; the names of those that a page shows: SVG where there is one.
+
+    They are called after their signals, and stand in the same order.
+    """
+    order = {signal: place for place, signal in enumerate(signals)}
+    pictures = sorted(
+        (each for each in source.iterdir() if each.suffix in PICTURES),
+        key=lambda each: (order.get(each.stem, len(order)), each.name),
+    )
     for each in pictures:
         shutil.copyfile(each, place / each.name)
     best: Mapping[str, str] = {each.stem: each.name for each in pictures}

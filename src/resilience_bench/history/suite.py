@@ -99,7 +99,6 @@ def _class(family: Family, caches: Caches) -> type:
         "params": family.single.params,
         "param_names": PARAM_NAMES,
         "time_call": _method(_time_call, "time_call"),
-        "track_overhead_ns": _method(_overhead_ns, "track_overhead_ns", unit="ns", **latency),
         "track_ratio": _method(_ratio, "track_ratio", unit="references", **latency),
         "track_instructions": _method(
             _instructions,
@@ -108,6 +107,11 @@ def _class(family: Family, caches: Caches) -> type:
             setup_cache=caches["instructions"],
         ),
     }
+    if any(bound.library for bound in family.single.bound.values()):
+        # The overhead of a bare call is none: a curve of it would show noise alone.
+        members["track_overhead_ns"] = _method(
+            _overhead_ns, "track_overhead_ns", unit="ns", **latency
+        )
     if family.loaded.bound:
         members["track_scaling"] = _method(
             _scaling,

@@ -35,14 +35,13 @@ KEPT: Final = frozenset(
 """The quantities that a history keeps of every release."""
 
 
-def history_of(  # noqa: PLR0913 - what a history holds comes from many places
+def history_of(
     wanted: Wanted,
     prepared: Sequence[Prepared],
     timeline: Timeline,
     decisions: Found,
     *,
     headline: Sequence[str],
-    started: str,
 ) -> History:
     """Everything in one: what each release costs, and what moved.
 
@@ -52,7 +51,6 @@ def history_of(  # noqa: PLR0913 - what a history holds comes from many places
         timeline: Those that were measured.
         decisions: What was decided.
         headline: How sure that is.
-        started: When the measuring began.
     """
     by_version = {arm.version: arm for arm in timeline.arms if not arm.is_null}
     releases = tuple(
@@ -63,8 +61,7 @@ def history_of(  # noqa: PLR0913 - what a history holds comes from many places
         wanted.package,
         __version__,
         REFERENCE_VERSION,
-        started,
-        now(),
+        *_span(timeline.arms),
         complete=True,
         environment=_common([arm.recording.environment for arm in timeline.arms]),
         selectors=tuple(wanted.selectors),
@@ -78,6 +75,21 @@ def history_of(  # noqa: PLR0913 - what a history holds comes from many places
         counts=decisions.counts,
         headline=tuple(headline),
         notes=decisions.notes,
+    )
+
+
+def _span(arms: Sequence[Arm]) -> tuple[str, str]:
+    """When the first process of all began, and when the last one ended, an earlier run's too."""
+    spans = [
+        (each.started, each.ended)
+        for arm in arms
+        for records in (arm.workers, arm.counted, arm.weighed, arm.loads)
+        for each in records
+    ]
+    return (
+        (min(first for first, _ in spans), max(last for _, last in spans))
+        if spans
+        else (now(), now())
     )
 
 
