@@ -40,6 +40,8 @@ VERSIONS: Final[Mapping[str, str]] = {
 Otherwise asv would hide them whenever a line of a method is edited.
 """
 PARAM_NAMES: Final = ["library", "scenario", "load"]
+CONTROL: Final = "control"
+"""The family of bare calls: they have no overhead, and a curve of it would show noise alone."""
 NOTHING: Final = "nothing"
 """What an import is compared with: the interpreter that has imported no library."""
 BATCH_NS: Final = 1_000_000
@@ -107,8 +109,7 @@ def _class(family: Family, caches: Caches) -> type:
             setup_cache=caches["instructions"],
         ),
     }
-    if any(bound.library for bound in family.single.bound.values()):
-        # The overhead of a bare call is none: a curve of it would show noise alone.
+    if family.name != CONTROL:
         members["track_overhead_ns"] = _method(
             _overhead_ns, "track_overhead_ns", unit="ns", **latency
         )
