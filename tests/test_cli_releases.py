@@ -38,11 +38,11 @@ Log = list[tuple[str, str, int, tuple[str, ...]]]
 
 
 class FakeIndex:
-    """Knows one package."""
+    """Knows one package that cases need, and one that none does."""
 
     def releases(self, package: str) -> list[Published]:
         """Its releases, half a year apart; nobody knows the date of the last one."""
-        if package != "thing":
+        if package not in {"thing", "idle"}:
             message = f"{package}: no releases found; type 'pip index versions {package}'"
             raise UserError(message)
         dates = [f"202{number}-06-01T00:00:00+00:00" for number in range(len(VERSIONS))]
@@ -236,6 +236,45 @@ def test_what_was_measured_elsewhere_is_measured_again(run: Run, machine: Machin
     assert len(machine.log) == everything
 
 
+def test_another_python_wants_a_folder_of_its_own(
+    run: Run, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there is not replaced unless that is said, and nothing is measured before."""
+    run("thing")
+    before, measured = history(), len(machine.log)
+
+    def other(variant: Variant) -> Environment:
+        return replace(machine.environment_of(variant), python="CPython 3.99.0")
+
+    monkeypatch.setattr(variants, "environment_of", other)
+    told = run("thing")
+    assert_refused(told, "CPython 3.99.0", "-o FOLDER", "--fresh")
+    assert (history(), len(machine.log)) == (before, measured)
+    code, out, _ = run("thing", "--fresh")
+    assert code == 0
+    assert "CPython 3.99.0" in out
+    assert history().environment.python == "CPython 3.99.0"
+
+
+def test_an_interruption_before_anything_was_measured_says_so(run: Run, machine: Machine) -> None:
+    """No folder is named that holds nothing."""
+
+    def stopping(plan: Plan, seed: int) -> Iterable[Message]:
+        raise KeyboardInterrupt
+
+    machine.scripts = dict.fromkeys(FINAL, stopping)
+    code, _, err = run("thing")
+    assert code == 130
+    assert "interrupted; nothing was measured yet; type the same command again" in err
+
+
+def test_what_was_never_measured_cannot_be_shown(run: Run) -> None:
+    """The line has the very command that measures it."""
+    assert_refused(run("thing", "--show"), "type 'resilience-bench releases thing'")
+    told = run("thing", "--show", "-o", "there")
+    assert_refused(told, "type 'resilience-bench releases thing -o there'")
+
+
 def test_a_release_that_does_not_install_is_listed(run: Run, machine: Machine) -> None:
     """With the reason; its neighbours are held against each other."""
     machine.broken = {"1.1": "no matching Python"}
@@ -311,8 +350,9 @@ def test_a_history_is_shown_without_measuring(run: Run, machine: Machine) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("nonsense",), "nonsense: none of the selected cases needs it; expected one of other, th"),
+        (("idle",), "idle: none of the selected cases needs it; expected one of other, th"),
         (("other",), "other: no releases found; type 'pip index versions other'"),
+        (("nonsense",), "nonsense: no releases found; type 'pip index versions nonsense'"),
         (("thing==1.0",), "'thing==1.0' is no package"),
         (("thing", "--from", "2.1", "--to", "1.0"), "type --from 1.0 --to 2.1"),
         (("thing", "--from", "2.0rc1", "--to", "2.0rc1"), "is a pre-release; add --pre"),
@@ -320,7 +360,7 @@ def test_a_history_is_shown_without_measuring(run: Run, machine: Machine) -> Non
         (("thing", "breaker.*"), "no case matches 'breaker.*'"),
         (("thing", "--signals", "scaling"), "these cases have no scaling"),
         (("thing", "--python", "no/such/python"), "is no Python interpreter"),
-        (("thing", "--show"), "expected a release history, found: No such file"),
+        (("thing", "--show"), "no history of thing was measured here"),
         (("thing", "-o", "/dev/null"), "cannot write /dev/null/releases.json"),
     ],
 )

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from resilience_bench.history.commits import commits as commits_of
 from resilience_bench.history.measuring import PROFILE_VARIABLE
 
 if TYPE_CHECKING:
-    from resilience_bench.history.tracking import Outcome
+    from resilience_bench.history.tracking import Outcome, Tree
 
 
 @click.command()
@@ -57,7 +57,7 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
     machine = asv_tool.register(current_environment())
     tree = tracking.Tree(project.results, machine)
     due = tracking.due(tree, found)
-    click.echo(f"{machine}: {len(found)} commits, {len(found) - len(due)} of them measured before")
+    click.echo(f"{machine}: {_counted(tree, found, due)}")
     due = due[:most]
     if due:
         tool = asv_run.Asv(project, machine, _without_tables, {PROFILE_VARIABLE: profile})
@@ -66,6 +66,14 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
     folder = os.path.relpath(project.results)
     click.echo(f"results: {folder}; keep them with 'git add {folder}'")
     return 0
+
+
+def _counted(tree: Tree, found: Sequence[Revision], due: Sequence[Revision]) -> str:
+    """How many commits there are, and how much of them was measured before."""
+    commits = f"{len(found)} commit{'s' * (len(found) != 1)}"
+    said = f"{commits}, {len(found) - len(due)} of them measured before"
+    in_part = sum(tree.has_some(each.revision) for each in due)
+    return f"{said}, {in_part} in part" if in_part else said
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from rich.console import Console
 from resilience_bench import interpreters, results, variants
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.cli_options import signals_option, wanted_signals
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.history import releases_asv, releases_file
 from resilience_bench.history.preparing import Prepared, import_failure, maker, prepared
 from resilience_bench.history.releases import MEASURED, TOLERANCES, Wanted, arms, concerned, decided
@@ -93,13 +93,15 @@ def releases(  # noqa: PLR0913 - one argument an option
     name = named(package)
     folder = output or FOLDER / name
     if show:
+        _ensure_measured(name, folder)
         releases_table.render(releases_file.read(folder), Console())
         return 0
     for file in (folder / NAME, folder / MEASURED / NAME):
         results.ensure_writable(file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
+    released = INDEX.releases(name)
     cases = concerned(name, selection.cases)
-    published = chosen(name, INDEX.releases(name), first, last, pre=pre)
+    published = chosen(name, released, first, last, pre=pre)
     available, lacking = measurable(_signals(signals, cases, launcher))
     if not available:
         raise UserError("; ".join(lacking.values()))
@@ -116,6 +118,16 @@ def releases(  # noqa: PLR0913 - one argument an option
     return 0
 
 
+def _ensure_measured(package: str, folder: Path) -> None:
+    if not (folder / NAME).exists():
+        where = "" if folder == FOLDER / package else f" -o {folder}"
+        message = (
+            f"{folder}: no history of {package} was measured here; type "
+            f"'resilience-bench releases {package}{where}'"
+        )
+        raise UserError(message)
+
+
 def _signals(
     signals: Sequence[Signal] | None, cases: Sequence[CaseInfo], launcher: Launcher
 ) -> list[Signal]:
@@ -128,6 +140,8 @@ def _measured(
     console = Console(stderr=True)
     with _kept(wanted.folder):
         ready = _prepared(wanted, published, python, console)
+        if not fresh:
+            _ensure_same_python(wanted, ready)
         with stage() as staged:
             measured = arms(
                 wanted,
@@ -164,6 +178,28 @@ def _prepared(
     )
 
 
+def _ensure_same_python(wanted: Wanted, ready: Sequence[Prepared]) -> None:
+    """Refuse to put a history under one Python into the place of one under another.
+
+    Raises:
+        UserError: If the folder holds such a one.
+    """
+    usable = next((each.variant for each in ready if each.variant), None)
+    if usable is None or not (wanted.folder / NAME).exists():
+        return
+    try:
+        before = releases_file.read(wanted.folder).environment.python
+    except UnreadableResultError:
+        return  # it is measured again
+    here = variants.environment_of(usable).python
+    if before != here:
+        message = (
+            f"{wanted.folder}: holds the history of {wanted.package} under {before}; expected a "
+            f"folder of its own for {here}; type -o FOLDER, or --fresh to replace what is there"
+        )
+        raise UserError(message)
+
+
 def _nothing_measured(package: str, ready: Sequence[Prepared]) -> str:
     last = ready[-1]
     return (
@@ -179,11 +215,10 @@ def _kept(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(
-            f"interrupted; what was measured is in {folder / MEASURED}; type the same command "
-            "again to go on",
-            err=True,
-        )
+        kept = folder / MEASURED
+        has_some = any(kept.glob("*.json"))
+        said = f"what was measured is in {kept}" if has_some else "nothing was measured yet"
+        click.echo(f"interrupted; {said}; type the same command again to go on", err=True)
         raise
 
 

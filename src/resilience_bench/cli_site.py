@@ -71,10 +71,11 @@ def site(
     # Before the work: nobody should wait to be told that the port is taken.
     server = serving.server(output, serving.PORT if port is None else port) if serve else None
     try:
+        sources = sites.Sources(results_folder, conf_file)
         with Console(stderr=True).status("making the site") as status:
-            made = sites.make(sites.Sources(results_folder, conf_file), output, status.update)
+            made = sites.make(sources, output, status.update)
         for path, why in made.skipped:
-            click.echo(f"skipped {shown(path)}: {why}", err=True)
+            click.echo(sources.tidy(f"skipped {shown(path)}: {why}"), err=True)
         if made.skipped:
             count = len(made.skipped)
             files = "file" if count == 1 else "files"

@@ -88,6 +88,16 @@ def test_instructions_are_the_slope() -> None:
     assert figures.of_instructions([record]) == {"case": {"instructions": 1000.0}}
 
 
+def test_of_several_processes_the_middle_one_counts() -> None:
+    """One memory layout that costs three per cent more moves nothing."""
+    counted = (Counts((0, 10), (0, each)) for each in (10_000, 10_300, 9_990))
+    records = [
+        InstructionRecord(index, index, "", "", operations={"case": each})
+        for index, each in enumerate(counted)
+    ]
+    assert figures.of_instructions(records) == {"case": {"instructions": 1000.0}}
+
+
 def test_scaling_is_more_where_more_is_lost() -> None:
     """It is the inverse of the reports' scaling, because asv takes more for worse."""
     case = Case("breaker", "closed", "pybreaker", load="threads-16", payload="io")

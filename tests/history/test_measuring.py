@@ -41,13 +41,14 @@ def test_the_profile_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch)
         measured("latency", [CLOSED], launcher)
 
 
-def test_instructions_are_counted_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker finds out what is there, then valgrind counts."""
+def test_instructions_are_counted_in_several_layouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker finds out what is there, then valgrind counts, with another hash seed each time."""
     monkeypatch.setattr(callgrind, "why_not_available", str)
     launcher = ScriptedLauncher(scripted.suite([CLOSED]))
     found = measured("instructions", [CLOSED], launcher)
     assert found.figure(CLOSED.case.name, "instructions") == 1000
-    assert [plan.action for plan, _ in launcher.plans] == ["measure", "count"]
+    assert [plan.action for plan, _ in launcher.plans] == ["measure", "count", "count", "count"]
+    assert [seed for _, seed in launcher.plans[1:]] == [0, 1, 2]
 
 
 def test_without_valgrind_instructions_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,21 @@ def test_a_history_is_published_with_its_step(tmp_path: Path) -> None:
     regressions = json.loads((html / "regressions.json").read_text())["regressions"]
     steps = {each[0]: each[-1] for each in regressions}
     assert steps[f"{FIRST_TRY}.track_instructions('tenacity')"] == [[None, 5, 10_000.0, 15_000.0]]
-    assert releases_site.histories(tmp_path) == [folder]
+
+
+def test_a_results_file_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
+    """It is named with the reason and stays; the other releases are published."""
+    folder, html = tmp_path / "tenacity", tmp_path / "html"
+    releases_asv.write(make_history(), folder / releases_site.TREE)
+    releases_file.write(make_history(), folder / NAME)
+    broken = min((folder / releases_site.TREE).glob("*/*-tenacity-*.json"))
+    broken.write_text(broken.read_text()[:100])
+    [(path, why)] = releases_site.publish(folder, html).skipped
+    assert path == broken
+    assert "is no JSON, or was cut short" in why
+    assert "mend it, or move it away" in why
+    assert len(broken.read_text()) == 100
+    assert (html / "index.json").exists()
 
 
 def test_what_cannot_be_published_is_refused(tmp_path: Path) -> None:
@@ -121,7 +135,9 @@ def test_what_cannot_be_published_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no release was measured"):
         releases_site.publish(tmp_path, tmp_path / "html")
     releases_file.write(make_history(), tmp_path / NAME)
-    with pytest.raises(UserError, match="asv could not publish it"):
+    with pytest.raises(
+        UserError, match=r"found no results of asv's.*type 'resilience-bench releases tenacity -o"
+    ):
         releases_site.publish(tmp_path, tmp_path / "html")
 
 

@@ -89,6 +89,17 @@ def tracked(folder: Path, asv: MadeUpAsv, revisions: Sequence[Revision]) -> list
     return list(track(tree, asv, due(tree, revisions), lambda _revision: None))
 
 
+def test_a_commit_of_which_there_is_something_is_told_from_one_without(tmp_path: Path) -> None:
+    """An interrupted command says that it will go on with it; a broken file is nothing."""
+    asv, tree = MadeUpAsv(tmp_path), Tree(tmp_path, "machine")
+    asv.add(REVISIONS[0].revision, ["h.A.track_ratio"], 1.0)
+    assert tree.has_some(REVISIONS[0].revision)
+    assert not tree.has_some(REVISIONS[1].revision)
+    [path] = tmp_path.glob("machine/*.json")
+    path.write_text("{")
+    assert not tree.has_some(REVISIONS[0].revision)
+
+
 def test_each_commit_is_measured_in_steps(tmp_path: Path) -> None:
     """A step is what is measured at once; what is no signal of ours comes last."""
     asv = MadeUpAsv(tmp_path)

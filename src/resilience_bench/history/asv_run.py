@@ -132,6 +132,7 @@ def _unbuilt(
 
 def _interrupt(process: subprocess.Popen[str]) -> None:
     """End asv, and what it started, as Ctrl-C would."""
+    process.stdin = None  # it is closed, and communicating would flush it
     for each in (signal.SIGINT, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, each)

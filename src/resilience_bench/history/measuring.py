@@ -17,7 +17,7 @@ from resilience_bench.history import figures
 from resilience_bench.history.figures import Figures
 from resilience_bench.launcher import Launcher, ProcessLauncher
 from resilience_bench.load_session import Effort, LoadSession
-from resilience_bench.session import PROFILES, BlockDone, Session
+from resilience_bench.session import PROFILES, Session
 from resilience_bench.signals import measurable, passes_of
 
 Tracked = Literal["latency", "instructions", "scaling"]
@@ -30,6 +30,8 @@ EFFORTS: Final[Mapping[str, Effort]] = {
     "thorough": Effort(workers=20, rounds=40, window_ns=10_000_000, timed=0),
 }
 """How much is measured under load, by profile."""
+COUNTED_BY: Final = 3
+"""So many processes count the instructions of a case, each with a memory layout of its own."""
 DIGITS: Final = 6
 NOT_HERE: Final = frozenset({"not installed", "not available"})
 """What becomes of a case that this environment cannot do."""
@@ -111,7 +113,8 @@ def _latency(launcher: Launcher, cases: Sequence[CaseInfo], profile: str) -> Mea
 
 def _instructions(launcher: Launcher, cases: Sequence[CaseInfo], profile: str) -> Measured:
     session = Session(launcher, cases, PROFILES[profile], signal="instructions")
-    done: list[BlockDone] = list(passes_of(session).run(["instructions"]))
+    passes = passes_of(session)
+    done = [each for index in range(COUNTED_BY) for each in passes.run(["instructions"], index)]
     records = [each.record for each in done if isinstance(each.record, InstructionRecord)]
     return Measured(figures.of_instructions(records), _missing(session))
 

@@ -19,6 +19,7 @@ from resilience_bench.history.files import ResultsFile, UnreadableFileError
 from resilience_bench.jsonfile import listed, shown
 
 DISCOVER: Final = "type 'asv run --bench just-discover' beside asv.conf.json to write it anew"
+MEND: Final = "mend it, or move it away and measure again"
 MEASURE: Final = "type 'scripts/history' to measure commits"
 MACHINE: Final = ("machine", "os", "arch", "cpu", "num_cpu", "ram")
 
@@ -98,7 +99,7 @@ def _read(project: Project) -> _Readable:
             found = files.read(path)
             _accept(found, readable, published)
         except UnreadableFileError as error:
-            readable.skipped.append((path, str(error)))
+            readable.skipped.append((path, f"{error}; {MEND}"))
         else:
             readable.found.append(found)
     return readable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,13 @@ class Decision:
     workers: int
     reason: str
 
+    @property
+    def size(self) -> float:
+        """How large the change is, where half is as large as twice."""
+        if self.change is None or self.change.value <= 0:
+            return math.inf
+        return max(self.change.value, 1 / self.change.value)
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -141,7 +149,7 @@ def read(path: Path) -> History:
         UnreadableResultError: If it is missing, cut short, no history, or of another schema.
     """
     file = path / NAME if path.is_dir() else path
-    remedy = "type 'resilience-bench releases PACKAGE' to measure it again"
+    remedy = f"type 'resilience-bench releases PACKAGE -o {file.parent}' to measure it"
     source = Source(file, "a release history", UnreadableResultError, remedy)
     stored = source.parsed(source.content())
     source.check_schema(stored, SCHEMA)

@@ -146,7 +146,7 @@ def _releases(
 
 def _release_history(source: Path, package: str, folder: Path, made: Made) -> str:
     try:
-        site_asv.publish_releases(source, package, folder)
+        made.skipped += site_asv.publish_releases(source, package, folder)
     except UserError as error:
         shutil.rmtree(folder, ignore_errors=True)
         made.skip(source / "asv", reason(source, error))

@@ -62,11 +62,11 @@ def publish_commits(conf_file: Path, folder: Path) -> Commits:
         published.commits,
         regressions_in(folder),
         unbuilt,
-        tuple((path, text) for path, text in published.skipped),
+        published.skipped,
     )
 
 
-def publish_releases(history: Path, package: str, folder: Path) -> None:
+def publish_releases(history: Path, package: str, folder: Path) -> tuple[Skipped, ...]:
     """Publish what was measured of a package's releases, with the same page.
 
     Args:
@@ -74,17 +74,21 @@ def publish_releases(history: Path, package: str, folder: Path) -> None:
         package: What it is of.
         folder: Where to; a folder that there is not yet.
 
+    Returns:
+        The files that could not be read, and why.
+
     Raises:
         UserError: If there is nothing to publish, or asv is missing or fails.
     """
     from resilience_bench.history.releases_site import publish  # noqa: PLC0415 - as above
 
-    publish(history, folder)
+    published = publish(history, folder)
     index = index_of(folder)
     hashes = index["revision_to_hash"]
     tags = {hashes[str(revision)]: tag for tag, revision in index["tags"].items()}
     messages = {each: f"{package} {tag.removeprefix('v')}" for each, tag in tags.items()}
     site_tachyon.install(folder, messages, "../index.html")
+    return published.skipped
 
 
 def regressions_in(folder: Path) -> int:

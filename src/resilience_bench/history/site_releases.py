@@ -41,13 +41,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRow:
-    """A release: when, what became of it, and how many cases it made dearer and cheaper."""
+    """A release: when, what became of it, and how many cases it made dearer and cheaper.
+
+    ``largest`` is the case that it moved most, and ``change`` by how much.
+    """
 
     version: str
     date: str
     status: str
     dearer: int
     cheaper: int
+    largest: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +103,11 @@ def release_page(history: History) -> ReleasePage:
 def _row(release: Release, history: History) -> ReleaseRow:
     # A case counts once, as dearer first.
     made: dict[str, str] = {}
-    for step in history.steps:
-        if step.release == release.version and made.get(step.case) != DEARER:
+    steps = [each for each in history.steps if each.release == release.version]
+    for step in steps:
+        if made.get(step.case) != DEARER:
             made[step.case] = step.outcome
+    largest = max(steps, key=lambda each: each.size, default=None)
     outcomes = list(made.values())
     status = f"{release.status}: {release.reason}" if release.reason else release.status
     yanked = " (yanked)" if release.is_yanked else ""
@@ -110,15 +117,19 @@ def _row(release: Release, history: History) -> ReleaseRow:
         plain(status),
         outcomes.count(DEARER),
         outcomes.count("improved"),
+        plain(largest.case) if largest else "",
+        _change(largest) if largest else "",
     )
 
 
+def _change(decision: Decision) -> str:
+    return f"{decision.change.value - 1:+.1%}" if decision.change else NOTHING
+
+
 def _step(decision: Decision) -> Step:
-    change, interval = NOTHING, ""
-    if seen := decision.change:
-        change = f"{seen.value - 1:+.1%}"
-        if seen.low != seen.high:
-            interval = f"× {seen.value:.3f} ({seen.low:.3f} - {seen.high:.3f})"
+    change, interval = _change(decision), ""
+    if (seen := decision.change) and seen.low != seen.high:
+        interval = f"× {seen.value:.3f} ({seen.low:.3f} - {seen.high:.3f})"
     return Step(
         plain(decision.release),
         plain(decision.before),

@@ -31,7 +31,7 @@ VERSIONS: Final[Mapping[str, str]] = {
     "time_call": "1",
     "track_overhead_ns": "1",
     "track_ratio": f"1-{REFERENCE_VERSION}",
-    "track_instructions": "1",
+    "track_instructions": "2",
     "track_scaling": "1",
     "peakmem_import": "1",
 }

@@ -90,6 +90,13 @@ class Tree:
         have = {(name, row.version) for each in found for name, row in each.rows.items()}
         return [name for name, each in benchmarks.items() if (name, each.version) not in have]
 
+    def has_some(self, commit: str) -> bool:
+        """Whether there are results of a commit; no if they cannot be read."""
+        try:
+            return bool(self.of_commit(commit))
+        except UnreadableFileError:
+            return False
+
     def known_to_build(self) -> list[str]:
         """A commit of which there are results; none if there is none."""
         for path in files.results_paths(self.folder / self.machine):

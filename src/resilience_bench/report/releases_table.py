@@ -40,6 +40,9 @@ UNBOUNDED: Final = 10_000
 def render(history: History, console: Console) -> None:
     """Print a history."""
     _print(f"{history.package}: {_counted(history)}", console, style="bold")
+    here = history.environment
+    where = f"{here.python}, {here.cpu_count} x {here.cpu_model}"
+    _print(f"{where}, measured {history.started[:10]}", console, style="dim")
     console.print(_releases(history))
     for release, members in itertools.groupby(history.steps, key=lambda each: each.release):
         steps = list(members)

@@ -207,30 +207,26 @@ def _name_marks(
     first, last = min(places.values()), max(places.values())
     span, height = last - first or 1.0, axes.get_ylim()[1]
     named: list[tuple[float, float]] = []
-    for release, (value, step) in sorted(marks.items(), key=lambda each: -_size(each[1][1])):
+    for release, (value, step) in sorted(marks.items(), key=lambda each: -each[1][1].size):
         x, y = (places[release] - first) / span, value / height
         # Below a marker that points down there is no line: it comes from above.
         is_below = step.outcome == "improved" and y > HIGH
         y -= HIGH * is_below
-        if any(abs(x - left) < WIDE and abs(y - low) < HIGH for left, low in named):
+        to_the_right = x < WIDE
+        left = x if to_the_right else x - WIDE
+        if any(abs(left - other) < WIDE and abs(y - low) < HIGH for other, low in named):
             continue
-        named.append((x, y))
+        named.append((left, y))
         axes.annotate(
             plain(release),
             (places[release], value),
-            xytext=(4 if x < WIDE else -4, -3 if is_below else 3),
+            xytext=(4 if to_the_right else -4, -3 if is_below else 3),
             textcoords="offset points",
-            ha="left" if x < WIDE else "right",
+            ha="left" if to_the_right else "right",
             va="top" if is_below else "bottom",
             fontsize=6.5,
             color=GREY,
         )
-
-
-def _size(step: Decision) -> float:
-    if step.change is None or step.change.value <= 0:
-        return float("inf")
-    return max(step.change.value, 1 / step.change.value)
 
 
 def _places(releases: Sequence[Release]) -> dict[str, float]:
