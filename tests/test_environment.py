@@ -56,6 +56,8 @@ def test_commit_tells_clean_from_changed(tmp_path: Path) -> None:
     commit = current_commit(tmp_path)
     assert commit is not None
     assert (commit.revision, commit.clean) == (git("rev-parse", "HEAD"), True)
+    (tmp_path / "results.json").write_text("what an earlier run has measured")
+    assert current_commit(tmp_path) == commit
     (tmp_path / "file").write_text("two")
     changed = current_commit(tmp_path)
     assert changed is not None

@@ -246,7 +246,18 @@ def test_what_is_suggested_can_be_typed() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["threads-0", "tasks-0", "processes-0", "mixed-0-4", "mixed-4-0", "mixed-4", "threads-4-4"],
+    [
+        "threads-0",
+        "threads--1",
+        "threads-1.5",
+        "tasks-",
+        "tasks-0",
+        "processes-0",
+        "mixed-0-4",
+        "mixed-4-0",
+        "mixed-4",
+        "threads-4-4",
+    ],
 )
 def test_a_load_that_cannot_be_is_refused(word: str) -> None:
     """Whatever else the pattern says; the text has what was expected, and an example."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from resilience_bench._model import (
     Environment,
     Judgement,
     Result,
+    Verdict,
 )
 from resilience_bench.baseline import LEARN
 from resilience_bench.budgets import UNITS, unmatched
@@ -34,6 +35,7 @@ from resilience_bench.scenario import matches
 from resilience_bench.selection import baselines_folder
 from resilience_bench.signals import SIGNALS
 from resilience_bench.sources import Source
+from resilience_bench.tallies import LETS_THROUGH, LOSES_CALLS, marks, tallies_of
 
 Chosen = Callable[[str], bool]
 """Whether the case of this name is judged."""
@@ -143,6 +145,37 @@ def decided(source: Source, held: Held, chosen: Chosen) -> Judgement:
     verdicts = relevant(judged(asked, source, policy), source.cases)
     notes = _notes(held, _records(source, chosen))
     return Judgement("check", (headline_of(policy, verdicts),), tuple(verdicts), tuple(notes))
+
+
+def with_marks(judgement: Judgement, result: Result) -> Judgement:
+    """A judgement that says what was done wrong under load: a fast wrong answer is no good result.
+
+    Where calls were lost, or let through that should not have been, no scaling is within its range.
+
+    Args:
+        judgement: What was decided.
+        result: What it rests on.
+    """
+    told = {
+        verdict.case: list(marks(tallies_of(result.loads, verdict.case)))
+        for verdict in judgement.verdicts
+    }
+    wrong = {
+        case: mark
+        for case, found in told.items()
+        for mark in found
+        if mark.startswith((LETS_THROUGH, LOSES_CALLS))
+    }
+    verdicts = tuple(_doubted(each, wrong.get(each.case, "")) for each in judgement.verdicts)
+    notes = [f"{case} {mark}" for case, found in told.items() for mark in found]
+    return replace(judgement, verdicts=verdicts, notes=(*judgement.notes, *notes))
+
+
+def _doubted(verdict: Verdict, wrong: str) -> Verdict:
+    """What skips calls gets more of them done, so its scaling says nothing good."""
+    if not wrong or verdict.signal != "scaling" or verdict.outcome not in {"within", "improved"}:
+        return verdict
+    return replace(verdict, outcome="inconclusive", reason=f"it {wrong}")
 
 
 def _records(source: Source, chosen: Chosen) -> list[CaseRecord]:

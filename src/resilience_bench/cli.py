@@ -265,6 +265,12 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
 
 
 def _show_side_by_side(found: Sequence[Result], form: str, sort: str) -> int:
+    if not any(measure(each) for each in found):
+        message = (
+            "these files hold no case with times, rates or instructions; expected results of "
+            "'resilience-bench run'; type 'resilience-bench show FILE' for each of them"
+        )
+        raise UserError(message)
     if form == "table":
         table.render_side_by_side(found, Console())
     elif form == "markdown":

@@ -17,7 +17,7 @@ from resilience_bench._model import (
     Judgement,
     Signal,
 )
-from resilience_bench.checking import chosen_of, decided, everything, held_against
+from resilience_bench.checking import chosen_of, decided, everything, held_against, with_marks
 from resilience_bench.cli_options import (
     default_output,
     kept,
@@ -95,6 +95,8 @@ def check(  # noqa: PLR0913 - one argument an option
         with live(launcher, selection, file, held.signals, selectors) as source:
             names = {info.case.name for info in selection.cases}
             result = decided(source, held, names.__contains__ if selectors else everything)
+        stored = results.read(file)
+    result = with_marks(result, stored)
     return show(replace(result, headline=(held.headline, found, *result.headline)), shown)
 
 
@@ -169,6 +171,7 @@ def compare(  # noqa: PLR0913 - one argument an option
         ) as pair,
     ):
         result = compared(pair, tolerances, COMPARED)
+    result = with_marks(result, results.read(folder / "head.json"))
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
     result = replace(result, headline=(*headline, *result.headline))
     return show(result, shown, with_changes=True)

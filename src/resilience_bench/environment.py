@@ -55,7 +55,10 @@ def current_commit(directory: Path) -> Commit | None:
     """The git commit of a directory, and whether its tree was clean; None where there is none."""
     try:
         revision = _git(directory, "rev-parse", "HEAD")
-        return Commit(revision.strip(), clean=not _git(directory, "status", "--porcelain").strip())
+        return Commit(
+            revision.strip(),
+            clean=not _git(directory, "status", "--porcelain", "--untracked-files=no").strip(),
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -64,15 +64,14 @@ def looks_loaded(pattern: str) -> bool:
 
 
 def _words(pattern: str) -> list[str]:
-    return pattern.partition("[")[2].removesuffix("]").split(",")
+    return [each.strip() for each in pattern.partition("[")[2].removesuffix("]").split(",")]
 
 
 def _is_load(word: str) -> bool:
     if word == SINGLE:
         return True
-    found = _CALLERS.fullmatch(word)
     # A library may be called lib-2, so another kind is no load that cannot be.
-    if found is None or found[1] not in KINDS:
+    if word.partition("-")[0] not in KINDS or "-" not in word:
         return False
     if not _has_wildcard(word):
         _ensure_possible(word)

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from resilience_bench._model import LoadRecord, Tally
 
+LETS_THROUGH: Final = "lets calls through"
+LOSES_CALLS: Final = "loses calls"
 EXACT: Final = 1e-6
 """Counts are whole numbers, or sums of a step: a smaller difference is how floats add up."""
 
@@ -46,9 +48,9 @@ def marks(tallies: Sequence[Tally]) -> Iterator[str]:
         yield f"counts too much: {_shown(surplus)} more than {promised}"
     runs = [each.payload_runs - each.promised_runs for each in tallies]
     if through := sum(max(each, 0) for each in runs):
-        yield f"lets calls through: {through:,} of {sum(each.calls for each in tallies):,}"
+        yield f"{LETS_THROUGH}: {through:,} of {sum(each.calls for each in tallies):,}"
     if missing := -sum(min(each, 0) for each in runs):
-        yield f"loses calls: {missing:,} of {sum(each.promised_runs for each in tallies):,}"
+        yield f"{LOSES_CALLS}: {missing:,} of {sum(each.promised_runs for each in tallies):,}"
     if (probes := max((each.probes or 0 for each in tallies), default=0)) > 1:
         yield f"{probes:,} probes at once"
 

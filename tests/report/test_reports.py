@@ -224,7 +224,19 @@ def test_what_was_not_measured_is_listed_with_its_reason() -> None:
     text = as_table(sample_result())
     for part in ("pip install aiobreaker", "SIGSEGV", "ran 2 times, expected 3", "interrupted"):
         assert part in text
-    assert "1 case is not available" in text
+    assert "not available: " in text
+
+
+def test_many_reasons_why_cases_are_not_available_are_left_to_list() -> None:
+    """They would bury what went wrong."""
+    records = [
+        make_record(make_case(f"lib{number}"), "not available", f"it cannot: {number}")
+        for number in range(4)
+    ]
+    assert "4 cases are not available; 'resilience-bench list' says why" in as_table(
+        make_result(records)
+    )
+    assert "not available: it cannot: 2" in as_table(make_result(records[:3]))
 
 
 def test_doubts_are_marked_and_explained() -> None:

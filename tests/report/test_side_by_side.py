@@ -65,3 +65,19 @@ def test_alike_and_unlike_interpreters_are_told_apart() -> None:
     assert names_of([under(result, "CPython 3.12.1")] * 2) == ["3.12.1 #1", "3.12.1 #2"]
     others = [under(result, "CPython 3.11.7"), under(result, "PyPy 3.11.2")]
     assert names_of(others) == ["CPython 3.11.7", "PyPy 3.11.2"]
+
+
+def test_times_of_two_hours_are_not_called_comparable() -> None:
+    """Only what took turns compares; two runs that only look alike do not."""
+    first = replace(
+        under(measured_result({QUICK: 200.0}), "CPython 3.11.7"),
+        started="2026-01-02T03:00:00+00:00",
+        ended="2026-01-02T03:10:00+00:00",
+    )
+    beside = replace(under(first, "CPython 3.13.0"), started="2026-01-02T03:00:01+00:00")
+    later = replace(first, started="2026-01-02T03:11:00+00:00", ended="2026-01-02T03:12:00+00:00")
+    assert "All took turns" in " ".join(shown(first, beside).split())
+    for other in (later, first):
+        text = " ".join(shown(first, other).split())
+        assert "not measured in turns" in text
+        assert "report ONE --against OTHER" in text

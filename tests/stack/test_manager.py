@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from resilience_stack import CircuitBreakerError, Guard
+import pytest
+from prometheus_client import CollectorRegistry
+
+from resilience_stack import CircuitBreakerError, Guard, ResilienceManager
 from tests.stack.bench import Bench, Flaky, exhaust, in_threads
 
 
@@ -27,3 +30,19 @@ def test_threads_that_ask_for_a_name_get_one_guard(bench: Bench) -> None:
     """Eight threads that ask for the same name at once share one guard."""
     guards: list[Guard] = in_threads(*[bench.guard] * 8)
     assert len(set(map(id, guards))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "said"),
+    [
+        (None, {}, "name is None, expected the name of a guard"),
+        ("", {}, "name is empty"),
+        ("database", {"policy": {"fail_max": 3}}, "policy is {'fail_max': 3}, expected a Policy"),
+    ],
+)
+def test_odd_guards_are_refused_when_they_are_made(
+    name: Any, policy: dict[str, Any], said: str
+) -> None:
+    """The text has what was given, and what was expected."""
+    with pytest.raises((TypeError, ValueError), match=said):
+        ResilienceManager(CollectorRegistry()).guard(name, **policy)

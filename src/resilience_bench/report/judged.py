@@ -31,7 +31,7 @@ MARKS: Final[Mapping[Outcome, str]] = {"regressed": "REGRESSED"}
 """How an outcome is written where its own word is too quiet."""
 SHOWN_NAMES: Final = 6
 SHOWN_CHANGES: Final = 10
-CHANGING: Final = ("latency", "instructions")
+CHANGING: Final = ("latency", "scaling", "instructions")
 """The signals of which the largest changes are shown."""
 CHANCE: Final = (
     "by chance: how often chance alone shows as much or more when the case lies within its range."
@@ -127,7 +127,7 @@ def _size(verdict: Verdict) -> float:
 
 
 def largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
-    """The cases whose latency or instructions changed most, of what lies within its range.
+    """The cases that changed most, in any signal of `CHANGING`, of what lies within its range.
 
     Returns:
         By case, the largest change first, by signal: the change, and its interval where it has one.

@@ -37,7 +37,7 @@ def render_side_by_side(results: Sequence[Result]) -> str:
         lines += [f"{escaped(name)}: {'; '.join(map(escaped, headline(result)))}  "]
     for block in side_by_side.side_blocks(results):
         lines += _block(block)
-    return "\n".join([*lines, "", escaped(side_by_side.LEGEND)])
+    return "\n".join([*lines, "", escaped(side_by_side.legend_of(results))])
 
 
 def _lines(result: Result, measurements: Sequence[Measurement], sort: str) -> Iterator[str]:

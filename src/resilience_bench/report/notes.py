@@ -22,6 +22,15 @@ def doubts(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
     return by_warning
 
 
+def marked(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
+    """What operations did wrong under load, each with the names of the cases."""
+    by_mark: dict[str, list[str]] = defaultdict(list)
+    for measured in measurements:
+        for mark in map(plain, measured.marks):
+            by_mark[mark].append(plain(measured.case.name))
+    return by_mark
+
+
 def not_measured(result: Result) -> dict[tuple[str, str], list[str]]:
     """Status and reason of what has no numbers, with the names of the cases."""
     by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -14,6 +14,7 @@ from resilience_bench.report.load_rows import load_blocks
 from resilience_bench.report.notes import (
     doubts,
     headline,
+    marked,
     missing,
     not_measured,
     python_of,
@@ -120,7 +121,7 @@ def _notes(result: Result, measurements: Sequence[Measurement]) -> list[Note]:
     return [
         *(
             Note((plain(warning),), tuple(names), is_doubt=True)
-            for found in (doubts(measurements), drift_doubts)
+            for found in (marked(measurements), doubts(measurements), drift_doubts)
             for warning, names in found.items()
         ),
         *(

@@ -28,8 +28,9 @@ LEGEND: Final[Mapping[str, str]] = {
     "scaling_interval": "±: half of the scaling's 95 % interval over workers.",
     "call": "per call: what a caller waits on average, with its place in the queue.",
     "p50": "p50, p99, p99.9, max: so long take single calls, in the same unit; 99 of 100 take at "
-    "most p99.",
-    "fair": "fair: calls of the slowest caller divided by those of the fastest one.",
+    "most p99; - where there were too few calls to tell.",
+    "fair": "fair: calls of the slowest caller divided by those of the fastest one; around no work "
+    "a few threads make all the calls of a window, the bare call's as well.",
     "lag": "lag p99: how late a ticking task of the same loop runs, in the same unit; ≤ is the "
     "latest tick where there were too few.",
     "reads": "reads/s: how often readers beside the callers read the library's counter.",

@@ -23,9 +23,16 @@ from resilience_bench.report.rows import (
 from resilience_bench.statistics import measure
 
 LEGEND: Final = (
-    "× is how many times the first column; of rates more is better. All took turns within one run, "
-    "so times compare here; a ratio to the reference would not, for the reference runs under the "
-    "same interpreter. !: a figure that its own table doubts."
+    "× is how many times the first column; of rates more is better. {} !: a figure that its own "
+    "table doubts."
+)
+TURNS: Final = (
+    "All took turns within one run, so times compare here; a ratio to the reference would not, for "
+    "the reference runs under the same interpreter."
+)
+APART: Final = (
+    "These were not measured in turns: times of different hours do not compare, however alike they "
+    "look; 'resilience-bench report ONE --against OTHER' shows what does."
 )
 KIND: Final = "side by side"
 Told = Mapping[str, Measurement]
@@ -51,6 +58,15 @@ def side_blocks(results: Sequence[Result]) -> list[Block]:
     return [
         _block([each.case for each in members], told, names, descriptions) for members in groups
     ]
+
+
+def legend_of(results: Sequence[Result]) -> str:
+    """What the columns say, and whether their times compare: only those of one run do."""
+    files = {(each.started, each.environment.python) for each in results}
+    last_start = max(each.started for each in results)
+    first_end = min(each.ended for each in results)
+    took_turns = len(files) == len(results) and last_start <= first_end
+    return LEGEND.format(TURNS if took_turns else APART)
 
 
 def names_of(results: Sequence[Result]) -> list[str]:

@@ -38,6 +38,8 @@ LABEL_WIDTHS: Final = (20, 32)
 LOAD_LABEL_WIDTHS: Final = (12, 32)
 """The same under load, where there are more columns and labels name the library only."""
 SHOWN_NAMES: Final = 6
+FEW_REASONS: Final = 3
+"""So many reasons why cases are not available are told; more would bury the rest."""
 WIDTH: Final = 80
 DISPENSABLE: Final = frozenset({"times", "call"})
 """The columns that are left out where the table would be too wide: the others imply them."""
@@ -85,7 +87,7 @@ def render_side_by_side(results: Sequence[Result], console: Console) -> None:
     found = side_by_side.side_blocks(results)
     _print_blocks(found, console)
     if found:
-        _print_wrapped(side_by_side.LEGEND, console, style="dim")
+        _print_wrapped(side_by_side.legend_of(results), console, style="dim")
     for result, name in zip(results, side_by_side.names_of(results), strict=True):
         for (status, reason), cases in not_measured(result).items():
             if status != "not available":
@@ -132,8 +134,10 @@ def _excess(layout: Layout, found: Sequence[Block], limit: int) -> int:
 
 def _print_not_measured(result: Result, console: Console) -> None:
     unavailable = 0
-    for (status, reason), names in not_measured(result).items():
-        if status == "not available":
+    told = not_measured(result)
+    are_few = sum(status == "not available" for status, _ in told) <= FEW_REASONS
+    for (status, reason), names in told.items():
+        if status == "not available" and not are_few:
             unavailable += len(names)
             continue
         style = "red" if status in {"broken", "failed", "hung"} else "dim"

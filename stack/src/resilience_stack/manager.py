@@ -39,7 +39,14 @@ class ResilienceManager:
         Raises:
             ValueError: If the registry has the metrics of another manager.
         """
-        self._metrics = Metrics(registry)
+        try:
+            self._metrics = Metrics(registry)
+        except ValueError as error:
+            message = (
+                "the registry has the metrics of another ResilienceManager; share that one, or "
+                "give each a registry of its own: ResilienceManager(CollectorRegistry())"
+            )
+            raise ValueError(message) from error
         self._sleep = sleep
         self._async_sleep = async_sleep
         self._guards: dict[str, Guard] = {}
@@ -49,8 +56,10 @@ class ResilienceManager:
         """Return the guard of this name, a new one when there is none.
 
         Raises:
-            ValueError: If there is one with another policy.
+            ValueError: If there is one with another policy, or the name is empty.
+            TypeError: If the name is no text, or the policy is no `Policy`.
         """
+        _refuse_odd(name, policy)
         with self._lock:
             guard = self._guards.get(name)
             if guard is None:
@@ -64,3 +73,15 @@ class ResilienceManager:
             )
             raise ValueError(message)
         return guard
+
+
+def _refuse_odd(name: object, policy: object) -> None:
+    if not isinstance(name, str):
+        message = f"name is {name!r}, expected the name of a guard as text"
+        raise TypeError(message)
+    if not name:
+        message = "name is empty, expected the name of a guard, such as 'database'"
+        raise ValueError(message)
+    if not isinstance(policy, Policy):
+        message = f"policy is {policy!r}, expected a Policy, such as Policy(fail_max=3)"
+        raise TypeError(message)
