@@ -19,6 +19,8 @@ from resilience_bench.jsonfile import shown
 EXTRA: Final = "type: pip install 'resilience-bench[history]'"
 FEED: Final = "regressions.xml"
 WAY_BACK: Final = '<p style="margin:0;padding:.5rem 1rem;font:14px/1.4 system-ui,sans-serif">{}</p>'
+STILL: Final = "<style>.fade-in { animation: none }</style>"
+"""What is there can be clicked at once: a card that drifts into its place is missed."""
 FORMATTED: Final = frozenset({"seconds", "bytes"})
 """The units that asv-tachyon writes as short as it can itself."""
 MOST_CHARACTERS: Final = 2
@@ -85,10 +87,10 @@ def _readable(index: dict[str, Any]) -> dict[str, Any]:
 
 
 def _link(page: Path, project: str, back: str) -> None:
-    """Give a page a title, the feed, and a way back."""
+    """Give a page a title, the feed, and a way back; and keep it still."""
     text = page.read_text(encoding="utf-8")
     feed = f'<link rel="alternate" type="application/atom+xml" title="Regressions" href="{FEED}">'
-    head = f"<title>{html.escape(project)}: history</title>\n{feed}\n</head>"
+    head = f"<title>{html.escape(project)}: history</title>\n{feed}\n{STILL}\n</head>"
     way = WAY_BACK.format(f'<a href="{back}" style="color:#4a90d9">← all of the site</a>')
     text = re.sub(r"<title>.*?</title>", "", text, count=1, flags=re.DOTALL)
     text = text.replace("</head>", head, 1)

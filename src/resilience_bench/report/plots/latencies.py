@@ -31,6 +31,8 @@ COLUMNS: Final = {
     "longest_ns": "longest",
 }
 """The quantities from left to right, and what stands below them; without those nobody has."""
+HEADROOM: Final = 1.25
+"""Above the longest call there is room for its marker."""
 DODGE: Final = 0.05
 """How far libraries are set apart, so that their intervals do not hide each other."""
 
@@ -109,6 +111,7 @@ def _line(
 
 def _finish(axes: Axes, columns: Sequence[str], values: Sequence[float]) -> None:
     time_axis(axes.yaxis, values)
+    axes.set_ylim(top=max(axes.get_ylim()[1], HEADROOM * max(values, default=0.0)) or None)
     axes.set_xticks(range(len(columns)), [COLUMNS[name] for name in columns])
     axes.set_xlim(-0.4, len(columns) - 0.6)
     axes.set_xlabel("Percentile of the calls")
