@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker of tests that need a program."""
+    """Declare the marker of tests that need a program, and let tests interrupt what they start."""
     config.addinivalue_line("markers", "needs(program): skipped where the program is missing")
+    # A shell starts background jobs deaf to Ctrl-C, and so would be every process of a test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def require(program: str) -> str:

@@ -111,7 +111,11 @@ def _baseline_path(named: Path | None, budgets_file: Path | None, here: Environm
 
 
 def chosen_of(result: Result, selectors: Sequence[str]) -> Chosen:
-    """Which cases are judged by a results file: all, or those that the selectors mean."""
+    """Which cases are judged by a results file: all, or those that the selectors mean.
+
+    The path of a scenario file means all that the results hold.
+    """
+    selectors = [each for each in selectors if not Path(each).exists()]
     if not selectors:
         return everything
     cases = [record.case for record in result.cases]

@@ -60,7 +60,10 @@ def mentions_load(pattern: str) -> bool:
 
 def looks_loaded(pattern: str) -> bool:
     """Whether a pattern names a load or a payload, or something that is written like a load."""
-    return mentions_load(pattern) or any(map(_CALLERS.fullmatch, _words(pattern)))
+    if mentions_load(pattern) or any(map(_CALLERS.fullmatch, _words(pattern))):
+        return True
+    # Behind the library stand its parameters, which have values, and loads and payloads.
+    return any("=" not in word for word in _words(pattern)[1:])
 
 
 def _words(pattern: str) -> list[str]:

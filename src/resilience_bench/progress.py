@@ -128,7 +128,12 @@ class _InLog:
                 self._print_family(family)
 
     def _print_family(self, family: str) -> None:
-        records = [each for each in self._session.records.values() if each.case.family == family]
+        # What is measured under load comes later.
+        records = [
+            each
+            for each in self._session.records.values()
+            if each.case.family == family and not each.case.is_loaded
+        ]
         statuses = _count(record.status for record in records)
         told = ", ".join(f"{count} {status}" for status, count in statuses.items())
         self._console.print(f"{family}: {told}", highlight=False, markup=False)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from resilience_bench import results
 from resilience_bench._model import Judgement, Result
 from resilience_bench.baseline import SIGNALS as JUDGED
-from resilience_bench.checking import budgets_path, decided, everything, held_against, with_marks
+from resilience_bench.checking import budgets_path, decided, held_against, with_marks
 from resilience_bench.errors import UserError
 from resilience_bench.history.site_runs import Listed, Runs, Skipped
 from resilience_bench.jsonfile import shown
@@ -117,6 +117,8 @@ def _judged(result: Result, last: Listed) -> Judgement:
         None,
         path if path.exists() else None,
     )
-    judgement = with_marks(decided(Stored(result), held, everything), result)
+    # What was not selected is no case that has vanished.
+    chosen = {record.case.name for record in result.cases}.__contains__
+    judgement = with_marks(decided(Stored(result), held, chosen), result)
     found = f"measured {result.started}: {shown(last.path)}"
     return dataclasses.replace(judgement, headline=(held.headline, found, *judgement.headline))
