@@ -253,7 +253,7 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
     Several files, such as 'run --python' writes, are shown side by side as well, a column each.
     """
     if len(files) > 1:
-        return _show_side_by_side([results.read(each) for each in files], form, sort)
+        return _show_side_by_side([results.read(each) for each in files], files, form, sort)
     result = results.read(files[0])
     measurements = measure(result)
     if form == "table":
@@ -264,7 +264,7 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
     return OK
 
 
-def _show_side_by_side(found: Sequence[Result], form: str, sort: str) -> int:
+def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str, sort: str) -> int:
     if not any(measure(each) for each in found):
         message = (
             "these files hold no case with times, rates or instructions; expected results of "
@@ -272,7 +272,7 @@ def _show_side_by_side(found: Sequence[Result], form: str, sort: str) -> int:
         )
         raise UserError(message)
     if form == "table":
-        table.render_side_by_side(found, Console())
+        table.render_side_by_side(found, Console(), files)
     elif form == "markdown":
         click.echo(markdown.render_side_by_side(found))
     else:

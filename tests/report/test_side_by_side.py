@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -65,6 +66,17 @@ def test_alike_and_unlike_interpreters_are_told_apart() -> None:
     assert names_of([under(result, "CPython 3.12.1")] * 2) == ["3.12.1 #1", "3.12.1 #2"]
     others = [under(result, "CPython 3.11.7"), under(result, "PyPy 3.11.2")]
     assert names_of(others) == ["CPython 3.11.7", "PyPy 3.11.2"]
+
+
+def test_columns_that_look_alike_are_told_apart_by_their_files() -> None:
+    """Two runs under one interpreter have its name in common."""
+    result = under(measured_result({QUICK: 200.0}), "CPython 3.11.7")
+    console = Console(file=io.StringIO(), width=80)
+    table.render_side_by_side([result, result], console, [Path("before.json"), Path("after.json")])
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "3.11.7 #1: before.json" in text
+    assert "3.11.7 #2: after.json" in text
 
 
 def test_times_of_two_hours_are_not_called_comparable() -> None:

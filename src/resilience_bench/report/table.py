@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from rich.cells import cell_len
@@ -79,10 +80,19 @@ def render(
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
 
-def render_side_by_side(results: Sequence[Result], console: Console) -> None:
-    """Print several results of one plan, a column each; see `side_by_side.side_blocks`."""
-    for result, name in zip(results, side_by_side.names_of(results), strict=True):
-        for line in (f"{name}:", *(f"  {each}" for each in headline(result))):
+def render_side_by_side(
+    results: Sequence[Result], console: Console, files: Sequence[Path] = ()
+) -> None:
+    """Print several results of one plan, a column each; see `side_by_side.side_blocks`.
+
+    Args:
+        results: The results.
+        console: Where.
+        files: The file of each, if they come from files: columns may look alike otherwise.
+    """
+    places = [plain(str(each)) for each in files] or [""] * len(results)
+    for result, name, place in zip(results, side_by_side.names_of(results), places, strict=True):
+        for line in (f"{name}: {place}".rstrip(), *(f"  {each}" for each in headline(result))):
             console.print(Text(line, style="dim"), soft_wrap=True)
     found = side_by_side.side_blocks(results)
     _print_blocks(found, console)
