@@ -160,10 +160,8 @@ def with_marks(judgement: Judgement, result: Result) -> Judgement:
         judgement: What was decided.
         result: What it rests on.
     """
-    told = {
-        verdict.case: list(marks(tallies_of(result.loads, verdict.case)))
-        for verdict in judgement.verdicts
-    }
+    cases = dict.fromkeys(verdict.case for verdict in judgement.verdicts)
+    told = {case: list(marks(tallies_of(result.loads, case))) for case in cases}
     wrong = {
         case: mark
         for case, found in told.items()

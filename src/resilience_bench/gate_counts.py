@@ -58,11 +58,12 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
         if not asked:
             break
         join(collected, draw(processes - drawn, asked))
-        first, drawn = drawn == 1, processes
         again = [each for each in trials if each.question.case in asked]
         _place(again, collected)
-        for trial in () if first else again:
-            _part(trial, collected.get(trial.question.key, Numbers()))
+        if drawn > 1:
+            for trial in again:
+                _part(trial, collected.get(trial.question.key, Numbers()))
+        drawn = processes
     return [_count_verdict(each) for each in trials]
 
 

@@ -86,11 +86,8 @@ def _span(arms: Sequence[Arm]) -> tuple[str, str]:
         for records in (arm.workers, arm.counted, arm.weighed, arm.loads)
         for each in records
     ]
-    return (
-        (min(first for first, _ in spans), max(last for _, last in spans))
-        if spans
-        else (now(), now())
-    )
+    first = min((started for started, _ in spans), default=now())
+    return first, max((ended for _, ended in spans), default=first)
 
 
 def _common(environments: Sequence[Environment | None]) -> Environment:
