@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from benchmarks.vocabulary import ATTEMPTS, NEVER, Operation, Payload
-from resilience_bench import FAILS, Counted, Library, PayloadError, scenario
+from resilience_bench import FAILS, Counted, Library, PayloadError
+from resilience_bench.scenarios import definition
 
 METRICS = "benchmarks.adapters.prometheus_client:Metrics"
 PYBREAKER = "benchmarks.adapters.pybreaker:Breakers"
@@ -43,7 +44,7 @@ Guard = Callable[[Payload], tuple[Operation, Callable[[], float]]]
 """Puts breaker and retry around a call; returns that, and what reads the breaker's failures."""
 
 
-@scenario(library=STACKS, parameters=PARAMETERS)
+@definition(library=STACKS, parameters=PARAMETERS)
 def breaker_in_retry(
     library: tuple[Any, ...], payload: Payload, metric: str
 ) -> Iterator[Operation | Counted]:
@@ -51,7 +52,7 @@ def breaker_in_retry(
     yield from _success(library, _breaker_in_retry(library), payload, metric)
 
 
-@scenario(library=STACKS, parameters=PARAMETERS)
+@definition(library=STACKS, parameters=PARAMETERS)
 def retry_in_breaker(
     library: tuple[Any, ...], payload: Payload, metric: str
 ) -> Iterator[Operation | Counted]:
@@ -59,7 +60,7 @@ def retry_in_breaker(
     yield from _success(library, _retry_in_breaker(library), payload, metric)
 
 
-@scenario(
+@definition(
     library=STACKS,
     parameters=PARAMETERS,
     outcomes=(FAILS,),
@@ -73,7 +74,7 @@ def breaker_in_retry_failing(
     yield from _failure(library, _breaker_in_retry(library), payload, metric, ATTEMPTS)
 
 
-@scenario(
+@definition(
     library=STACKS,
     parameters=PARAMETERS,
     outcomes=(FAILS,),
@@ -87,19 +88,19 @@ def retry_in_breaker_failing(
     yield from _failure(library, _retry_in_breaker(library), payload, metric, 1)
 
 
-@scenario(library=GUARDS, in_profile=["threads"])
+@definition(library=GUARDS, in_profile=["threads"])
 def guarded(library: Any, payload: Payload) -> Iterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: the call succeeds."""
     yield from _guarded(library, payload, "success")
 
 
-@scenario(library=GUARDS, outcomes=(FAILS,), payload_calls=ATTEMPTS, raises=PayloadError)
+@definition(library=GUARDS, outcomes=(FAILS,), payload_calls=ATTEMPTS, raises=PayloadError)
 def guarded_failing(library: Any, payload: Payload) -> Iterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: all attempts fail."""
     yield from _guarded(library, payload, "failure")
 
 
-@scenario(library=GUARDS, in_profile=["tasks"])
+@definition(library=GUARDS, in_profile=["tasks"])
 async def async_guarded(library: Any, payload: Payload) -> AsyncIterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: a coroutine succeeds."""
     if not isinstance(library, tuple):

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from resilience_bench import FAILS, PayloadError, scenario
+from resilience_bench import FAILS, PayloadError
+from resilience_bench.scenarios import definition
 
 
-@scenario
+@definition
 def call(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call."""
     return payload
 
 
-@scenario(outcomes=(FAILS,), raises=PayloadError)
+@definition(outcomes=(FAILS,), raises=PayloadError)
 def call_raising(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call, which raises and is caught."""
     return payload
 
 
-@scenario
+@definition
 async def async_call(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call of a coroutine, awaited."""
     return payload
 
 
-@scenario(outcomes=(FAILS,), raises=PayloadError)
+@definition(outcomes=(FAILS,), raises=PayloadError)
 async def async_call_raising(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call of a coroutine, which raises and is caught."""
     return payload

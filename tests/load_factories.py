@@ -20,7 +20,7 @@ from resilience_bench._model import (
     Tally,
     WorkerRecord,
 )
-from resilience_bench.loads import MIXED, STANDARD, TASKS, parse_load
+from resilience_bench.scenarios.loads import MIXED, STANDARD, TASKS, parse_load
 from tests.factories import make_case, make_result, sample_result
 
 ROUNDS: Final = 6

@@ -16,7 +16,8 @@ WORKER_MODULES = sorted(
 )
 
 IN_ASVS_ENVIRONMENTS = [
-    f"resilience_bench.history.{name}" for name in ("axes", "figures", "measuring", "suite")
+    f"resilience_bench.commits.{name}"
+    for name in ("asv_parameters", "estimates", "measure", "asv_benchmarks")
 ]
 
 
@@ -24,7 +25,7 @@ IN_ASVS_ENVIRONMENTS = [
     "module",
     [
         "resilience_bench",
-        "resilience_bench.scenario",
+        "resilience_bench.scenarios.definition",
         "resilience_bench.worker",
         *WORKER_MODULES,
         *IN_ASVS_ENVIRONMENTS,

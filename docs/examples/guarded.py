@@ -4,7 +4,8 @@ import functools
 import threading
 from collections.abc import Callable
 
-from resilience_bench import FAILS, RESULT, PayloadError, scenario
+from resilience_bench import FAILS, RESULT, PayloadError
+from resilience_bench.scenarios import definition
 
 
 class Guard:
@@ -27,19 +28,19 @@ class Guard:
         return result
 
 
-@scenario
+@definition
 def success(payload):
     """Our guard lets a call through that succeeds."""
     return functools.partial(Guard().call, payload)
 
 
-@scenario(outcomes=(FAILS,), raises=PayloadError)
+@definition(outcomes=(FAILS,), raises=PayloadError)
 def failure(payload):
     """Our guard counts a call that fails."""
     return functools.partial(Guard().call, payload)
 
 
-@scenario(parameters={"guards": (1, 2, 4)})
+@definition(parameters={"guards": (1, 2, 4)})
 def nested(payload, guards):
     """Several guards around one call."""
     operation = payload
@@ -48,7 +49,7 @@ def nested(payload, guards):
     return operation
 
 
-@scenario(returns=RESULT)
+@definition(returns=RESULT)
 async def coroutine(payload):
     """The same work in a coroutine: an async scenario builds a coroutine function."""
     guard = Guard()

@@ -19,11 +19,11 @@ import pyperf
 from rich.console import Console
 
 from benchmarks.pyperf_suite import DEFAULT_CASES
-from resilience_bench import results
-from resilience_bench.environment import current_environment
+from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.files import results
 from resilience_bench.pytest_plugin import plain_call
-from resilience_bench.scenario import discover
-from resilience_bench.statistics import measure
+from resilience_bench.scenarios.definition import discover
+from resilience_bench.stats.latency import measure
 from resilience_bench.worker.operations import opened
 
 ROOT: Final = Path(__file__).resolve().parents[2]

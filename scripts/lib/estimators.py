@@ -21,14 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from resilience_bench._model import Samples, WorkerRecord
-from resilience_bench.bootstrap import centre
-from resilience_bench.environment import current_environment
-from resilience_bench.launcher import ProcessLauncher
-from resilience_bench.neighbours import busy_neighbours
-from resilience_bench.samples import at_best_speed
-from resilience_bench.selection import select
-from resilience_bench.session import PROFILES, Session
-from resilience_bench.speed import LOCATION_QUANTILE
+from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.measure.launcher import ProcessLauncher
+from resilience_bench.measure.selection import select
+from resilience_bench.measure.session import PROFILES, Session
+from resilience_bench.selftest.noise import busy_neighbours
+from resilience_bench.stats.bootstrap import centre
+from resilience_bench.stats.quantiles import at_best_speed
+from resilience_bench.stats.throttling import LOCATION_QUANTILE
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Locate = Callable[[Samples, Samples], float]

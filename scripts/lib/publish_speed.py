@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 from asv_tree import make_repository, make_results
 
-from resilience_bench.environment import current_environment, load_average, python_name
-from resilience_bench.history.publish import publish
+from resilience_bench.commits.publish import publish
+from resilience_bench.environments.fingerprint import current_environment, load_average, python_name
 
 
 @click.command()

@@ -15,14 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import CaseRecord, LoadRecord
-from resilience_bench.bootstrap import centre
-from resilience_bench.environment import current_environment
-from resilience_bench.launcher import ProcessLauncher
-from resilience_bench.load_session import EFFORTS, sessions
-from resilience_bench.load_statistics import load_numbers
-from resilience_bench.neighbours import busy_neighbours
-from resilience_bench.selection import select
-from resilience_bench.session import PROFILES
+from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.measure.launcher import ProcessLauncher
+from resilience_bench.measure.load_session import EFFORTS, sessions
+from resilience_bench.measure.selection import select
+from resilience_bench.measure.session import PROFILES
+from resilience_bench.selftest.noise import busy_neighbours
+from resilience_bench.stats.bootstrap import centre
+from resilience_bench.stats.load import load_numbers
 
 PROFILE = "concurrency"
 

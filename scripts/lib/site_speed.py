@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import click
 
-from resilience_bench.environment import current_environment, load_average
-from resilience_bench.history.site import Sources, make
-from resilience_bench.history.site_serving import address, server
+from resilience_bench.environments.fingerprint import current_environment, load_average
+from resilience_bench.site.build import Sources, make
+from resilience_bench.site.serve import address, server
 
 TREE: Final = Path(__file__).with_name("asv_tree.py")
 CHROMIUM: Final = "/usr/bin/chromium"

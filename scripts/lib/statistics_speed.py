@@ -10,9 +10,9 @@ import click
 import numpy as np
 
 from resilience_bench._model import Case, CaseRecord, Result, Samples, WorkerRecord
-from resilience_bench.environment import current_environment
-from resilience_bench.gate import Evidence, Numbers, Policy, Question, decide
-from resilience_bench.statistics import measure, numbers
+from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.gate.decide import Evidence, Numbers, Policy, Question, decide
+from resilience_bench.stats.latency import measure, numbers
 
 SPEEDS = (1.1, 1.6)
 """Every other worker meets the machine at its slower speed some of the time."""

@@ -4,7 +4,7 @@ The names here are what a scenario file needs; importing them loads the standard
 """
 
 from resilience_bench._model import Case
-from resilience_bench.scenario import (
+from resilience_bench.scenarios.definition import (
     ANYTHING,
     EMPTY,
     FAILS,

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from resilience_bench.scenario import BoundCase, Unsupported, discover
-from resilience_bench.worker.honesty import BrokenCaseError, check
+from resilience_bench.scenarios.definition import BoundCase, Unsupported, discover
 from resilience_bench.worker.operations import NotInstalledError, Operation, opened
+from resilience_bench.worker.verification import BrokenCaseError, check
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

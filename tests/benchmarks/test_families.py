@@ -22,14 +22,14 @@ import pytest
 from benchmarks import vocabulary
 from benchmarks.vocabulary import ATTEMPTS, FAILURES_TO_OPEN, NEVER
 from resilience_bench import PayloadError, Unsupported
-from resilience_bench.scenario import RESULT, BoundCase, Discovery, discover
-from resilience_bench.worker.honesty import check
+from resilience_bench.scenarios.definition import RESULT, BoundCase, Discovery, discover
 from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
     load_library,
     opened,
 )
+from resilience_bench.worker.verification import check
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 FAMILIES = ("breaker", "composed", "control", "metrics", "retry")
@@ -438,8 +438,8 @@ def test_retry_prints_nothing(library: str) -> None:
         pass
     program = (
         "import asyncio, sys; from pathlib import Path\n"
-        "from resilience_bench.scenario import discover\n"
-        "from resilience_bench.worker.honesty import check\n"
+        "from resilience_bench.scenarios.definition import discover\n"
+        "from resilience_bench.worker.verification import check\n"
         "bound = discover([Path(sys.argv[1])]).bound[sys.argv[2]]\n"
         "check(bound, asyncio.Runner())\n"
     )

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from resilience_bench.history.site import Sources, make
+from resilience_bench.site.build import Sources, make
 from tests.conftest import require
-from tests.history.site_factories import make_sources
+from tests.site.site_factories import make_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / ".artefacts"

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import cli, results
+from resilience_bench.cli import main
+from resilience_bench.files import results
 from tests.browser.conftest import DESKTOP, PHONE, visit
 from tests.factories import make_case, measured_result
-from tests.history.site_factories import EVIL, evil_labels
+from tests.site.site_factories import EVIL, evil_labels
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -24,7 +25,7 @@ def test_the_page_stands_alone(
     results.write(before, tmp_path / "before.json")
     page = tmp_path / "report.html"
     arguments = [tmp_path / "now.json", "--against", tmp_path / "before.json", "-o", page]
-    assert cli.main(["report", *map(str, arguments)]) == 0
+    assert main.main(["report", *map(str, arguments)]) == 0
     with visit(chromium, page.as_uri(), size, scheme) as seen:
         seen.page.goto(page.as_uri(), wait_until="networkidle")
         assert seen.page.locator("figure svg").count() == 1

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE, Site, Visit, visit
-from tests.history.site_factories import EVIL
+from tests.site.site_factories import EVIL
 
 BENCHMARK = "breaker.Breaker000.track_ratio"
 DRAWN = """canvas => {

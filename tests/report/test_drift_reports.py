@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from resilience_bench.drift_statistics import measure_drifts
 from resilience_bench.report import drift_rows, drift_table, markdown
+from resilience_bench.stats.drift import measure_drifts
 from tests.drift_factories import make_drift_result, make_points
 from tests.factories import make_case
 

@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from resilience_bench._model import Result
-from resilience_bench.report import against, html, rows
+from resilience_bench.report import blocks, html, two_runs
 from resilience_bench.report.plots.inline import inlined
-from resilience_bench.statistics import measure
+from resilience_bench.stats.latency import measure
 from tests.drift_factories import make_drift_result
 from tests.factories import (
     make_case,
@@ -74,7 +74,7 @@ def test_it_holds_the_tables_of_show() -> None:
     """Every block, every number, what is missing and why."""
     result = with_all_signals(sample_result())
     seen = Elements(page_of(result).replace("<wbr>", ""))
-    shown = rows.blocks(result, measure(result), "latency")
+    shown = blocks.blocks(result, measure(result), "latency")
     assert len(shown) == 6
     for block in shown:
         assert block.description in seen.text
@@ -136,7 +136,7 @@ def test_names_never_become_elements() -> None:
     )
     records = [replace(each, description=EVIL) for each in result.cases]
     evil = replace(result, cases=tuple(records), profile=EVIL, selectors=(EVIL,))
-    beside = against.against(evil, EVIL, evil, EVIL)
+    beside = two_runs.against(evil, EVIL, evil, EVIL)
     page = html.report(evil, measure(evil), EVIL, beside)
     seen = Elements(page)
     assert "script" not in {tag for tag, _ in seen.found}

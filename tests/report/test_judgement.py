@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from resilience_bench._model import Judgement, Outcome, Quantity, Verdict
-from resilience_bench.report import judged, judgement_markdown, judgement_table
+from resilience_bench.report import judgement_markdown, judgement_table
+from resilience_bench.report import verdicts as judged
 
 HOSTILE = "mine.run[[red]x|y`z*,<script>alert(1)</script>\n::error::boo\x1b[2J\x00]"
 LONG = "composed.guarded[tenacity+pybreaker,metric=labels,threads-16,io," + "x" * 90 + "]"

@@ -10,7 +10,7 @@ import pytest
 from resilience_bench._model import Case, Result, Tally
 from resilience_bench.report import data
 from resilience_bench.report.load_rows import load_order
-from resilience_bench.statistics import measure
+from resilience_bench.stats.latency import measure
 from tests.factories import make_case, make_result, measured_result
 from tests.load_factories import (
     concurrency_result,

@@ -14,7 +14,7 @@ import pytest
 from resilience_bench._model import Case, Result
 from resilience_bench.report.plots import heat, overheads, style
 from resilience_bench.report.plots.pictures import Picture, pictures
-from resilience_bench.statistics import measure
+from resilience_bench.stats.latency import measure
 from tests.factories import make_case, make_result, measured_result, sample_result
 from tests.load_factories import (
     concurrency_result,

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from resilience_bench._model import Case, Result, Weight
 from resilience_bench.report import data, markdown, table
-from resilience_bench.statistics import measure
+from resilience_bench.stats.latency import measure
 from tests.factories import (
     make_allocations,
     make_case,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from resilience_bench.loads import TASKS, Load, parse_load
+from resilience_bench.scenarios.loads import TASKS, Load, parse_load
 from resilience_bench.worker.callers import (
     CallerFailedError,
     Callers,

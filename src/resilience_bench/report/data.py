@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.drift_statistics import measure_drifts
-from resilience_bench.load_statistics import measure_controls
 from resilience_bench.report import drift_rows
+from resilience_bench.report.blocks import NAME_LAST, is_loaded
 from resilience_bench.report.load_rows import BEST_FIRST, load_order
-from resilience_bench.report.rows import NAME_LAST, is_loaded
-from resilience_bench.tallies import tallies_of, together
+from resilience_bench.stats.correctness import tallies_of, together
+from resilience_bench.stats.drift import measure_drifts
+from resilience_bench.stats.load import measure_controls
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:

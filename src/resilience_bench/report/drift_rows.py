@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from resilience_bench._model import Quantity
-from resilience_bench.drift_statistics import (
+from resilience_bench.report.blocks import MILLION, NOTHING, label_of, plain
+from resilience_bench.stats.drift import (
     LEAST_BLOCKS,
     LEAST_BYTES,
     LEAST_COST,
@@ -17,7 +18,6 @@ from resilience_bench.drift_statistics import (
     Drift,
     trend,
 )
-from resilience_bench.report.rows import MILLION, NOTHING, label_of, plain
 
 TOO_LONG: Final = 100_000
 """Such slopes are those of slow operations, of which there are few calls."""

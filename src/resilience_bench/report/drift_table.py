@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from resilience_bench.drift_statistics import Drift
 from resilience_bench.report.drift_rows import HEADERS, LEGEND, DriftRow, doubts, row
+from resilience_bench.stats.drift import Drift
 
 WIDTH: Final = 80
 INDENT: Final = "  "

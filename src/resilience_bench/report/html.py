@@ -11,13 +11,13 @@ from markupsafe import Markup, escape
 
 from resilience_bench import __version__
 from resilience_bench._model import Judgement, Measurement, Outcome, Result
-from resilience_bench.report import judged
-from resilience_bench.report.against import Against
+from resilience_bench.report import verdicts
+from resilience_bench.report.blocks import NOTHING, best_of, plain
 from resilience_bench.report.page import Figure, run_page
 from resilience_bench.report.plots.inline import inlined
 from resilience_bench.report.plots.pictures import pictures
 from resilience_bench.report.plots.style import saved, settings
-from resilience_bench.report.rows import NOTHING, best_of, plain
+from resilience_bench.report.two_runs import Against
 
 TABLES: Final[tuple[Outcome, ...]] = ("regressed", "improved", "inconclusive")
 """The outcomes of which every verdict is shown."""
@@ -91,17 +91,17 @@ def inline_figures(result: Result, measurements: Sequence[Measurement]) -> list[
 
 def judgement_view(judgement: Judgement) -> Mapping[str, Any]:
     """What a template shows of a judgement: its word, its sum, its tables, what was not judged."""
-    found = judged.sections(judgement)
-    row: Callable[[Any], judged.Row] = judged.row
+    found = verdicts.sections(judgement)
+    row: Callable[[Any], verdicts.Row] = verdicts.row
     shown = [each for outcome in TABLES for each in found[outcome]]
     return {
-        "word": judged.word(judgement),
-        "style": STYLES[judged.exit_code(judgement, strict=False)],
-        "summary": judged.summary(judgement),
+        "word": verdicts.word(judgement),
+        "style": STYLES[verdicts.exit_code(judgement, strict=False)],
+        "summary": verdicts.summary(judgement),
         "tables": {outcome: list(map(row, found[outcome])) for outcome in TABLES if found[outcome]},
         "within": list(map(row, found["within"])),
-        "not_measured": judged.not_measured(judgement),
+        "not_measured": verdicts.not_measured(judgement),
         "notes": list(map(plain, judgement.notes)),
         "headline": [plain(each) for each in (judgement.title, *judgement.headline) if each],
-        "chance": judged.CHANCE if any(each.p_value is not None for each in shown) else "",
+        "chance": verdicts.CHANCE if any(each.p_value is not None for each in shown) else "",
     }

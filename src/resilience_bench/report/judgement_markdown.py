@@ -6,16 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from resilience_bench._model import Judgement, Verdict
-from resilience_bench.report.judged import (
-    CHANCE,
-    few,
-    not_measured,
-    row,
-    sections,
-    summary,
-    word,
-)
 from resilience_bench.report.markdown import code, escaped
+from resilience_bench.report.verdicts import CHANCE, few, not_measured, row, sections, summary, word
 
 SHOWN_ROWS: Final = 60
 """GitHub refuses a comment of more than 65,536 characters."""

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import Judgement, Outcome, Verdict
-from resilience_bench.report.judged import (
+from resilience_bench.report.blocks import plain
+from resilience_bench.report.verdicts import (
     CHANCE,
     CHANGING,
     MARKS,
@@ -26,7 +27,6 @@ from resilience_bench.report.judged import (
     sections,
     summary,
 )
-from resilience_bench.report.rows import plain
 
 HEADERS: Final = ("", "change", "seen", "expected", "acceptable")
 STYLES: Final[Mapping[Outcome, str]] = {

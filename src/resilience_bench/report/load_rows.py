@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from resilience_bench._model import Measurement, Quantity, Result
-from resilience_bench.load_statistics import measure_controls
-from resilience_bench.loads import STANDARD, Load, parse_load
-from resilience_bench.report.rows import (
+from resilience_bench.report.blocks import (
     MICROSECONDS,
     MILLION,
     MILLISECONDS,
@@ -26,6 +24,8 @@ from resilience_bench.report.rows import (
     title_of,
     value_of,
 )
+from resilience_bench.scenarios.loads import STANDARD, Load, parse_load
+from resilience_bench.stats.load import measure_controls
 
 BARE: Final = "(bare call)"
 BEST_FIRST: Final[Mapping[str, Callable[[Measurement], float]]] = {

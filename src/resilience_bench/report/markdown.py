@@ -5,24 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.drift_statistics import measure_drifts
 from resilience_bench.report import drift_rows, side_by_side
-from resilience_bench.report.load_rows import load_blocks
-from resilience_bench.report.notes import (
+from resilience_bench.report.blocks import NOTHING, PLACES, Block, blocks, legend, plain
+from resilience_bench.report.caveats import (
     doubts,
     headline,
     missing,
     not_measured,
     unavailable_signals,
 )
-from resilience_bench.report.rows import (
-    NOTHING,
-    PLACES,
-    Block,
-    blocks,
-    legend,
-    plain,
-)
+from resilience_bench.report.load_rows import load_blocks
+from resilience_bench.stats.drift import measure_drifts
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:

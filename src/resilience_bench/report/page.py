@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from resilience_bench._model import Environment, Measurement, Result
-from resilience_bench.drift_statistics import measure_drifts
 from resilience_bench.report import drift_rows
-from resilience_bench.report.drift_rows import DriftRow
-from resilience_bench.report.load_rows import load_blocks
-from resilience_bench.report.notes import (
+from resilience_bench.report.blocks import PLACES, Block, blocks, legend, plain
+from resilience_bench.report.caveats import (
     doubts,
     headline,
     marked,
@@ -20,7 +18,9 @@ from resilience_bench.report.notes import (
     python_of,
     unavailable_signals,
 )
-from resilience_bench.report.rows import PLACES, Block, blocks, legend, plain
+from resilience_bench.report.drift_rows import DriftRow
+from resilience_bench.report.load_rows import load_blocks
+from resilience_bench.stats.drift import measure_drifts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from resilience_bench._model import Case, Measurement, Result
-from resilience_bench.environment import python_name
-from resilience_bench.report.load_rows import load_order, rate_text, scaling_text
-from resilience_bench.report.rows import (
+from resilience_bench.environments.fingerprint import python_name
+from resilience_bench.report.blocks import (
     Block,
     Row,
     Unit,
@@ -20,7 +19,8 @@ from resilience_bench.report.rows import (
     unit_of,
     value_of,
 )
-from resilience_bench.statistics import measure
+from resilience_bench.report.load_rows import load_order, rate_text, scaling_text
+from resilience_bench.stats.latency import measure
 
 LEGEND: Final = (
     "× is how many times the first column; of rates more is better. {} !: a figure that its own "

@@ -13,10 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.drift_statistics import measure_drifts
 from resilience_bench.report import drift_table, side_by_side
-from resilience_bench.report.load_rows import load_blocks
-from resilience_bench.report.notes import (
+from resilience_bench.report.blocks import NOTHING, PLACES, Block, best_of, blocks, legend, plain
+from resilience_bench.report.caveats import (
     doubts,
     headline,
     is_available,
@@ -24,15 +23,8 @@ from resilience_bench.report.notes import (
     not_measured,
     unavailable_signals,
 )
-from resilience_bench.report.rows import (
-    NOTHING,
-    PLACES,
-    Block,
-    best_of,
-    blocks,
-    legend,
-    plain,
-)
+from resilience_bench.report.load_rows import load_blocks
+from resilience_bench.stats.drift import measure_drifts
 
 LABEL_WIDTHS: Final = (20, 32)
 """The label column is as wide as the longest label, but neither narrower nor wider than this."""

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
-from resilience_bench.gil import gil_is_enabled
-from resilience_bench.loads import MIXED, NOOP, SINGLE, Load
-from resilience_bench.scenario import BoundCase, Discovery, Unsupported, discover
-from resilience_bench.worker import instructions, loads, protocol
+from resilience_bench.scenarios.definition import BoundCase, Discovery, Unsupported, discover
+from resilience_bench.scenarios.loads import MIXED, NOOP, SINGLE, Load
+from resilience_bench.worker import instructions, protocol, throughput
 from resilience_bench.worker.allocations import weigh
 from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.drift import LongRun
-from resilience_bench.worker.honesty import BrokenCaseError, check, check_outcome
+from resilience_bench.worker.gil import gil_is_enabled
 from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
@@ -41,6 +40,7 @@ from resilience_bench.worker.timing import (
     run_rounds,
     spread,
 )
+from resilience_bench.worker.verification import BrokenCaseError, check, check_outcome
 
 REFERENCE_EVERY: Final = 8
 """The reference is sampled once for so many other subjects: every ratio rests on it."""
@@ -88,7 +88,7 @@ class _Worker:
         ready: list[tuple[BoundCase, Operation]] = []
         chosen = self._chosen(discovery)
         if self._plan.action == "load":
-            for load, payload, bounds in loads.together(chosen):
+            for load, payload, bounds in throughput.together(chosen):
                 with contextlib.ExitStack() as group:
                     self._load(load, payload, bounds, runner, group)
             return
@@ -277,11 +277,11 @@ class _Worker:
                 self._say(protocol.Status(bound.name, "not available", reason))
             return
         stack.callback(callers.close)
-        window_ns = loads.window_ns(load, plan.window_ns)
-        group = loads.Group(
+        window_ns = throughput.window_ns(load, plan.window_ns)
+        group = throughput.Group(
             load, payload, callers, runner, window_ns, plan.case_limit_s, self._starting
         )
-        subjects: dict[str, tuple[BoundCase, loads.Subject]] = {}
+        subjects: dict[str, tuple[BoundCase, throughput.Subject]] = {}
         for bound in bounds:
             group.watch(bound.name)
             operation = self._prepare(bound, runner, stack)
@@ -289,11 +289,11 @@ class _Worker:
                 reason = "it has no counter that readers could read"
                 self._say(protocol.Status(bound.name, "not available", reason))
             elif operation is not None:
-                subjects[bound.name] = bound, loads.Subject(bound.name, operation)
+                subjects[bound.name] = bound, throughput.Subject(bound.name, operation)
         if not subjects:
             return
         key = control_key(bounds[0])
-        control = loads.Subject("", make_control(bounds[0]))
+        control = throughput.Subject("", make_control(bounds[0]))
         failed = group.measure([control, *(each for _, each in subjects.values())], plan.rounds)
         if control.name in failed:  # without it nothing can be said of any
             failed |= dict.fromkeys(subjects, f"its control: {failed[control.name]}")
@@ -308,7 +308,11 @@ class _Worker:
         self._starting("")
 
     def _tell_load(
-        self, group: loads.Group, bound: BoundCase, subject: loads.Subject, failed: dict[str, str]
+        self,
+        group: throughput.Group,
+        bound: BoundCase,
+        subject: throughput.Subject,
+        failed: dict[str, str],
     ) -> None:
         if bound.name in failed:
             self._say(protocol.Status(bound.name, "failed", failed[bound.name]))
@@ -316,9 +320,9 @@ class _Worker:
         try:
             timed_ns = self._plan.timed * self._plan.window_ns
             samples = group.samples(subject, timed_ns=timed_ns)
-            tally = loads.count_runs(group, bound, subject)
+            tally = throughput.count_runs(group, bound, subject)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
-            self._say(protocol.Status(bound.name, "failed", loads.blamed(error)))
+            self._say(protocol.Status(bound.name, "failed", throughput.blamed(error)))
             return
         self._say(protocol.Loaded("operation", bound.name, samples))
         self._say(protocol.Tallied(bound.name, tally))

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
-from resilience_bench.loads import PROCESSES, SINGLE, TASKS, Load
+from resilience_bench.scenarios.loads import PROCESSES, SINGLE, TASKS, Load
 
 Job = Callable[[int, int], Any]
 """``job(caller, released_ns)``: what each caller does; tasks get a coroutine function."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from resilience_bench.scenario import (
+from resilience_bench.scenarios.definition import (
     FAILS,
     REJECTION,
     BoundCase,

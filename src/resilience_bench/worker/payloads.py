@@ -9,8 +9,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Final
 
-from resilience_bench.loads import CPU, IO, NOOP
-from resilience_bench.scenario import (
+from resilience_bench.scenarios.definition import (
     EMPTY,
     FAILS,
     RESULT,
@@ -19,6 +18,7 @@ from resilience_bench.scenario import (
     PayloadError,
     Scenario,
 )
+from resilience_bench.scenarios.loads import CPU, IO, NOOP
 
 IO_S: Final = 0.001
 """How long the payload ``io`` sleeps, which lets others run."""

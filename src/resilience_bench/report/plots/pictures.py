@@ -12,12 +12,12 @@ from itertools import groupby
 from matplotlib.figure import Figure
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.load_statistics import measure_controls
-from resilience_bench.loads import PROCESSES, TASKS, THREADS
+from resilience_bench.report.blocks import compared, is_loaded, label_of, plain, title_of
 from resilience_bench.report.load_rows import by_load, load_of, load_order
 from resilience_bench.report.plots import heat, latencies, overheads, rates
 from resilience_bench.report.plots.style import Look, foot_of, looks
-from resilience_bench.report.rows import compared, is_loaded, label_of, plain, title_of
+from resilience_bench.scenarios.loads import PROCESSES, TASKS, THREADS
+from resilience_bench.stats.load import measure_controls
 
 Draw = Callable[[], Figure]
 

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from resilience_bench._model import Measurement, Quantity, Result
-from resilience_bench.report.rows import plain
+from resilience_bench.report.blocks import plain
 
 OKABE_ITO: Final = (
     "#0072B2",  # blue

@@ -1,0 +1,157 @@
+"""The commands that look after what is kept: baselines, and the environments of variants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import click
+
+from resilience_bench._model import Baseline, Environment, Signal
+from resilience_bench.cli.options import default_output, live, signals_option
+from resilience_bench.environments import variants
+from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.errors import UnreadableBaselineError, UserError
+from resilience_bench.files import results
+from resilience_bench.gate import baseline as baselines
+from resilience_bench.gate import budgets as budget_files
+from resilience_bench.gate import learning
+from resilience_bench.gate.check import budgets_path, chosen_budgets
+from resilience_bench.gate.criteria import LOADED_SCREEN
+from resilience_bench.measure.counting import SIGNALS
+from resilience_bench.measure.launcher import Launcher
+from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, baselines_folder, select
+from resilience_bench.measure.session import PROFILES, inspect
+from resilience_bench.stats.latency import measure
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group("baseline")
+def baseline_group() -> None:
+    """Learn what is acceptable here, and look after it."""
+
+
+@baseline_group.command()
+@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("-o", "--output", type=_FILE, help="By default baselines/<environment>.json.")
+@click.option("--reason", default="", help="Why it is learned; kept in the file.")
+@click.option("--accept", metavar="REASON", help="Why ranges that get looser or higher are right.")
+@signals_option
+@click.pass_obj
+def learn(  # noqa: PLR0913 - one argument an option
+    launcher: Launcher,
+    /,
+    *,
+    selectors: tuple[str, ...],
+    runs: int,
+    output: Path | None,
+    reason: str,
+    accept: str | None,
+    signals: tuple[Signal, ...] | None,
+) -> int:
+    """Measure several times, and write down what is acceptable on this machine.
+
+    A range that would get looser or higher than in the file that is there is refused, unless
+    --accept says why that is right. An interrupted or refused run leaves the old file as it was.
+    """
+    here = current_environment()
+    path = output or Path("baselines") / f"{baselines.environment_name(here)}.json"
+    results.ensure_writable(path)
+    before = _before(path)
+    selection = select(launcher, selectors, gated=True)
+    folder = default_output("learn").with_suffix("")
+    measured = []
+    for number in range(1, runs + 1):
+        file = folder / f"run-{number}.json"
+        results.ensure_writable(file)
+        click.echo(f"run {number} of {runs}: {file}", err=True)
+        with live(launcher, selection, file, signals or SIGNALS, selectors) as source:
+            # Counts depend a little on hash seed and memory layout, so each run has its own.
+            source.first_pass = number - 1
+            names = {info.case.name for info in selection.cases}
+            if "latency" in source.signals:
+                source.latencies(PROFILES["quick"].workers, names)
+            source.counts(1, names)
+            if "scaling" in source.signals:
+                source.scalings(LOADED_SCREEN, names)
+        result = results.read(file)
+        measured.append((result, measure(result)))
+    after = learning.learn(measured, reason)
+    if before is not None:
+        after = _kept(before, after, selection, here)
+        for move in learning.moves(before, after):
+            click.echo(f"{'looser or higher' if move.loosens else 'moves'}: {move}")
+        after = learning.accepted(before, after, accept)
+    baselines.write(after, path)
+    click.echo(f"baseline: {path}, {len(after.ranges)} cases from {runs} runs")
+    return 0
+
+
+def _before(path: Path) -> Baseline | None:
+    """The baseline that is there; one that cannot be read is not simply replaced."""
+    if not path.exists():
+        return None
+    try:
+        return baselines.read(path)
+    except UnreadableBaselineError as error:
+        found = str(error).rpartition("; type ")[0]
+        message = f"{found}; delete the file, or name another one with --output"
+        raise UnreadableBaselineError(message) from error
+
+
+def _kept(before: Baseline, after: Baseline, selection: Selection, here: Environment) -> Baseline:
+    """The new baseline, with the old ranges of cases that were not selected."""
+    if any(baselines.differences(before.environment, here).values()):
+        return after
+    selected = {info.case.name for info in selection.cases}
+    old = {name: each for name, each in before.ranges.items() if name not in selected}
+    both = {
+        name: {**before.ranges.get(name, {}), **ranges} for name, ranges in after.ranges.items()
+    }
+    return replace(after, ranges=dict(sorted({**old, **both}.items())))
+
+
+@baseline_group.command()
+@click.argument("files", nargs=-1, type=_FILE, metavar="[BASELINE]...")
+@click.option("--budgets", "budgets_file", type=_FILE, help="Default: baselines/budgets.toml.")
+@click.pass_obj
+def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path | None) -> int:
+    """Find ranges and budgets that nothing is held against, and cases that have none.
+
+    Exit code 1 if there are any.
+    """
+    folder = baselines_folder()
+    read = {path: baselines.read(path) for path in files or sorted(folder.glob("*.json"))}
+    path = budgets_file or budgets_path()
+    budgets = chosen_budgets(budgets_file)
+    if not read and not budgets:
+        message = (
+            f"{folder}: expected baselines and budgets, found none; "
+            "type 'resilience-bench baseline learn'"
+        )
+        raise UserError(message)
+    cases = inspect(launcher, select(launcher, (), gated=True).cases, IMPORT_LIMIT_S)
+    findings = budget_files.lint(read, budgets, path, cases)
+    for finding in findings:
+        click.echo(finding)
+    click.echo(f"{len(read)} baselines and {len(budgets)} budgets, {len(findings)} findings")
+    return 1 if findings else 0
+
+
+@click.group("variants")
+def variants_group() -> None:
+    """The environments that 'compare' makes."""
+
+
+@variants_group.command()
+def clean() -> int:
+    """Remove every environment that was made."""
+    count, size = variants.clean()
+    click.echo(f"{count} environments removed, {size / 1e6:.0f} MB, from {variants.cache_folder()}")
+    return 0
+
+
+COMMANDS: Final = (baseline_group, variants_group)

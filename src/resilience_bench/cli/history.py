@@ -1,0 +1,115 @@
+"""The command that has asv measure commits."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from resilience_bench.commits.git_log import Revision, with_project
+from resilience_bench.commits.git_log import commits as commits_of
+from resilience_bench.commits.measure import PROFILE_VARIABLE
+from resilience_bench.environments.fingerprint import current_environment
+
+if TYPE_CHECKING:
+    from resilience_bench.commits.backfill import Outcome, Tree
+
+
+@click.command()
+@click.argument("commits", metavar="[RANGE]", required=False)
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "standard", "thorough"]),
+    default="quick",
+    show_default=True,
+    help="How much to measure of each commit.",
+)
+@click.option("--most", type=click.IntRange(min=1), help="Measure so many commits, then end.")
+@click.option(
+    "--config",
+    "conf_file",
+    type=click.Path(path_type=Path),
+    default=Path("asv.conf.json"),
+    show_default=True,
+    help="The configuration of asv.",
+)
+def history(*, commits: str | None, profile: str, most: int | None, conf_file: Path) -> int:
+    """Have asv measure what commits lack, the newest first.
+
+    RANGE is what 'git rev-list' takes, e.g. 'HEAD~3..HEAD'. Without it these are all commits up to
+    HEAD that hold the project which asv builds. What was measured on this machine is not measured
+    again, so an interrupted command goes on where it stopped.
+    """
+    # Half a second for asv, for which no other command should have to wait.
+    from resilience_bench.commits import asv_run, asv_tool, backfill  # noqa: PLC0415
+
+    project = asv_tool.project(conf_file)
+    repo = Path(project.repo)
+    found = commits_of(repo, commits)
+    if commits is None and project.subdir:
+        found = with_project(repo, project.subdir, found)
+    machine = asv_tool.register(current_environment())
+    tree = backfill.Tree(project.results, machine)
+    due = backfill.due(tree, found)
+    click.echo(f"{machine}: {_counted(tree, found, due)}")
+    due = due[:most]
+    if due:
+        tool = asv_run.Asv(project, machine, _without_tables, {PROFILE_VARIABLE: profile})
+        with _going_on():
+            _shown(backfill.track(tree, tool, due, _announced(len(due))), len(due))
+    folder = os.path.relpath(project.results)
+    click.echo(f"results: {folder}; keep them with 'git add {folder}'")
+    return 0
+
+
+def _counted(tree: Tree, found: Sequence[Revision], due: Sequence[Revision]) -> str:
+    """How many commits there are, and how much of them was measured before."""
+    commits = f"{len(found)} commit{'s' * (len(found) != 1)}"
+    said = f"{commits}, {len(found) - len(due)} of them measured before"
+    in_part = sum(tree.has_some(each.revision) for each in due)
+    return f"{said}, {in_part} in part" if in_part else said
+
+
+@contextlib.contextmanager
+def _going_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
+        raise
+
+
+def _without_tables(line: str) -> None:
+    # Each step shows its figures; what is wanted here is how far it has got.
+    if "·" in line and "===" not in line:
+        click.echo(line)
+
+
+def _announced(count: int) -> Callable[[Revision], None]:
+    numbers = itertools.count(1)
+
+    def announce(revision: Revision) -> None:
+        head = f"[{next(numbers)}/{count}] {revision.revision[:8]} {revision.subject}"
+        click.secho(head, bold=True)
+
+    return announce
+
+
+def _shown(outcomes: Iterable[Outcome], count: int) -> None:
+    states: Counter[str] = Counter()
+    seconds = 0.0
+    for outcome in outcomes:
+        states[outcome.state] += 1
+        seconds += outcome.seconds
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        left = (count - states.total()) * seconds / states.total() / 60
+        name = outcome.revision.revision[:8]
+        rest = f"; about {left:.0f} min left" if states.total() < count else ""
+        click.secho(f"{name}: {outcome.state}{reason}, {outcome.seconds:.0f} s{rest}", bold=True)
+    click.echo(", ".join(f"{number} {state}" for state, number in states.items()))

@@ -1,0 +1,54 @@
+"""The command that draws pictures of a results file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from resilience_bench.errors import UserError
+from resilience_bench.files import results
+from resilience_bench.files.checked_json import shown
+from resilience_bench.stats.latency import measure
+
+ANOTHER_FOLDER: Final = "give another folder with --output"
+
+
+@click.command()
+@click.argument("result_file", type=click.Path(path_type=Path), metavar="RESULT")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="Where to write the pictures; it is made if it is not there.",
+)
+def plot(result_file: Path, folder: Path) -> int:
+    """Draw a results file: rates by callers, latencies, overheads and scaling.
+
+    Each picture is written as SVG and as PNG.
+    """
+    # A second for matplotlib, for which no other command should have to wait.
+    from resilience_bench.report.plots.pictures import pictures  # noqa: PLC0415
+    from resilience_bench.report.plots.style import saved, settings  # noqa: PLC0415
+
+    result = results.read(result_file)
+    found = pictures(result, measure(result))
+    if not found:
+        message = (
+            f"{shown(result_file)}: found no overhead and nothing under load, so there is nothing "
+            "to draw; type 'resilience-bench run' to measure"
+        )
+        raise UserError(message)
+    results.ensure_writable(folder / f"{found[0].name}.svg", ANOTHER_FOLDER)
+    for picture in found:
+        with settings():
+            files = saved(picture.draw())
+        for form, content in files.items():
+            path = folder / f"{picture.name}.{form}"
+            results.write_bytes(content, path, ANOTHER_FOLDER)
+            click.echo(path)
+    return 0

@@ -1,0 +1,55 @@
+"""The command that makes one page of a results file, to be mailed or kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from resilience_bench.errors import UserError
+from resilience_bench.files import results
+from resilience_bench.files.checked_json import shown
+from resilience_bench.stats.latency import measure
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("result_file", type=_FILE, metavar="RESULT")
+@click.option("-o", "--output", type=_FILE, required=True, help="Where to write the page.")
+@click.option(
+    "--against",
+    "other_file",
+    type=_FILE,
+    metavar="OTHER",
+    help="Another results file: show both side by side, and what moved.",
+)
+def report(result_file: Path, output: Path, other_file: Path | None) -> int:
+    """Make one HTML page of a results file: its tables, pictures, doubts and environment.
+
+    The page needs no other file and no network.
+    """
+    # A second for matplotlib, for which no other command should have to wait.
+    from resilience_bench.report import html, two_runs  # noqa: PLC0415
+
+    result = results.read(result_file)
+    other = results.read(other_file) if other_file else None
+    for each in filter(None, (result_file, other_file)):
+        if output.resolve() == each.resolve():
+            message = (
+                f"cannot write the page to {shown(output)}: it is the results file itself; give "
+                "the name of another file with --output"
+            )
+            raise UserError(message)
+    results.ensure_writable(output)
+    name = result_file.name
+    beside = None
+    if other and other_file:
+        # Two files of one name are told apart by their folders.
+        paths = (result_file, other_file)
+        same = name == other_file.name
+        name, other_name = (str(each) if same else each.name for each in paths)
+        beside = two_runs.against(result, name, other, other_name)
+    results.write_text(html.report(result, measure(result), name, beside), output)
+    click.echo(f"{output}: open it in a browser")
+    return 0

@@ -1,0 +1,87 @@
+"""``run --drift``: does the cost or the memory of a case grow with the number of its calls?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from resilience_bench.cli import options
+from resilience_bench.cli.drift_progress import shown_long_runs
+from resilience_bench.cli.options import INTERRUPTED
+from resilience_bench.errors import UnknownLoadError
+from resilience_bench.files import results
+from resilience_bench.measure.drift_session import DriftSession
+from resilience_bench.measure.launcher import Launcher
+from resilience_bench.measure.recording import Recording
+from resilience_bench.measure.selection import Selection, select
+from resilience_bench.measure.session import Profile
+from resilience_bench.report import table
+from resilience_bench.scenarios.loads import NOOP, SINGLE
+from resilience_bench.stats.latency import measure
+
+
+def run_drift(
+    launcher: Launcher,
+    selectors: Sequence[str],
+    seconds: float,
+    profile: Profile,
+    output: Path | None,
+) -> int:
+    """Keep the selected cases going, write a results file and print the table.
+
+    Args:
+        launcher: Starts the workers.
+        selectors: Which cases; see `select`.
+        seconds: How long each of them is kept going.
+        profile: Says how long a sample is, and a worker may take beyond that.
+        output: The results file; a fresh name if it is None.
+
+    Raises:
+        UserError: If there is nothing to measure, or a case is under a load.
+    """
+    path = output or options.default_output("run")
+    results.ensure_writable(path)
+    selection = select(launcher, selectors)
+    _refuse_loads(selection)
+    session = DriftSession(launcher, selection.cases, profile, drift_s=seconds)
+    recording = Recording(
+        session.records,
+        f"{seconds:g} s a case",
+        path,
+        selectors,
+        selection.problems,
+        signals=("drift",),
+    )
+    completed = _measure(session, recording)
+    result = recording.write(complete=completed)
+    table.render(result, measure(result), "latency", Console())
+    code = options.report_problems(selection.problems)
+    if not completed:
+        click.echo(f"interrupted; what was measured is in {path}", err=True)
+        return INTERRUPTED
+    click.echo(f"results: {path}")
+    return options.run_code(result) or code
+
+
+def _refuse_loads(selection: Selection) -> None:
+    for info in selection.cases:
+        if info.case.is_loaded:
+            message = (
+                f"--drift keeps one caller going, around a payload without work; found "
+                f"{info.case.name}; type '{info.case.under(SINGLE, NOOP).name}'"
+            )
+            raise UnknownLoadError(message)
+
+
+def _measure(session: DriftSession, recording: Recording) -> bool:
+    try:
+        with shown_long_runs(session, Console(stderr=True)) as show:
+            for done in session.run():
+                recording.add(done)
+                show(done)
+    except KeyboardInterrupt:
+        return False
+    return True

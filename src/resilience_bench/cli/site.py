@@ -1,0 +1,93 @@
+"""The command that makes the site, and serves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from resilience_bench.errors import UserError
+from resilience_bench.files.checked_json import shown
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=_FOLDER,
+    metavar="DIR",
+    default=Path("results/site"),
+    show_default=True,
+    help="Where to make it; a site that is there is replaced once the new one is whole.",
+)
+@click.option(
+    "--results",
+    "results_folder",
+    type=_FOLDER,
+    metavar="DIR",
+    default=Path("results"),
+    show_default=True,
+    help="Where the results files and the release histories are.",
+)
+@click.option(
+    "--conf",
+    "conf_file",
+    type=_FOLDER,
+    metavar="FILE",
+    default=Path("asv.conf.json"),
+    show_default=True,
+    help="asv's configuration, which says where the history of commits is.",
+)
+@click.option("--serve", is_flag=True, help="Then serve it to this machine, until Ctrl-C.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="With --serve: on which port; 0 for any that is free.  [default: 8000]",
+)
+def site(
+    *, output: Path, results_folder: Path, conf_file: Path, serve: bool, port: int | None
+) -> int:
+    """Make the site: the latest run, the last check, the histories, the gate's proof.
+
+    It is static, needs no network, and works under any address from any file server.
+    """
+    # A second for matplotlib, for which no other command should have to wait.
+    from resilience_bench.site import build as sites  # noqa: PLC0415
+    from resilience_bench.site import serve as serving  # noqa: PLC0415
+
+    if port is not None and not serve:
+        message = f"--port {port} says where to serve, so it goes with --serve; type both"
+        raise UserError(message)
+    if not results_folder.is_dir():
+        message = (
+            f"{shown(results_folder)}: expected the folder of results, found none; go to the "
+            "folder that holds it, name another one with --results, or type scripts/bench"
+        )
+        raise UserError(message)
+    # Before the work: nobody should wait to be told that the port is taken.
+    server = serving.server(output, serving.PORT if port is None else port) if serve else None
+    try:
+        sources = sites.Sources(results_folder, conf_file)
+        with Console(stderr=True).status("making the site") as status:
+            made = sites.make(sources, output, status.update)
+        for path, why in made.skipped:
+            click.echo(sources.tidy(f"skipped {shown(path)}: {why}"), err=True)
+        if made.skipped:
+            count = len(made.skipped)
+            files = "file" if count == 1 else "files"
+            click.echo(f"{count} {files} could not be read and stayed where they are", err=True)
+        click.echo(f"{output / 'index.html'}: {made.pages} pages")
+        if server:
+            click.echo(f"serving {serving.address(server)} until Ctrl-C")
+            server.serve_forever()
+    except KeyboardInterrupt:
+        if server is None:
+            raise
+    finally:
+        if server:
+            server.server_close()
+    return 0

@@ -1,0 +1,73 @@
+"""What the commands that judge show and write: the judgement, its reports, its explanations."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from resilience_bench._model import Judgement
+from resilience_bench.cli.options import signals_option
+from resilience_bench.files import results
+from resilience_bench.report import annotations as workflow_commands
+from resilience_bench.report import judgement_markdown, judgement_table, junit
+from resilience_bench.report.verdicts import exit_code
+from resilience_bench.scenarios.definition import matches_name
+
+_FILE = click.Path(path_type=Path)
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `check` and `compare` take: what to show, what to write, which signals."""
+    for option in (
+        click.option("--strict", is_flag=True, help="Exit 3 if something stayed undecided."),
+        click.option("--junit", type=_FILE, help="Also write JUnit XML to this file."),
+        click.option("--markdown", type=_FILE, help="Also write Markdown to this file."),
+        click.option(
+            "--annotations", type=click.Choice(["github"]), help="Also print annotations."
+        ),
+        click.option("--explain", metavar="CASE", help="Show every step of these decisions."),
+        signals_option,
+    ):
+        command = option(command)
+    return command
+
+
+def ensure_outputs(shown: dict[str, Any]) -> None:
+    """Find out, before anything is measured, whether the reports can be written."""
+    for each in ("junit", "markdown"):
+        if shown[each]:
+            results.ensure_writable(shown[each])
+
+
+def show(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False) -> int:
+    """Print and write what was decided; the exit code says it again."""
+    console = Console()
+    if pattern := shown["explain"]:
+        _explain(result, pattern, console)
+    judgement_table.render(result, console)
+    if with_changes:
+        judgement_table.render_changes(result, console)
+    if shown["junit"]:
+        results.write_text(junit.render(result), shown["junit"])
+    if shown["markdown"]:
+        results.write_text(judgement_markdown.render(result) + "\n", shown["markdown"])
+    if shown["annotations"]:
+        click.echo(workflow_commands.render(result))
+    return exit_code(result, strict=shown["strict"])
+
+
+def _explain(result: Judgement, pattern: str, console: Console) -> None:
+    def wanted(name: str) -> bool:
+        return matches_name(pattern, name)
+
+    if not judgement_table.render_explanation(result, wanted, console):
+        # The judgement itself must not be lost for that.
+        names = sorted({each.case for each in result.verdicts})
+        close = difflib.get_close_matches(pattern.strip("*?"), names, n=3, cutoff=0.3) or names[:3]
+        text = f"--explain {pattern!r}: no case of that name was judged (close: {', '.join(close)})"
+        click.echo(text, err=True)

@@ -1,0 +1,105 @@
+"""What of the scenarios is tracked over commits, as the axes that asv spans for each family.
+
+Runs inside asv's environments as well, so: standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from resilience_bench._model import CaseInfo
+from resilience_bench.scenarios.definition import BoundCase
+from resilience_bench.scenarios.loads import IO, NOOP, SINGLE
+
+LOADS: Final = ("threads-16", "tasks-100")
+"""The loads that are tracked, of the scenarios that ask for loads of their kind."""
+BARE: Final = "bare"
+"""Stands in the axis of libraries for a scenario without a library."""
+
+Key = tuple[str, str, str]
+"""Library, scenario and load, as asv's parameters have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Cases by the parameters that asv gives them; not every combination is there."""
+
+    bound: dict[Key, BoundCase]
+
+    @property
+    def params(self) -> list[list[str]]:
+        """The values of each axis, in the order of their definition."""
+        return [list(dict.fromkeys(key[axis] for key in self.bound)) for axis in range(3)]
+
+    @property
+    def cases(self) -> list[CaseInfo]:
+        """The cases, as a session takes them."""
+        return [each.info for each in self.bound.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What is tracked of one family: its cases with one caller, and those under a load."""
+
+    name: str
+    single: Grid
+    loaded: Grid
+
+
+def families(found: Iterable[BoundCase], installable: Collection[str]) -> list[Family]:
+    """Sort cases into families, and leave out what no commit's environment can hold.
+
+    The axes must be the same in every process of a run, whatever its commit has installed, for asv
+    passes parameters on by their number. So they come from the checkout alone.
+
+    Args:
+        found: The cases of the checkout, with one caller.
+        installable: The normalised names of the distributions that an environment can have.
+    """
+    grids: dict[str, tuple[dict[Key, BoundCase], dict[Key, BoundCase]]] = {}
+    for bound in found:
+        if not set(map(normalised, bound.info.distributions)) <= set(installable):
+            continue
+        case = bound.info.case
+        single, loaded = grids.setdefault(case.family, ({}, {}))
+        library = case.label or BARE
+        single[library, case.scenario, SINGLE] = bound
+        for load in _loads(bound.info):
+            payload = IO if IO in bound.info.payloads else NOOP
+            loaded[library, case.scenario, load] = bound.under(load, payload)
+    return [Family(name, Grid(single), Grid(loaded)) for name, (single, loaded) in grids.items()]
+
+
+def _loads(info: CaseInfo) -> Iterator[str]:
+    asked = {wanted.partition("-")[0] for wanted in info.in_profile}
+    for load in LOADS:
+        if (kind := load.partition("-")[0]) in asked and kind in info.loads:
+            yield load
+
+
+def installable(project_file: Path) -> frozenset[str]:
+    """The distributions that the commits of a project can bring into their environments.
+
+    Args:
+        project_file: The ``pyproject.toml`` of the project that asv builds.
+
+    Returns:
+        Normalised names: the project's own, and those of its dependencies.
+    """
+    project = tomllib.loads(project_file.read_text(encoding="utf-8"))["project"]
+    requirements = [project["name"], *project.get("dependencies", [])]
+    names = (re.match(r"[A-Za-z0-9._-]+", each) for each in requirements)
+    return frozenset(normalised(name[0]) for name in names if name)
+
+
+def normalised(name: str) -> str:
+    """The name of a distribution as all its spellings share it.
+
+    Source: https://packaging.python.org/en/latest/specifications/name-normalization/
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()

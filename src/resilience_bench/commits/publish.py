@@ -1,0 +1,154 @@
+"""asv's data, published from the results files that can be read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from resilience_bench.commits import asv_files, asv_tool
+from resilience_bench.commits.asv_files import ResultsFile, UnreadableFileError
+from resilience_bench.commits.asv_tool import Project
+from resilience_bench.commits.git_log import on_branches
+from resilience_bench.errors import HistoryError
+from resilience_bench.files.checked_json import listed, shown
+
+DISCOVER: Final = "type 'asv run --bench just-discover' beside asv.conf.json to write it anew"
+MEND: Final = "mend it, or move it away and measure again"
+MEASURE: Final = "type 'scripts/history' to measure commits"
+MACHINE: Final = ("machine", "os", "arch", "cpu", "num_cpu", "ram")
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published: ``skipped`` files with the reason, and how much of what is on the pages.
+
+    ``unbuilt`` are the commits that do not build, by their full hashes; they count among
+    ``commits``.
+    """
+
+    skipped: tuple[tuple[Path, str], ...]
+    benchmarks: int
+    commits: int
+    unbuilt: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Readable:
+    """The results files that can be read, and the others."""
+
+    found: list[ResultsFile] = field(default_factory=list)
+    machines: dict[Path, dict[str, Any]] = field(default_factory=dict)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def publish(conf_file: Path, html_dir: Path) -> Published:
+    """Have asv publish the results of a project as pages, without those that cannot be read.
+
+    Nothing is moved or deleted but ``html_dir``, which is replaced once the new pages are whole.
+    The pages are asv's own; whoever wants others puts them over these.
+
+    Args:
+        conf_file: The ``asv.conf.json``; its ``results_dir`` is read, its ``html_dir`` is not used.
+        html_dir: Where the pages are to be.
+
+    Returns:
+        What was published, and which files were skipped and why.
+
+    Raises:
+        HistoryError: If there is nothing to publish, or asv fails; ``html_dir`` stays as it was.
+    """
+    project = asv_tool.project(conf_file)
+    readable = _read(project)
+    if not readable.found:
+        skipped = listed([f"{shown(path)} {reason}" for path, reason in readable.skipped], "; ")
+        message = f"{shown(project.results)}: found no results to publish; {skipped or MEASURE}"
+        raise HistoryError(message)
+    benchmarks = _benchmarks(project.results)
+    with _scratch(html_dir) as scratch:
+        staged = replace(project, results=scratch / "results", html=scratch / "html")
+        _stage(project, readable, staged.results)
+        asv_tool.publish(staged, scratch)
+        _put_in_place(staged.html, html_dir)
+    names = {name for each in readable.found for name in each.rows} & benchmarks
+    unbuilt = dict.fromkeys(each.commit for each in readable.found if each.is_unbuilt)
+    commits = {each.commit for each in readable.found}
+    return Published(tuple(readable.skipped), len(names), len(commits), tuple(unbuilt))
+
+
+def _benchmarks(folder: Path) -> set[str]:
+    try:
+        return set(asv_files.benchmarks(folder))
+    except UnreadableFileError as error:
+        path = shown(folder / asv_files.BENCHMARKS_FILE)
+        message = f"{path}: {error}; without it asv cannot publish; {DISCOVER}"
+        raise HistoryError(message) from error
+
+
+def _read(project: Project) -> _Readable:
+    readable = _Readable()
+    repo = Path(project.repo)
+    published = on_branches(repo, project.branches) if repo.is_dir() else None
+    for path in asv_files.results_paths(project.results):
+        try:
+            found = asv_files.read(path)
+            _accept(found, readable, published)
+        except UnreadableFileError as error:
+            readable.skipped.append((path, f"{error}; {MEND}"))
+        else:
+            readable.found.append(found)
+    return readable
+
+
+def _accept(found: ResultsFile, readable: _Readable, published: frozenset[str] | None) -> None:
+    """Compare a file with the machine whose folder it lies in, and with the history."""
+    folder = found.path.parent
+    if folder not in readable.machines:
+        try:
+            readable.machines[folder] = asv_files.machine(folder)
+        except UnreadableFileError as error:
+            # Each results file says the same: what it was measured on is not lost.
+            readable.skipped.append((folder / asv_files.MACHINE_FILE, str(error)))
+            told = {key: str(found.params.get(key) or "") for key in MACHINE}
+            readable.machines[folder] = {**told, "version": 1}
+    machine = readable.machines[folder]["machine"]
+    if found.params.get("machine") != machine:
+        message = f"is of machine {found.params.get('machine')!r}, expected {machine!r}"
+        raise UnreadableFileError(message)
+    if published is not None and found.commit not in published:
+        message = f"its commit {found.commit[:8]} is not in the history that is published"
+        raise UnreadableFileError(message)
+
+
+def _stage(project: Project, readable: _Readable, results: Path) -> None:
+    results.mkdir()
+    (results / asv_files.BENCHMARKS_FILE).symlink_to(project.results / asv_files.BENCHMARKS_FILE)
+    for folder, machine in readable.machines.items():
+        target = results / folder.relative_to(project.results)
+        target.mkdir(parents=True, exist_ok=True)
+        (target / asv_files.MACHINE_FILE).write_text(json.dumps(machine), encoding="utf-8")
+    for each in readable.found:
+        (results / each.path.relative_to(project.results)).symlink_to(each.path)
+
+
+@contextlib.contextmanager
+def _scratch(html_dir: Path) -> Iterator[Path]:
+    """A folder beside the pages, so that they can be renamed into their place."""
+    try:
+        html_dir.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".publishing-", dir=html_dir.parent) as folder:
+            yield Path(folder).absolute()
+    except OSError as error:
+        message = f"{shown(html_dir)}: cannot be written: {error.strerror}; give another folder"
+        raise HistoryError(message) from error
+
+
+def _put_in_place(made: Path, html_dir: Path) -> None:
+    if html_dir.exists():
+        html_dir.rename(made.with_name("before"))
+    shutil.move(made, html_dir)

@@ -1,0 +1,1 @@
+"""The interpreters that are measured: which there are, what they hold, how they are made."""

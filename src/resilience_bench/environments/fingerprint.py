@@ -1,0 +1,101 @@
+"""Where a result was measured: the interpreter, the machine, the packages, the commit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Final
+
+from resilience_bench._model import Commit, Environment
+from resilience_bench.worker.gil import gil_is_enabled
+
+_CPU_NUMBERS: Final = {"family": "cpu family", "model": "model"}
+
+
+def current_environment() -> Environment:
+    """The environment of this interpreter on this machine."""
+    build, date = platform.python_build()
+    return Environment(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        python_build=f"{build} {date}; {platform.python_compiler()}",
+        free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        cpu_model=_cpu_model(),
+        cpu_count=os.cpu_count() or 1,
+        os=_os_name(),
+        kernel=platform.release(),
+        machine=platform.machine(),
+        packages=_packages(),
+        gil_enabled=gil_is_enabled(),
+    )
+
+
+def python_name(environment: Environment) -> str:
+    """The interpreter by name and version, with a ``t`` where it is free-threaded.
+
+    ``CPython 3.13.0t``: the letter is the one in the names of such interpreters and their wheels.
+    """
+    return f"{environment.python}{'t' if environment.free_threaded else ''}"
+
+
+def load_average() -> tuple[float, ...]:
+    """The load averages over 1, 5 and 15 minutes; empty where the system has none."""
+    try:
+        return tuple(round(load, 2) for load in os.getloadavg())
+    except OSError:
+        return ()
+
+
+def current_commit(directory: Path) -> Commit | None:
+    """The git commit of a directory, and whether its tree was clean; None where there is none."""
+    try:
+        revision = _git(directory, "rev-parse", "HEAD")
+        return Commit(
+            revision.strip(),
+            clean=not _git(directory, "status", "--porcelain", "--untracked-files=no").strip(),
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)  # noqa: S603
+    return done.stdout
+
+
+def _packages() -> dict[str, str]:
+    found = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
+    return {name: found[name] for name in sorted(found, key=str.lower) if name}
+
+
+def _cpu_model() -> str:
+    """The processor by name, and by family and model where the system tells them.
+
+    Virtual machines hide the name: generations that differ by a fifth in what code costs are all
+    called "AMD EPYC" there. Family and model tell them apart.
+    """
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    told = dict(re.findall(r"^(model name|cpu family|model)[ \t]*: *(.*)$", text, re.MULTILINE))
+    name = told.get("model name", "").strip() or platform.processor() or platform.machine()
+    numbers = [
+        f"{word} {told[key]}" for word, key in _CPU_NUMBERS.items() if told.get(key, "").isdigit()
+    ]
+    return " ".join([name, *numbers])
+
+
+def _os_name() -> str:
+    if sys.platform == "linux":
+        try:
+            return platform.freedesktop_os_release()["PRETTY_NAME"]
+        except (OSError, KeyError):
+            pass
+    return f"{platform.system()} {platform.release()}"

@@ -1,1 +1,0 @@
-"""Results in other tools' formats, one format a file."""

@@ -1,0 +1,1 @@
+"""Files that people may have edited: written atomically, read with checks."""

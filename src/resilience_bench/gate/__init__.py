@@ -1,0 +1,1 @@
+"""The decision: whether a case regressed, from evidence, criteria and a policy."""

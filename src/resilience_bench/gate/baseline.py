@@ -1,0 +1,201 @@
+"""What is acceptable in one environment: kept in a file, found again, compared where it holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from resilience_bench._model import Baseline, Environment, Range
+from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineError
+from resilience_bench.files import results
+from resilience_bench.files.checked_json import Source, brief
+
+SCHEMA: Final = 1
+"""Raised whenever an older version could misread what this version writes."""
+SIGNALS: Final[Mapping[str, str]] = {
+    "ratio": "latency",
+    "instructions": "instructions",
+    "allocated_bytes": "allocations",
+    "object_bytes": "allocations",
+    "scaling": "scaling",
+}
+"""The quantities that are judged, and the signal that each is of."""
+FEWEST_RUNS: Final = 3
+"""A range that rests on fewer runs knows little about how runs differ."""
+LEARN: Final = "type 'resilience-bench baseline learn'"
+SYSTEMS: Final = ("darwin", "windows", "freebsd", "openbsd", "netbsd")
+
+
+def environment_name(environment: Environment) -> str:
+    """The file stem of the baseline of an environment, of the characters ``a-z0-9._-`` only."""
+    build = "nogil" if environment.free_threaded else ""
+    return _tidied(_minor_version(environment.python), machine_name(environment), build)
+
+
+def machine_name(environment: Environment) -> str:
+    """The machine of an environment by what it is, in the same characters.
+
+    Not by its host's name: in CI each run has a host of its own.
+    """
+    system = environment.os.partition(" ")[0].lower()
+    return _tidied(
+        system if system in SYSTEMS else "linux",  # distributions have names of their own
+        environment.machine,
+        re.sub(r"(?i)\((r|tm|c)\)", " ", environment.cpu_model),
+        f"{environment.cpu_count}cpu",
+    )
+
+
+def _tidied(*parts: str) -> str:
+    tidy = (re.sub(r"[^a-z0-9._]+", "-", part.lower()).strip("-._") for part in parts)
+    return "-".join(filter(None, tidy))
+
+
+def _minor_version(python: str) -> str:
+    """``CPython 3.11`` of ``CPython 3.11.9``."""
+    implementation, _, version = python.partition(" ")
+    return f"{implementation} {'.'.join(version.split('.')[:2])}"
+
+
+def write(baseline: Baseline, path: Path) -> None:
+    """Write a baseline, one range a line, so that a diff shows which ranges moved.
+
+    Raises:
+        UnwritableOutputError: If it cannot be written; what was there stays.
+    """
+    stored: dict[str, Any] = msgspec.to_builtins(baseline)
+    cases = _members("  ", stored.pop("ranges"), lambda ranges: _members("   ", ranges, _json))
+    head = json.dumps(stored, indent=1, ensure_ascii=False).removesuffix("\n}")
+    results.ensure_writable(path)
+    results.write_text(f'{head},\n "ranges": {cases}\n}}\n', path)
+
+
+def _members(indent: str, stored: dict[str, Any], shown: Callable[[Any], str]) -> str:
+    """A JSON object with a member a line, sorted."""
+    lines = [f"\n{indent}{_json(key)}: {shown(each)}" for key, each in sorted(stored.items())]
+    return f"{{{','.join(lines)}\n{indent[:-1]}}}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def read(path: Path) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        UnreadableBaselineError: If it is missing, not JSON, of another schema, or makes no sense;
+            the text names the file and the key, what was found, what was expected, what to type.
+    """
+    source = Source(path, "a baseline", UnreadableBaselineError, f"{LEARN} to learn it again")
+    stored = source.parsed(source.content())
+    source.check_schema(stored, SCHEMA)
+    baseline = source.converted(stored, Baseline)
+    source.check_least("reference_version", baseline.reference_version, 1)
+    source.check_least("environment.cpu_count", baseline.environment.cpu_count, 1)
+    for name, quantities in baseline.ranges.items():
+        for quantity, each in quantities.items():
+            _check_range(source, f"ranges.{name}.{quantity}", quantity, each)
+    return baseline
+
+
+def _check_range(source: Source, key: str, quantity: str, each: Range) -> None:
+    if quantity not in SIGNALS:
+        source.refuse(key, f"expected one of {', '.join(SIGNALS)}, found {brief(quantity)}")
+    for name in ("expected", "low", "high", "spread"):
+        source.check_least(f"{key}.{name}", getattr(each, name), 0)
+    for name in ("runs", "workers"):
+        source.check_least(f"{key}.{name}", getattr(each, name), 1)
+    if not each.low <= each.expected <= each.high:
+        found = f"{brief(each.low)}, {brief(each.expected)}, {brief(each.high)}"
+        source.refuse(key, f"expected low <= expected <= high, found {found}")
+
+
+def differences(baseline: Environment, here: Environment) -> dict[str, tuple[str, ...]]:
+    """What keeps the signals of two environments from being compared.
+
+    Packages may differ: they are what is judged.
+
+    Returns:
+        By signal, every signal among them, what differs: ``cpu_model: baseline 'X', here 'Y'``;
+        nothing for a signal that compares.
+    """
+    return {
+        signal: tuple(
+            f"{key}: baseline {was!r}, here {now[key]!r}"
+            for key, was in _decisive(signal, baseline).items()
+            if was != now[key]
+        )
+        for signal in dict.fromkeys(SIGNALS.values())
+        for now in [_decisive(signal, here)]
+    }
+
+
+def _decisive(signal: str, environment: Environment) -> dict[str, object]:
+    python = {"python": _minor_version(environment.python)}
+    threading = {name: getattr(environment, name) for name in ("free_threaded", "gil_enabled")}
+    common = {**threading, "machine": environment.machine}
+    if signal == "instructions":
+        python = {"python": environment.python, "python_build": environment.python_build}
+    cpu = {"cpu_model": environment.cpu_model, "cpu_count": environment.cpu_count}
+    return {**(cpu if signal in {"latency", "scaling"} else {}), **python, **common}
+
+
+def find(folder: Path, environment: Environment) -> Path:
+    """The baseline of an environment in a folder.
+
+    Raises:
+        UnreadableBaselineError: If there is none; the text names those that there are.
+    """
+    wanted = f"{environment_name(environment)}.json"
+    names = sorted(path.name for path in folder.glob("*.json"))
+    if wanted not in names:
+        found = ", ".join(names) or "no baseline at all"
+        remedy = (
+            f"{LEARN} to make it, name another one with --baseline, or judge budgets alone with "
+            "--baseline none"
+        )
+        source = Source(folder, wanted, UnreadableBaselineError, remedy)
+        source.refuse("", f"expected {wanted}, the baseline of this environment, found {found}")
+    return folder / wanted
+
+
+def comparable(
+    baseline: Baseline,
+    here: Environment,
+    reference_version: int,
+    signals: Sequence[str] | None,
+) -> tuple[str, ...]:
+    """Which signals are judged against a baseline.
+
+    Args:
+        baseline: What was learned.
+        here: Where is measured now.
+        reference_version: The version of the reference that is measured now.
+        signals: Those that were asked for; None for all.
+
+    Raises:
+        ForeignBaselineError: If one of them cannot be compared; the text says what differs, which
+            signals compare all the same, and what to type.
+    """
+    differing = differences(baseline.environment, here)
+    if baseline.reference_version != reference_version:
+        versions = f"baseline {baseline.reference_version}, here {reference_version}"
+        differing["latency"] += (f"reference_version: {versions}",)
+    asked = tuple(differing if signals is None else signals)
+    foreign = [signal for signal in asked if differing[signal]]
+    if not foreign:
+        return asked
+    reasons = "; ".join(f"{signal} ({', '.join(differing[signal])})" for signal in foreign)
+    left = [signal for signal in asked if not differing[signal]]
+    left = left or [signal for signal, each in differing.items() if not each]
+    remedy = f"nothing else can be: {LEARN} here first"
+    if left:
+        remedy = f"{' and '.join(left)} can be: type --signals {','.join(left)}"
+    message = f"the baseline cannot be compared with what is measured here: {reasons}; {remedy}"
+    raise ForeignBaselineError(message)

@@ -1,0 +1,152 @@
+"""Limits that people wrote, and what is out of date in them and in the baselines."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Range, Signal
+from resilience_bench.errors import UnreadableBaselineError
+from resilience_bench.files.checked_json import Source, brief, listed, shown
+from resilience_bench.gate.baseline import FEWEST_RUNS, LEARN
+from resilience_bench.scenarios.definition import matches
+
+UNITS: Final[Mapping[str, Signal]] = {
+    "overhead_ns": "latency",
+    "latency_ns": "latency",
+    "instructions": "instructions",
+    "allocated_bytes": "allocations",
+    "object_bytes": "allocations",
+    "scaling": "scaling",
+}
+"""What a budget may limit, and the signal that each is of; of scaling it is the least."""
+FEWEST_WORKERS: Final = 10
+"""With fewer behind it, a range of latency is too uncertain for any decision."""
+EXAMPLE: Final = 'type [[budget]], cases = "breaker.*", overhead_ns = 5000, reason = "..." in it'
+
+
+def read_budgets(path: Path) -> tuple[Budget, ...]:
+    """Read a file of budgets: one for each unit that a table limits, in the file's order.
+
+    Raises:
+        UnreadableBaselineError: If it is missing, not TOML, without budgets, or one makes no sense;
+            the text names the file and the key, what was found, what was expected, what to type.
+    """
+    source = Source(path, "a file of budgets", UnreadableBaselineError, EXAMPLE, language="TOML")
+    tables = _tables(source, source.content())
+    return tuple(
+        budget
+        for position, table in enumerate(tables)
+        for budget in _budgets(source, f"budget[{position}]", table)
+    )
+
+
+def _tables(source: Source, content: str) -> list[Any]:
+    try:
+        stored = tomllib.loads(content)
+    except ValueError as error:  # also what Python says of a number of thousands of digits
+        source.refuse("", f"expected TOML, found none ({error})")
+    except RecursionError:
+        source.refuse("", f"expected {source.kind}, found something nested too deeply")
+    for key in stored:
+        if key != "budget":
+            source.refuse(key, "expected tables named budget only, found another name")
+    tables = stored.get("budget")
+    if not isinstance(tables, list) or not tables:
+        found = brief(tables) if "budget" in stored else "no such key"
+        source.refuse("budget", f"expected one or more tables, found {found}")
+    return tables
+
+
+def _budgets(source: Source, key: str, table: object) -> Iterator[Budget]:
+    if not isinstance(table, dict):
+        source.refuse(key, f"expected a table, found {brief(table)}")
+    for name in ("cases", "reason"):
+        text = table.get(name)
+        if not isinstance(text, str) or not text.strip():
+            found = brief(text) if name in table else "no such key"
+            source.refuse(f"{key}.{name}", f"expected a text, found {found}")
+    limits = {name: limit for name, limit in table.items() if name not in {"cases", "reason"}}
+    units = f"one of {', '.join(UNITS)}"
+    if not limits:
+        source.refuse(key, f"expected a limit, {units}, found none")
+    for unit, limit in limits.items():
+        if unit not in UNITS:
+            source.refuse(f"{key}.{unit}", f"expected {units}, found another unit")
+        is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        if not (is_number and 0 < limit <= sys.float_info.max):
+            complaint = f"expected a finite number of more than 0, found {brief(limit)}"
+            source.refuse(f"{key}.{unit}", complaint)
+        yield Budget(table["cases"], unit, float(limit), table["reason"])
+
+
+def lint(
+    baselines: Mapping[Path, Baseline],
+    budgets: Sequence[Budget],
+    budgets_path: Path,
+    cases: Sequence[CaseRecord],
+) -> list[str]:
+    """Find what is out of date, or too thin to rest on.
+
+    Args:
+        baselines: By the file that each stands in.
+        budgets: What `read_budgets` returned.
+        budgets_path: Where they stand.
+        cases: Every case that there is now, with what became of it.
+
+    Returns:
+        One line a finding, without an end of line; nothing when all is well.
+    """
+    found = [
+        f"{shown(path)}: {finding}"
+        for path, baseline in baselines.items()
+        for finding in _of_baseline(baseline, cases)
+    ]
+    return found + [
+        f"{shown(budgets_path)}: the budget of {pattern!r} matches no case; "
+        "type 'resilience-bench list' to see every case"
+        for pattern in unmatched(budgets, [record.case for record in cases])
+    ]
+
+
+def unmatched(budgets: Sequence[Budget], cases: Sequence[Case]) -> list[str]:
+    """The patterns of the budgets that match none of the cases."""
+    patterns = dict.fromkeys(budget.cases for budget in budgets)
+    return [each for each in patterns if not any(matches(each, case) for case in cases)]
+
+
+def _of_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[str]:
+    known = {record.case.name for record in cases}
+    for name in baseline.ranges:
+        if name not in known:
+            yield f"{name} has a range, but no longer exists; {LEARN} to leave it out"
+    available = [record.case.name for record in cases if record.status == "measured"]
+    missing = [name for name in available if not baseline.ranges.get(name)]
+    if missing:
+        yield f"{_some(missing, 'available case')} without a range; {LEARN}"
+    thin = [name for name, _, each in _ranges(baseline) if each.runs < FEWEST_RUNS]
+    if thin:
+        expected = f"fewer than {FEWEST_RUNS} runs"
+        yield f"{_some(thin, 'range')} on {expected}; {LEARN} from more"
+    uncertain = [
+        name
+        for name, quantity, each in _ranges(baseline)
+        if quantity == "ratio" and each.workers < FEWEST_WORKERS
+    ]
+    if uncertain:
+        expected = f"fewer than {FEWEST_WORKERS} workers, too few to ever decide"
+        yield f"{_some(uncertain, 'latency range')} on {expected}; {LEARN} from more"
+
+
+def _ranges(baseline: Baseline) -> Iterator[tuple[str, str, Range]]:
+    for name, quantities in baseline.ranges.items():
+        for quantity, each in quantities.items():
+            yield f"{name} {quantity}", quantity, each
+
+
+def _some(names: Sequence[str], what: str) -> str:
+    """``5 ranges (a, b, c, 2 more)``."""
+    return f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({listed(names)})"

@@ -1,0 +1,228 @@
+"""What the gate is asked: by a baseline, by budgets, by a comparison; and how it is answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Verdict
+from resilience_bench.gate.baseline import SIGNALS as JUDGED
+from resilience_bench.gate.budgets import UNITS
+from resilience_bench.gate.decide import FLAGS, MORE_IS_BETTER, Policy, Question, decide
+from resilience_bench.gate.decide_counts import decide_counts
+from resilience_bench.gate.evidence import COUNTED, Source
+from resilience_bench.scenarios.definition import matches
+
+LOADED_SCREEN: Final = 5
+LOADED_CONFIRM: Final = (8, 20)
+"""Workers for cases under load; each of them has many callers, and takes long."""
+POSSIBLE: Final = frozenset({"measured", "failed", "broken", "interrupted"})
+"""What a case may be that is there to be measured."""
+
+
+def questions_of_baseline(
+    baseline: Baseline, signals: Collection[str], selected: Callable[[str], bool]
+) -> list[Question]:
+    """What a baseline asks of the selected cases."""
+    return [
+        Question(name, JUDGED[quantity], quantity, each.high, each.low, each.expected, each.reason)
+        for name, ranges in baseline.ranges.items()
+        if selected(name)
+        for quantity, each in ranges.items()
+        if JUDGED[quantity] in signals
+    ]
+
+
+def questions_of_budgets(
+    budgets: Sequence[Budget], signals: Collection[str], records: Iterable[CaseRecord]
+) -> list[Question]:
+    """What budgets ask of the cases that exist and are available."""
+    return [
+        Question(
+            record.case.name,
+            UNITS[budget.quantity],
+            budget.quantity,
+            high=None if budget.quantity == MORE_IS_BETTER else budget.limit,
+            low=budget.limit if budget.quantity == MORE_IS_BETTER else None,
+            reason=f"budget {budget.cases}: {budget.reason}",
+        )
+        for record in records
+        if record.status in POSSIBLE
+        for budget in budgets
+        if matches(budget.cases, record.case)
+        and UNITS[budget.quantity] in signals
+        and has_signal(record.case, UNITS[budget.quantity])
+    ]
+
+
+def has_signal(case: Case, signal: str) -> bool:
+    """Whether a case has a signal at all: scaling under load, all others alone."""
+    return case.is_loaded is (signal == "scaling")
+
+
+def judged(questions: Sequence[Question], source: Source, policy: Policy) -> list[Verdict]:
+    """Have everything decided; what cannot be measured is said to be so.
+
+    Counts come first: they take as long as they take, and latency gets what is left of the time.
+    Latency and scaling share the error rate, each by the number of its decisions.
+    """
+    under_load = replace(
+        policy,
+        screen=LOADED_SCREEN,
+        confirm=LOADED_CONFIRM,
+        error_rate=policy.error_rate * _share_of("scaling", questions),
+    )
+    alone = replace(policy, error_rate=policy.error_rate * _share_of("latency", questions))
+    verdicts: dict[int, Verdict] = {}
+    for signals, decider, draw, using in (
+        (COUNTED, decide_counts, source.counts, policy),
+        ({"scaling"}, decide, source.scalings, under_load),
+        ({"latency"}, decide, source.latencies, alone),
+    ):
+        kind = [each for each in questions if each.signal in signals]
+        askable = [each for each in kind if _why_not(each, source) is None]
+        answers = decider(askable, draw, using) if askable else []
+        decided = dict(zip(map(id, askable), answers, strict=True))
+        # Explained at once: what measuring the other kind finds out has no part in it.
+        verdicts |= {id(each): _explained(each, decided.get(id(each)), source) for each in kind}
+    return [verdicts[id(each)] for each in questions]
+
+
+def _share_of(signal: str, questions: Sequence[Question]) -> float:
+    """The share of a signal in the decisions that are tested; all of it where there are none."""
+    tested = [each.signal for each in questions if each.signal not in COUNTED and not each.is_null]
+    return tested.count(signal) / len(tested) if tested else 1.0
+
+
+def _why_not(question: Question, source: Source) -> str | None:
+    """Why a question cannot be answered; None as far as is known."""
+    record = source.cases.get(question.case)
+    if record is None:
+        return "there is no such case any more; 'resilience-bench baseline lint' lists them"
+    if question.signal in source.not_available:
+        return f"{question.signal}: {source.not_available[question.signal]}"
+    if question.signal not in source.signals:
+        return f"{question.signal} was not measured"
+    if record.status not in {"measured", "interrupted"}:
+        return f"{record.status}: {record.reason}"
+    return record.missing.get(question.signal)
+
+
+def _explained(question: Question, verdict: Verdict | None, source: Source) -> Verdict:
+    if verdict is not None and verdict.outcome != "not measured":
+        return verdict
+    why = _why_not(question, source)
+    if why is None and verdict is not None:
+        why = verdict.reason
+    found = verdict or Verdict(
+        question.case,
+        question.signal,
+        question.quantity,
+        "not measured",
+        question.expected,
+        question.low,
+        question.high,
+    )
+    return replace(found, reason=why or "its process said nothing of it")
+
+
+def questions_of_comparison(
+    measured: Mapping[str, CaseRecord],
+    signals: Collection[str],
+    tolerances: Mapping[str, float],
+) -> list[Question]:
+    """What a comparison asks: is HEAD / BASE within the tolerance? And is BASE / BASE?"""
+    asked = []
+    for name, record in measured.items():
+        if record.status not in POSSIBLE:
+            continue
+        for quantity, signal in JUDGED.items():
+            if signal in signals and has_signal(record.case, signal):
+                most = 1 + tolerances[quantity]
+                asked.append(Question(name, signal, quantity, most, 1 / most, 1.0))
+                if signal != "allocations":
+                    asked.append(
+                        Question(name, signal, quantity, most, 1 / most, 1.0, is_null=True)
+                    )
+    return asked
+
+
+def with_null_control(
+    questions: Sequence[Question], verdicts: Sequence[Verdict]
+) -> tuple[list[Verdict], list[str]]:
+    """The verdicts on HEAD; none is red for a signal in which BASE differs from itself.
+
+    Returns:
+        The verdicts without those on BASE, and a note for each signal that was flagged.
+    """
+    pairs = list(zip(questions, verdicts, strict=True))
+    flagged: dict[str, list[Verdict]] = {}
+    for question, verdict in pairs:
+        if question.is_null and verdict.outcome in FLAGS:
+            flagged.setdefault(verdict.signal, []).append(verdict)
+    notes = []
+    for signal, found in flagged.items():
+        worst = max(found, key=_distance)
+        seen = f"{worst.seen.value:.3f} times" if worst.seen else "not"
+        notes.append(
+            f"null control: {signal} of BASE measured twice differs, {worst.case} by {seen}; no "
+            f"verdict on {signal} is red: measure again on a quieter machine"
+        )
+    return [
+        _doubted(verdict) if verdict.signal in flagged else verdict
+        for question, verdict in pairs
+        if not question.is_null
+    ], notes
+
+
+def _distance(verdict: Verdict) -> float:
+    """How far a quotient lies from 1, where half is as far as twice."""
+    seen = verdict.seen.value if verdict.seen else 1.0
+    return abs(math.log(seen)) if seen > 0 else math.inf
+
+
+def _doubted(verdict: Verdict) -> Verdict:
+    if verdict.outcome != "regressed":
+        return verdict
+    return replace(verdict, outcome="inconclusive", reason="BASE differs from itself, see the note")
+
+
+def without_range(records: Iterable[CaseRecord], baseline: Baseline) -> list[str]:
+    """The cases that were measured and that the baseline knows nothing of."""
+    return [
+        record.case.name
+        for record in records
+        if record.status == "measured" and record.case.name not in baseline.ranges
+    ]
+
+
+def headline_of(policy: Policy, verdicts: Sequence[Verdict]) -> str:
+    """How sure the gate is, in a line."""
+    decisions = len(verdicts)
+    counted = "1 decision" if decisions == 1 else f"{decisions} decisions"
+    timed = sum(each.signal in {"latency", "scaling"} for each in verdicts)
+    if not timed:
+        return counted
+    return (
+        f"{counted}, {timed} of them on latency or scaling: these make a build with nothing "
+        f"outside its range fail by chance in fewer than {policy.error_rate:g} of all builds"
+    )
+
+
+def relevant(verdicts: Iterable[Verdict], *arms: Mapping[str, CaseRecord]) -> list[Verdict]:
+    """The verdicts without those on cases that nobody has ever been able to measure.
+
+    Args:
+        verdicts: What was decided; those that rest on a stored range are always relevant.
+        arms: What became of the cases in each variant.
+    """
+    absent = {"not available", "not installed"}
+    return [
+        each
+        for each in verdicts
+        if each.outcome != "not measured"
+        or (each.low is not None and len(arms) == 1)
+        or any(each.case in arm and arm[each.case].status not in absent for arm in arms)
+    ]

@@ -1,0 +1,1 @@
+"""Measuring: which cases, in which workers, in which order."""

@@ -1,0 +1,51 @@
+"""Keeps cases going for a long time, one after the other, a worker each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from resilience_bench._model import CaseInfo, DriftRecord
+from resilience_bench.measure.launcher import WorkerFailedError
+from resilience_bench.measure.session import BlockDone, Session, now
+from resilience_bench.worker.protocol import Drifted, Plan
+
+
+@dataclass(slots=True)
+class DriftSession(Session):
+    """A session whose cases are kept going for ``drift_s`` each; its records are `DriftRecord`.
+
+    A worker that fails is not tried again: it would take as long, and fail at the same place.
+    """
+
+    drift_s: float = 60.0
+
+    def run(self) -> Iterator[BlockDone]:
+        """Measure; yields after each case."""
+        for info in self.cases:
+            record = None
+            try:
+                record = self._kept_going(info)
+            except WorkerFailedError as error:
+                self._without_culprit([info], error)
+            yield BlockDone(record, (info,), 0)
+
+    def _kept_going(self, info: CaseInfo) -> DriftRecord | None:
+        name = info.case.name
+        plan = Plan(
+            action="drift",
+            paths=(info.path,),
+            cases=(name,),
+            sample_ns=self.profile.sample_ns,
+            time_limit_s=self.profile.time_limit_s + self.drift_s,
+            drift_s=self.drift_s,
+        )
+        started = now()
+        messages = self.launcher.run(plan, hash_seed=0)
+        self._note(messages)
+        for message in messages:
+            if isinstance(message, Drifted) and message.case == name:
+                return DriftRecord(name, 0, started, now(), message.points)
+        if self.records[name].status == "measured":
+            self._set(name, "failed", "its worker said nothing of it", "")
+        return None

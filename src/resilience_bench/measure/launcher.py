@@ -1,0 +1,210 @@
+"""Starts workers and reads what they say: the real one, and a scripted one for tests."""
+
+from __future__ import annotations
+
+import collections
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from resilience_bench.measure import callgrind
+from resilience_bench.worker.protocol import Done, Message, Plan, RubbishError, Starting, decode
+
+GRACE_S: Final = 5.0
+"""How long after its time limit a worker may still be ending itself."""
+SHOWN_LINES: Final = 3
+SHOWN_FRAMES: Final = 3
+_THREAD: Final = re.compile(r"^(?:Current )?[Tt]hread .*\(most recent call first\):$", re.MULTILINE)
+_FRAME: Final = re.compile(r'File "[^"]*", line \d+ in \S+')
+LAYOUT_STEP: Final = 208
+LAYOUTS: Final = 4096
+
+
+class WorkerFailedError(Exception):
+    """A worker crashed, hung or printed rubbish; the text says which, and what it said last.
+
+    ``suspect`` is the case that it was building, checking or calibrating, where that is known;
+    ``is_hung`` says that it did not come to an end in its time.
+    """
+
+    def __init__(self, reason: str, suspect: str = "", *, is_hung: bool = False) -> None:
+        super().__init__(reason)
+        self.suspect = suspect
+        self.is_hung = is_hung
+
+
+class Launcher(Protocol):
+    """Carries out a plan in one worker."""
+
+    def run(self, plan: Plan, hash_seed: int) -> list[Message]:
+        """Run a plan to its end.
+
+        Returns:
+            The worker's messages; the last one is `Done`.
+
+        Raises:
+            WorkerFailedError: If the worker did not come to its end.
+        """
+        ...
+
+    def stop(self) -> None:
+        """End the workers that other threads are waiting for."""
+        ...
+
+
+HERE: Final = Path(__file__).resolve().parents[2]
+"""The folder that this package lies in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLauncher:
+    """The real one: a fresh interpreter for every plan, under valgrind for counting.
+
+    ``source`` is a folder that holds this package: what the worker imports. Our own PYTHONPATH
+    follows it if ``inherit_path`` says so.
+    """
+
+    python: str = sys.executable
+    source: Path = HERE
+    inherit_path: bool = True
+    _running: set[subprocess.Popen[bytes]] = field(default_factory=set, compare=False)
+
+    def stop(self) -> None:
+        """See `Launcher.stop`."""
+        for process in tuple(self._running):
+            _end(process)
+
+    def run(self, plan: Plan, hash_seed: int) -> list[Message]:
+        """See `Launcher.run`."""
+        if plan.action != "count":
+            return self._run(plan, hash_seed, [])
+        with tempfile.TemporaryDirectory(prefix="callgrind-") as folder:
+            messages = self._run(plan, hash_seed, callgrind.command(Path(folder)))
+            return list(callgrind.counted(messages, Path(folder)))
+
+    def _run(self, plan: Plan, hash_seed: int, wrapper: list[str]) -> list[Message]:
+        # -P keeps the current directory, and whatever lies in it, out of the worker's imports.
+        command = [*wrapper, self.python, "-P", "-m", "resilience_bench.worker"]
+        process = subprocess.Popen(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment(hash_seed),
+            start_new_session=True,
+        )
+        self._running.add(process)
+        try:
+            out, err = process.communicate(plan.to_json().encode(), plan.time_limit_s + GRACE_S)
+        except subprocess.TimeoutExpired as error:
+            lines = (error.stdout or b"").decode(errors="replace").splitlines()
+            message = f"hung past its time limit of {plan.time_limit_s:g} s"
+            raise WorkerFailedError(message, _suspect(lines), is_hung=True) from None
+        finally:
+            self._running.discard(process)
+            _end(process)
+        lines = out.decode(errors="replace").splitlines()
+        return _read(lines, err.decode(errors="replace"), process.returncode, plan)
+
+    def _environment(self, hash_seed: int) -> dict[str, str]:
+        inherited = os.environ.get("PYTHONPATH") if self.inherit_path else None
+        path = os.pathsep.join([str(self.source), *filter(None, [inherited])])
+        # Its length moves the stack, so that each pass of counting meets another memory layout.
+        layout = "x" * (LAYOUT_STEP * hash_seed % LAYOUTS)
+        return {
+            **os.environ,
+            "PYTHONPATH": path,
+            "PYTHONHASHSEED": str(hash_seed),
+            "RESILIENCE_BENCH_LAYOUT": layout,
+        }
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # The worker leads a session of its own, so this reaches whatever it started as well.
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.wait()
+
+
+def _read(lines: list[str], err: str, returncode: int, plan: Plan) -> list[Message]:
+    try:
+        messages = [decode(line) for line in lines]
+    except RubbishError as error:
+        if returncode == 0:
+            message = f"printed something that is no message: {error}"
+            raise WorkerFailedError(message, _suspect(lines)) from error
+        messages = []
+    if messages and isinstance(messages[-1], Done):
+        return messages
+    suspect = _suspect(lines)
+    if "Timeout (" in err and "most recent call first" in err:
+        limit_s = plan.case_limit_s or plan.time_limit_s
+        reason = f"hung past its time limit of {limit_s:g} s; {_places(err)}"
+        raise WorkerFailedError(reason, suspect, is_hung=True)
+    raise WorkerFailedError(_reason(err, returncode), suspect)
+
+
+def _suspect(lines: list[str]) -> str:
+    suspect = ""
+    for line in lines:
+        try:
+            message = decode(line)
+        except RubbishError:
+            continue
+        if isinstance(message, Starting):
+            suspect = message.case
+    return suspect
+
+
+def _places(err: str) -> str:
+    """Where each thread stood, by what faulthandler wrote; threads at one place are one entry."""
+    stacks = _THREAD.split(err)[1:]
+    places = collections.Counter(
+        " < ".join(_FRAME.findall(stack)[:SHOWN_FRAMES]) for stack in stacks
+    )
+    return "; ".join(
+        f"{count} thread{'s' if count > 1 else ''} stood at {_in_short(place)}"
+        for place, count in places.items()
+    )
+
+
+def _in_short(place: str) -> str:
+    """File names without their folders: there are many threads to tell of."""
+    return re.sub(r'"[^"]*?([^"/\\]+)", line (\d+)', r"\1:\2", place).replace("File ", "")
+
+
+def _reason(err: str, returncode: int) -> str:
+    said = [line.strip() for line in err.splitlines() if line.strip()][-SHOWN_LINES:]
+    told = f"; it said: {' | '.join(said)}" if said else ""
+    if returncode < 0:
+        return f"was ended by {signal.Signals(-returncode).name}{told}"
+    return f"ended with exit code {returncode} before it was done{told}"
+
+
+@dataclass(slots=True)
+class ScriptedLauncher:
+    """The fake one: answers each plan from a script, without a process and without a clock.
+
+    ``script`` is called with the plan and the hash seed; what it returns is the worker's messages
+    (`Done` is added), and what it raises is the worker's failure.
+    """
+
+    script: Callable[[Plan, int], Iterable[Message]]
+    plans: list[tuple[Plan, int]] = field(default_factory=list)
+
+    def run(self, plan: Plan, hash_seed: int) -> list[Message]:
+        """See `Launcher.run`."""
+        self.plans.append((plan, hash_seed))
+        return [*self.script(plan, hash_seed), Done(clock_resolution_ns=1.0)]
+
+    def stop(self) -> None:
+        """See `Launcher.stop`; there is nothing to end."""

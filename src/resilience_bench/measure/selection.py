@@ -1,0 +1,159 @@
+"""Which cases a command line means: paths say where to look, patterns say which to take."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from resilience_bench._model import CaseInfo
+from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
+from resilience_bench.measure.launcher import Launcher
+from resilience_bench.measure.session import Listing, discover
+from resilience_bench.scenarios.definition import matches, scenario_files
+from resilience_bench.scenarios.load_patterns import (
+    gated_cases,
+    looks_loaded,
+    mentions_load,
+    no_such_load,
+    profile_cases,
+    under_loads,
+)
+from resilience_bench.scenarios.loads import NOOP, SINGLE
+
+SUITE: Final = "benchmarks"
+"""The folder that is measured when no path is given."""
+BASELINES: Final = "baselines"
+CHECKOUT: Final = Path(__file__).resolve().parents[3]
+"""Where the tool runs from, if it was not installed elsewhere."""
+CLOSE_NAMES: Final = 3
+IMPORT_LIMIT_S: Final = 30.0
+"""How long importing the scenario files, or building the cases, may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The selected cases, and the scenario files that could not be used."""
+
+    cases: tuple[CaseInfo, ...]
+    problems: tuple[str, ...]
+
+
+def select(
+    launcher: Launcher,
+    selectors: Sequence[str],
+    *,
+    loaded: bool = False,
+    gated: bool = False,
+) -> Selection:
+    """Find the cases that the selectors mean.
+
+    Args:
+        launcher: Starts the worker that imports the scenario files.
+        selectors: Patterns over case names, and paths of scenario files or folders.
+        loaded: Whether the cases are taken under the loads of the concurrency profile; otherwise
+            only where a pattern names a load or a payload.
+        gated: Whether the cases under load that gates look at come along when there is no pattern.
+
+    Raises:
+        UnknownLoadError: If a pattern names a load that there is not.
+        UnknownSelectorError: If a pattern matches nothing, or a path does not exist.
+        NoScenariosError: If there is nothing to select from.
+    """
+    paths = [Path(each) for each in selectors if _is_path(each)]
+    patterns = [each for each in selectors if not _is_path(each)]
+    files = [file for path in paths or [suite_folder()] for file in scenario_files(path)]
+    if not files:
+        where = ", ".join(str(path) for path in paths)
+        message = (
+            f"no file below {where} uses @scenario; see docs/scenarios.md for how to write one"
+        )
+        raise NoScenariosError(message)
+    listing = discover(launcher, files, IMPORT_LIMIT_S)
+    chosen = tuple(_chosen(patterns, listing, loaded=loaded))
+    if loaded and listing.cases and not chosen:
+        raise UnknownLoadError(no_such_load("*", listing.cases))
+    if gated and not patterns:
+        chosen += tuple(gated_cases(listing.cases))
+    if not chosen:
+        raise NoScenariosError(_nothing_to_do(files, listing.problems))
+    return Selection(chosen, listing.problems)
+
+
+def _chosen(patterns: Sequence[str], listing: Listing, *, loaded: bool) -> list[CaseInfo]:
+    infos = listing.cases
+    if not patterns:
+        return profile_cases(infos) if loaded else list(infos)
+    found: dict[str, CaseInfo] = {}
+    for pattern in patterns:
+        some = _matching(pattern, infos, loaded=loaded)
+        if not some:
+            if (loaded or looks_loaded(pattern)) and (hint := no_such_load(pattern, infos)):
+                message = f"no case matches {pattern!r}; {hint}"
+                raise UnknownLoadError(message)
+            raise UnknownSelectorError(pattern, _close_names(pattern, infos), listing.problems)
+        found.update((info.case.name, info) for info in some)
+    # In the order of their definition, whatever the order of the patterns.
+    order = {info.case.under(SINGLE, NOOP).name: number for number, info in enumerate(infos)}
+    return sorted(found.values(), key=lambda info: order[info.case.under(SINGLE, NOOP).name])
+
+
+def _matching(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
+    if mentions_load(pattern):
+        return under_loads(pattern, infos)
+    some = [info for info in infos if matches(pattern, info.case)]
+    return profile_cases(some) if loaded else some
+
+
+def baselines_folder() -> Path:
+    """The folder of baselines and budgets, beside the suite; it need not exist."""
+    for root in (Path.cwd(), CHECKOUT):
+        if (root / BASELINES).is_dir():
+            return root / BASELINES
+    return Path.cwd() / BASELINES
+
+
+def suite_folder() -> Path:
+    """The suite in the current directory, or else in the checkout that the tool runs from.
+
+    Raises:
+        NoScenariosError: If there is neither.
+    """
+    for root in (Path.cwd(), CHECKOUT):
+        if (root / SUITE).is_dir():
+            return root / SUITE
+    message = (
+        f"no folder {SUITE!r} in {Path.cwd()}; give the path of a scenario file or folder, "
+        "e.g. 'resilience-bench run my_scenarios.py'"
+    )
+    raise NoScenariosError(message)
+
+
+def _is_path(selector: str) -> bool:
+    looks_like_one = selector.endswith(".py") or os.sep in selector
+    try:
+        exists = Path(selector).exists() if "\0" not in selector else False
+    except OSError:  # longer than a file's name may be
+        exists = False
+    if looks_like_one and not exists:
+        message = (
+            f"no such file or folder: {selector}; expected a scenario file, a folder of them, or "
+            "a pattern such as 'breaker.*'; type 'resilience-bench list' to see every case"
+        )
+        raise NoScenariosError(message)
+    return exists
+
+
+def _close_names(pattern: str, infos: Sequence[CaseInfo]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for info in infos for name in (info.case.group, info.case.name))
+    return tuple(difflib.get_close_matches(pattern.strip("*?"), names, n=CLOSE_NAMES, cutoff=0.5))
+
+
+def _nothing_to_do(files: Sequence[Path], problems: Sequence[str]) -> str:
+    if problems:
+        return f"nothing to measure: {'; '.join(problems)}"
+    where = ", ".join(map(str, files))
+    return f"no @scenario in {where}; see docs/scenarios.md for how to write one"

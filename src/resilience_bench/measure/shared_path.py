@@ -1,0 +1,79 @@
+"""A stage: one path at which variants take turns, so that their paths cost the same."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resilience_bench.environments.variants import Variant, link_tool
+from resilience_bench.measure.launcher import ProcessLauncher
+from resilience_bench.worker.protocol import Message, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A folder where variants take turns, each installed at a path of the same text.
+
+    The length of a path is part of the memory layout, so two copies of one environment at two
+    paths would not cost the same. Workers of one variant may run side by side, those of two
+    variants may not.
+    """
+
+    folder: Path
+    tool: Path
+    _turning: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+
+    def launcher(self, variant: Variant) -> StagedLauncher:
+        """What carries out plans in a variant, and points ``env`` at it first."""
+        staged = self.folder / "env" / "bin" / "python"
+        python = staged if _is_venv(variant) else variant.python
+        workers = ProcessLauncher(str(python), source=self.tool, inherit_path=False)
+        return StagedLauncher(self, variant, workers)
+
+    def point_at(self, variant: Variant) -> None:
+        """Make ``env`` this variant's folder, at once; nothing is touched where it is already.
+
+        What is no venv finds its packages by its own path, so it runs where it is.
+        """
+        if not _is_venv(variant):
+            return
+        link = self.folder / "env"
+        with self._turning:
+            if link.is_symlink() and link.readlink() == variant.home:
+                return
+            fresh = self.folder / "env.new"
+            fresh.symlink_to(variant.home)
+            fresh.replace(link)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedLauncher:
+    """Runs plans in a variant, on the stage; several threads may do so at the same time."""
+
+    stage: Stage
+    variant: Variant
+    workers: ProcessLauncher
+
+    def run(self, plan: Plan, hash_seed: int) -> list[Message]:
+        """See `resilience_bench.measure.launcher.Launcher.run`."""
+        self.stage.point_at(self.variant)
+        return self.workers.run(plan, hash_seed)
+
+    def stop(self) -> None:
+        """See `resilience_bench.measure.launcher.Launcher.stop`."""
+        self.workers.stop()
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Stage]:
+    """Set up a stage, and remove it at the end."""
+    with tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder:
+        yield Stage(Path(folder), link_tool(Path(folder)))
+
+
+def _is_venv(variant: Variant) -> bool:
+    return (variant.home / "pyvenv.cfg").is_file()

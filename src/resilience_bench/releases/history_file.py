@@ -1,0 +1,169 @@
+"""The file of a release history, ``releases.json``: written atomically, read with every doubt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from resilience_bench._model import Environment, Quantity
+from resilience_bench.errors import UnreadableResultError
+from resilience_bench.files import results
+from resilience_bench.files.checked_json import Source, brief
+
+SCHEMA: Final = 1
+"""Raised whenever an older version could misread what this version writes."""
+NAME: Final = "releases.json"
+Became = Literal["measured", "does not install", "does not import", "nothing to measure"]
+"""What became of a release; everything but ``measured`` comes with a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What one case costs in one release; a case that was not measured says why.
+
+    ``quantities`` by name (``latency_ns``, ``ratio``, ``instructions`` …) with their intervals;
+    ``missing`` says which signals it lacks, and why.
+    """
+
+    status: str
+    reason: str = ""
+    quantities: dict[str, Quantity] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release: its date (UTC, ISO 8601; empty if the index does not tell), and what it costs.
+
+    ``packages`` are the versions that its cases were measured with, ``values`` by case name.
+    """
+
+    version: str
+    date: str
+    status: Became
+    reason: str = ""
+    is_yanked: bool = False
+    packages: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided of one quantity of a case between a release and the one before.
+
+    ``change`` is the release divided by the one before, with its interval. ``p_value`` bounds how
+    often chance alone shows as much or more, and ``level`` is what it had to fall below; both are
+    None where processes count and have to agree, ``workers`` of them.
+    """
+
+    release: str
+    before: str
+    case: str
+    signal: str
+    quantity: str
+    outcome: Literal["regressed", "improved", "inconclusive"]
+    change: Quantity | None
+    p_value: float | None
+    level: float | None
+    workers: int
+    reason: str
+
+    @property
+    def size(self) -> float:
+        """How large the change is, where half is as large as twice."""
+        if self.change is None or self.change.value <= 0:
+            return math.inf
+        return max(self.change.value, 1 / self.change.value)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The release history of a package.
+
+    ``releases`` from the oldest to the newest; ``cases`` by name, with their descriptions;
+    ``steps`` are the decisions that something moved, ``undecided`` those that could not be taken;
+    ``counts`` says how many decisions had which outcome; ``tolerances`` are what is no step yet, by
+    quantity, as a share of the release before.
+    """
+
+    schema: int
+    package: str
+    tool_version: str
+    reference_version: int
+    started: str
+    ended: str
+    complete: bool
+    environment: Environment
+    selectors: tuple[str, ...]
+    signals: tuple[str, ...]
+    not_available: dict[str, str]
+    tolerances: dict[str, float]
+    cases: dict[str, str]
+    releases: tuple[Release, ...]
+    steps: tuple[Decision, ...]
+    undecided: tuple[Decision, ...]
+    counts: dict[str, int]
+    headline: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> tuple[Release, ...]:
+        """The releases that were measured."""
+        return tuple(each for each in self.releases if each.status == "measured")
+
+
+def write(history: History, path: Path) -> None:
+    """Write a history so that at every moment either the old or the new file is whole.
+
+    Raises:
+        UnwritableOutputError: If it cannot be written; what was there stays.
+    """
+    stored = msgspec.to_builtins(history)
+    # A line a release and a step: a diff shows which of them changed.
+    lines = [f"{_json(key)}: {_lines(value)}" for key, value in stored.items()]
+    results.write_text("{\n" + ",\n".join(lines) + "\n}\n", path)
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, (list, tuple)) or not value:
+        return _json(value)
+    return "[\n" + ",\n".join(map(_json, value)) + "\n]"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def read(path: Path) -> History:
+    """Read a history.
+
+    Args:
+        path: The file, or the folder that holds it as ``releases.json``.
+
+    Raises:
+        UnreadableResultError: If it is missing, cut short, no history, or of another schema.
+    """
+    file = path / NAME if path.is_dir() else path
+    remedy = f"type 'resilience-bench releases PACKAGE -o {file.parent}' to measure it"
+    source = Source(file, "a release history", UnreadableResultError, remedy)
+    stored = source.parsed(source.content())
+    source.check_schema(stored, SCHEMA)
+    if not isinstance(stored.get("releases"), list):
+        found = brief(stored["releases"]) if "releases" in stored else "no such key"
+        source.refuse("releases", f"expected {source.kind}, found {found}")
+    return source.converted(stored, History)
+
+
+def quantities_of(history: History) -> Mapping[str, set[str]]:
+    """Which quantities there are, each with the names of the cases that have it."""
+    found: dict[str, set[str]] = {}
+    for release in history.measured:
+        for name, value in release.values.items():
+            for quantity in value.quantities:
+                found.setdefault(quantity, set()).add(name)
+    return found

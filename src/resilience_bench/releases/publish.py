@@ -1,0 +1,72 @@
+"""Publishes a release history with asv: what the site of histories shows beside the commits.
+
+    publish(folder: Path, html_dir: Path) -> Published
+
+``folder`` is what 'resilience-bench releases' wrote, with ``releases.json`` and ``asv/`` in it;
+``html_dir`` becomes a folder as 'asv publish' makes it, in the place of what was there.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from resilience_bench.commits import asv_files
+from resilience_bench.commits.publish import Published
+from resilience_bench.commits.publish import publish as published
+from resilience_bench.errors import UserError
+from resilience_bench.files.checked_json import shown
+from resilience_bench.releases import asv_results, history_file
+
+TREE: Final = "asv"
+"""The folder of asv's results, beside ``releases.json``."""
+
+
+def publish(folder: Path, html_dir: Path) -> Published:
+    """Publish a history's asv results, as 'asv publish' does, without those that cannot be read.
+
+    A repository with a commit a release is made for as long as this takes. asv's own pages are
+    written as well; asv-tachyon needs the data beside them.
+
+    Args:
+        folder: The history: ``releases.json`` and ``asv/``.
+        html_dir: What asv writes, in the place of what was there before.
+
+    Returns:
+        What was published, and which files were skipped and why.
+
+    Raises:
+        UnreadableResultError: If the history cannot be read.
+        UserError: If git or asv is missing, or fails.
+    """
+    history = history_file.read(folder)
+    if not history.measured:
+        message = f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
+        raise UserError(message)
+    tree = folder / TREE
+    if not (tree / asv_files.BENCHMARKS_FILE).exists() or not any(asv_files.results_paths(tree)):
+        message = (
+            f"{shown(tree)}: found no results of asv's, expected those of {history.package}; type "
+            f"'resilience-bench releases {history.package} -o {shown(folder)}' to write them"
+        )
+        raise UserError(message)
+    with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
+        repository = Path(scratch) / "repository"
+        asv_results.make_repository(history, repository)
+        settings = {
+            "version": 1,
+            "project": history.package,
+            "repo": str(repository),
+            "branches": [asv_results.BRANCH],
+            "results_dir": str((folder / TREE).absolute()),
+            "html_dir": str(html_dir.absolute()),
+            "environment_type": "virtualenv",
+            "hash_length": 8,
+            # A release moves in steps; none is too small to be told.
+            "regressions_thresholds": {".*": 0.01},
+        }
+        conf_file = Path(scratch) / "asv.conf.json"
+        conf_file.write_text(json.dumps(settings), encoding="utf-8")
+        return published(conf_file, html_dir)

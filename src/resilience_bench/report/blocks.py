@@ -1,0 +1,250 @@
+"""What every format shows: blocks of a scenario, with the libraries side by side."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from resilience_bench._model import Case, Measurement, Result
+from resilience_bench.scenarios.loads import NOOP, SINGLE
+from resilience_bench.stats.latency import compared_with, times_fastest
+
+LEGEND: Final[Mapping[str, str]] = {
+    "per_call": "per call: nanoseconds of this machine at this hour, to inform.",
+    "overhead": "overhead: less the control, which is the payload called bare.",
+    "ratio": "ratio: per call divided by the reference, in the same workers; compare this one.",
+    "interval": "±: half of the ratio's 95 % interval over workers.",
+    "instructions": "instr: instructions that the processor executes per call, as callgrind "
+    "counts them; a busy machine does not change them.",
+    "peak": "peak B: the most bytes that one call holds at a time.",
+    "object": "obj. B: what the object that a call returns weighs, in bytes, shown instead of the "
+    "peak where most calls return one of their own.",
+    "calls": "calls/s: of all callers together; (bare call) is the payload called without a guard, "
+    "the line to reach.",
+    "scaling": "scaling: calls/s divided by the bare call's, round by round; compare this one.",
+    "scaling_interval": "±: half of the scaling's 95 % interval over workers.",
+    "call": "per call: what a caller waits on average, with its place in the queue.",
+    "p50": "p50, p99, p99.9, max: so long take single calls, in the same unit; 99 of 100 take at "
+    "most p99; - where there were too few calls to tell.",
+    "fair": "fair: calls of the slowest caller divided by those of the fastest one; around no work "
+    "a few threads make all the calls of a window, the bare call's as well.",
+    "lag": "lag p99: how late a ticking task of the same loop runs, in the same unit; ≤ is the "
+    "latest tick where there were too few.",
+    "reads": "reads/s: how often readers beside the callers read the library's counter.",
+}
+"""What the columns say that need saying, in the order of the columns."""
+NAME_LAST: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
+    "latency": lambda measured: _values(measured, "latency_ns", "instructions"),
+    "overhead": lambda measured: _values(measured, "overhead_ns", "overhead_instructions"),
+    "ratio": lambda measured: _values(measured, "ratio", "instructions"),
+    "name": lambda _measured: (),
+}
+"""What each order looks at before the name; instructions where there is no latency."""
+EVERY_OTHER: Final = 0.5
+"""So many blocks a call are no leftovers of a cache that grew once among the calls."""
+BEST: Final = frozenset({"per_call", "instructions", "calls"})
+"""By memory alone the rows are in no order, and none is the best."""
+MILLION: Final = 1e6
+NOTHING: Final = "-"
+PLACES: Final = " | "
+"""Stands between the places at which something hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of time, and how many of its decimals are worth showing."""
+
+    name: str
+    ns: float
+    decimals: int
+
+    def text(self, ns: float) -> str:
+        """A number of nanoseconds in this unit, without its name."""
+        # Adding 0 turns the -0 of a rounded overhead into 0.
+        return f"{round(ns / self.ns, self.decimals) + 0.0:,.{self.decimals}f}"
+
+
+NANOSECONDS: Final = Unit("ns", 1, 0)
+MICROSECONDS: Final = Unit("µs", 1e3, 2)
+MILLISECONDS: Final = Unit("ms", 1e6, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One case of a block: its numbers by column, each marked with ``!`` if it is doubted.
+
+    ``marks`` say what it did wrong; ``is_control`` is what the others are held against.
+    """
+
+    label: str
+    cells: Mapping[str, str]
+    marks: tuple[str, ...] = ()
+    is_control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What may be compared: the libraries of a scenario under one load, all in the same unit.
+
+    ``headers`` has the columns in which at least one row has a number, by the keys of `Row.cells`.
+    ``kind`` is that of the load, empty where there is none; blocks of a kind look alike.
+    """
+
+    title: str
+    description: str
+    headers: Mapping[str, str]
+    rows: tuple[Row, ...]
+    kind: str = ""
+
+
+def plain(text: str) -> str:
+    """Text that stays in its line and cannot steer a terminal."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
+
+
+def blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
+    """The blocks of what was timed without a load, in the order of the file.
+
+    Each is sorted by ``sort`` (a key of `NAME_LAST`); see `load_rows.load_blocks` for the others.
+    """
+    times = times_fastest(measurements)
+    descriptions = {record.case.name: record.description for record in result.cases}
+    made = []
+    for members in compared(measurements):
+        if any(is_loaded(each) for each in members):
+            continue
+        members.sort(key=lambda each: (NAME_LAST[sort](each), each.case.name))
+        first = members[0].case
+        headers = _headers(members)
+        unit = unit_of(value_of(each, "latency_ns") for each in members)
+        rows = tuple(_row(each, unit, times.get(each.case), headers) for each in members)
+        description = plain(descriptions[first.name])
+        made.append(Block(title_of(first), description, shown_headers(headers, rows), rows))
+    return made
+
+
+def compared(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
+    """What may be compared, side by side, in the order of the file."""
+    groups: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
+    for measured in measurements:
+        groups[compared_with(measured.case)].append(measured)
+    return list(groups.values())
+
+
+def is_loaded(measured: Measurement) -> bool:
+    """Whether a case was measured by its rate under a load."""
+    return "calls_per_s" in measured.quantities
+
+
+def title_of(case: Case) -> str:
+    """What the cases have in common that are compared with this one."""
+    under = f" under {case.load}" if case.load != SINGLE else ""
+    around = f" around {case.payload}" if case.payload != NOOP else ""
+    return plain(f"{case.group}{under}{around}")
+
+
+def label_of(case: Case) -> str:
+    """What tells a case from those that it is compared with."""
+    return plain(case.under(SINGLE, NOOP).label or case.scenario)
+
+
+def shown_headers(headers: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
+    """The headers of the columns in which a row has something."""
+    return {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
+
+
+def best_of(block: Block) -> Row | None:
+    """The first row that does nothing wrong, if there are several to choose from."""
+    rivals = [row for row in block.rows if not row.is_control]
+    right = [row for row in rivals if not row.marks]
+    ordered = not BEST.isdisjoint(block.headers)
+    return right[0] if len(rivals) > 1 and right and ordered else None
+
+
+def legend(found: Iterable[Block]) -> str:
+    """A sentence for each column that one of the blocks has."""
+    shown = {key for block in found for key in block.headers}
+    return " ".join(text for key, text in LEGEND.items() if key in shown)
+
+
+def _headers(members: Sequence[Measurement]) -> dict[str, str]:
+    weighing = sum(value_of(each, "object_blocks") >= EVERY_OTHER for each in members)
+    memory = {"object": "obj. B"} if 2 * weighing > len(members) else {"peak": "peak B"}
+    return {
+        "per_call": f"{unit_of(value_of(each, 'latency_ns') for each in members).name}/call",
+        "overhead": "overhead",
+        "ratio": "ratio",
+        "interval": "±",
+        "times": "× fastest",
+        "instructions": "instr",
+        **memory,
+    }
+
+
+def unit_of(numbers_ns: Iterable[float]) -> Unit:
+    """The unit in which the largest of some numbers is easily read."""
+    largest = max(numbers_ns, default=0.0)
+    limits = ((10e3, NANOSECONDS), (10e6, MICROSECONDS))
+    return next((unit for limit, unit in limits if largest < limit), MILLISECONDS)
+
+
+def value_of(measured: Measurement, name: str, default: float = 0.0) -> float:
+    """The estimate of a quantity."""
+    quantity = measured.quantities.get(name)
+    return quantity.value if quantity else default
+
+
+def _values(measured: Measurement, *names: str) -> tuple[float, ...]:
+    return tuple(value_of(measured, name, math.inf) for name in names)
+
+
+def _row(measured: Measurement, unit: Unit, times: float | None, headers: Mapping[str, str]) -> Row:
+    values = {name: each.value for name, each in measured.quantities.items()}
+    cells = {}
+    if "latency_ns" in values:
+        cells["per_call"] = unit.text(values["latency_ns"])
+        cells["interval"] = interval_of(measured, "ratio")
+    if "overhead_ns" in values:
+        cells["overhead"] = unit.text(values["overhead_ns"])
+    if "ratio" in values:
+        cells["ratio"] = _significant(values["ratio"])
+    if times is not None:
+        cells["times"] = f"{times:.1f}" if times < 100 else f"{times:,.0f}"  # noqa: PLR2004
+    if "instructions" in values:
+        cells["instructions"] = counted(values["instructions"])
+    memory = "object" if "object" in headers else "peak"
+    if f"{memory}_bytes" in values:
+        mark = "!" if leaks(measured) else ""
+        # What a block or less among many calls leaves behind is no weight of a result.
+        weighs = memory == "peak" or values.get("object_blocks", 0.0) >= EVERY_OTHER
+        cells[memory] = mark + counted(values[f"{memory}_bytes"] if weighs else 0.0)
+    return Row(label_of(measured.case), cells)
+
+
+def counted(value: float) -> str:
+    """A count for people."""
+    whole = round(value)
+    return f"{whole:,}" if whole < MILLION else f"{whole / MILLION:,.1f} M"
+
+
+def leaks(measured: Measurement) -> bool:
+    """Whether calls leave blocks behind; bytes alone may be a cache that grew once."""
+    blocks, size = value_of(measured, "allocated_blocks"), value_of(measured, "allocated_bytes")
+    return blocks >= EVERY_OTHER and size > 1
+
+
+def _significant(value: float) -> str:
+    decimals = 4 if value < 1 else 3 if value < 10 else 2 if value < 100 else 0  # noqa: PLR2004
+    return f"{value:,.{decimals}f}"
+
+
+def interval_of(measured: Measurement, name: str) -> str:
+    """Half of an interval by its value, marked if the measurement is doubted."""
+    mark = "!" if measured.warnings else ""
+    quantity = measured.quantities.get(name)
+    if not quantity or not quantity.value or measured.workers == 1:
+        return mark + NOTHING
+    return f"{mark}{(quantity.high - quantity.low) / 2 / quantity.value:.1%}"

@@ -1,0 +1,106 @@
+"""A result as pyperf's JSON: ``python -m pyperf stats|hist|compare_to`` read it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyperf
+
+from resilience_bench._model import AllocationRecord, InstructionRecord, Result, WorkerRecord
+from resilience_bench.errors import UserError
+from resilience_bench.report.blocks import EVERY_OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one process has told of one case, under the name of a benchmark."""
+
+    made: WorkerRecord | InstructionRecord | AllocationRecord
+    name: str
+    unit: Literal["second", "integer", "byte"]
+    values: Sequence[float]
+    calls: int = 1
+
+
+def render(result: Result) -> str:
+    """The benchmarks of every case: one pyperf run a process, in the unit of the signal.
+
+    The latency is under the name of the case, one value a sample. ``<case> instructions``,
+    ``<case> peak bytes`` and ``<case> object bytes`` (where calls return objects of their own) have
+    one value a process, because that is all that there is.
+
+    Raises:
+        UserError: If nothing was measured; pyperf has no file for that.
+    """
+    runs: dict[str, list[pyperf.Run]] = {}
+    for record in result.cases:
+        if record.status != "broken":
+            for told in _told(result, record.case.name):
+                if run := _run(result, told):
+                    runs.setdefault(told.name, []).append(run)
+    if not runs:
+        message = "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
+        raise UserError(message)
+    file = io.StringIO()
+    pyperf.BenchmarkSuite([pyperf.Benchmark(each) for each in runs.values()]).dump(file)
+    return file.getvalue()
+
+
+def _told(result: Result, case: str) -> Iterator[_Told]:
+    for worker in result.workers:
+        if samples := worker.operations.get(case):
+            values = [each / samples.calls / 1e9 for each in samples.elapsed_ns]
+            yield _Told(worker, case, "second", values, samples.calls)
+    for counting in result.instructions:
+        if counts := counting.operations.get(case):
+            calls = counts.calls[1] - counts.calls[0]
+            values = [round(counts.per_call)]
+            yield _Told(counting, f"{case} instructions", "integer", values, calls)
+    for weighing in result.allocations:
+        if weight := weighing.operations.get(case):
+            values = [weight.peak_bytes]
+            yield _Told(weighing, f"{case} peak bytes", "byte", values)
+            values = [weight.result_bytes] if weight.result_blocks >= EVERY_OTHER else []
+            yield _Told(weighing, f"{case} object bytes", "byte", values)
+
+
+def _run(result: Result, told: _Told) -> pyperf.Run | None:
+    # pyperf takes positive values only; a sample of 0 ns is what a coarse clock made of one.
+    values = [each for each in told.values if each > 0]
+    if not values:
+        return None
+    metadata = _metadata(result, told)
+    # pyperf refuses texts that are empty or of several lines.
+    texts = {key: " ".join(text.split()) for key, text in metadata.items() if isinstance(text, str)}
+    kept = {key: texts.get(key, value) for key, value in metadata.items() if texts.get(key) != ""}
+    return pyperf.Run(values, metadata=kept, collect_metadata=False)
+
+
+def _metadata(result: Result, told: _Told) -> dict[str, Any]:
+    environment = result.environment
+    return {
+        "name": told.name,
+        "unit": told.unit,
+        "loops": told.calls,
+        **_times(told.made.started, told.made.ended),
+        "python_version": environment.python.rpartition(" ")[2],
+        "python_implementation": environment.python.partition(" ")[0].lower(),
+        "python_hash_seed": told.made.hash_seed,
+        "cpu_model_name": environment.cpu_model,
+        "cpu_count": max(environment.cpu_count, 1),
+        "platform": f"{environment.os} {environment.machine}",
+        "resilience_bench_version": result.tool_version,
+    }
+
+
+def _times(started: str, ended: str) -> dict[str, Any]:
+    try:
+        begun = dt.datetime.fromisoformat(started)
+        duration = (dt.datetime.fromisoformat(ended) - begun).total_seconds()
+    except (ValueError, TypeError):
+        return {}  # a file that somebody edited; pyperf does without
+    return {"date": str(begun.replace(tzinfo=None)), "duration": max(duration, 0.0)}

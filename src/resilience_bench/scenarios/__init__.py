@@ -1,0 +1,1 @@
+"""What can be measured: scenarios, their discovery, their names, their loads."""

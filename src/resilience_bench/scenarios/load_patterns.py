@@ -1,0 +1,217 @@
+"""Which loads a pattern means: ``breaker.closed_success[*,threads-*,io]``."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from resilience_bench._model import CaseInfo
+from resilience_bench.errors import UnknownLoadError
+from resilience_bench.scenarios.definition import matches
+from resilience_bench.scenarios.loads import (
+    CPU,
+    IO,
+    MIXED,
+    NOOP,
+    PAYLOADS,
+    PROCESSES,
+    SINGLE,
+    SPELLED,
+    STANDARD,
+    TASKS,
+    THREADS,
+    parse_load,
+)
+
+KINDS: Final = (THREADS, TASKS, PROCESSES, MIXED)
+PROFILE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    THREADS: (
+        *((load, IO) for load in STANDARD[THREADS]),
+        ("threads-4", CPU),
+        ("threads-4", NOOP),
+        ("threads-16", NOOP),
+    ),
+    TASKS: (*((load, IO) for load in STANDARD[TASKS]), ("tasks-100", NOOP)),
+    PROCESSES: tuple((load, NOOP) for load in STANDARD[PROCESSES]),
+    MIXED: tuple((load, NOOP) for load in STANDARD[MIXED]),
+}
+"""The loads and payloads of the concurrency profile."""
+LIMITS: Final = ("/sys/fs/cgroup/pids.max", "/proc/sys/kernel/threads-max")
+GATED: Final = ("threads-16", IO)
+MOST_TASKS: Final = 1_000_000
+"""More tasks than fit into memory are a slip of the keyboard."""
+EXAMPLE: Final = "e.g. 'breaker.closed_success[*,threads-8,io]'"
+_CALLERS: Final = re.compile(r"([a-z]+)-([0-9*?]+(?:-[0-9*?]+)?)")
+
+
+def mentions_load(pattern: str) -> bool:
+    """Whether a pattern names a load or a payload, so that it selects cases under load.
+
+    Raises:
+        UnknownLoadError: If the load that it names cannot be.
+    """
+    return any(_is_load(word) or word in PAYLOADS for word in _words(pattern))
+
+
+def looks_loaded(pattern: str) -> bool:
+    """Whether a pattern names a load or a payload, or something that is written like a load."""
+    if mentions_load(pattern) or any(map(_CALLERS.fullmatch, _words(pattern))):
+        return True
+    # Behind the library stand its parameters, which have values, and loads and payloads.
+    return any("=" not in word for word in _words(pattern)[1:])
+
+
+def _words(pattern: str) -> list[str]:
+    return [each.strip() for each in pattern.partition("[")[2].removesuffix("]").split(",")]
+
+
+def _is_load(word: str) -> bool:
+    if word == SINGLE:
+        return True
+    # A library may be called lib-2, so another kind is no load that cannot be.
+    if word.partition("-")[0] not in KINDS or "-" not in word:
+        return False
+    if not _has_wildcard(word):
+        _ensure_possible(word)
+    return True
+
+
+def _has_wildcard(word: str) -> bool:
+    return "*" in word or "?" in word
+
+
+def _ensure_possible(word: str) -> None:
+    try:
+        load = parse_load(word)
+    except ValueError as error:
+        message = f"{error}; {EXAMPLE}"
+        raise UnknownLoadError(message) from error
+    callers = load.callers + load.readers
+    most = MOST_TASKS if load.kind == TASKS else most_threads()
+    if callers > most:
+        message = f"{word}: this machine can start {most:,} at the most; ask for fewer"
+        raise UnknownLoadError(message)
+
+
+def most_threads() -> int:
+    """How many threads, or processes, this machine lets us start, less those that are running."""
+    most = [MOST_TASKS]
+    for path in map(Path, LIMITS):
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            most.append(int(text))
+    try:
+        import resource  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        pass
+    else:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        if soft != resource.RLIM_INFINITY:
+            most.append(soft)
+    return max(min(most) - (os.cpu_count() or 1) - 16, 1)
+
+
+def under_loads(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInfo]:
+    """The cases under the loads and payloads that a pattern names.
+
+    A word such as ``threads-*`` stands for the standard numbers, and a ``*`` after a load for every
+    payload. What the pattern leaves out is ``single`` or ``noop``, as in the names of cases.
+    """
+    words = _words(pattern)
+    loads = [word for word in words if _is_load(word)]
+    payloads = [word for word in words if word in PAYLOADS]
+    rest = [word for word in words if word not in {*loads, *payloads}]
+    if loads and words[-2:] == [loads[-1], "*"]:
+        rest, payloads = rest[:-1], list(PAYLOADS)
+    group = pattern.partition("[")[0]
+    if not {".", "*", "?"} & set(group):
+        group = f"{group}.*"  # a family
+    plain = group if set(rest) <= {"*"} else f"{group}[{','.join(rest)}]"
+    return [
+        loaded
+        for info in infos
+        if matches(plain, info.case)
+        for loaded in _variants(info, loads or [SINGLE], payloads or [NOOP])
+    ]
+
+
+def _variants(info: CaseInfo, words: Sequence[str], payloads: Sequence[str]) -> Iterator[CaseInfo]:
+    # One caller around no work is the plain case, which every scenario has.
+    possible = info.payloads if info.loads else (NOOP,)
+    for kind in (SINGLE, *info.loads):
+        for load in dict.fromkeys(_named(words, kind)):
+            for payload in possible:
+                if payload in payloads:
+                    yield replace(info, case=info.case.under(load, payload))
+
+
+def _named(words: Sequence[str], kind: str) -> Iterator[str]:
+    for word in words:
+        if _has_wildcard(word):
+            yield from fnmatch.filter(STANDARD[kind], word)
+        elif word.partition("-")[0] == kind:
+            yield word
+
+
+def no_such_load(pattern: str, infos: Sequence[CaseInfo]) -> str:
+    """Say what the cases can be measured under that a pattern would mean without its brackets.
+
+    Args:
+        pattern: One that matches no case under a load.
+        infos: The cases that there are.
+
+    Returns:
+        Nothing where the pattern means none of them, or does not look like one of loads.
+    """
+    group = pattern.partition("[")[0]
+    near = [info for info in infos if matches(group, info.case)]
+    loads = dict.fromkeys(kind for info in near for kind in info.loads)
+    payloads = dict.fromkeys(each for info in near if info.loads for each in info.payloads)
+    if not near:
+        return ""
+    if not loads:
+        return f"{group} is measured alone only: several callers would mix up its outcomes"
+    spelled = ", ".join([SINGLE, *(SPELLED[kind] for kind in loads)])
+    load, payload = STANDARD[next(iter(loads))][-1], list(payloads)[-1]
+    example = f"{group}[*,{load}{f',{payload}' if payload != NOOP else ''}]"
+    return (
+        f"{group} has the loads {spelled} and the payloads {', '.join(payloads)}; "
+        f"type e.g. '{example}', or 'resilience-bench list' to see every case"
+    )
+
+
+def profile_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
+    """The cases of the concurrency profile: those that ask to be in it, or else all."""
+    asked = [info for info in infos if info.in_profile]
+    asked = asked or [replace(info, in_profile=_usual(info.loads)) for info in infos]
+    return [
+        replace(info, case=info.case.under(load, payload))
+        for info in asked
+        for wanted in info.in_profile
+        if wanted.partition("-")[0] in info.loads
+        # One load alone is there for what it counts: around no work callers meet most often.
+        for load, payload in PROFILE.get(wanted, [(wanted, info.payloads[0])])
+        if payload in info.payloads
+    ]
+
+
+def gated_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
+    """The cases under load that gates look at: what a lock that is held too long would ruin."""
+    return [
+        replace(info, case=info.case.under(*GATED))
+        for info in infos
+        if THREADS in info.in_profile and {NOOP, IO} <= set(info.payloads)
+    ]
+
+
+def _usual(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Those that every scenario can be measured under; readers need something to read."""
+    return tuple(kind for kind in kinds if kind != MIXED)

@@ -1,0 +1,1 @@
+"""The gate tested on itself: its false alarms and its detection rate."""

@@ -1,0 +1,1 @@
+"""The static site: every run, history and release page in one folder."""

@@ -1,0 +1,111 @@
+"""asv's data on the site: of this project's commits, and of the releases of libraries."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from resilience_bench.errors import HistoryError
+from resilience_bench.site import tachyon
+from resilience_bench.site.saved_runs import Skipped
+from resilience_bench.site.tachyon import EXTRA, index_of
+
+OURS: Final = "resilience_bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """The history of this project's commits, as far as it was published.
+
+    ``unbuilt`` are the commits that do not build: their hashes, and the first line of each message.
+    """
+
+    benchmarks: int
+    commits: int
+    regressions: int
+    unbuilt: Mapping[str, str]
+    skipped: tuple[Skipped, ...]
+
+
+def publish_commits(conf_file: Path, folder: Path) -> Commits:
+    """Publish what asv measured of this project's commits, with a page that needs no network.
+
+    Args:
+        conf_file: The ``asv.conf.json``.
+        folder: Where to; a folder that there is not yet.
+
+    Raises:
+        UserError: If there is nothing to publish, or asv is missing or fails.
+    """
+    try:
+        # Extras: the site is made without them, too.
+        from resilience_bench.commits.publish import publish  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(OURS):
+            raise
+        message = f"{error.name or 'asv'} is not installed; {EXTRA}"
+        raise HistoryError(message) from error
+    published = publish(conf_file, folder)
+    subjects = _subjects(conf_file.absolute().parent)
+    unbuilt = {each: subjects.get(each, "") for each in published.unbuilt}
+    messages = {
+        each: f"DOES NOT BUILD: {text}" if each in unbuilt else text
+        for each, text in subjects.items()
+    }
+    tachyon.install(folder, messages, "../index.html")
+    return Commits(
+        published.benchmarks,
+        published.commits,
+        regressions_in(folder),
+        unbuilt,
+        published.skipped,
+    )
+
+
+def publish_releases(history: Path, package: str, folder: Path) -> tuple[Skipped, ...]:
+    """Publish what was measured of a package's releases, with the same page.
+
+    Args:
+        history: The folder that 'resilience-bench releases' wrote.
+        package: What it is of.
+        folder: Where to; a folder that there is not yet.
+
+    Returns:
+        The files that could not be read, and why.
+
+    Raises:
+        UserError: If there is nothing to publish, or asv is missing or fails.
+    """
+    from resilience_bench.releases.publish import publish  # noqa: PLC0415 - as above
+
+    published = publish(history, folder)
+    index = index_of(folder)
+    hashes = index["revision_to_hash"]
+    tags = {hashes[str(revision)]: tag for tag, revision in index["tags"].items()}
+    messages = {each: f"{package} {tag.removeprefix('v')}" for each, tag in tags.items()}
+    tachyon.install(folder, messages, "../index.html")
+    return published.skipped
+
+
+def regressions_in(folder: Path) -> int:
+    """How many regressions asv has listed."""
+    stored = json.loads((folder / "regressions.json").read_text(encoding="utf-8"))
+    return len(stored["regressions"])
+
+
+def _subjects(repository: Path) -> dict[str, str]:
+    """The first lines of the messages of all commits; nothing where git does not tell."""
+    done = subprocess.run(
+        ["git", "log", "--all", "--format=%H %s"],  # noqa: S607 - the user's git
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    pairs = (line.partition(" ") for line in done.stdout.splitlines())
+    return {name: subject for name, _, subject in pairs}

@@ -1,0 +1,124 @@
+"""What the site shows of results files: the latest run, the last check, a page a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from resilience_bench._model import Judgement, Result
+from resilience_bench.errors import UserError
+from resilience_bench.files import results
+from resilience_bench.files.checked_json import shown
+from resilience_bench.gate.baseline import SIGNALS as JUDGED
+from resilience_bench.gate.check import budgets_path, decided, held_against, with_marks
+from resilience_bench.gate.evidence import Stored
+from resilience_bench.report import html
+from resilience_bench.report.page import Figure, run_page
+from resilience_bench.site.saved_runs import Listed, Runs, Skipped
+from resilience_bench.stats.latency import measure
+
+MOST_PAGES: Final = 20
+"""So many runs have a page of their own, the latest ones first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the site: what is in it, or why there is none and what to type."""
+
+    missing: str = ""
+    content: Any = None
+
+
+@dataclass(slots=True)
+class Made:
+    """What a site holds, and what was skipped on the way."""
+
+    pages: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def skip(self, path: Path, why: str) -> None:
+        """Note a file that could not be read, once."""
+        if path not in {each for each, _ in self.skipped}:
+            self.skipped.append((path, why))
+
+
+def write(text: str, path: Path, made: Made) -> None:
+    """Write a page, and count it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    results.write_text(text, path)
+    made.pages += 1
+
+
+def latest(runs: Runs, folder: Path) -> Part:
+    """Show the latest run, with its pictures and the results file itself beside the page."""
+    if not runs.runs:
+        return Part("There is no results file yet. Type scripts/bench to measure.")
+    newest = runs.runs[0]
+    result = results.read(newest.path)
+    measurements = measure(result)
+    figures = []
+    for name, svg in html.drawings(result, measurements):
+        path = folder / "pictures" / f"{name}.svg"
+        path.parent.mkdir(exist_ok=True)
+        results.write_bytes(svg, path)
+        figures.append(Figure(name, address=f"pictures/{path.name}"))
+    data = folder / "data" / newest.path.name
+    data.parent.mkdir(exist_ok=True)
+    shutil.copyfile(newest.path, data)
+    return Part(content=run_page(result, measurements, newest.path.name, figures))
+
+
+def pages(runs: Runs, folder: Path, made: Made) -> list[tuple[Listed, str]]:
+    """Write the pages of runs; every run, and the address of its page if it has one."""
+    paged = [*runs.runs[:1], *(each for each in runs.runs[1:] if each.is_kept)][:MOST_PAGES]
+    found = []
+    for each in runs.runs:
+        address = ""
+        if each in paged:
+            result = results.read(each.path)
+            address = f"runs/{each.path.stem}.html"
+            page = html.report(result, measure(result), each.path.name)
+            write(page, folder / address, made)
+        found.append((each, address))
+    return found
+
+
+def check(runs: Runs, tidy: Callable[[str], str]) -> Part:
+    """Judge the last check again, against the baseline of its environment or budgets alone.
+
+    Args:
+        runs: The results files.
+        tidy: Takes out of a text where on this machine files lie.
+    """
+    if not runs.checks:
+        return Part("There is no check yet. Type scripts/check to hold this checkout against it.")
+    last = runs.checks[0]
+    try:
+        judgement = _judged(results.read(last.path), last)
+    except UserError as error:
+        return Part(
+            f"The last check, {tidy(shown(last.path))}, could not be judged: {tidy(str(error))}"
+        )
+    headline = tuple(map(tidy, judgement.headline))
+    return Part(content=html.judgement_view(dataclasses.replace(judgement, headline=headline)))
+
+
+def _judged(result: Result, last: Listed) -> Judgement:
+    signals = [each for each in dict.fromkeys(JUDGED.values()) if each in result.signals]
+    path = budgets_path()
+    held = held_against(
+        result.environment,
+        result.reference_version,
+        signals,
+        None,
+        path if path.exists() else None,
+    )
+    # What was not selected is no case that has vanished.
+    chosen = {record.case.name for record in result.cases}.__contains__
+    judgement = with_marks(decided(Stored(result), held, chosen), result)
+    found = f"measured {result.started}: {shown(last.path)}"
+    return dataclasses.replace(judgement, headline=(held.headline, found, *judgement.headline))

@@ -1,0 +1,74 @@
+"""A folder that is made beside its place, and takes it only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from resilience_bench.errors import UnwritableOutputError
+from resilience_bench.files.checked_json import listed, shown
+
+MARK: Final = "site.json"
+"""The file that says that a folder is a site, and may be replaced by one."""
+ALSO_OURS: Final = frozenset({"history", "releases"})
+"""What may lie in the place of a site before there is one: 'asv publish' writes there too."""
+ANOTHER: Final = "give another folder with --output"
+
+
+@contextlib.contextmanager
+def staged(place: Path) -> Iterator[Path]:
+    """A new folder, which takes the place of the old one at the end, or is gone after an error.
+
+    An interruption leaves the old one as it was.
+
+    Args:
+        place: Where it is to be; a folder there that is no site is refused.
+
+    Raises:
+        UnwritableOutputError: If it cannot be written, or if something else would be lost.
+    """
+    target = place.resolve()
+    _refuse_others(target, place)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        message = f"cannot write {shown(place)}: {error.strerror}; {ANOTHER}"
+        raise UnwritableOutputError(message) from error
+    try:
+        new = scratch / "new"
+        new.mkdir()
+        yield new
+        _swap(new, target, scratch / "old")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _refuse_others(target: Path, place: Path) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        message = f"cannot write {shown(place)}: it is a file, expected a folder; {ANOTHER}"
+        raise UnwritableOutputError(message)
+    names = {each.name for each in target.iterdir()}
+    if names and MARK not in names and (foreign := sorted(names - ALSO_OURS)):
+        message = (
+            f"cannot write {shown(place)}: expected a site or an empty folder, found "
+            f"{listed(foreign)}, which would be lost; {ANOTHER}"
+        )
+        raise UnwritableOutputError(message)
+
+
+def _swap(new: Path, target: Path, old: Path) -> None:
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise

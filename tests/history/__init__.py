@@ -1,1 +1,0 @@
-"""Tests of what it costs over time."""

@@ -1,0 +1,82 @@
+"""Which cases a command line means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from resilience_bench.errors import NoScenariosError, UnknownSelectorError
+from resilience_bench.measure.launcher import ProcessLauncher, ScriptedLauncher
+from resilience_bench.measure.selection import select, suite_folder
+from tests.scripted import info, suite
+
+CASES = [info("closed", "pybreaker"), info("closed", "purgatory"), info("first", family="retry")]
+
+
+def names(*selectors: str) -> list[str]:
+    """The names that a scripted suite of three cases selects."""
+    launcher = ScriptedLauncher(suite(CASES))
+    return [each.case.name for each in select(launcher, selectors).cases]
+
+
+def test_everything_without_a_selector() -> None:
+    """No selector means the whole suite."""
+    assert len(names()) == 3
+
+
+def test_patterns_add_up_in_the_order_of_the_suite() -> None:
+    """A case is taken once, if any pattern selects it."""
+    assert names("retry.*", "*[pyb*", "*[pyb*") == ["breaker.closed[pybreaker]", "retry.first"]
+
+
+def test_each_pattern_must_match_something() -> None:
+    """One unknown selector among good ones is an error that suggests what is close."""
+    with pytest.raises(UnknownSelectorError, match=r"no case matches 'breaker\.clsed'.*closed"):
+        names("retry.*", "breaker.clsed")
+
+
+@pytest.mark.parametrize("missing", ["no/such/folder", "nothing.py", "./x"])
+def test_missing_path_is_told_apart_from_a_pattern(missing: str) -> None:
+    """What looks like a path and is none is said to be missing."""
+    with pytest.raises(NoScenariosError, match=f"no such file or folder: {missing}"):
+        names(missing)
+
+
+def test_path_says_where_and_pattern_says_which(tmp_path: Path) -> None:
+    """With a path only its cases are looked at; a pattern chooses among them."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from resilience_bench import scenario\n"
+        "@scenario\ndef one(payload): return payload\n"
+        "@scenario\ndef two(payload): return payload\n"
+    )
+    launcher = ProcessLauncher()
+    chosen = select(launcher, (str(file), "mine.t*"))
+    assert [each.case.name for each in chosen.cases] == ["mine.two"]
+    with pytest.raises(UnknownSelectorError):
+        select(launcher, (str(tmp_path), "breaker.*"))
+
+
+def test_empty_folder_and_file_without_scenario(tmp_path: Path) -> None:
+    """A path without scenarios says so, and where to read how to write one."""
+    (tmp_path / "plain.py").write_text("x = 1\n")
+    for path in (tmp_path, tmp_path / "plain.py"):
+        with pytest.raises(NoScenariosError, match="@scenario"):
+            select(ProcessLauncher(), (str(path),))
+
+
+def test_only_broken_files_leave_nothing_to_measure(tmp_path: Path) -> None:
+    """When every file fails to import, the error has file, line and exception."""
+    file = tmp_path / "bad.py"
+    file.write_text("import resilience_bench\n1 / 0\n")
+    with pytest.raises(NoScenariosError, match=rf"{file}:2: ZeroDivisionError: division by zero"):
+        select(ProcessLauncher(), (str(file),))
+
+
+def test_suite_is_found_in_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Outside the checkout its suite is found all the same; a nearer one comes first."""
+    monkeypatch.chdir(tmp_path)
+    assert suite_folder() == Path(__file__).resolve().parents[2] / "benchmarks"
+    (tmp_path / "benchmarks").mkdir()
+    assert suite_folder() == tmp_path / "benchmarks"

@@ -1,0 +1,131 @@
+"""The environments of releases: made, or told why not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from resilience_bench.environments.variants import Variant
+from resilience_bench.errors import VariantError
+from resilience_bench.releases.index import Published
+from resilience_bench.releases.prepare import import_failure, maker, prepared
+
+
+def variant(text: str, python: Path = Path(sys.executable)) -> Variant:
+    """A variant that was made."""
+    return Variant(text, python.parent.parent, python, made=False, packages={})
+
+
+def test_each_release_has_its_environment_or_a_reason() -> None:
+    """In the order of the releases; what pip said stands alone, without advice around it."""
+
+    def make(text: str) -> Variant:
+        if text == "pip:thing==1.0":
+            message = f"{text}: pip could not install it; it said: no wheel; expected releases"
+            raise VariantError(message)
+        return variant(text)
+
+    def why(one: Variant) -> str:
+        return "ImportError: gone" if one.text == "pip:thing==1.1" else ""
+
+    releases = [Published(each) for each in ("1.0", "1.1", "1.2")]
+    found = prepared("thing", releases, make, why)
+    assert [(each.release.version, each.status, each.reason) for each in found] == [
+        ("1.0", "does not install", "no wheel"),
+        ("1.1", "does not import", "ImportError: gone"),
+        ("1.2", "measured", ""),
+    ]
+    assert found[2].variant == variant("pip:thing==1.2")
+
+
+def test_an_interruption_is_not_kept_waiting() -> None:
+    """Ctrl-C while environments are made gets through, and no further one is begun."""
+    begun = []
+
+    def make(text: str) -> Variant:
+        begun.append(text)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepared("thing", [Published(str(each)) for each in range(100)], make, lambda one: "")
+    assert len(begun) < 100
+
+
+@pytest.mark.parametrize(
+    ("module", "content", "reason"),
+    [
+        ("thing_x.py", "print('hello')", ""),
+        ("thing_x.py", "import no_such_module", "ModuleNotFoundError: No module named"),
+        ("thing_x.py", "raise SystemExit('not here')", "SystemExit: not here"),
+        ("thing_x.py", "import os; os._exit(3)", "exit code 3"),
+        ("other.py", "1 / 0", "ZeroDivisionError"),
+        ("tests/__init__.py", "1 / 0", ""),
+    ],
+)
+def test_what_does_not_import_says_why(
+    tmp_path: Path, module: str, content: str, reason: str
+) -> None:
+    """The modules of a distribution are tried, its own tests are not."""
+    venv.EnvBuilder(with_pip=False, symlinks=True).create(tmp_path)
+    [site] = tmp_path.glob("lib/python*/site-packages")
+    (site / module).parent.mkdir(exist_ok=True)
+    (site / module).write_text(content)
+    info = site / "thing_x-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thing-x\nVersion: 1.0\n")
+    (info / "RECORD").write_text(f"{module},,\nthing_x-1.0.dist-info/METADATA,,\n")
+    said = import_failure("thing-x")(variant("thing", tmp_path / "bin" / "python"))
+    assert reason in said
+    assert bool(said) == bool(reason)
+
+
+def test_an_interpreter_that_is_gone_is_a_reason(tmp_path: Path) -> None:
+    """Whatever goes wrong is told of the release, and the others are measured."""
+    assert "did not end well" in import_failure("thing")(variant("thing", tmp_path / "python"))
+
+
+def test_another_python_has_environments_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made for it runs it, and is not that of the interpreter that this runs in."""
+    from resilience_bench.environments.fingerprint import current_environment
+    from resilience_bench.environments.interpreters import Interpreter
+
+    monkeypatch.setenv("RESILIENCE_BENCH_CACHE", str(tmp_path / "cache"))
+    wheel = tmp_path / "thing_y-1.0-py3-none-any.whl"
+    _write_wheel(wheel)
+    home = tmp_path / "other"
+    venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
+    other = Interpreter(variant("other", home / "bin" / "python"), current_environment())
+    text = f"pip:thing-y @ {wheel.as_uri()}"
+    under = maker((), other, lambda _: None)(text)
+    here = maker((), None, lambda _: None)(text)
+    assert under.home != here.home
+    assert under.packages == here.packages == {"thing-y": "1.0"}
+    told = subprocess.run(
+        [under.python, "-c", "import thing_y; print(thing_y.NAME)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert told == "y\n"
+
+
+def _write_wheel(path: Path) -> None:
+    import zipfile
+
+    info = "thing_y-1.0.dist-info"
+    held = {
+        "thing_y.py": "NAME = 'y'\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: thing-y\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    names = [*held, f"{info}/RECORD"]
+    held[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in names)
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in held.items():
+            file.writestr(name, content)

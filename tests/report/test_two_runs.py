@@ -1,0 +1,117 @@
+"""Two runs side by side: what moved, what did not, and what cannot be told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from resilience_bench._model import Result
+from resilience_bench.report.two_runs import Against, against
+from tests.factories import (
+    make_case,
+    make_environment,
+    measured_result,
+    with_all_signals,
+)
+from tests.load_factories import loaded_result, make_loads
+
+DEARER, CHEAPER, SAME = make_case("dearer"), make_case("cheaper"), make_case("same")
+
+
+def run(dearer: float = 1000.0, cheaper: float = 1000.0, same: float = 1000.0) -> Result:
+    """A run of three cases over enough workers to be sure."""
+    return measured_result({DEARER: dearer, CHEAPER: cheaper, SAME: same}, 14, spread=0.005)
+
+
+def beside(this: Result, other: Result) -> Against:
+    """Two runs side by side."""
+    return against(this, "this.json", other, "other.json")
+
+
+def test_what_moved_comes_first_and_is_named() -> None:
+    """A case that got dearer regressed, one that got cheaper improved; the others did neither."""
+    found = beside(run(dearer=1500.0, cheaper=700.0), run())
+    told = [(each.case, each.outcome, each.style) for each in found.pairs]
+    assert told == [
+        (DEARER.name, "regressed", "bad"),
+        (CHEAPER.name, "improved", "good"),
+        (SAME.name, "within", ""),
+    ]
+    first = found.pairs[0]
+    assert first.quantity == "ratio"
+    assert first.change == "+50.0 %"
+    assert first.quotient.startswith("1.500 (")
+    assert (first.other[:5], first.this[:5]) == ("2.00 ", "3.00 ") or "(" in first.this
+
+
+def test_a_run_against_itself_moved_nothing() -> None:
+    """And no interval parts."""
+    found = beside(run(), run())
+    assert {each.outcome for each in found.pairs} == {"within"}
+
+
+def test_a_small_change_is_marked_where_the_intervals_part() -> None:
+    """It lies within the range, and is one all the same."""
+    found = beside(run(dearer=1040.0), run())
+    outcomes = {each.case: each.outcome for each in found.pairs}
+    assert outcomes[DEARER.name] == "within; the intervals part"
+    assert outcomes[SAME.name] == "within"
+    assert found.pairs[0].case == DEARER.name
+
+
+def test_instructions_are_compared_as_well() -> None:
+    """Where both have counted them."""
+    found = beside(with_all_signals(run()), with_all_signals(run()))
+    kinds = {each.quantity for each in found.pairs}
+    assert {"ratio", "instructions"} <= kinds
+    assert {each.quantity for each in beside(with_all_signals(run()), run()).pairs} == {"ratio"}
+
+
+def test_what_is_under_load_is_compared_by_its_scaling() -> None:
+    """A rate that fell regressed, however fast the machine."""
+    case = make_case("pybreaker", load="threads-8")
+
+    def loaded(rate: float) -> Result:
+        loads = [
+            make_loads(case, [rate * (1 + index / 1000)] * 6, index=index) for index in range(9)
+        ]
+        return loaded_result(loads, [case])
+
+    (pair,) = beside(loaded(2000.0), loaded(8000.0)).pairs
+    assert (pair.quantity, pair.outcome) == ("scaling", "regressed")
+
+
+def test_another_machine_is_not_compared() -> None:
+    """The ratio is of one processor; why there is no number is said."""
+    other = replace(run(), environment=make_environment(cpu_model="Another"))
+    found = beside(run(), other)
+    assert found.pairs == ()
+    (note,) = found.judgement.notes
+    assert note == "latency is not compared: cpu_model: before 'Another', now 'AMD EPYC 7B13'"
+    facts = {each.name: each for each in found.facts}
+    assert facts["processor"].other != facts["processor"].this
+
+
+def test_another_reference_is_not_compared() -> None:
+    """A ratio to another piece of work is another number."""
+    found = beside(run(), replace(run(), reference_version=2))
+    assert found.pairs == ()
+    assert "the reference is another one" in found.judgement.notes[0]
+
+
+def test_cases_of_one_run_alone_are_named() -> None:
+    """On the side where they are."""
+    found = beside(measured_result({SAME: 1000.0, DEARER: 1.0}), measured_result({SAME: 1000.0}))
+    assert (found.only_this, found.only_other) == ((DEARER.name,), ())
+    found = beside(measured_result({SAME: 1000.0}), measured_result({SAME: 1000.0, DEARER: 1.0}))
+    assert (found.only_this, found.only_other) == ((), (DEARER.name,))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_too_few_workers_decide_nothing(workers: int) -> None:
+    """Side by side they stand all the same, in doubt."""
+    found = beside(
+        measured_result({SAME: 1000.0}, workers), measured_result({SAME: 2000.0}, workers)
+    )
+    assert {each.outcome for each in found.judgement.verdicts} <= {"inconclusive", "not measured"}
