@@ -22,7 +22,7 @@ from benchmarks.pyperf_suite import DEFAULT_CASES
 from resilience_bench.environments.fingerprint import current_environment
 from resilience_bench.files import results
 from resilience_bench.pytest_plugin import plain_call
-from resilience_bench.scenarios.definition import discover
+from resilience_bench.scenarios.discovery import discover
 from resilience_bench.stats.latency import measure
 from resilience_bench.worker.operations import opened
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from resilience_bench.scenarios.definition import BoundCase, Unsupported, discover
+from resilience_bench.scenarios.definition import BoundCase, Unsupported
+from resilience_bench.scenarios.discovery import discover
 from resilience_bench.worker.operations import NotInstalledError, Operation, opened
 from resilience_bench.worker.verification import BrokenCaseError, check
 

@@ -22,7 +22,8 @@ import pytest
 from benchmarks import vocabulary
 from benchmarks.vocabulary import ATTEMPTS, FAILURES_TO_OPEN, NEVER
 from resilience_bench import PayloadError, Unsupported
-from resilience_bench.scenarios.definition import RESULT, BoundCase, Discovery, discover
+from resilience_bench.scenarios.definition import RESULT, BoundCase
+from resilience_bench.scenarios.discovery import Discovery, discover
 from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from resilience_bench._model import AllocationRecord, InstructionRecord, Result
 from resilience_bench.errors import UnreadableResultError, UnwritableOutputError, UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic, results
 from resilience_bench.report import data as data_report
 from resilience_bench.report import markdown, pyperf_json, table
 from resilience_bench.stats.latency import measure
@@ -141,7 +141,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
 
 def test_ensure_writable_makes_folders_and_leaves_nothing_else(tmp_path: Path) -> None:
     """A path in a folder that does not exist yet can be written."""
-    results.ensure_writable(tmp_path / "a" / "b" / "out.json")
+    atomic.ensure_writable(tmp_path / "a" / "b" / "out.json")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
@@ -149,7 +149,7 @@ def test_ensure_writable_keeps_what_is_there(tmp_path: Path) -> None:
     """Asking does not change the file, and a symbolic link stays one."""
     (tmp_path / "real.json").write_text("old")
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
-    results.ensure_writable(tmp_path / "link.json")
+    atomic.ensure_writable(tmp_path / "link.json")
     results.write(make_result(), tmp_path / "link.json")
     assert (tmp_path / "link.json").is_symlink()
     assert results.read(tmp_path / "real.json") == make_result()
@@ -163,7 +163,7 @@ def test_ensure_writable_refuses_what_cannot_be_written(tmp_path: Path, place: s
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(UnwritableOutputError, match=r"(?s)^cannot write .*--output$") as caught:
-        results.ensure_writable(tmp_path / place)
+        atomic.ensure_writable(tmp_path / place)
     assert "\n" not in str(caught.value)
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from resilience_bench.errors import NoScenariosError, UnknownSelectorError
 from resilience_bench.measure.launcher import ProcessLauncher, ScriptedLauncher
-from resilience_bench.measure.selection import select, suite_folder
+from resilience_bench.measure.selection import select
+from resilience_bench.project import suite_folder
 from tests.scripted import info, suite
 
 CASES = [info("closed", "pybreaker"), info("closed", "purgatory"), info("first", family="retry")]

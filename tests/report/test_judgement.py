@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from resilience_bench._model import Judgement, Outcome, Quantity, Verdict
+from resilience_bench.gate.verdicts import exit_code
 from resilience_bench.report import judgement_markdown, judgement_table
 from resilience_bench.report import verdicts as judged
 
@@ -263,8 +264,8 @@ def test_summary_counts_cases_not_decisions() -> None:
 def test_exit_code(outcomes: tuple[Outcome, ...], code: int, strict_code: int) -> None:
     """1 for a regression, 2 if nothing was judged, 3 for doubts if they count, else 0."""
     judgement = make_judgement(*(bare("a.b", outcome) for outcome in outcomes))
-    assert judged.exit_code(judgement, strict=False) == code
-    assert judged.exit_code(judgement, strict=True) == strict_code
+    assert exit_code(judgement, strict=False) == code
+    assert exit_code(judgement, strict=True) == strict_code
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import pytest
 from resilience_bench import Library
 from resilience_bench._model import Case
 from resilience_bench.scenarios import definition
-from resilience_bench.scenarios.definition import REJECTION, RESULT, discover, import_file, matches
+from resilience_bench.scenarios.definition import REJECTION, RESULT
+from resilience_bench.scenarios.discovery import discover, import_file
+from resilience_bench.scenarios.patterns import matches
 
 
 def write(path: Path, text: str) -> Path:

@@ -21,7 +21,8 @@ import pytest
 from resilience_bench import FAILS, REJECTION, RESULT, RETURNS, Counted, PayloadError, Probed
 from resilience_bench._model import LoadSamples, Tally
 from resilience_bench.scenarios import definition
-from resilience_bench.scenarios.definition import BoundCase, Scenario, discover
+from resilience_bench.scenarios.definition import BoundCase, Scenario
+from resilience_bench.scenarios.discovery import discover
 from resilience_bench.scenarios.loads import Load, parse_load
 from resilience_bench.stats import correctness as tallying
 from resilience_bench.worker import __main__ as program

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import click
 
 from resilience_bench._model import Baseline, Environment, Signal
-from resilience_bench.cli.options import default_output, live, signals_option
-from resilience_bench.environments import variants
+from resilience_bench.cli.options import FILE, default_output, live, signals_option
 from resilience_bench.environments.fingerprint import current_environment
 from resilience_bench.errors import UnreadableBaselineError, UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic, results
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate import learning
@@ -21,11 +19,10 @@ from resilience_bench.gate.check import budgets_path, chosen_budgets
 from resilience_bench.gate.criteria import LOADED_SCREEN
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, baselines_folder, select
+from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, select
 from resilience_bench.measure.session import PROFILES, inspect
+from resilience_bench.project import baselines_folder
 from resilience_bench.stats.latency import measure
-
-_FILE = click.Path(path_type=Path)
 
 
 @click.group("baseline")
@@ -36,7 +33,7 @@ def baseline_group() -> None:
 @baseline_group.command()
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("-o", "--output", type=_FILE, help="By default baselines/<environment>.json.")
+@click.option("-o", "--output", type=FILE, help="By default baselines/<environment>.json.")
 @click.option("--reason", default="", help="Why it is learned; kept in the file.")
 @click.option("--accept", metavar="REASON", help="Why ranges that get looser or higher are right.")
 @signals_option
@@ -59,14 +56,14 @@ def learn(  # noqa: PLR0913 - one argument an option
     """
     here = current_environment()
     path = output or Path("baselines") / f"{baselines.environment_name(here)}.json"
-    results.ensure_writable(path)
+    atomic.ensure_writable(path)
     before = _before(path)
     selection = select(launcher, selectors, gated=True)
     folder = default_output("learn").with_suffix("")
     measured = []
     for number in range(1, runs + 1):
         file = folder / f"run-{number}.json"
-        results.ensure_writable(file)
+        atomic.ensure_writable(file)
         click.echo(f"run {number} of {runs}: {file}", err=True)
         with live(launcher, selection, file, signals or SIGNALS, selectors) as source:
             # Counts depend a little on hash seed and memory layout, so each run has its own.
@@ -115,8 +112,8 @@ def _kept(before: Baseline, after: Baseline, selection: Selection, here: Environ
 
 
 @baseline_group.command()
-@click.argument("files", nargs=-1, type=_FILE, metavar="[BASELINE]...")
-@click.option("--budgets", "budgets_file", type=_FILE, help="Default: baselines/budgets.toml.")
+@click.argument("files", nargs=-1, type=FILE, metavar="[BASELINE]...")
+@click.option("--budgets", "budgets_file", type=FILE, help="Default: baselines/budgets.toml.")
 @click.pass_obj
 def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path | None) -> int:
     """Find ranges and budgets that nothing is held against, and cases that have none.
@@ -139,19 +136,3 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
         click.echo(finding)
     click.echo(f"{len(read)} baselines and {len(budgets)} budgets, {len(findings)} findings")
     return 1 if findings else 0
-
-
-@click.group("variants")
-def variants_group() -> None:
-    """The environments that 'compare' makes."""
-
-
-@variants_group.command()
-def clean() -> int:
-    """Remove every environment that was made."""
-    count, size = variants.clean()
-    click.echo(f"{count} environments removed, {size / 1e6:.0f} MB, from {variants.cache_folder()}")
-    return 0
-
-
-COMMANDS: Final = (baseline_group, variants_group)

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-from rich.console import Console
 
 from resilience_bench._model import (
-    Judgement,
     Signal,
 )
-from resilience_bench.cli.options import default_output, kept, live
-from resilience_bench.cli.progress import shown_gate
+from resilience_bench.cli.options import FILE, default_output, live
 from resilience_bench.cli.verdict_output import ensure_outputs, output_options, show
-from resilience_bench.environments import variants
 from resilience_bench.environments.fingerprint import current_environment
-from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic, results
 from resilience_bench.gate.check import chosen_of, decided, everything, held_against, with_marks
-from resilience_bench.gate.comparison import COMPARED, SECONDS, TOLERANCES, Arm, Comparison
-from resilience_bench.gate.criteria import (
-    headline_of,
-    judged,
-    questions_of_comparison,
-    relevant,
-    with_null_control,
-)
-from resilience_bench.gate.decide import Policy
 from resilience_bench.gate.evidence import Stored
-from resilience_bench.measure.counting import measurable
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATED, sessions
-from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.selection import Selection, select
-from resilience_bench.measure.session import PROFILES
-from resilience_bench.measure.shared_path import Stage, stage
+from resilience_bench.measure.selection import select
 from resilience_bench.worker.reference import REFERENCE_VERSION
-
-_FILE = click.Path(path_type=Path)
 
 
 @click.command()
@@ -51,12 +27,12 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--baseline",
     "baseline_file",
-    type=_FILE,
+    type=FILE,
     help="By default that of this machine; 'none' to judge budgets alone.",
 )
-@click.option("--budgets", "budgets_file", type=_FILE, help="Default: baselines/budgets.toml.")
-@click.option("--result", "result_file", type=_FILE, help="Judge this file; measure nothing.")
-@click.option("-o", "--output", type=_FILE, help="Where to write what is measured.")
+@click.option("--budgets", "budgets_file", type=FILE, help="Default: baselines/budgets.toml.")
+@click.option("--result", "result_file", type=FILE, help="Judge this file; measure nothing.")
+@click.option("-o", "--output", type=FILE, help="Where to write what is measured.")
 @output_options
 @click.pass_obj
 def check(  # noqa: PLR0913 - one argument an option
@@ -86,7 +62,7 @@ def check(  # noqa: PLR0913 - one argument an option
         result = decided(Stored(stored), held, chosen_of(stored, selectors))
     else:
         file = output or default_output("check")
-        results.ensure_writable(file)
+        atomic.ensure_writable(file)
         selection = select(launcher, selectors, gated=True)
         found = f"results: {file}"
         with live(launcher, selection, file, held.signals, selectors) as source:
@@ -95,131 +71,3 @@ def check(  # noqa: PLR0913 - one argument an option
         stored = results.read(file)
     result = with_marks(result, stored)
     return show(replace(result, headline=(held.headline, found, *result.headline)), shown)
-
-
-@click.command()
-@click.argument("base")
-@click.argument("head")
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(min=0),
-    default=100 * TOLERANCES["ratio"],
-    show_default=True,
-    help="How much dearer the latency may get, in per cent.",
-)
-@click.option(
-    "--tolerance-instructions",
-    type=click.FloatRange(min=0),
-    default=100 * TOLERANCES["instructions"],
-    show_default=True,
-    help="How many more instructions there may be, in per cent.",
-)
-@click.option("--project", default="stack", show_default=True, help="What '.' and git: install.")
-@click.option(
-    "--seconds",
-    type=click.FloatRange(min=1),
-    default=SECONDS,
-    show_default=True,
-    help="How long to measure, without making the environments: every case is measured, then "
-    "workers are started until then to decide what is doubtful about latencies. What is undecided "
-    "then stays inconclusive.",
-)
-@click.option("-o", "--output", type=_FILE, help="A folder for the results of each arm.")
-@output_options
-@click.pass_obj
-def compare(  # noqa: PLR0913 - one argument an option
-    launcher: Launcher,
-    /,
-    *,
-    base: str,
-    head: str,
-    selectors: tuple[str, ...],
-    tolerance: float,
-    tolerance_instructions: float,
-    project: str,
-    seconds: float,
-    output: Path | None,
-    signals: tuple[Signal, ...] | None,
-    **shown: Any,
-) -> int:
-    """Measure two variants against each other, and fail if HEAD is dearer than BASE.
-
-    A variant is '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' (for example
-    'pip:tenacity==8.2.3') or the path of an interpreter. Exit codes as for 'check'.
-    """
-    ensure_outputs(shown)
-    folder = output or default_output("compare").with_suffix("")
-    for name in ("base", "head", "null"):
-        results.ensure_writable(folder / f"{name}.json")
-    selection = select(launcher, selectors, gated=True)
-    needed = sorted({each for info in selection.cases for each in info.distributions})
-    note = Console(stderr=True).print
-    made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]
-    tolerances = {
-        **TOLERANCES,
-        "ratio": tolerance / 100,
-        "instructions": tolerance_instructions / 100,
-    }
-    with (
-        stage() as staged,
-        _comparison(
-            staged, made=made, selection=selection, folder=folder, signals=signals, seconds=seconds
-        ) as pair,
-    ):
-        result = compared(pair, tolerances, COMPARED)
-    result = with_marks(result, results.read(folder / "head.json"))
-    headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
-    result = replace(result, headline=(*headline, *result.headline))
-    return show(result, shown, with_changes=True)
-
-
-@contextlib.contextmanager
-def _comparison(  # noqa: PLR0913 - one caller, which has them all
-    staged: Stage,
-    *,
-    made: Sequence[variants.Variant],
-    selection: Selection,
-    folder: Path,
-    signals: Sequence[Signal] | None,
-    seconds: float,
-) -> Iterator[Comparison]:
-    available, lacking = measurable(signals)
-    if not available:
-        raise UserError("; ".join(lacking.values()))
-    arms: list[Arm] = []
-    for name, variant in zip(("base", "head", "null"), (*made, made[0]), strict=True):
-        session, loaded = sessions(
-            staged.launcher(variant), selection.cases, PROFILES["quick"], GATED
-        )
-        recording = Recording(
-            session.records,
-            f"compare, {name}",
-            folder / f"{name}.json",
-            (variant.text,),
-            selection.problems,
-            available,
-            lacking,
-            variants.environment_of(variant),
-        )
-        arms.append(Arm(session, recording, loaded))
-    recordings = [arm.recording for arm in arms]
-    deadline = time.monotonic() + seconds
-    with (
-        kept(recordings, folder),
-        shown_gate(Console(stderr=True), len(selection.cases)) as show,
-    ):
-        base, head, null = arms
-        yield Comparison(base, head, null, show, available, lacking, deadline)
-
-
-def compared(pair: Comparison, tolerances: dict[str, float], policy: Policy) -> Judgement:
-    """Decide a comparison."""
-    questions = questions_of_comparison(pair.head.session.records, pair.signals, tolerances)
-    verdicts, notes = with_null_control(questions, judged(questions, pair, policy))
-    kept = relevant(verdicts, pair.base.session.records, pair.head.session.records)
-    notes += [f"{key}: {reason}" for key, reason in pair.not_available.items()]
-    return Judgement("compare", (headline_of(policy, kept),), tuple(kept), tuple(notes))
-
-
-COMMANDS: Final = (check, compare)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from resilience_bench.cli.options import FILE
 from resilience_bench.commits.git_log import Revision, with_project
 from resilience_bench.commits.git_log import commits as commits_of
 from resilience_bench.commits.measure import PROFILE_VARIABLE
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--config",
     "conf_file",
-    type=click.Path(path_type=Path),
+    type=FILE,
     default=Path("asv.conf.json"),
     show_default=True,
     help="The configuration of asv.",

@@ -22,6 +22,9 @@ from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import PROFILES, Session
 
+FILE: Final = click.Path(path_type=Path)
+"""The type of options and arguments that name a file."""
+
 OK: Final = 0
 SOMETHING_FAILED: Final = 1
 NOTHING_DONE: Final = 2

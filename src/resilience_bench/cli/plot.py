@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
+from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import shown
 from resilience_bench.stats.latency import measure
 
@@ -16,12 +17,12 @@ ANOTHER_FOLDER: Final = "give another folder with --output"
 
 
 @click.command()
-@click.argument("result_file", type=click.Path(path_type=Path), metavar="RESULT")
+@click.argument("result_file", type=FILE, metavar="RESULT")
 @click.option(
     "-o",
     "--output",
     "folder",
-    type=click.Path(path_type=Path),
+    type=FILE,
     metavar="DIR",
     required=True,
     help="Where to write the pictures; it is made if it is not there.",
@@ -43,12 +44,12 @@ def plot(result_file: Path, folder: Path) -> int:
             "to draw; type 'resilience-bench run' to measure"
         )
         raise UserError(message)
-    results.ensure_writable(folder / f"{found[0].name}.svg", ANOTHER_FOLDER)
+    atomic.ensure_writable(folder / f"{found[0].name}.svg", ANOTHER_FOLDER)
     for picture in found:
         with settings():
             files = saved(picture.draw())
         for form, content in files.items():
             path = folder / f"{picture.name}.{form}"
-            results.write_bytes(content, path, ANOTHER_FOLDER)
+            atomic.write_bytes(content, path, ANOTHER_FOLDER)
             click.echo(path)
     return 0

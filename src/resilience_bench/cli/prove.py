@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.cli.options import default_output, signals_option
+from resilience_bench.cli.options import FILE, default_output, signals_option
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import shown
 from resilience_bench.measure.counting import measurable
 from resilience_bench.measure.launcher import Launcher
@@ -122,11 +122,11 @@ class _Asked:
     help="Builds of each kind that count instructions too; these hardly vary.",
 )
 @click.option("--gate", "gates", type=click.Choice(GATES), multiple=True, default=GATES)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write the proof.")
+@click.option("-o", "--output", type=FILE, help="Where to write the proof.")
 @click.option(
     "--from",
     "earlier",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Draw builds from this earlier proof and the folder of the same name; with --builds or "
     "--planted-builds go on with it: make the builds that are still missing, then draw.",
 )
@@ -227,7 +227,7 @@ class _Proving:
 def _begun(launcher: Launcher, asked: _Asked) -> _Proving:
     """A proof that learns first."""
     path = asked.output or default_output("prove")
-    results.ensure_writable(path)
+    atomic.ensure_writable(path)
     signals, sizes = _judged(asked.signals), asked.percents or SIZES
     how = Proof(asked.neighbours, asked.selectors, signals, sizes)
     prover = Prover(launcher, _cases(launcher, asked.selectors), path.with_suffix(""), sizes)
@@ -241,7 +241,7 @@ def _taken_up(launcher: Launcher, asked: _Asked, earlier: Path) -> _Proving:
     _ensure_it_learned(before, asked.signals or (), earlier)
     goes_on = asked.builds_are_asked_for
     path = asked.output or (earlier if goes_on else default_output("prove"))
-    results.ensure_writable(path)
+    atomic.ensure_writable(path)
     how = dataclasses.replace(
         before,
         selectors=asked.selectors or before.selectors,

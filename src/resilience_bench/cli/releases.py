@@ -11,11 +11,11 @@ import click
 from rich.console import Console
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.cli.options import signals_option, wanted_signals
+from resilience_bench.cli.options import FILE, signals_option, wanted_signals
 from resilience_bench.cli.progress import shown_releases
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.errors import UnreadableResultError, UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.measure.counting import measurable
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import sessions
@@ -35,7 +35,6 @@ FOLDER: Final = Path("results") / "releases"
 INDEX: Index = PipIndex()
 """Who knows which releases there are; tests put one of their own here."""
 ANOTHER_FOLDER: Final = "give another folder with --output"
-_FILE: Final = click.Path(path_type=Path)
 
 
 @click.command()
@@ -48,7 +47,7 @@ _FILE: Final = click.Path(path_type=Path)
     "--python", metavar="PATH", help="Another Python to measure under, by path or by name."
 )
 @click.option(
-    "-o", "--output", type=_FILE, help=f"A folder for everything; default: {FOLDER}/PACKAGE."
+    "-o", "--output", type=FILE, help=f"A folder for everything; default: {FOLDER}/PACKAGE."
 )
 @click.option("--fresh", is_flag=True, help="Measure again what an earlier run has measured.")
 @click.option("--show", is_flag=True, help="Show what lies in the folder; measure nothing.")
@@ -97,7 +96,7 @@ def releases(  # noqa: PLR0913 - one argument an option
         table.render(history_file.read(folder), Console())
         return 0
     for file in (folder / NAME, folder / MEASURED / NAME):
-        results.ensure_writable(file, ANOTHER_FOLDER)
+        atomic.ensure_writable(file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
     released = INDEX.releases(name)
     cases = concerned(name, selection.cases)
@@ -234,4 +233,4 @@ def _write(history: History, folder: Path) -> None:
         with settings():
             files = saved(picture.draw())
         for form, content in files.items():
-            results.write_bytes(content, folder / f"{picture.name}.{form}", ANOTHER_FOLDER)
+            atomic.write_bytes(content, folder / f"{picture.name}.{form}", ANOTHER_FOLDER)

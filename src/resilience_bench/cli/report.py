@@ -6,21 +6,20 @@ from pathlib import Path
 
 import click
 
+from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import shown
 from resilience_bench.stats.latency import measure
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("result_file", type=_FILE, metavar="RESULT")
-@click.option("-o", "--output", type=_FILE, required=True, help="Where to write the page.")
+@click.argument("result_file", type=FILE, metavar="RESULT")
+@click.option("-o", "--output", type=FILE, required=True, help="Where to write the page.")
 @click.option(
     "--against",
     "other_file",
-    type=_FILE,
+    type=FILE,
     metavar="OTHER",
     help="Another results file: show both side by side, and what moved.",
 )
@@ -41,7 +40,7 @@ def report(result_file: Path, output: Path, other_file: Path | None) -> int:
                 "the name of another file with --output"
             )
             raise UserError(message)
-    results.ensure_writable(output)
+    atomic.ensure_writable(output)
     name = result_file.name
     beside = None
     if other and other_file:
@@ -50,6 +49,6 @@ def report(result_file: Path, output: Path, other_file: Path | None) -> int:
         same = name == other_file.name
         name, other_name = (str(each) if same else each.name for each in paths)
         beside = two_runs.against(result, name, other, other_name)
-    results.write_text(html.report(result, measure(result), name, beside), output)
+    atomic.write_text(html.report(result, measure(result), name, beside), output)
     click.echo(f"{output}: open it in a browser")
     return 0

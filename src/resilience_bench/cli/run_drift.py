@@ -12,7 +12,7 @@ from resilience_bench.cli import options
 from resilience_bench.cli.drift_progress import shown_long_runs
 from resilience_bench.cli.options import INTERRUPTED
 from resilience_bench.errors import UnknownLoadError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.measure.drift_session import DriftSession
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.recording import Recording
@@ -43,7 +43,7 @@ def run_drift(
         UserError: If there is nothing to measure, or a case is under a load.
     """
     path = output or options.default_output("run")
-    results.ensure_writable(path)
+    atomic.ensure_writable(path)
     selection = select(launcher, selectors)
     _refuse_loads(selection)
     session = DriftSession(launcher, selection.cases, profile, drift_s=seconds)

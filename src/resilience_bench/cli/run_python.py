@@ -16,7 +16,7 @@ from resilience_bench.cli.progress import shown_arms
 from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.measure.counting import measurable
 from resilience_bench.measure.interleave import Arm, sessions_under, taking_turns
 from resilience_bench.measure.launcher import Launcher
@@ -65,7 +65,7 @@ def run_under(  # noqa: PLR0913 - what the command line says
     found = interpreters.find(pythons, note)
     files = _files(output or options.default_output("run"), found)
     for file in files:
-        results.ensure_writable(file)
+        atomic.ensure_writable(file)
     plan = _planned(launcher, selectors, profile, signals)
     needed = sorted({each for info in plan.selection.cases for each in info.distributions})
     ready = [interpreters.prepared(each, needed, note) for each in found]

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
 from resilience_bench.files.checked_json import shown
 
-_FOLDER = click.Path(path_type=Path)
+_FOLDER = FILE
 
 
 @click.command()

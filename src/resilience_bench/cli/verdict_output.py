@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
 from resilience_bench._model import Judgement
-from resilience_bench.cli.options import signals_option
-from resilience_bench.files import results
+from resilience_bench.cli.options import FILE, signals_option
+from resilience_bench.files import atomic
+from resilience_bench.gate.verdicts import exit_code
 from resilience_bench.report import annotations as workflow_commands
 from resilience_bench.report import judgement_markdown, judgement_table, junit
-from resilience_bench.report.verdicts import exit_code
-from resilience_bench.scenarios.definition import matches_name
-
-_FILE = click.Path(path_type=Path)
+from resilience_bench.scenarios.patterns import matches_name
 
 
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What `check` and `compare` take: what to show, what to write, which signals."""
     for option in (
         click.option("--strict", is_flag=True, help="Exit 3 if something stayed undecided."),
-        click.option("--junit", type=_FILE, help="Also write JUnit XML to this file."),
-        click.option("--markdown", type=_FILE, help="Also write Markdown to this file."),
+        click.option("--junit", type=FILE, help="Also write JUnit XML to this file."),
+        click.option("--markdown", type=FILE, help="Also write Markdown to this file."),
         click.option(
             "--annotations", type=click.Choice(["github"]), help="Also print annotations."
         ),
@@ -41,7 +38,7 @@ def ensure_outputs(shown: dict[str, Any]) -> None:
     """Find out, before anything is measured, whether the reports can be written."""
     for each in ("junit", "markdown"):
         if shown[each]:
-            results.ensure_writable(shown[each])
+            atomic.ensure_writable(shown[each])
 
 
 def show(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False) -> int:
@@ -53,9 +50,9 @@ def show(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False
     if with_changes:
         judgement_table.render_changes(result, console)
     if shown["junit"]:
-        results.write_text(junit.render(result), shown["junit"])
+        atomic.write_text(junit.render(result), shown["junit"])
     if shown["markdown"]:
-        results.write_text(judgement_markdown.render(result) + "\n", shown["markdown"])
+        atomic.write_text(judgement_markdown.render(result) + "\n", shown["markdown"])
     if shown["annotations"]:
         click.echo(workflow_commands.render(result))
     return exit_code(result, strict=shown["strict"])

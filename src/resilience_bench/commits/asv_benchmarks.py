@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from resilience_bench.commits.asv_parameters import Family, Key, families, installable
 from resilience_bench.commits.measure import Measured, Tracked, measured
-from resilience_bench.scenarios.definition import BoundCase, Unsupported, discover
+from resilience_bench.scenarios.definition import BoundCase, Unsupported
+from resilience_bench.scenarios.discovery import discover
 from resilience_bench.worker.operations import NotInstalledError, load_library, opened
 from resilience_bench.worker.payloads import fresh
 from resilience_bench.worker.reference import REFERENCE_VERSION

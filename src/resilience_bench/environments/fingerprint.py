@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import os
 import platform
@@ -12,7 +13,10 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import Commit, Environment
+from resilience_bench._model import (
+    Commit,
+    Environment,
+)
 from resilience_bench.worker.gil import gil_is_enabled
 
 _CPU_NUMBERS: Final = {"family": "cpu family", "model": "model"}
@@ -99,3 +103,8 @@ def _os_name() -> str:
         except (OSError, KeyError):
             pass
     return f"{platform.system()} {platform.release()}"
+
+
+def now() -> str:
+    """The current time, in UTC, to the second, as ISO 8601."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from resilience_bench._model import Result
-from resilience_bench.errors import OtherFileError, UnreadableResultError, UnwritableOutputError
+from resilience_bench.errors import OtherFileError, UnreadableResultError
+from resilience_bench.files.atomic import write_text
 from resilience_bench.files.checked_json import Source, listed, shown
 from resilience_bench.files.validation import check_sense
 
@@ -22,30 +21,6 @@ SCHEMA: Final = 1
 MEASURE_AGAIN: Final = "type 'resilience-bench run' to measure again"
 WRITERS: Final = {"head.json": "compare", "run-1.json": "baseline learn", "learn-1.json": "prove"}
 """Which command wrote a folder, by a file that it holds."""
-ANOTHER_OUTPUT: Final = "give the name of another file with --output"
-
-
-def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
-    """Find out, before anything is measured, whether a file can be written; make its folder.
-
-    Args:
-        path: Which file.
-        remedy: What to do if it cannot be written, for the error.
-
-    Raises:
-        UnwritableOutputError: If it cannot.
-    """
-    with _explained(path, remedy):
-        target = path.resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and not target.is_file():
-            # A rename would put a plain file in the place of /dev/null.
-            kind = "a folder" if target.is_dir() else "a device or a pipe"
-            message = f"cannot write {shown(path)}: it is {kind}, not a file; {remedy}"
-            raise UnwritableOutputError(message)
-        probe = _beside(target)
-        probe.write_bytes(b"\n")
-        probe.unlink()
 
 
 def write(result: Result, path: Path) -> None:
@@ -62,49 +37,6 @@ def write(result: Result, path: Path) -> None:
     except UnicodeEncodeError:  # half a surrogate pair in a name; slow, but nothing is lost
         text = json.dumps(stored, ensure_ascii=False)
     write_text(text + "\n", path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text to a file beside the named one, which then takes its place.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
-    write_bytes(text.encode("utf-8", errors="replace"), path)
-
-
-def write_bytes(content: bytes, path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
-    """Write a content as `write_text` does; for ``remedy`` see `ensure_writable`.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
-    with _explained(path, remedy):
-        target = path.resolve()
-        temporary = _beside(target)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _beside(target: Path) -> Path:
-    return target.with_name(f".{os.getpid()}.tmp")
-
-
-@contextlib.contextmanager
-def _explained(path: Path, remedy: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = f"cannot write {shown(path)}: {reason}; {remedy}"
-        raise UnwritableOutputError(message) from error
 
 
 def read(path: Path) -> Result:

@@ -12,7 +12,7 @@ import msgspec
 
 from resilience_bench._model import Baseline, Environment, Range
 from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import Source, brief
 
 SCHEMA: Final = 1
@@ -71,8 +71,8 @@ def write(baseline: Baseline, path: Path) -> None:
     stored: dict[str, Any] = msgspec.to_builtins(baseline)
     cases = _members("  ", stored.pop("ranges"), lambda ranges: _members("   ", ranges, _json))
     head = json.dumps(stored, indent=1, ensure_ascii=False).removesuffix("\n}")
-    results.ensure_writable(path)
-    results.write_text(f'{head},\n "ranges": {cases}\n}}\n', path)
+    atomic.ensure_writable(path)
+    atomic.write_text(f'{head},\n "ranges": {cases}\n}}\n', path)
 
 
 def _members(indent: str, stored: dict[str, Any], shown: Callable[[Any], str]) -> str:

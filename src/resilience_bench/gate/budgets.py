@@ -12,7 +12,7 @@ from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Range, S
 from resilience_bench.errors import UnreadableBaselineError
 from resilience_bench.files.checked_json import Source, brief, listed, shown
 from resilience_bench.gate.baseline import FEWEST_RUNS, LEARN
-from resilience_bench.scenarios.definition import matches
+from resilience_bench.scenarios.patterns import matches
 
 UNITS: Final[Mapping[str, Signal]] = {
     "overhead_ns": "latency",

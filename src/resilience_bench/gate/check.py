@@ -33,8 +33,8 @@ from resilience_bench.gate.criteria import (
 from resilience_bench.gate.decide import Policy, Question
 from resilience_bench.gate.evidence import Source
 from resilience_bench.measure.counting import SIGNALS
-from resilience_bench.measure.selection import baselines_folder
-from resilience_bench.scenarios.definition import matches
+from resilience_bench.project import baselines_folder
+from resilience_bench.scenarios.patterns import matches
 from resilience_bench.stats.correctness import LETS_THROUGH, LOSES_CALLS, marks, tallies_of
 
 Chosen = Callable[[str], bool]

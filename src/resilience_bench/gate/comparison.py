@@ -7,7 +7,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from resilience_bench._model import CaseRecord, LoadRecord, Signal, WorkerRecord
+from resilience_bench._model import (
+    CaseRecord,
+    Judgement,
+    LoadRecord,
+    Signal,
+    WorkerRecord,
+)
+from resilience_bench.gate.criteria import (
+    headline_of,
+    judged,
+    questions_of_comparison,
+    relevant,
+    with_null_control,
+)
 from resilience_bench.gate.decide import Evidence, Key, Numbers, Policy, join
 from resilience_bench.gate.evidence import COUNTED, Show, load_evidence, records_evidence
 from resilience_bench.measure.counting import passes_of
@@ -231,3 +244,12 @@ def paired_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Ke
         values = Numbers(tuple(each for each, _ in pair), tuple(each for _, each in pair))
         pairs[name, quantity, is_null] = values
     return pairs
+
+
+def compared(pair: Comparison, tolerances: dict[str, float], policy: Policy) -> Judgement:
+    """Decide a comparison."""
+    questions = questions_of_comparison(pair.head.session.records, pair.signals, tolerances)
+    verdicts, notes = with_null_control(questions, judged(questions, pair, policy))
+    kept = relevant(verdicts, pair.base.session.records, pair.head.session.records)
+    notes += [f"{key}: {reason}" for key, reason in pair.not_available.items()]
+    return Judgement("compare", (headline_of(policy, kept),), tuple(kept), tuple(notes))

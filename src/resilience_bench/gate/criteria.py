@@ -13,7 +13,7 @@ from resilience_bench.gate.budgets import UNITS
 from resilience_bench.gate.decide import FLAGS, MORE_IS_BETTER, Policy, Question, decide
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import COUNTED, Source
-from resilience_bench.scenarios.definition import matches
+from resilience_bench.scenarios.patterns import matches
 
 LOADED_SCREEN: Final = 5
 LOADED_CONFIRM: Final = (8, 20)

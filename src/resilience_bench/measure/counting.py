@@ -21,9 +21,10 @@ from resilience_bench._model import (
     InstructionRecord,
     Signal,
 )
+from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import callgrind
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
-from resilience_bench.measure.session import BlockDone, Session, now, planted
+from resilience_bench.measure.session import BlockDone, Session, planted
 from resilience_bench.worker.protocol import Counted, Message, Plan, Status, Weighed
 
 SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", "scaling")

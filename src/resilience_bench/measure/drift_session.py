@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from resilience_bench._model import CaseInfo, DriftRecord
+from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import WorkerFailedError
-from resilience_bench.measure.session import BlockDone, Session, now
+from resilience_bench.measure.session import BlockDone, Session
 from resilience_bench.worker.protocol import Drifted, Plan
 
 

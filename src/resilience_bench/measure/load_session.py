@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from resilience_bench._model import CaseInfo, LoadRecord, Signal, WorkerRecord
+from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
-from resilience_bench.measure.session import BlockDone, Profile, Session, now, under_load
+from resilience_bench.measure.session import BlockDone, Profile, Session, under_load
 from resilience_bench.worker.protocol import Done, Loaded, Message, Plan, Tallied
 
 

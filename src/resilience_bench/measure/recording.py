@@ -21,9 +21,10 @@ from resilience_bench.environments.fingerprint import (
     current_commit,
     current_environment,
     load_average,
+    now,
 )
 from resilience_bench.files import results
-from resilience_bench.measure.session import BlockDone, now
+from resilience_bench.measure.session import BlockDone
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 

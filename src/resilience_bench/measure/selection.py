@@ -13,7 +13,8 @@ from resilience_bench._model import CaseInfo
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.session import Listing, discover
-from resilience_bench.scenarios.definition import matches, scenario_files
+from resilience_bench.project import suite_folder
+from resilience_bench.scenarios.discovery import scenario_files
 from resilience_bench.scenarios.load_patterns import (
     gated_cases,
     looks_loaded,
@@ -23,12 +24,8 @@ from resilience_bench.scenarios.load_patterns import (
     under_loads,
 )
 from resilience_bench.scenarios.loads import NOOP, SINGLE
+from resilience_bench.scenarios.patterns import matches
 
-SUITE: Final = "benchmarks"
-"""The folder that is measured when no path is given."""
-BASELINES: Final = "baselines"
-CHECKOUT: Final = Path(__file__).resolve().parents[3]
-"""Where the tool runs from, if it was not installed elsewhere."""
 CLOSE_NAMES: Final = 3
 IMPORT_LIMIT_S: Final = 30.0
 """How long importing the scenario files, or building the cases, may take."""
@@ -106,30 +103,6 @@ def _matching(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[
         return under_loads(pattern, infos)
     some = [info for info in infos if matches(pattern, info.case)]
     return profile_cases(some) if loaded else some
-
-
-def baselines_folder() -> Path:
-    """The folder of baselines and budgets, beside the suite; it need not exist."""
-    for root in (Path.cwd(), CHECKOUT):
-        if (root / BASELINES).is_dir():
-            return root / BASELINES
-    return Path.cwd() / BASELINES
-
-
-def suite_folder() -> Path:
-    """The suite in the current directory, or else in the checkout that the tool runs from.
-
-    Raises:
-        NoScenariosError: If there is neither.
-    """
-    for root in (Path.cwd(), CHECKOUT):
-        if (root / SUITE).is_dir():
-            return root / SUITE
-    message = (
-        f"no folder {SUITE!r} in {Path.cwd()}; give the path of a scenario file or folder, "
-        "e.g. 'resilience-bench run my_scenarios.py'"
-    )
-    raise NoScenariosError(message)
 
 
 def _is_path(selector: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import datetime as dt
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from resilience_bench._model import (
     WorkerRecord,
 )
 from resilience_bench._model import Status as CaseStatus
+from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.worker.instructions import HEAVY_CALLS
@@ -313,11 +313,6 @@ class _Inspection(Session):
         self._note(self.launcher.run(plan, hash_seed=index))
         nothing = Samples(1, ())
         return WorkerRecord(index, number, index, now(), now(), 0.0, nothing)
-
-
-def now() -> str:
-    """The current time, in UTC, to the second, as ISO 8601."""
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
 def _record(messages: Sequence[Message], index: int, block: int, started: str) -> WorkerRecord:

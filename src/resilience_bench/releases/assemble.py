@@ -8,7 +8,7 @@ from typing import Final
 
 from resilience_bench import __version__
 from resilience_bench._model import Environment, Measurement, Quantity
-from resilience_bench.measure.session import now
+from resilience_bench.environments.fingerprint import now
 from resilience_bench.releases.changes import Found
 from resilience_bench.releases.history_file import SCHEMA, History, Release, Value
 from resilience_bench.releases.measure import Wanted

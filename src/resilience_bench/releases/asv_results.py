@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.releases.history_file import History, Release, quantities_of
 
 BRANCH: Final = "releases"
@@ -78,7 +78,7 @@ def write(history: History, folder: Path) -> None:
     machine = _machine(history)
     benchmarks = _benchmarks(history)
     home = folder / machine["machine"]
-    results.ensure_writable(home / "machine.json")
+    atomic.ensure_writable(home / "machine.json")
     _write(benchmarks | {"version": FORMAT}, folder / "benchmarks.json")
     _write(machine | {"version": FORMAT_OF_MACHINE}, home / "machine.json")
     written = {home / "machine.json"}
@@ -261,4 +261,4 @@ def _row(release: Release, benchmark: Mapping[str, Any]) -> list[float | None]:
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:
-    results.write_text(json.dumps(content) + "\n", path)
+    atomic.write_text(json.dumps(content) + "\n", path)

@@ -12,7 +12,7 @@ import msgspec
 
 from resilience_bench._model import Environment, Quantity
 from resilience_bench.errors import UnreadableResultError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import Source, brief
 
 SCHEMA: Final = 1
@@ -126,7 +126,7 @@ def write(history: History, path: Path) -> None:
     stored = msgspec.to_builtins(history)
     # A line a release and a step: a diff shows which of them changed.
     lines = [f"{_json(key)}: {_lines(value)}" for key, value in stored.items()]
-    results.write_text("{\n" + ",\n".join(lines) + "\n}\n", path)
+    atomic.write_text("{\n" + ",\n".join(lines) + "\n}\n", path)
 
 
 def _lines(value: object) -> str:

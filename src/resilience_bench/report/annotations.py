@@ -9,15 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from resilience_bench._model import Judgement, Verdict
+from resilience_bench.gate.verdicts import exit_code
 from resilience_bench.report.blocks import plain
-from resilience_bench.report.verdicts import (
-    evidence,
-    exit_code,
-    few,
-    not_measured,
-    sections,
-    summary,
-)
+from resilience_bench.report.verdicts import evidence, few, not_measured, sections, summary
 
 SHOWN: Final = 10
 """GitHub shows so many annotations of a kind in a step, and drops the others without a word."""

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from resilience_bench import __version__
 from resilience_bench._model import Judgement, Measurement, Outcome, Result
+from resilience_bench.gate.verdicts import exit_code
 from resilience_bench.report import verdicts
 from resilience_bench.report.blocks import NOTHING, best_of, plain
 from resilience_bench.report.page import Figure, run_page
@@ -96,7 +97,7 @@ def judgement_view(judgement: Judgement) -> Mapping[str, Any]:
     shown = [each for outcome in TABLES for each in found[outcome]]
     return {
         "word": verdicts.word(judgement),
-        "style": STYLES[verdicts.exit_code(judgement, strict=False)],
+        "style": STYLES[exit_code(judgement, strict=False)],
         "summary": verdicts.summary(judgement),
         "tables": {outcome: list(map(row, found[outcome])) for outcome in TABLES if found[outcome]},
         "within": list(map(row, found["within"])),

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import Judgement, Outcome, Verdict
+from resilience_bench.gate.verdicts import exit_code
 from resilience_bench.report.blocks import plain
 from resilience_bench.report.verdicts import (
     CHANCE,
@@ -19,7 +20,6 @@ from resilience_bench.report.verdicts import (
     MARKS,
     Row,
     by_case,
-    exit_code,
     few,
     largest_changes,
     not_measured,

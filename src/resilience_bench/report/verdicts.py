@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import Judgement, Outcome, Verdict
+from resilience_bench.gate.verdicts import _any_judged, exit_code
 from resilience_bench.report.blocks import plain
 
 WORST_FIRST: Final[tuple[Outcome, ...]] = (
@@ -201,33 +202,10 @@ def summary(judgement: Judgement) -> str:
     return f"{_counted(len(cases), 'case')} judged: {', '.join(parts)} ({decisions})"
 
 
-def exit_code(judgement: Judgement, *, strict: bool) -> int:
-    """What the command ends with.
-
-    Args:
-        judgement: What was decided.
-        strict: Whether what stayed undecided counts too.
-
-    Returns:
-        1 if a case regressed, 2 if nothing could be judged, 3 if ``strict`` and something was
-        inconclusive or not measured, else 0.
-    """
-    outcomes = {verdict.outcome for verdict in judgement.verdicts}
-    if "regressed" in outcomes:
-        return 1
-    if not _any_judged(judgement):
-        return 2
-    return 3 if strict and outcomes & {"inconclusive", "not measured"} else 0
-
-
 def word(judgement: Judgement) -> str:
     """The whole judgement in a word or two."""
     words = {1: "REGRESSED", 2: "NOTHING JUDGED", 3: "NO REGRESSION FOUND, NOT ALL DECIDED"}
     return words.get(exit_code(judgement, strict=True), "NO REGRESSION")
-
-
-def _any_judged(judgement: Judgement) -> bool:
-    return any(verdict.outcome != "not measured" for verdict in judgement.verdicts)
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Outcome:

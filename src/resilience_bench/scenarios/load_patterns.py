@@ -12,7 +12,6 @@ from typing import Final
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.errors import UnknownLoadError
-from resilience_bench.scenarios.definition import matches
 from resilience_bench.scenarios.loads import (
     CPU,
     IO,
@@ -27,6 +26,7 @@ from resilience_bench.scenarios.loads import (
     THREADS,
     parse_load,
 )
+from resilience_bench.scenarios.patterns import matches
 
 KINDS: Final = (THREADS, TASKS, PROCESSES, MIXED)
 PROFILE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {

@@ -13,7 +13,7 @@ from typing import Final
 from resilience_bench._model import Environment, Signal
 from resilience_bench.environments.fingerprint import current_environment, load_average
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import Source, shown
 from resilience_bench.gate.comparison import COMPARED, TOLERANCES
 from resilience_bench.gate.decide import Policy
@@ -112,4 +112,4 @@ def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
         "rates": [dataclasses.asdict(each) for each in rates],
         **dataclasses.asdict(proof),
     }
-    results.write_text(json.dumps(stored, indent=1) + "\n", path)
+    atomic.write_text(json.dumps(stored, indent=1) + "\n", path)

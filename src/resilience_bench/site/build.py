@@ -12,7 +12,7 @@ from typing import Final
 
 from resilience_bench import __version__
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import shown
 from resilience_bench.releases import history_file
 from resilience_bench.releases.page import ReleasePage, release_page
@@ -106,9 +106,9 @@ def _write_mark(sources: Sources, made: Made, folder: Path) -> None:
             for path, why in made.skipped
         ],
     }
-    results.write_text(json.dumps(told, indent=1) + "\n", folder / MARK)
+    atomic.write_text(json.dumps(told, indent=1) + "\n", folder / MARK)
     # GitHub's pages would leave out what begins with an underscore.
-    results.write_text("", folder / ".nojekyll")
+    atomic.write_text("", folder / ".nojekyll")
 
 
 def _commits(sources: Sources, folder: Path, made: Made) -> Part:

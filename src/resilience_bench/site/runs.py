@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from resilience_bench._model import Judgement, Result
 from resilience_bench.errors import UserError
-from resilience_bench.files import results
+from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import shown
 from resilience_bench.gate.baseline import SIGNALS as JUDGED
 from resilience_bench.gate.check import budgets_path, decided, held_against, with_marks
@@ -49,7 +49,7 @@ class Made:
 def write(text: str, path: Path, made: Made) -> None:
     """Write a page, and count it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(text, path)
+    atomic.write_text(text, path)
     made.pages += 1
 
 
@@ -64,7 +64,7 @@ def latest(runs: Runs, folder: Path) -> Part:
     for name, svg in html.drawings(result, measurements):
         path = folder / "pictures" / f"{name}.svg"
         path.parent.mkdir(exist_ok=True)
-        results.write_bytes(svg, path)
+        atomic.write_bytes(svg, path)
         figures.append(Figure(name, address=f"pictures/{path.name}"))
     data = folder / "data" / newest.path.name
     data.parent.mkdir(exist_ok=True)

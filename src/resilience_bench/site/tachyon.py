@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench.errors import HistoryError
-from resilience_bench.files import results
+from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import shown
 
 EXTRA: Final = "type: pip install 'resilience-bench[history]'"
@@ -94,7 +94,7 @@ def _link(page: Path, project: str, back: str) -> None:
     way = WAY_BACK.format(f'<a href="{back}" style="color:#4a90d9">← all of the site</a>')
     text = re.sub(r"<title>.*?</title>", "", text, count=1, flags=re.DOTALL)
     text = text.replace("</head>", head, 1)
-    results.write_text(text.replace('<div id="root">', f'{way}\n<div id="root">', 1), page)
+    atomic.write_text(text.replace('<div id="root">', f'{way}\n<div id="root">', 1), page)
 
 
 def _take_away_asvs_own(folder: Path) -> None:
@@ -115,4 +115,4 @@ def index_of(folder: Path) -> dict[str, Any]:
 
 def _write(content: object, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(content), path)
+    atomic.write_text(json.dumps(content), path)

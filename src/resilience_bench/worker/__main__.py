@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
-from resilience_bench.scenarios.definition import BoundCase, Discovery, Unsupported, discover
+from resilience_bench.scenarios.definition import BoundCase, Unsupported
+from resilience_bench.scenarios.discovery import Discovery, discover
 from resilience_bench.scenarios.loads import MIXED, NOOP, SINGLE, Load
 from resilience_bench.worker import instructions, protocol, throughput
 from resilience_bench.worker.allocations import weigh

@@ -1,0 +1,60 @@
+"""The command that shows results files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from resilience_bench._model import Result
+from resilience_bench.cli.options import FILE, OK
+from resilience_bench.errors import UserError
+from resilience_bench.files import results
+from resilience_bench.report import data, markdown, table
+from resilience_bench.stats.latency import measure
+
+
+@click.command()
+@click.argument("files", type=FILE, metavar="RESULT...", nargs=-1, required=True)
+@click.option("--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table")
+@click.option(
+    "--sort",
+    type=click.Choice(["latency", "overhead", "ratio", "name"]),
+    default="latency",
+    show_default=True,
+    help="The order within a scenario.",
+)
+def show(files: tuple[Path, ...], form: str, sort: str) -> int:
+    """Show a results file: one block a scenario, libraries side by side.
+
+    Several files, such as 'run --python' writes, are shown side by side as well, a column each.
+    """
+    if len(files) > 1:
+        return _show_side_by_side([results.read(each) for each in files], files, form, sort)
+    result = results.read(files[0])
+    measurements = measure(result)
+    if form == "table":
+        table.render(result, measurements, sort, Console())
+    else:
+        text = {"markdown": markdown.render, "json": data.render}[form]
+        click.echo(text(result, measurements, sort))
+    return OK
+
+
+def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str, sort: str) -> int:
+    if not any(measure(each) for each in found):
+        message = (
+            "these files hold no case with times, rates or instructions; expected results of "
+            "'resilience-bench run'; type 'resilience-bench show FILE' for each of them"
+        )
+        raise UserError(message)
+    if form == "table":
+        table.render_side_by_side(found, Console(), files)
+    elif form == "markdown":
+        click.echo(markdown.render_side_by_side(found))
+    else:
+        told = ",\n".join(data.render(each, measure(each), sort) for each in found)
+        click.echo(f"[{told}]")
+    return OK

@@ -1,0 +1,20 @@
+"""The commands that look after made environments."""
+
+from __future__ import annotations
+
+import click
+
+from resilience_bench.environments import variants
+
+
+@click.group("variants")
+def variants_group() -> None:
+    """The environments that 'compare' makes."""
+
+
+@variants_group.command()
+def clean() -> int:
+    """Remove every environment that was made."""
+    count, size = variants.clean()
+    click.echo(f"{count} environments removed, {size / 1e6:.0f} MB, from {variants.cache_folder()}")
+    return 0

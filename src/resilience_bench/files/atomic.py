@@ -1,0 +1,80 @@
+"""Files that are whole or not there: written beside their place, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from resilience_bench.errors import UnwritableOutputError
+from resilience_bench.files.checked_json import shown
+
+ANOTHER_OUTPUT: Final = "give the name of another file with --output"
+
+
+def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
+    """Find out, before anything is measured, whether a file can be written; make its folder.
+
+    Args:
+        path: Which file.
+        remedy: What to do if it cannot be written, for the error.
+
+    Raises:
+        UnwritableOutputError: If it cannot.
+    """
+    with _explained(path, remedy):
+        target = path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():
+            # A rename would put a plain file in the place of /dev/null.
+            kind = "a folder" if target.is_dir() else "a device or a pipe"
+            message = f"cannot write {shown(path)}: it is {kind}, not a file; {remedy}"
+            raise UnwritableOutputError(message)
+        probe = _beside(target)
+        probe.write_bytes(b"\n")
+        probe.unlink()
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text to a file beside the named one, which then takes its place.
+
+    Raises:
+        UnwritableOutputError: If it cannot be written; what was there stays.
+    """
+    write_bytes(text.encode("utf-8", errors="replace"), path)
+
+
+def write_bytes(content: bytes, path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
+    """Write a content as `write_text` does; for ``remedy`` see `ensure_writable`.
+
+    Raises:
+        UnwritableOutputError: If it cannot be written; what was there stays.
+    """
+    with _explained(path, remedy):
+        target = path.resolve()
+        temporary = _beside(target)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{os.getpid()}.tmp")
+
+
+@contextlib.contextmanager
+def _explained(path: Path, remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"cannot write {shown(path)}: {reason}; {remedy}"
+        raise UnwritableOutputError(message) from error

@@ -1,0 +1,42 @@
+"""The project that a command works on: where its suite and its baselines are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from resilience_bench.errors import NoScenariosError
+
+SUITE: Final = "benchmarks"
+"""The folder that is measured when no path is given."""
+
+
+BASELINES: Final = "baselines"
+
+
+CHECKOUT: Final = Path(__file__).resolve().parents[3]
+"""Where the tool runs from, if it was not installed elsewhere."""
+
+
+def baselines_folder() -> Path:
+    """The folder of baselines and budgets, beside the suite; it need not exist."""
+    for root in (Path.cwd(), CHECKOUT):
+        if (root / BASELINES).is_dir():
+            return root / BASELINES
+    return Path.cwd() / BASELINES
+
+
+def suite_folder() -> Path:
+    """The suite in the current directory, or else in the checkout that the tool runs from.
+
+    Raises:
+        NoScenariosError: If there is neither.
+    """
+    for root in (Path.cwd(), CHECKOUT):
+        if (root / SUITE).is_dir():
+            return root / SUITE
+    message = (
+        f"no folder {SUITE!r} in {Path.cwd()}; give the path of a scenario file or folder, "
+        "e.g. 'resilience-bench run my_scenarios.py'"
+    )
+    raise NoScenariosError(message)

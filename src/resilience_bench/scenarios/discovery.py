@@ -1,0 +1,131 @@
+"""Finding scenarios: which files have some, and importing these."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import itertools
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from resilience_bench._model import CaseInfo
+from resilience_bench.scenarios.definition import BoundCase, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class FileProblem:
+    """A scenario file that could not be used."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        """As ``path:line: message``, which editors and terminals link."""
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the scenario files hold: scenarios by case name, and the files that did not import."""
+
+    bound: dict[str, BoundCase]
+    problems: tuple[FileProblem, ...]
+
+    @property
+    def cases(self) -> list[CaseInfo]:
+        """The cases in the order of their definition."""
+        return [one.info for one in self.bound.values()]
+
+
+def discover(paths: Iterable[Path]) -> Discovery:
+    """Import scenario files (or those below a folder) and list their cases.
+
+    A file that does not import becomes a `FileProblem`; the others go on.
+    """
+    found: dict[str, BoundCase] = {}
+    problems: list[FileProblem] = []
+    files = itertools.chain.from_iterable(map(scenario_files, paths))
+    for path in dict.fromkeys(file.resolve() for file in files):
+        try:
+            module = import_file(path)
+            bound = [case for one in _scenarios_in(module) for case in one.bind(str(path))]
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's file may raise anything
+            problems.append(_problem(path, error))
+            continue
+        if taken := next((case for case in bound if case.name in found), None):
+            other = found[taken.name].info.path
+            message = f"{taken.name} is also defined by {other}; rename one of the files"
+            problems.append(FileProblem(str(path), 1, message))
+            continue
+        found.update((case.name, case) for case in bound)
+    return Discovery(found, tuple(problems))
+
+
+def scenario_files(path: Path) -> list[Path]:
+    """The files to import for a path: itself, or those below it that use the decorator."""
+    if not path.is_dir():
+        return [path]
+    below = (
+        file
+        for file in sorted(path.rglob("*.py"))
+        if not any(part.startswith((".", "__pycache__")) for part in file.relative_to(path).parts)
+        and "site-packages" not in file.parts
+    )
+    return [file for file in below if _uses_decorator(file)]
+
+
+def _uses_decorator(file: Path) -> bool:
+    source = file.read_text(encoding="utf-8", errors="replace")
+    return re.search(r"^\s*@(\w+\.)*scenario\b", source, flags=re.MULTILINE) is not None
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a file under its package's name, or under its own when it is in no package."""
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").exists():
+        parts.insert(0, root.name)
+        root = root.parent
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    if len(parts) > 1:
+        return importlib.import_module(".".join(parts))
+    return _import_alone(path)
+
+
+def _import_alone(path: Path) -> ModuleType:
+    # A private package name keeps a user's "breaker.py" or "json.py" from taking another's place.
+    name = f"_scenario_files.{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        message = f"not a Python file; expected a name that ends in .py, found {path.name!r}"
+        raise ImportError(message)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _scenarios_in(module: ModuleType) -> list[Scenario]:
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, Scenario) and value.function.__module__ == module.__name__
+    ]
+
+
+def _problem(path: Path, error: BaseException) -> FileProblem:
+    message = traceback.format_exception_only(error)[-1].strip()
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return FileProblem(str(path), error.lineno or 1, message)
+    inside = [
+        frame.lineno or 1
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    return FileProblem(str(path), inside[-1] if inside else 1, message)
