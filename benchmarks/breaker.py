@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from benchmarks.vocabulary import FAILURES_TO_OPEN, NEVER, Breakers, Operation, Payload
-from resilience_bench import FAILS, REJECTION, RETURNS, Counted, Library, PayloadError, Probed
-from resilience_bench.scenarios import definition
+from resilience_bench import (
+    FAILS,
+    REJECTION,
+    RETURNS,
+    Counted,
+    Library,
+    PayloadError,
+    Probed,
+    scenario,
+)
 
 BREAKERS = (
     Library("pybreaker", "benchmarks.adapters.pybreaker:Breakers", ("pybreaker",)),
@@ -19,26 +27,26 @@ BREAKERS = (
 )
 
 
-@definition(library=BREAKERS, in_profile=["threads"])
+@scenario(library=BREAKERS, in_profile=["threads"])
 def closed_success(library: Breakers, payload: Payload) -> Operation:
     """A closed breaker lets a call through that succeeds."""
     return library.breaker().guard(payload)
 
 
-@definition(library=BREAKERS, arguments=((1, "two", None), {"four": 4, "five": "5", "six": None}))
+@scenario(library=BREAKERS, arguments=((1, "two", None), {"four": 4, "five": "5", "six": None}))
 def closed_success_args(library: Breakers, payload: Payload) -> Operation:
     """A closed breaker passes on three positional and three keyword arguments."""
     return library.breaker().guard(payload, 1, "two", None, four=4, five="5", six=None)
 
 
-@definition(library=BREAKERS, outcomes=(FAILS,), raises=PayloadError, in_profile=["threads-16"])
+@scenario(library=BREAKERS, outcomes=(FAILS,), raises=PayloadError, in_profile=["threads-16"])
 def closed_failure(library: Breakers, payload: Payload) -> Counted:
     """A closed breaker counts a failure, stays closed and lets the exception through."""
     breaker = library.breaker(fail_max=NEVER)
     return Counted(breaker.guard(payload), breaker.failures, is_lossy=breaker.forgets)
 
 
-@definition(
+@scenario(
     library=BREAKERS,
     outcomes=(FAILS,),
     payload_calls=0,
@@ -57,13 +65,13 @@ def open_rejection(library: Breakers, payload: Payload) -> Operation:
     return breaker.while_open(guarded)
 
 
-@definition(library=BREAKERS, payload_calls=0)
+@scenario(library=BREAKERS, payload_calls=0)
 def state_read(library: Breakers) -> Operation:
     """The state of a closed breaker is read."""
     return library.breaker().read_state()
 
 
-@definition(
+@scenario(
     library=BREAKERS,
     outcomes=(FAILS,) * FAILURES_TO_OPEN + (RETURNS,),
     probes=True,
@@ -87,44 +95,44 @@ def trip_and_recover(library: Breakers, payload: Payload) -> Probed:
     return Probed(trip, guarded)
 
 
-@definition(library=BREAKERS, outcomes=(FAILS,), raises=PayloadError)
+@scenario(library=BREAKERS, outcomes=(FAILS,), raises=PayloadError)
 def excluded_exception(library: Breakers, payload: Payload) -> Counted:
     """A closed breaker lets an exception through that is not to be counted."""
     breaker = library.breaker(exclude=PayloadError)
     return Counted(breaker.guard(payload), breaker.failures, step=0)
 
 
-@definition(library=BREAKERS)
+@scenario(library=BREAKERS)
 def with_listener(library: Breakers, payload: Payload) -> Operation:
     """A closed breaker with a listener that does nothing lets a call through that succeeds."""
     return library.breaker(listener=True).guard(payload)
 
 
-@definition(library=BREAKERS)
+@scenario(library=BREAKERS)
 def decorated(library: Breakers, payload: Payload) -> Operation:
     """A function under the decorator of a closed breaker is called and succeeds."""
     return library.breaker().decorated(payload)
 
 
-@definition(library=BREAKERS)
+@scenario(library=BREAKERS)
 def context_manager(library: Breakers, payload: Payload) -> Operation:
     """A call that succeeds stands in the ``with`` block of a closed breaker."""
     return library.breaker().block(payload)
 
 
-@definition(library=BREAKERS, payload_calls=0)
+@scenario(library=BREAKERS, payload_calls=0)
 def construct(library: Breakers, payload: Payload) -> Operation:
     """A breaker is made."""
     return library.construct(payload)
 
 
-@definition(library=BREAKERS, in_profile=["tasks"])
+@scenario(library=BREAKERS, in_profile=["tasks"])
 async def async_closed_success(library: Breakers, payload: Payload) -> Operation:
     """A closed breaker lets a coroutine through that succeeds."""
     return library.breaker().guard_async(payload)
 
 
-@definition(library=BREAKERS, outcomes=(FAILS,), payload_calls=0, raises=REJECTION)
+@scenario(library=BREAKERS, outcomes=(FAILS,), payload_calls=0, raises=REJECTION)
 async def async_open_rejection(library: Breakers, payload: Payload) -> Operation:
     """An open breaker rejects a coroutine without running it."""
     breaker = library.breaker()

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from benchmarks.vocabulary import ATTEMPTS, NEVER, Operation, Payload
-from resilience_bench import FAILS, Counted, Library, PayloadError
-from resilience_bench.scenarios import definition
+from resilience_bench import FAILS, Counted, Library, PayloadError, scenario
 
 METRICS = "benchmarks.adapters.prometheus_client:Metrics"
 PYBREAKER = "benchmarks.adapters.pybreaker:Breakers"
@@ -44,7 +43,7 @@ Guard = Callable[[Payload], tuple[Operation, Callable[[], float]]]
 """Puts breaker and retry around a call; returns that, and what reads the breaker's failures."""
 
 
-@definition(library=STACKS, parameters=PARAMETERS)
+@scenario(library=STACKS, parameters=PARAMETERS)
 def breaker_in_retry(
     library: tuple[Any, ...], payload: Payload, metric: str
 ) -> Iterator[Operation | Counted]:
@@ -52,7 +51,7 @@ def breaker_in_retry(
     yield from _success(library, _breaker_in_retry(library), payload, metric)
 
 
-@definition(library=STACKS, parameters=PARAMETERS)
+@scenario(library=STACKS, parameters=PARAMETERS)
 def retry_in_breaker(
     library: tuple[Any, ...], payload: Payload, metric: str
 ) -> Iterator[Operation | Counted]:
@@ -60,7 +59,7 @@ def retry_in_breaker(
     yield from _success(library, _retry_in_breaker(library), payload, metric)
 
 
-@definition(
+@scenario(
     library=STACKS,
     parameters=PARAMETERS,
     outcomes=(FAILS,),
@@ -74,7 +73,7 @@ def breaker_in_retry_failing(
     yield from _failure(library, _breaker_in_retry(library), payload, metric, ATTEMPTS)
 
 
-@definition(
+@scenario(
     library=STACKS,
     parameters=PARAMETERS,
     outcomes=(FAILS,),
@@ -88,19 +87,19 @@ def retry_in_breaker_failing(
     yield from _failure(library, _retry_in_breaker(library), payload, metric, 1)
 
 
-@definition(library=GUARDS, in_profile=["threads"])
+@scenario(library=GUARDS, in_profile=["threads"])
 def guarded(library: Any, payload: Payload) -> Iterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: the call succeeds."""
     yield from _guarded(library, payload, "success")
 
 
-@definition(library=GUARDS, outcomes=(FAILS,), payload_calls=ATTEMPTS, raises=PayloadError)
+@scenario(library=GUARDS, outcomes=(FAILS,), payload_calls=ATTEMPTS, raises=PayloadError)
 def guarded_failing(library: Any, payload: Payload) -> Iterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: all attempts fail."""
     yield from _guarded(library, payload, "failure")
 
 
-@definition(library=GUARDS, in_profile=["tasks"])
+@scenario(library=GUARDS, in_profile=["tasks"])
 async def async_guarded(library: Any, payload: Payload) -> AsyncIterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: a coroutine succeeds."""
     if not isinstance(library, tuple):

@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from resilience_bench import FAILS, PayloadError
-from resilience_bench.scenarios import definition
+from resilience_bench import FAILS, PayloadError, scenario
 
 
-@definition
+@scenario
 def call(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call."""
     return payload
 
 
-@definition(outcomes=(FAILS,), raises=PayloadError)
+@scenario(outcomes=(FAILS,), raises=PayloadError)
 def call_raising(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call, which raises and is caught."""
     return payload
 
 
-@definition
+@scenario
 async def async_call(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call of a coroutine, awaited."""
     return payload
 
 
-@definition(outcomes=(FAILS,), raises=PayloadError)
+@scenario(outcomes=(FAILS,), raises=PayloadError)
 async def async_call_raising(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call of a coroutine, which raises and is caught."""
     return payload

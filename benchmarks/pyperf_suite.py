@@ -9,7 +9,8 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resilience_bench.scenarios.definition import BoundCase, Unsupported
+from resilience_bench import Unsupported
+from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.discovery import discover
 from resilience_bench.scenarios.patterns import matches
 from resilience_bench.worker.operations import NotInstalledError, Operation, opened

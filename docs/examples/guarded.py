@@ -4,8 +4,7 @@ import functools
 import threading
 from collections.abc import Callable
 
-from resilience_bench import FAILS, RESULT, PayloadError
-from resilience_bench.scenarios import definition
+from resilience_bench import FAILS, RESULT, PayloadError, scenario
 
 
 class Guard:
@@ -28,19 +27,19 @@ class Guard:
         return result
 
 
-@definition
+@scenario
 def success(payload):
     """Our guard lets a call through that succeeds."""
     return functools.partial(Guard().call, payload)
 
 
-@definition(outcomes=(FAILS,), raises=PayloadError)
+@scenario(outcomes=(FAILS,), raises=PayloadError)
 def failure(payload):
     """Our guard counts a call that fails."""
     return functools.partial(Guard().call, payload)
 
 
-@definition(parameters={"guards": (1, 2, 4)})
+@scenario(parameters={"guards": (1, 2, 4)})
 def nested(payload, guards):
     """Several guards around one call."""
     operation = payload
@@ -49,7 +48,7 @@ def nested(payload, guards):
     return operation
 
 
-@definition(returns=RESULT)
+@scenario(returns=RESULT)
 async def coroutine(payload):
     """The same work in a coroutine: an async scenario builds a coroutine function."""
     guard = Guard()

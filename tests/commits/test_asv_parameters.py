@@ -7,33 +7,32 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import FAILS, RETURNS, Library, PayloadError
+from resilience_bench import FAILS, RETURNS, Library, PayloadError, scenario
 from resilience_bench.commits.asv_parameters import Family, families, installable, normalised
-from resilience_bench.scenarios import definition
 
 PYBREAKER = Library("pybreaker", object(), ("PyBreaker",))
 OTHER = Library("other", object(), ("other-breaker",))
 
 
-@definition(library=[PYBREAKER, OTHER], in_profile=["threads"])
+@scenario(library=[PYBREAKER, OTHER], in_profile=["threads"])
 def closed(library: Any, payload: Any) -> Any:
     """A call goes through."""
     return payload
 
 
-@definition(library=[PYBREAKER], in_profile=["tasks"])
+@scenario(library=[PYBREAKER], in_profile=["tasks"])
 async def closed_async(library: Any, payload: Any) -> Any:
     """A coroutine goes through."""
     return payload
 
 
-@definition(payload_calls=0, parameters={"size": (1, 2)}, in_profile=["processes"])
+@scenario(payload_calls=0, parameters={"size": (1, 2)}, in_profile=["processes"])
 def counted(size: Any) -> Any:
     """Something is counted."""
     return bool
 
 
-@definition(outcomes=(FAILS, RETURNS), raises=PayloadError, in_profile=["threads"])
+@scenario(outcomes=(FAILS, RETURNS), raises=PayloadError, in_profile=["threads"])
 def mixed_up(payload: Any) -> Any:
     """Several callers would mix up its outcomes."""
     return payload

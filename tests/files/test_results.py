@@ -132,7 +132,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(UnwritableOutputError, match=r"out\.json: No space left on device; give"):
         results.write(make_result(), path)
     assert path.read_text() == "old"

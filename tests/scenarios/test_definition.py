@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import Library
+from resilience_bench import Library, scenario
 from resilience_bench._model import Case
-from resilience_bench.scenarios import definition
 from resilience_bench.scenarios.definition import REJECTION, RESULT
 from resilience_bench.scenarios.discovery import discover, import_file
 from resilience_bench.scenarios.patterns import matches
@@ -33,7 +32,7 @@ def test_name_leaves_out_single_and_noop() -> None:
 def test_parameters_of_scenario_and_library_multiply() -> None:
     """There is a case for every combination of library, its parameters and the scenario's."""
 
-    @definition(
+    @scenario(
         library=[Library("one", object()), Library("two", object(), parameters={"n": (1, 2)})],
         parameters={"way": ("a", "b")},
     )
@@ -54,11 +53,11 @@ def test_parameters_of_scenario_and_library_multiply() -> None:
 def test_payload_calls_follow_the_outcomes_unless_given() -> None:
     """Without payload_calls an operation runs each outcome once; without payload, any result."""
 
-    @definition(outcomes=("fails", "returns"))
+    @scenario(outcomes=("fails", "returns"))
     def twice(payload: Any) -> Any:
         return payload
 
-    @definition(payload_calls=0, raises=REJECTION, library={"x": object()})
+    @scenario(payload_calls=0, raises=REJECTION, library={"x": object()})
     def never(library: Any) -> Any:
         return library
 
@@ -78,7 +77,7 @@ def test_contradictory_definition_is_refused(options: dict[str, Any], rule: str)
     """A definition that contradicts itself names the scenario and the rule."""
     with pytest.raises(TypeError, match=f"guarded.*{rule}"):
 
-        @definition(**options)
+        @scenario(**options)
         def guarded(payload: Any) -> Any:
             return payload
 
@@ -87,7 +86,7 @@ def test_unknown_argument_is_refused() -> None:
     """A scenario that takes something that the tool does not offer is told what it offers."""
     with pytest.raises(TypeError, match=r"takes clock; a scenario may take 'library', 'payload'"):
 
-        @definition
+        @scenario
         def guarded(clock: Any) -> Any:
             return clock
 
@@ -96,7 +95,7 @@ def test_library_without_libraries_is_refused() -> None:
     """A scenario that takes a library must name some."""
     with pytest.raises(TypeError, match="names none"):
 
-        @definition
+        @scenario
         def guarded(library: Any) -> Any:
             return library
 

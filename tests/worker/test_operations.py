@@ -22,8 +22,8 @@ from resilience_bench import (
     PayloadError,
     Probed,
     Unsupported,
+    scenario,
 )
-from resilience_bench.scenarios import definition
 from resilience_bench.scenarios.definition import BoundCase, Scenario
 from resilience_bench.worker.operations import (
     NotInstalledError,
@@ -67,14 +67,14 @@ def _taking_payload(operation: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def declared(outcomes: tuple[str, ...], **options: Any) -> Scenario:
     """A scenario that returns its payload."""
-    registered: Scenario = definition(outcomes=outcomes, **options)(lambda payload: payload)
+    registered: Scenario = scenario(outcomes=outcomes, **options)(lambda payload: payload)
     return registered
 
 
 def declared_async(outcomes: tuple[str, ...]) -> Scenario:
     """An async scenario that returns its payload."""
 
-    @definition(outcomes=outcomes)
+    @scenario(outcomes=outcomes)
     async def guarded(payload: Any) -> Any:
         return payload
 
@@ -156,7 +156,7 @@ def test_under_a_load_a_control_is_made_by_the_same_callers(
 def counted(*, is_lossy: bool) -> Scenario:
     """A scenario with a counter that loses nothing, or may."""
 
-    @definition
+    @scenario
     def counting(payload: Any) -> Counted:
         return Counted(payload, count=lambda: 3, step=2, is_lossy=is_lossy)
 
@@ -190,7 +190,7 @@ class OneAtATime:
 def probed(*, library: object = OneAtATime, **options: Any) -> Scenario:
     """A scenario of a breaker that is opened by one failure and probed by one call."""
 
-    @definition(library={"x": library}, outcomes=(FAILS, RETURNS), **options)
+    @scenario(library={"x": library}, outcomes=(FAILS, RETURNS), **options)
     def recovers(library: object, payload: Any) -> Probed:
         def trip() -> None:
             with contextlib.suppress(PayloadError):
@@ -255,7 +255,7 @@ def test_the_check_is_made_by_one_caller_without_work(runner: asyncio.Runner) ->
     """What callers do to each other is counted later; here the operation itself is looked at."""
     seen: list[str] = []
 
-    @definition
+    @scenario
     def guarded(payload: Any) -> Any:
         def operation() -> Any:
             seen.append(threading.current_thread().name)
@@ -273,7 +273,7 @@ def test_operation_is_built_with_library_and_parameters_and_torn_down(
     """A generator scenario gets its arguments and is resumed after use."""
     events: list[str] = []
 
-    @definition(library={"x": "adapter"}, parameters={"size": (3,)})
+    @scenario(library={"x": "adapter"}, parameters={"size": (3,)})
     def guarded(library: str, payload: Any, size: int) -> Iterator[Any]:
         events.append(f"{library} {size}")
         yield payload
@@ -289,7 +289,7 @@ def test_async_generator_is_built_and_torn_down(runner: asyncio.Runner) -> None:
     """An async generator scenario is run in the event loop, to its end."""
     events: list[str] = []
 
-    @definition
+    @scenario
     async def guarded(payload: Any) -> Any:
         await asyncio.sleep(0)
         yield payload
@@ -304,7 +304,7 @@ def test_missing_distribution_is_not_installed(runner: asyncio.Runner) -> None:
     """A package that is not there is named, with what to type."""
     library = Library("x", object(), distributions=("surely-not-installed",))
 
-    @definition(library=[library])
+    @scenario(library=[library])
     def guarded(library: Any, payload: Any) -> Any:
         return payload
 
@@ -316,7 +316,7 @@ def test_missing_distribution_is_not_installed(runner: asyncio.Runner) -> None:
 def test_adapter_that_does_not_import_is_unsupported(runner: asyncio.Runner) -> None:
     """An adapter that its library's release breaks is a reason, not a crash."""
 
-    @definition(library=[Library("x", "no.such.module:Thing")])
+    @scenario(library=[Library("x", "no.such.module:Thing")])
     def guarded(library: Any, payload: Any) -> Any:
         return payload
 
@@ -349,7 +349,7 @@ class Refusing:
 def test_rejection_is_what_the_adapter_names(runner: asyncio.Runner) -> None:
     """raises=REJECTION accepts the adapter's rejection and nothing else."""
 
-    @definition(library={"x": Refusing}, payload_calls=0, raises=REJECTION)
+    @scenario(library={"x": Refusing}, payload_calls=0, raises=REJECTION)
     def rejected(library: Refusing) -> Any:
         return library.call
 
@@ -391,7 +391,7 @@ def test_dishonest_cases_are_broken(
     runner: asyncio.Runner, options: dict[str, Any], operation: Any, complaint: str
 ) -> None:
     """A case that does something else is refused with what was seen and what was expected."""
-    one = definition(**options)(_taking_payload(operation))
+    one = scenario(**options)(_taking_payload(operation))
     with pytest.raises(BrokenCaseError) as caught:
         check(bound(one), runner)
     assert str(caught.value) == complaint
@@ -401,7 +401,7 @@ def test_change_after_some_calls_is_noticed(runner: asyncio.Runner) -> None:
     """A breaker that opens after five failures is no closed breaker."""
     calls = 0
 
-    @definition(outcomes=(FAILS,), raises=PayloadError)
+    @scenario(outcomes=(FAILS,), raises=PayloadError)
     def opens(payload: Any) -> Any:
         def operation() -> Any:
             nonlocal calls

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import EMPTY, FAILS, RESULT, RETURNS, PayloadError, Probed
-from resilience_bench.scenarios import definition
+from resilience_bench import EMPTY, FAILS, RESULT, RETURNS, PayloadError, Probed, scenario
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.loads import CPU, IO, NOOP, PAYLOADS
 from resilience_bench.worker import payloads
@@ -18,7 +17,7 @@ from resilience_bench.worker.payloads import IO_S, Phases, make_payload
 
 def bound(payload: str = NOOP, load: str = "threads-2", **options: Any) -> BoundCase:
     """A case that returns its payload."""
-    one = definition(**options)(lambda payload: payload)
+    one = scenario(**options)(lambda payload: payload)
     [only] = one.bind("file.py")
     return only.under(load, payload)
 
@@ -26,7 +25,7 @@ def bound(payload: str = NOOP, load: str = "threads-2", **options: Any) -> Bound
 def bound_async(payload: str = NOOP, **options: Any) -> BoundCase:
     """The same as a coroutine."""
 
-    @definition(**options)
+    @scenario(**options)
     async def guarded(payload: Any) -> Any:
         return payload
 
@@ -146,9 +145,7 @@ def test_every_payload_has_code_of_its_own() -> None:
 
 def probing(load: str) -> BoundCase:
     """A case of a breaker that is probed."""
-    one = definition(outcomes=(FAILS, RETURNS), probes=True)(
-        lambda payload: Probed(payload, payload)
-    )
+    one = scenario(outcomes=(FAILS, RETURNS), probes=True)(lambda payload: Probed(payload, payload))
     [only] = one.bind("file.py")
     return only.under(load, IO if load != "single" else NOOP)
 

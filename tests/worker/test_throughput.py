@@ -18,9 +18,17 @@ from typing import Any
 
 import pytest
 
-from resilience_bench import FAILS, REJECTION, RESULT, RETURNS, Counted, PayloadError, Probed
+from resilience_bench import (
+    FAILS,
+    REJECTION,
+    RESULT,
+    RETURNS,
+    Counted,
+    PayloadError,
+    Probed,
+    scenario,
+)
 from resilience_bench._model import LoadSamples, Tally
-from resilience_bench.scenarios import definition
 from resilience_bench.scenarios.definition import BoundCase, Scenario
 from resilience_bench.scenarios.discovery import discover
 from resilience_bench.scenarios.loads import Load, parse_load
@@ -110,25 +118,25 @@ def marks(told: Measured) -> list[str]:
     return list(tallying.marks([only(told.tallies)]))
 
 
-@definition
+@scenario
 def bare(payload: Any) -> Any:
     """Nothing around the call."""
     return payload
 
 
-@definition
+@scenario
 async def bare_async(payload: Any) -> Any:
     """Nothing around the call of a coroutine function."""
     return payload
 
 
-@definition
+@scenario
 def other(payload: Any) -> Any:
     """Another case of the same control."""
     return payload
 
 
-@definition(outcomes=(FAILS,), raises=PayloadError)
+@scenario(outcomes=(FAILS,), raises=PayloadError)
 def failing(payload: Any) -> Any:
     """Nothing around a call that fails."""
     return payload
@@ -137,7 +145,7 @@ def failing(payload: Any) -> Any:
 def counting(increments: Callable[[int], int] = lambda _call: 1) -> Scenario:
     """A scenario whose counter goes up, at its n-th call, by what a function says."""
 
-    @definition
+    @scenario
     def counts(payload: Any) -> Counted:
         lock, calls, total = threading.Lock(), itertools.count(1), [0]
 
@@ -237,7 +245,7 @@ def test_the_collector_is_off_while_rates_are_measured() -> None:
     """It neither runs inside a sample nor stays off."""
     states: set[bool] = set()
 
-    @definition
+    @scenario
     def asks(payload: Any) -> Any:
         def operation() -> Any:
             states.add(gc.isenabled())
@@ -354,7 +362,7 @@ class Adapter:
 def rejecting(rejects: Callable[[int], bool]) -> Scenario:
     """An open breaker that rejects its n-th call if a function says so."""
 
-    @definition(library={"x": Adapter}, outcomes=(FAILS,), payload_calls=0, raises=REJECTION)
+    @scenario(library={"x": Adapter}, outcomes=(FAILS,), payload_calls=0, raises=REJECTION)
     def rejection(library: Adapter, payload: Any) -> Any:
         calls = itertools.count(1)
 
@@ -391,7 +399,7 @@ def test_an_open_breaker_that_lets_calls_through_is_found() -> None:
 def test_an_operation_that_does_not_run_its_payload_is_found() -> None:
     """A cache is fast, and it is wrong."""
 
-    @definition
+    @scenario
     def cached(payload: Any) -> Any:
         calls = itertools.count()
         return lambda: payload() if next(calls) % 2 else RESULT
@@ -406,7 +414,7 @@ def test_an_operation_that_does_not_run_its_payload_is_found() -> None:
 def recovering(admits: int) -> Scenario:
     """A breaker that lets so many probes through at a time once it was opened."""
 
-    @definition(library={"x": Adapter}, outcomes=(FAILS, RETURNS), probes=True)
+    @scenario(library={"x": Adapter}, outcomes=(FAILS, RETURNS), probes=True)
     def recovers(library: Adapter, payload: Any) -> Probed:
         gate = threading.Semaphore(admits)
 
@@ -466,7 +474,7 @@ def test_half_open_breakers_of_libraries(library: str, probes: int) -> None:
 def test_processes_that_share_a_counter_are_counted_together() -> None:
     """What the library counts, and how often the payload ran, is told of all processes."""
 
-    @definition(across_processes=True)
+    @scenario(across_processes=True)
     def shares(payload: Any) -> Counted:
         page = mmap.mmap(-1, mmap.PAGESIZE)
         slot = struct.Struct("q")
@@ -489,7 +497,7 @@ def test_processes_that_share_a_counter_are_counted_together() -> None:
 def raising(after: int) -> Scenario:
     """A scenario whose operation raises what nobody expects, from its n-th call in a caller on."""
 
-    @definition
+    @scenario
     def raises(payload: Any) -> Any:
         calls = itertools.count(1)
 
