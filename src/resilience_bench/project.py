@@ -14,7 +14,7 @@ SUITE: Final = "benchmarks"
 BASELINES: Final = "baselines"
 
 
-CHECKOUT: Final = Path(__file__).resolve().parents[3]
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
 """Where the tool runs from, if it was not installed elsewhere."""
 
 

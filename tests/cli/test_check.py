@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from resilience_bench._model import Baseline, Case, Counts, Environment, Result, Samples
-from resilience_bench.cli import check, main
+from resilience_bench.cli import compare, main
 from resilience_bench.environments.fingerprint import current_environment
 from resilience_bench.environments.variants import Variant
 from resilience_bench.files import results
@@ -719,9 +719,9 @@ def comparing(run: Run, monkeypatch: pytest.MonkeyPatch) -> Compare:
     def environment_of(variant: Variant) -> Environment:
         return make_environment(packages={"variant": variant.text})
 
-    monkeypatch.setattr(check.variants, "make", make)
-    monkeypatch.setattr(check.variants, "environment_of", environment_of)
-    monkeypatch.setattr(check, "stage", stage)
+    monkeypatch.setattr(compare.variants, "make", make)
+    monkeypatch.setattr(compare.variants, "environment_of", environment_of)
+    monkeypatch.setattr(compare, "stage", stage)
 
     def comparing(
         *arguments: object,
@@ -872,7 +872,7 @@ def test_the_time_is_that_of_the_whole_comparison(
 ) -> None:
     """Counting comes first and uses some of it; then nothing doubtful is confirmed any more."""
     clock = [1000.0]
-    monkeypatch.setattr(check.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(compare.time, "monotonic", lambda: clock[0])
 
     def script(plan: Plan, seed: int) -> Iterable[Message]:
         clock[0] += 50.0 if plan.action == "count" else 0.0

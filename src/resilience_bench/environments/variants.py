@@ -33,7 +33,7 @@ found = [(each.metadata["Name"], each.version) for each in importlib.metadata.di
 print(json.dumps([sys.prefix, sys.executable, found]))"""
 WHICH_ENVIRONMENT: Final = """import sys; sys.path = [each for each in sys.path if each]
 import dataclasses, json
-from resilience_bench.environment import current_environment
+from resilience_bench.environments.fingerprint import current_environment
 print(json.dumps(dataclasses.asdict(current_environment())))"""
 
 Note = Callable[[str], None]
