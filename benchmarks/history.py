@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resilience_bench.commits.asv_benchmarks import classes
+from resilience_bench.commits.asv_benchmarks import make_classes
 
-globals().update(classes(Path(__file__).parent))
+globals().update(make_classes(Path(__file__).parent))

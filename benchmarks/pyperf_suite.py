@@ -13,7 +13,7 @@ from resilience_bench import Unsupported
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.discovery import discover
 from resilience_bench.scenarios.patterns import matches
-from resilience_bench.worker.operations import NotInstalledError, Operation, opened
+from resilience_bench.worker.operations import NotInstalledError, Operation, open_operation
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +46,7 @@ def main() -> None:
     for number, bound in enumerate(_selected(options.case or DEFAULT_CASES)):
         # A worker builds the case that it measures; the others only keep their place in the order.
         if options.worker and options.worker_task == number:
-            with asyncio.Runner() as loop, opened(bound, loop) as operation:
+            with asyncio.Runner() as loop, open_operation(bound, loop) as operation:
                 _bench(runner, bound, operation)
         else:
             _bench(runner, bound, Operation(_not_built, bound.scenario.is_async))
@@ -64,7 +64,7 @@ def _selected(patterns: list[str] | tuple[str, ...]) -> list[BoundCase]:
 
 def _is_available(bound: BoundCase) -> bool:
     try:
-        with asyncio.Runner() as loop, opened(bound, loop):
+        with asyncio.Runner() as loop, open_operation(bound, loop):
             return True
     except (NotInstalledError, Unsupported):
         return False

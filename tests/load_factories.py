@@ -20,7 +20,7 @@ from resilience_bench._model import (
     Tally,
     WorkerRecord,
 )
-from resilience_bench.scenarios.loads import MIXED, STANDARD, TASKS, parse_load
+from resilience_bench.scenarios.loads import MIXED, STANDARD_LOADS, TASKS, parse_load
 from tests.factories import make_case, make_result, sample_result
 
 ROUNDS: Final = 6
@@ -169,7 +169,7 @@ def _without(worker: WorkerRecord, names: Collection[str]) -> WorkerRecord:
 def concurrency_result(workers: int = 8) -> Result:
     """Breakers and a metric under every load, one of them serialised, one that loses counts."""
     threads, tasks, processes, mixed = (
-        STANDARD[kind] for kind in ("threads", "tasks", "processes", "mixed")
+        STANDARD_LOADS[kind] for kind in ("threads", "tasks", "processes", "mixed")
     )
     cases: dict[Case, float] = {}
     for payload in ("io", "noop"):

@@ -14,17 +14,17 @@ from resilience_bench._model import (
     Weight,
 )
 from resilience_bench.worker.protocol import (
-    Counted,
-    Declared,
-    Loaded,
+    CountsMessage,
+    DeclarationMessage,
+    LoadMessage,
     Message,
     Plan,
-    Problem,
-    Sampled,
-    Starting,
-    Status,
-    Tallied,
-    Weighed,
+    ProblemMessage,
+    SamplesMessage,
+    StartMessage,
+    StatusMessage,
+    TallyMessage,
+    WeightMessage,
 )
 
 FILE = "/scenarios/breaker.py"
@@ -51,19 +51,19 @@ def sampled(names: Iterable[str], call_ns: int = 1000) -> list[Message]:
     """What a worker says that measured these cases: 1000 ns each, control 100, reference 500."""
     said: list[Message] = []
     for name in names:
-        said += [Starting(name), Status(name, "ready", control=CONTROL)]
-    said.append(Sampled("reference", "reference", samples(500)))
-    said.append(Sampled("control", CONTROL, samples(100)))
-    said += [Sampled("operation", name, samples(call_ns)) for name in names]
+        said += [StartMessage(name), StatusMessage(name, "ready", control=CONTROL)]
+    said.append(SamplesMessage("reference", "reference", samples(500)))
+    said.append(SamplesMessage("control", CONTROL, samples(100)))
+    said += [SamplesMessage("operation", name, samples(call_ns)) for name in names]
     return said
 
 
 def counted(names: Iterable[str]) -> list[Message]:
     """What a worker says that counted these cases: 1000 instructions each, control 100."""
-    said: list[Message] = [Starting(""), Counted("control", CONTROL, CONTROL_COUNTS)]
+    said: list[Message] = [StartMessage(""), CountsMessage("control", CONTROL, CONTROL_COUNTS)]
     for name in names:
-        said += [Starting(name), Status(name, "ready", control=CONTROL)]
-        said.append(Counted("operation", name, COUNTS))
+        said += [StartMessage(name), StatusMessage(name, "ready", control=CONTROL)]
+        said.append(CountsMessage("operation", name, COUNTS))
     return said
 
 
@@ -71,7 +71,11 @@ def weighed(names: Iterable[str]) -> list[Message]:
     """What a worker says that weighed these cases: nothing kept, and results of 128 bytes."""
     said: list[Message] = []
     for name in names:
-        said += [Starting(name), Status(name, "ready", control=CONTROL), Weighed(name, WEIGHT)]
+        said += [
+            StartMessage(name),
+            StatusMessage(name, "ready", control=CONTROL),
+            WeightMessage(name, WEIGHT),
+        ]
     return said
 
 
@@ -79,10 +83,14 @@ def loaded(names: Iterable[str]) -> list[Message]:
     """What a worker says that measured these cases under load: as fast as their control."""
     said: list[Message] = []
     for name in names:
-        said += [Starting(name), Status(name, "ready", control=CONTROL)]
-    said.append(Loaded("control", CONTROL, LOADED))
+        said += [StartMessage(name), StatusMessage(name, "ready", control=CONTROL)]
+    said.append(LoadMessage("control", CONTROL, LOADED))
     for name in names:
-        said += [Starting(name), Loaded("operation", name, LOADED), Tallied(name, TALLY)]
+        said += [
+            StartMessage(name),
+            LoadMessage("operation", name, LOADED),
+            TallyMessage(name, TALLY),
+        ]
     return said
 
 
@@ -93,9 +101,9 @@ def suite(infos: Iterable[CaseInfo], problems: Iterable[str] = ()) -> Script:
     def script(plan: Plan, hash_seed: int) -> list[Message]:
         del hash_seed
         if plan.action == "discover":
-            return [*map(Problem, problems), *map(Declared, declared)]
+            return [*map(ProblemMessage, problems), *map(DeclarationMessage, declared)]
         if plan.action == "inspect":
-            return [Status(name, "ready", control=CONTROL) for name in plan.cases]
+            return [StatusMessage(name, "ready", control=CONTROL) for name in plan.cases]
         answers = {"measure": sampled, "count": counted, "weigh": weighed, "load": loaded}
         return answers[plan.action](plan.cases)
 

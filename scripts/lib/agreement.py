@@ -19,12 +19,12 @@ import pyperf
 from rich.console import Console
 
 from benchmarks.pyperf_suite import DEFAULT_CASES
-from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.files import results
-from resilience_bench.pytest_plugin import plain_call
+from resilience_bench.pytest_plugin import make_plain_call
 from resilience_bench.scenarios.discovery import discover
-from resilience_bench.stats.latency import measure
-from resilience_bench.worker.operations import opened
+from resilience_bench.stats.latency import estimate
+from resilience_bench.worker.operations import open_operation
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TEMPLATE: Final = Path(__file__).with_name("agreement.md.jinja")
@@ -35,7 +35,7 @@ def by_this_tool(scratch: Path) -> Nanoseconds:
     """The latency that ``resilience-bench run`` gives."""
     file = scratch / "tool.json"
     _run("-m", "resilience_bench", "run", *DEFAULT_CASES, "--output", str(file))
-    measured = measure(results.read(file))
+    measured = estimate(results.read(file))
     return {each.case.name: each.quantities["latency_ns"].value for each in measured}
 
 
@@ -65,8 +65,8 @@ def by_timeit(_scratch: Path) -> Nanoseconds:
     found = discover([ROOT / "benchmarks"]).bound
     seen = {}
     for name in DEFAULT_CASES:
-        with asyncio.Runner() as runner, opened(found[name], runner) as operation:
-            timer = timeit.Timer(plain_call(operation, runner))
+        with asyncio.Runner() as runner, open_operation(found[name], runner) as operation:
+            timer = timeit.Timer(make_plain_call(operation, runner))
             number, _ = timer.autorange()
             seen[name] = min(timer.repeat(5, number)) / number * 1e9
     return seen
@@ -120,7 +120,7 @@ def main(rounds: int, output: Path) -> None:
         figures={name: lowest(each) for name, each in seen.items()},
         rounds=rounds,
         today=dt.datetime.now(dt.UTC).date(),
-        environment=current_environment(),
+        environment=detect_environment(),
     )
     output.write_text(page, encoding="utf-8")
     console.print(f"wrote {output}")

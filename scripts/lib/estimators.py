@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 
 from resilience_bench._model import Samples, WorkerRecord
-from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.measure.launcher import ProcessLauncher
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES, Session
-from resilience_bench.selftest.noise import busy_neighbours
-from resilience_bench.stats.bootstrap import centre
-from resilience_bench.stats.quantiles import at_best_speed
+from resilience_bench.selftest.noise import keep_cores_busy
+from resilience_bench.stats.bootstrap import trimmed_mean
+from resilience_bench.stats.quantiles import drop_throttled_samples
 from resilience_bench.stats.throttling import LOCATION_QUANTILE
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
@@ -63,11 +63,11 @@ LOCATIONS: Final[dict[str, Locate]] = {
 CENTRES: Final[dict[str, Centre]] = {
     "mean": lambda values: float(np.mean(values)),
     "median": lambda values: float(np.median(values)),
-    "middle third": lambda values: float(centre(values)),
+    "middle third": lambda values: float(trimmed_mean(values)),
 }
 SPEEDS: Final[dict[str, Callable[[Sequence[WorkerRecord]], Sequence[WorkerRecord]]]] = {
     "all samples": lambda workers: workers,
-    "at best speed": at_best_speed,
+    "at best speed": drop_throttled_samples,
 }
 
 
@@ -120,7 +120,7 @@ def _print_table(title: str, runs: Sequence[Sequence[WorkerRecord]], console: Co
 def main(selectors: tuple[str, ...], runs: int, profile: str, output: Path | None) -> None:
     """Print the variation between runs, in per cent, per estimator and condition."""
     console = Console(record=True, width=110)
-    environment = current_environment()
+    environment = detect_environment()
     today = dt.datetime.now(dt.UTC).date()
     console.print(
         f"{today}, {environment.python}, {environment.cpu_count} x {environment.cpu_model}, "
@@ -129,7 +129,7 @@ def main(selectors: tuple[str, ...], runs: int, profile: str, output: Path | Non
     cores = os.cpu_count() or 1
     for title, neighbours in (("machine as it is", 0), (f"{cores} busy neighbours", cores)):
         measured = []
-        with busy_neighbours(neighbours):
+        with keep_cores_busy(neighbours):
             for run in range(runs):
                 measured.append(measure_once(selectors, profile))
                 print(f"{title}: run {run + 1} of {runs}", file=sys.stderr)

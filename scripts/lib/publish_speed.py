@@ -12,7 +12,11 @@ import click
 from asv_tree import make_repository, make_results
 
 from resilience_bench.commits.publish import publish
-from resilience_bench.environments.fingerprint import current_environment, load_average, python_name
+from resilience_bench.environments.fingerprint import (
+    detect_environment,
+    format_python_name,
+    read_load_average,
+)
 
 
 @click.command()
@@ -20,10 +24,13 @@ from resilience_bench.environments.fingerprint import current_environment, load_
 @click.option("--cases", default=200, show_default=True)
 def main(commits: int, cases: int) -> None:
     """Make up a history and print how long publishing it takes."""
-    here = current_environment()
+    here = detect_environment()
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    busy = ", ".join(map(str, load_average()))
-    print(f"{now}, {python_name(here)}, {here.cpu_count} x {here.cpu_model}, load average {busy}")
+    busy = ", ".join(map(str, read_load_average()))
+    print(
+        f"{now}, {format_python_name(here)}, {here.cpu_count} x {here.cpu_model}, load "
+        f"average {busy}"
+    )
     with tempfile.TemporaryDirectory(prefix="publish-speed-") as folder:
         repo = Path(folder)
         make_results(repo, make_repository(repo, commits), cases)

@@ -15,14 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import CaseRecord, LoadRecord
-from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.measure.launcher import ProcessLauncher
-from resilience_bench.measure.load_session import EFFORTS, sessions
+from resilience_bench.measure.load_session import EFFORTS, create_sessions
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
-from resilience_bench.selftest.noise import busy_neighbours
-from resilience_bench.stats.bootstrap import centre
-from resilience_bench.stats.load import load_numbers
+from resilience_bench.selftest.noise import keep_cores_busy
+from resilience_bench.stats.bootstrap import trimmed_mean
+from resilience_bench.stats.load import compute_worker_scalings
 
 PROFILE = "concurrency"
 
@@ -35,13 +35,13 @@ def main(selectors: tuple[str, ...], runs: int, neighbours: int) -> None:
     """Print the coefficient of variation of each case's scaling over the runs."""
     found: dict[str, list[float]] = defaultdict(list)
     took_s = []
-    with busy_neighbours(neighbours):
+    with keep_cores_busy(neighbours):
         for _ in range(runs):
             started = time.monotonic()
             for name, value in _one_run(selectors).items():
                 found[name].append(value)
             took_s.append(time.monotonic() - started)
-    here = current_environment()
+    here = detect_environment()
     print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {here.python}, {here.cpu_count} x {here.cpu_model}")
     print(f"{runs} runs of {len(found)} cases, profile {PROFILE}, {neighbours} busy neighbours")
     print(f"a run took {min(took_s):.0f} to {max(took_s):.0f} s")
@@ -56,12 +56,12 @@ def main(selectors: tuple[str, ...], runs: int, neighbours: int) -> None:
 def _one_run(selectors: Sequence[str]) -> dict[str, float]:
     launcher = ProcessLauncher()
     cases = select(launcher, selectors, loaded=True).cases
-    _, loaded = sessions(launcher, cases, PROFILES[PROFILE], EFFORTS[PROFILE])
+    _, loaded = create_sessions(launcher, cases, PROFILES[PROFILE], EFFORTS[PROFILE])
     records = [done.record for done in loaded.run() if isinstance(done.record, LoadRecord)]
     measured: list[CaseRecord] = list(loaded.records.values())
     return {
-        name: float(centre(np.array(each["scaling"])))
-        for name, each in load_numbers(records, measured).items()
+        name: float(trimmed_mean(np.array(each["scaling"])))
+        for name, each in compute_worker_scalings(records, measured).items()
     }
 
 

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import click
 
-from resilience_bench.environments.fingerprint import current_environment, load_average
-from resilience_bench.site.build import Sources, make
-from resilience_bench.site.serve import address, server
+from resilience_bench.environments.fingerprint import detect_environment, read_load_average
+from resilience_bench.site.build import SiteSources, make
+from resilience_bench.site.serve import format_address, make_server
 
 TREE: Final = Path(__file__).with_name("asv_tree.py")
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -42,21 +42,23 @@ Step = Callable[[Any, str], float]
 @click.option("--times", type=click.IntRange(min=1), default=10, show_default=True)
 def main(commits: int, cases: int, times: int) -> None:
     """Make a history up, publish it, click through it, and print how long each step took."""
-    here = current_environment()
+    here = detect_environment()
     click.echo(f"{dt.datetime.now(dt.UTC).isoformat(timespec='seconds')}, {here.python}")
     click.echo(f"{here.cpu_count} x {here.cpu_model}, {here.os}")
-    click.echo(f"load average before: {', '.join(f'{each:.2f}' for each in load_average())}")
+    click.echo(f"load average before: {', '.join(f'{each:.2f}' for each in read_load_average())}")
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
         project, folder = Path(scratch) / "project", Path(scratch) / "site"
         options = ["--commits", str(commits), "--cases", str(cases)]
         subprocess.run([sys.executable, TREE, project, *options], check=True, stdout=sys.stderr)
         began = time.perf_counter()
-        make(Sources(project / "results", project / "asv.conf.json"), folder, lambda _text: None)
+        make(
+            SiteSources(project / "results", project / "asv.conf.json"), folder, lambda _text: None
+        )
         took = time.perf_counter() - began
         click.echo(f"{commits:,} commits x {cases:,} cases: the site is made in {took:.1f} s")
-        with server(folder, 0) as serving:
+        with make_server(folder, 0) as serving:
             threading.Thread(target=serving.serve_forever, daemon=True).start()
-            measure(address(serving), times)
+            measure(format_address(serving), times)
             serving.shutdown()
 
 

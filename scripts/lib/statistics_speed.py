@@ -10,9 +10,9 @@ import click
 import numpy as np
 
 from resilience_bench._model import Case, CaseRecord, Result, Samples, WorkerRecord
-from resilience_bench.environments.fingerprint import current_environment
-from resilience_bench.gate.decide import Evidence, Numbers, Policy, Question, decide
-from resilience_bench.stats.latency import measure, numbers
+from resilience_bench.environments.fingerprint import detect_environment
+from resilience_bench.gate.decide import Criterion, Evidence, Observations, Policy, decide
+from resilience_bench.stats.latency import compute_worker_latencies, estimate
 
 SPEEDS = (1.1, 1.6)
 """Every other worker meets the machine at its slower speed some of the time."""
@@ -55,7 +55,7 @@ def made_up(cases: int, workers: int, samples: int) -> Result:
         complete=True,
         load_average=(),
         commit=None,
-        environment=current_environment(),
+        environment=detect_environment(),
         cases=records,
         workers=tuple(measured),
     )
@@ -71,15 +71,15 @@ def main(cases: int, workers: int, samples: int) -> None:
     here = result.environment
     print(f"{result.started}, {here.python}, {here.cpu_count} x {here.cpu_model}")
     started = time.monotonic()
-    measurements = measure(result)
+    measurements = estimate(result)
     print(f"measure: {time.monotonic() - started:.1f} s for {cases} cases x {workers} workers")
     started = time.monotonic()
-    (found,) = numbers(result.cases, [result.workers])
-    evidence: dict[tuple[str, str, bool], Numbers] = {
-        (name, "ratio", False): Numbers(tuple(each["ratio"])) for name, each in found.items()
+    (found,) = compute_worker_latencies(result.cases, [result.workers])
+    evidence: dict[tuple[str, str, bool], Observations] = {
+        (name, "ratio", False): Observations(tuple(each["ratio"])) for name, each in found.items()
     }
     questions = [
-        Question(each.case.name, "latency", "ratio", 1.1 * ratio, 0.9 * ratio, ratio)
+        Criterion(each.case.name, "latency", "ratio", 1.1 * ratio, 0.9 * ratio, ratio)
         for each in measurements
         for ratio in [each.quantities["ratio"].value]
     ]

@@ -8,7 +8,7 @@ from typing import Final, Literal
 Signal = Literal["latency", "instructions", "allocations", "scaling"]
 """What is measured of a case."""
 
-Status = Literal[
+CaseStatus = Literal[
     "measured", "not installed", "not available", "broken", "failed", "hung", "interrupted"
 ]
 """What became of a case; everything but ``measured`` comes with a reason."""
@@ -49,7 +49,7 @@ class Case:
         """Whether it is measured by its rate under a load, not by its latency alone."""
         return (self.load, self.payload) != ("single", "noop")
 
-    def under(self, load: str, payload: str) -> Case:
+    def with_load(self, load: str, payload: str) -> Case:
         """The same scenario and library under another load, around another payload."""
         return replace(self, load=load, payload=payload)
 
@@ -256,7 +256,7 @@ class CaseRecord:
     """What became of one case in a run; ``missing`` says which signals it lacks, and why."""
 
     case: Case
-    status: Status
+    status: CaseStatus
     reason: str = ""
     control: str = ""
     description: str = ""
@@ -322,7 +322,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class Estimate:
     """An estimate with its 95 % interval over workers."""
 
     value: float
@@ -339,7 +339,7 @@ class Measurement:
     """
 
     case: Case
-    quantities: dict[str, Quantity]
+    quantities: dict[str, Estimate]
     workers: int
     samples: int
     warnings: tuple[str, ...] = ()
@@ -409,7 +409,7 @@ class Verdict:
     expected: float | None = None
     low: float | None = None
     high: float | None = None
-    seen: Quantity | None = None
+    seen: Estimate | None = None
     p_value: float | None = None
     level: float | None = None
     workers: int = 0

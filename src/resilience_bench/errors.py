@@ -36,7 +36,7 @@ class UnreadableResultError(UserError):
     """A results file is missing, cut short, not JSON, of a newer schema or not finite."""
 
 
-class OtherFileError(UnreadableResultError):
+class WrongFileKindError(UnreadableResultError):
     """A file is whole, and of this tool, but no results file."""
 
 

@@ -18,7 +18,7 @@ CHECKOUT: Final = Path(__file__).resolve().parents[2]
 """Where the tool runs from, if it was not installed elsewhere."""
 
 
-def baselines_folder() -> Path:
+def find_baselines_folder() -> Path:
     """The folder of baselines and budgets, beside the suite; it need not exist."""
     for root in (Path.cwd(), CHECKOUT):
         if (root / BASELINES).is_dir():
@@ -26,7 +26,7 @@ def baselines_folder() -> Path:
     return Path.cwd() / BASELINES
 
 
-def suite_folder() -> Path:
+def find_suite_folder() -> Path:
     """The suite in the current directory, or else in the checkout that the tool runs from.
 
     Raises:

@@ -16,7 +16,7 @@ import pytest
 
 from resilience_bench.scenarios.definition import BoundCase, Unsupported
 from resilience_bench.scenarios.discovery import discover
-from resilience_bench.worker.operations import NotInstalledError, Operation, opened
+from resilience_bench.worker.operations import NotInstalledError, Operation, open_operation
 from resilience_bench.worker.verification import BrokenCaseError, check
 
 
@@ -49,18 +49,18 @@ class ScenarioFile(pytest.Module):
             raise self.CollectError(str(problem))
         for bound in discovery.bound.values():
             name = bound.name.partition(".")[2]
-            yield pytest.Function.from_parent(self, name=name, callobj=_test_of(bound))
+            yield pytest.Function.from_parent(self, name=name, callobj=_make_test(bound))
 
 
-def _test_of(bound: BoundCase) -> Callable[[Any], None]:
+def _make_test(bound: BoundCase) -> Callable[[Any], None]:
     def measure(benchmark: Any) -> None:
         benchmark.group = bound.info.case.group
         benchmark.name = bound.info.case.label or bound.name
         try:
             with asyncio.Runner() as runner:
                 check(bound, runner)
-                with opened(bound, runner) as operation:
-                    benchmark(plain_call(operation, runner))
+                with open_operation(bound, runner) as operation:
+                    benchmark(make_plain_call(operation, runner))
         except (NotInstalledError, Unsupported) as error:
             pytest.skip(str(error))
         except BrokenCaseError as error:
@@ -69,7 +69,7 @@ def _test_of(bound: BoundCase) -> Callable[[Any], None]:
     return measure
 
 
-def plain_call(operation: Operation, runner: asyncio.Runner) -> Callable[[], Any]:
+def make_plain_call(operation: Operation, runner: asyncio.Runner) -> Callable[[], Any]:
     """The operation as a function that a foreign loop can call: it neither raises nor awaits."""
     call = operation.call
     if operation.is_async:

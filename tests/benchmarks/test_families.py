@@ -28,7 +28,7 @@ from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
     load_library,
-    opened,
+    open_operation,
 )
 from resilience_bench.worker.verification import check
 
@@ -146,7 +146,7 @@ def built(name: str) -> Iterator[Operation]:
     """The operation of a case; skips the test where its library is missing."""
     bound = discovery().bound[name]
     adapter_of(bound)
-    with asyncio.Runner() as runner, opened(bound, runner) as operation:
+    with asyncio.Runner() as runner, open_operation(bound, runner) as operation:
         yield operation
 
 

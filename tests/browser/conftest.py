@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from resilience_bench.site.build import Sources, make
+from resilience_bench.site.build import SiteSources, make
 from tests.conftest import require
 from tests.site.site_factories import make_sources
 
@@ -83,7 +83,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     slower = make_sources(project)
     root = tmp_path_factory.mktemp("www")
     folder = root / "some" / "sub path"
-    make(Sources(project / "results", project / "asv.conf.json"), folder, lambda _text: None)
+    make(SiteSources(project / "results", project / "asv.conf.json"), folder, lambda _text: None)
     handler = functools.partial(Silent, directory=str(root))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -19,7 +19,7 @@ import pytest
 
 from resilience_bench._model import Baseline, Case, Counts, Environment, Result, Samples
 from resilience_bench.cli import compare, main
-from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.environments.variants import Variant
 from resilience_bench.files import results
 from resilience_bench.gate import baseline, comparison, learning
@@ -27,9 +27,16 @@ from resilience_bench.measure import callgrind
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.session import PROFILES, Profile
-from resilience_bench.stats.latency import measure
+from resilience_bench.stats.latency import estimate
 from resilience_bench.stats.trimmed_t import FEWEST
-from resilience_bench.worker.protocol import Counted, Message, Plan, Sampled, Status, Weighed
+from resilience_bench.worker.protocol import (
+    CountsMessage,
+    Message,
+    Plan,
+    SamplesMessage,
+    StatusMessage,
+    WeightMessage,
+)
 from tests.factories import (
     make_allocations,
     make_case,
@@ -53,10 +60,10 @@ def noisy(times: Mapping[str, float] | None = None, wrong: Iterable[Message] = (
     What is wrong takes the place of whatever it would have said of these cases.
     """
     factors = times or {}
-    statuses = {each.case: each for each in wrong if isinstance(each, Status)}
+    statuses = {each.case: each for each in wrong if isinstance(each, StatusMessage)}
 
     def told(message: Message, seed: int) -> Message:
-        if isinstance(message, Sampled) and message.kind == "operation":
+        if isinstance(message, SamplesMessage) and message.kind == "operation":
             call_ns = 1000 * factors.get(message.name, 1.0) * (1 + seed % 7 / 500)
             return replace(message, samples=Samples(100, (round(100 * call_ns),) * 4))
         return message
@@ -78,7 +85,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
     # Without a folder of its own the checkout's would be used, and written to.
     (tmp_path / "baselines").mkdir()
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "")
     monkeypatch.setitem(PROFILES, "quick", Profile("quick", workers=6, samples=4))
 
     def running(*arguments: object, script: Script | None = None) -> tuple[int, str, str]:
@@ -116,7 +123,7 @@ def made(factors: Mapping[Case, float] | None = None, **more: Any) -> Result:
 
 def learned(*runs: Result) -> Baseline:
     """What is learned of runs, or of three healthy ones."""
-    return learning.learn([(each, measure(each)) for each in runs or [made()] * 3], "first")
+    return learning.learn([(each, estimate(each)) for each in runs or [made()] * 3], "first")
 
 
 @pytest.fixture
@@ -275,7 +282,7 @@ def test_without_a_baseline_nothing_is_measured(run: Run) -> None:
     def script(plan: Plan, seed: int) -> list[Message]:
         pytest.fail("a worker was started")
 
-    name = f"{baseline.environment_name(current_environment())}.json"
+    name = f"{baseline.make_environment_name(detect_environment())}.json"
     assert_refused(run("check", script=script), name, "type 'resilience-bench baseline learn'")
     assert_refused(run("check", "--baseline", "none.json", script=script), "none.json")
 
@@ -441,7 +448,7 @@ def test_budgets_that_match_no_selected_case_are_named(run: Run, files: Files) -
 
 def acceptable(tmp_path: Path) -> Path:
     """Where the baseline of this machine is."""
-    return tmp_path / "baselines" / f"{baseline.environment_name(current_environment())}.json"
+    return tmp_path / "baselines" / f"{baseline.make_environment_name(detect_environment())}.json"
 
 
 def test_what_was_learned_is_what_check_finds(run: Run, tmp_path: Path) -> None:
@@ -536,7 +543,7 @@ def test_what_is_killed_at_its_start_has_a_file_all_the_same(run: Run, tmp_path:
 def test_a_broken_case_is_not_passed_over(run: Run) -> None:
     """A case that does not do any more what it says is named; with --strict it fails."""
     run("baseline", "learn", "--runs", 3)
-    script = noisy(wrong=[Status(RETRY, "broken", "ran twice")])
+    script = noisy(wrong=[StatusMessage(RETRY, "broken", "ran twice")])
     code, out, _ = run("check", script=script)
     assert code == 0
     assert "broken: ran twice" in out
@@ -546,7 +553,7 @@ def test_a_broken_case_is_not_passed_over(run: Run) -> None:
 def test_without_valgrind_the_rest_is_judged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be measured here is said, and fails a strict build only."""
     run("baseline", "learn", "--runs", 3)
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "no valgrind; type: apt-get")
     code, out, _ = run("check")
     assert code == 0
     assert "no valgrind; type: apt-get" in out
@@ -636,7 +643,7 @@ def test_learning_that_is_interrupted_leaves_the_old_file(
 def test_learning_of_nothing_is_refused(run: Run, tmp_path: Path) -> None:
     """A pattern without a case, and cases that cannot be measured."""
     assert_refused(run("baseline", "learn", "nonsense.*"), "no case matches")
-    wrong = [Status(name, "broken", "odd") for name in (PYBREAKER, PURGATORY, RETRY)]
+    wrong = [StatusMessage(name, "broken", "odd") for name in (PYBREAKER, PURGATORY, RETRY)]
     code, _, err = run("baseline", "learn", "--runs", 1, script=noisy(wrong=wrong))
     assert code == 2
     assert "nothing was measured" in err
@@ -720,8 +727,8 @@ def comparing(run: Run, monkeypatch: pytest.MonkeyPatch) -> Compare:
         return make_environment(packages={"variant": variant.text})
 
     monkeypatch.setattr(compare.variants, "make", make)
-    monkeypatch.setattr(compare.variants, "environment_of", environment_of)
-    monkeypatch.setattr(compare, "stage", stage)
+    monkeypatch.setattr(compare.variants, "query_environment", environment_of)
+    monkeypatch.setattr(compare, "create_shared_path", stage)
 
     def comparing(
         *arguments: object,
@@ -748,7 +755,7 @@ def test_equal_variants_are_within(comparing: Compare, tmp_path: Path) -> None:
     assert all(each.complete for each in held.values())
     packages = [each.environment.packages["variant"] for each in held.values()]
     assert packages == ["before", "after", "before"]
-    screened = comparison.COMPARED.screen
+    screened = comparison.COMPARISON_POLICY.screen
     workers = {name: len(each.workers) for name, each in held.items()}
     assert workers == {"base": screened, "head": screened, "null": screened / 2}
 
@@ -786,7 +793,7 @@ def keeping(kept_bytes: float) -> Script:
     def script(plan: Plan, seed: int) -> list[Message]:
         return [
             replace(each, weight=replace(each.weight, kept_bytes=kept_bytes))
-            if isinstance(each, Weighed) and each.case == PURGATORY
+            if isinstance(each, WeightMessage) and each.case == PURGATORY
             else each
             for each in noisy()(plan, seed)
         ]
@@ -801,7 +808,7 @@ def counting(per_call: int) -> Script:
     def script(plan: Plan, seed: int) -> list[Message]:
         return [
             replace(each, counts=counts)
-            if isinstance(each, Counted) and each.name == PURGATORY
+            if isinstance(each, CountsMessage) and each.name == PURGATORY
             else each
             for each in noisy()(plan, seed)
         ]
@@ -811,7 +818,7 @@ def counting(per_call: int) -> Script:
 
 def test_more_instructions_are_counted_again(comparing: Compare, tmp_path: Path) -> None:
     """Three processes of each variant have to say so before a build is red."""
-    assert comparison.COMPARED.processes[0] == 3
+    assert comparison.COMPARISON_POLICY.processes[0] == 3
     code, out, _ = comparing("--signals", "instructions", base=counting(900), head=counting(999))
     assert code == 1
     assert f"REGRESSED  {PURGATORY}" in out
@@ -838,9 +845,9 @@ def test_a_leak_where_there_was_none_is_red(comparing: Compare) -> None:
 
 def test_what_only_one_variant_can_do_is_not_compared(comparing: Compare) -> None:
     """A case that HEAD breaks is named; one that neither has is left out."""
-    neither = Status(RETRY, "not installed", "pip")
+    neither = StatusMessage(RETRY, "not installed", "pip")
     base = noisy(wrong=[neither])
-    head = noisy(wrong=[neither, Status(PURGATORY, "broken", "ran twice")])
+    head = noisy(wrong=[neither, StatusMessage(PURGATORY, "broken", "ran twice")])
     code, out, _ = comparing("--signals", "latency", base=base, head=head)
     assert code == 0
     assert "broken: ran twice" in out
@@ -932,7 +939,7 @@ def test_when_no_signal_is_available_nothing_is_compared(
     comparing: Compare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason is the error, with what to type."""
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "no valgrind; type: apt-get")
     assert_refused(comparing("--signals", "instructions"), "no valgrind; type: apt-get")
 
 

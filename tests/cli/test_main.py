@@ -19,7 +19,7 @@ from resilience_bench.files import results
 from resilience_bench.measure import callgrind
 from resilience_bench.measure.launcher import ScriptedLauncher, WorkerFailedError
 from resilience_bench.measure.session import PROFILES, Profile
-from resilience_bench.worker.protocol import Message, Plan, Status
+from resilience_bench.worker.protocol import Message, Plan, StatusMessage
 from tests.scripted import Script, info, sampled, suite
 
 CASES = [info("closed", "pybreaker"), info("closed", "purgatory"), info("first", family="retry")]
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
     """Runs a command in an empty folder; returns exit code, output and error output."""
     monkeypatch.chdir(tmp_path)
     # The scripted worker counts without valgrind.
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "")
     small = Profile("quick", workers=6, samples=4, block_cases=2)
     monkeypatch.setitem(PROFILES, "quick", small)
 
@@ -115,8 +115,8 @@ def test_list_shows_why_a_case_is_not_available(run: Run) -> None:
     def script(plan: Plan, seed: int) -> list[Message]:
         if plan.action == "discover":
             return list(suite(CASES)(plan, seed))
-        missing = Status(PURGATORY, "not installed", "type: pip install purgatory")
-        return [Status(PYBREAKER, "ready"), missing, Status(RETRY, "ready")]
+        missing = StatusMessage(PURGATORY, "not installed", "type: pip install purgatory")
+        return [StatusMessage(PYBREAKER, "ready"), missing, StatusMessage(RETRY, "ready")]
 
     code, out, _ = run("list", script=script)
     assert code == 0
@@ -206,7 +206,7 @@ def test_nothing_measured_is_exit_code_2(run: Run) -> None:
     def script(plan: Plan, seed: int) -> list[Message]:
         if plan.action == "discover":
             return list(suite(CASES)(plan, seed))
-        return [*sampled([]), *(Status(name, "not available", "no") for name in plan.cases)]
+        return [*sampled([]), *(StatusMessage(name, "not available", "no") for name in plan.cases)]
 
     code, _, _ = run("run", "-o", "out.json", script=script)
     assert code == 2
@@ -276,7 +276,7 @@ def test_what_is_not_available_is_said_and_the_rest_measured(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without valgrind the other signals are measured, and that is no failure."""
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "no valgrind; type: apt-get")
     code, out, err = run("run", "-o", "out.json")
     assert code == 0
     assert "no valgrind; type: apt-get" in " ".join((out + err).split())
@@ -289,7 +289,7 @@ def test_when_nothing_asked_for_is_available_nothing_is_measured(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason is the error, with what to type."""
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "no valgrind; type: apt-get")
     code, out, err = run("run", "--signals", "instructions")
     assert (code, out) == (2, "")
     assert_one_line(err, "no valgrind; type: apt-get")

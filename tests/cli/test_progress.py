@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from resilience_bench._model import Signal
-from resilience_bench.cli.progress import shown_progress, shown_releases
-from resilience_bench.measure.counting import SIGNALS, measured
+from resilience_bench.cli.progress import show_progress, show_releases_progress
+from resilience_bench.measure.counting import SIGNALS, measure_signals
 from resilience_bench.measure.launcher import ScriptedLauncher
-from resilience_bench.measure.session import BlockDone, Profile, Session
+from resilience_bench.measure.session import FinishedBlock, Profile, Session
 from tests.scripted import info, suite
 
 CASES = [info("a"), info("b"), info("c", family="retry")]
@@ -22,8 +22,8 @@ def shown(*, terminal: bool, signals: Sequence[Signal] = ("latency",)) -> str:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=80)
     session = Session(ScriptedLauncher(suite(CASES)), CASES, Profile("tiny", 2, 4))
-    with shown_progress(session, console, signals) as show:
-        for done in measured(session, signals):
+    with show_progress(session, console, signals) as show:
+        for done in measure_signals(session, signals):
             show(done)
     return file.getvalue()
 
@@ -76,10 +76,10 @@ def test_releases_are_shown_in_a_log_and_on_a_terminal() -> None:
     for is_terminal in (False, True):
         file = io.StringIO()
         console = Console(file=file, force_terminal=is_terminal, width=100)
-        with shown_releases(console, 2, 3) as show:
+        with show_releases_progress(console, 2, 3) as show:
             for index in range(12):
-                show("1.0", BlockDone(None, tuple(CASES), index))
-                show("1.1", BlockDone(None, tuple(CASES), index))
+                show("1.0", FinishedBlock(None, tuple(CASES), index))
+                show("1.1", FinishedBlock(None, tuple(CASES), index))
         text = file.getvalue()
         assert "measuring 2 cases of 3 releases" in text
         if is_terminal:

@@ -23,10 +23,10 @@ from resilience_bench.measure import callgrind, recording
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.session import PROFILES, Profile
 from resilience_bench.selftest import noise, proof_file
-from resilience_bench.selftest.noise import busy_neighbours
-from resilience_bench.selftest.runner import LEARNING_RUNS, Prover
+from resilience_bench.selftest.noise import keep_cores_busy
+from resilience_bench.selftest.runner import LEARNING_RUNS, BuildRunner
 from resilience_bench.selftest.simulation import PROBE, Build
-from resilience_bench.worker.protocol import Counted, Message, Plan, Sampled
+from resilience_bench.worker.protocol import CountsMessage, Message, Plan, SamplesMessage
 from tests.factories import make_environment
 from tests.scripted import Script, info, suite
 
@@ -50,25 +50,25 @@ def build(
 
 
 @pytest.fixture
-def prover(tmp_path: Path) -> Prover:
+def prover(tmp_path: Path) -> BuildRunner:
     """One that has made no build yet."""
-    return Prover(ScriptedLauncher(suite(CASES)), CASES, tmp_path, (10.0,))
+    return BuildRunner(ScriptedLauncher(suite(CASES)), CASES, tmp_path, (10.0,))
 
 
 # Rates
 
 
-def test_the_rate_of_healthy_builds_counts_builds(prover: Prover) -> None:
+def test_the_rate_of_healthy_builds_counts_builds(prover: BuildRunner) -> None:
     """One that is red for two cases is one false alarm, of the signal that it was red for."""
     prover.builds += [build(), build(latency=[A, B]), build(), build(gate="compare", latency=[A])]
-    found = prover.real("check", "latency", 0.0)
+    found = prover.estimate_real_rate("check", "latency", 0.0)
     assert (found.hits, found.trials) == (1, 3)
     assert (found.builds, found.outcome) == ("real", "healthy build failed")
-    found = prover.real("check", "instructions", 0.0)
+    found = prover.estimate_real_rate("check", "instructions", 0.0)
     assert (found.hits, found.trials) == (0, 3)
 
 
-def test_the_rate_of_planted_builds_counts_planted_cases(prover: Prover) -> None:
+def test_the_rate_of_planted_builds_counts_planted_cases(prover: BuildRunner) -> None:
     """Each planted case is found or not; other red cases, sizes and gates do not count."""
     prover.builds += [
         build(),
@@ -78,17 +78,17 @@ def test_the_rate_of_planted_builds_counts_planted_cases(prover: Prover) -> None
         build(20.0, [A, B], latency=[A, B]),
         build(10.0, [A, B], latency=[A, B], gate="compare"),
     ]
-    found = prover.real("check", "latency", 10.0)
+    found = prover.estimate_real_rate("check", "latency", 10.0)
     assert (found.hits, found.trials) == (3, 5)
     assert (found.planted_percent, found.outcome) == (10.0, "planted case found")
 
 
-def test_builds_without_a_signal_say_nothing_of_it(prover: Prover) -> None:
+def test_builds_without_a_signal_say_nothing_of_it(prover: BuildRunner) -> None:
     """Instructions are counted in some builds only."""
     prover.builds += [build(), build(instructions=None), build(10.0, [A], instructions=None)]
-    assert prover.real("check", "instructions", 0.0).trials == 1
-    assert prover.real("check", "instructions", 10.0).trials == 0
-    rates = cli_prove._real_rates(prover)
+    assert prover.estimate_real_rate("check", "instructions", 0.0).trials == 1
+    assert prover.estimate_real_rate("check", "instructions", 10.0).trials == 0
+    rates = cli_prove._estimate_real_rates(prover)
     told = [(each.gate, each.signal, each.planted_percent, each.trials) for each in rates]
     assert told == [
         ("check", "latency", 0.0, 2),
@@ -97,9 +97,9 @@ def test_builds_without_a_signal_say_nothing_of_it(prover: Prover) -> None:
     ]
 
 
-def test_without_recorded_workers_nothing_is_drawn(prover: Prover) -> None:
+def test_without_recorded_workers_nothing_is_drawn(prover: BuildRunner) -> None:
     """A proof that was interrupted early has no drawn rates."""
-    assert prover.drawn("check", "latency", 0.0, 10, 2) is None
+    assert prover.estimate_simulated_rate("check", "latency", 0.0, 10, 2) is None
 
 
 # The command
@@ -122,10 +122,10 @@ def planting(found: bool = True, red: str = "") -> Script:  # noqa: FBT001, FBT0
         return 1000 * (1 + seed % 7 / 500) + extra + dearer
 
     def told(plan: Plan, message: Message, seed: int) -> Message:
-        if isinstance(message, Sampled) and message.kind == "operation":
+        if isinstance(message, SamplesMessage) and message.kind == "operation":
             elapsed = round(100 * call_ns(plan, message.name, seed))
             return replace(message, samples=Samples(100, (elapsed,) * 4))
-        if isinstance(message, Counted) and message.kind == "operation":
+        if isinstance(message, CountsMessage) and message.kind == "operation":
             total = round(100 * call_ns(plan, message.name, 0))
             return replace(message, counts=Counts((0, 10), (0, total)))
         return message
@@ -144,11 +144,11 @@ def prove(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "mine.py").write_text("from resilience_bench import scenario\n")
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "")
     monkeypatch.setitem(PROFILES, "quick", Profile("quick", workers=6, samples=4))
     for module in (recording, proof_file):  # looking at every package takes longer than a build
-        monkeypatch.setattr(module, "current_environment", make_environment)
-    monkeypatch.setattr(recording, "current_commit", lambda _: None)
+        monkeypatch.setattr(module, "detect_environment", make_environment)
+    monkeypatch.setattr(recording, "find_commit", lambda _: None)
 
     def proving(
         *arguments: object, script: Script | None = None, selectors: Sequence[str] = ("mine.py",)
@@ -379,7 +379,7 @@ def test_the_neighbours_and_the_cases_are_those_of_the_earlier_proof(
         asked.append(count)
         yield
 
-    monkeypatch.setattr(cli_prove, "busy_neighbours", noise)
+    monkeypatch.setattr(cli_prove, "keep_cores_busy", neighbours)
     prove(*FRESH, *TIMED, "--neighbours", 3)
     code, _, _ = prove("--from", "proof.json", "--builds", 3, *TIMED, selectors=())
     assert (code, asked) == (0, [3, 3])
@@ -470,7 +470,7 @@ def test_signals_that_are_not_proven_are_refused(
 ) -> None:
     """Allocations hardly vary; without valgrind there are no instructions."""
     assert "expected --signals with one of" in prove("--signals", "allocations")[2]
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "no valgrind; type: apt-get")
     code, _, err = prove("--signals", "instructions")
     assert (code, err) == (2, "resilience-bench: no valgrind; type: apt-get\n")
 
@@ -487,7 +487,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def neighbours_of_an_error(running: set[BaseProcess]) -> None:
     """Fail among neighbours, and tell which ones there were."""
     before = set(multiprocessing.active_children())
-    with busy_neighbours(2):
+    with keep_cores_busy(2):
         running |= set(multiprocessing.active_children()) - before
         assert all(each.is_alive() for each in running)
         raise RuntimeError("stop")
@@ -509,10 +509,10 @@ def test_neighbours_run_as_long_as_the_context() -> None:
 def test_no_neighbours_start_nothing() -> None:
     """The usual proof burns no core."""
     before = set(multiprocessing.active_children())
-    with busy_neighbours(0):
+    with keep_cores_busy(0):
         assert set(multiprocessing.active_children()) == before
 
 
 def test_a_neighbour_ends_with_its_parent() -> None:
     """One whose parent is another process, because its own was killed, burns no more."""
-    noise._burn(os.getppid() + 1)
+    noise._keep_core_busy(os.getppid() + 1)

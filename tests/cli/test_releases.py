@@ -22,9 +22,15 @@ from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.session import PROFILES, Profile
 from resilience_bench.releases import history_file, prepare
 from resilience_bench.releases.history_file import History
-from resilience_bench.releases.index import Published
+from resilience_bench.releases.index import PublishedRelease
 from resilience_bench.releases.measure import POLICY
-from resilience_bench.worker.protocol import Counted, Message, Plan, Sampled, Status
+from resilience_bench.worker.protocol import (
+    CountsMessage,
+    Message,
+    Plan,
+    SamplesMessage,
+    StatusMessage,
+)
 from tests.factories import make_environment
 from tests.scripted import Script, info, samples, suite
 
@@ -44,24 +50,24 @@ Log = list[tuple[str, str, int, tuple[str, ...]]]
 class FakeIndex:
     """Knows one package that cases need, and one that none does."""
 
-    def releases(self, package: str) -> list[Published]:
+    def releases(self, package: str) -> list[PublishedRelease]:
         """Its releases, half a year apart; nobody knows the date of the last one."""
         if package not in {"thing", "idle"}:
             message = f"{package}: no releases found; type 'pip index versions {package}'"
             raise UserError(message)
         dates = [f"202{number}-06-01T00:00:00+00:00" for number in range(len(VERSIONS))]
-        return [Published(*each) for each in zip(VERSIONS, dates, strict=True)]
+        return [PublishedRelease(*each) for each in zip(VERSIONS, dates, strict=True)]
 
 
 def costing(factors: Mapping[str, float]) -> Script:
     """A release in which cases cost so many times as much, with half a per cent of noise."""
 
     def told(message: Message, seed: int) -> Message:
-        if isinstance(message, Sampled) and message.kind == "operation":
+        if isinstance(message, SamplesMessage) and message.kind == "operation":
             noise = 1 + 0.005 * ((seed * 7919 + len(message.name)) % 7 - 3) / 3
             cost_ns = 1000 * factors.get(message.name, 1.0) * noise
             return replace(message, samples=samples(round(cost_ns), calls=1000))
-        if isinstance(message, Counted) and message.kind == "operation":
+        if isinstance(message, CountsMessage) and message.kind == "operation":
             cost = round(1000 * factors.get(message.name, 1.0))
             return replace(message, counts=Counts((10, 40), (10 * cost, 40 * cost)))
         return message
@@ -114,12 +120,12 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     one = Machine()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "")
     monkeypatch.setattr(cli_releases, "INDEX", FakeIndex())
-    monkeypatch.setattr(cli_releases, "stage", one.stage)
+    monkeypatch.setattr(cli_releases, "create_shared_path", one.stage)
     monkeypatch.setattr(prepare, "make", one.make)
-    monkeypatch.setattr(variants, "environment_of", one.environment_of)
-    monkeypatch.setattr(cli_releases, "import_failure", lambda package: lambda variant: "")
+    monkeypatch.setattr(variants, "query_environment", one.environment_of)
+    monkeypatch.setattr(cli_releases, "create_import_check", lambda package: lambda variant: "")
     monkeypatch.setitem(PROFILES, "quick", Profile("quick", workers=6, samples=4))
     return one
 
@@ -250,7 +256,7 @@ def test_another_python_wants_a_folder_of_its_own(
     def other(variant: Variant) -> Environment:
         return replace(machine.environment_of(variant), python="CPython 3.99.0")
 
-    monkeypatch.setattr(variants, "environment_of", other)
+    monkeypatch.setattr(variants, "query_environment", other)
     told = run("thing")
     assert_refused(told, "CPython 3.99.0", "-o FOLDER", "--fresh")
     assert (history(), len(machine.log)) == (before, measured)
@@ -294,7 +300,9 @@ def test_releases_that_cannot_do_a_case_are_no_step(run: Run, machine: Machine) 
 
     def without(plan: Plan, seed: int) -> Iterable[Message]:
         fine = replace(plan, cases=tuple(name for name in plan.cases if name != DECORATION))
-        too_old = [Status(DECORATION, "not available", "too old")] * (DECORATION in plan.cases)
+        too_old = [StatusMessage(DECORATION, "not available", "too old")] * (
+            DECORATION in plan.cases
+        )
         return [*costing({})(fine, seed), *too_old]
 
     machine.scripts = {"1.0": without, "1.1": without, "2.1": costing({DECORATION: 1.5})}
@@ -385,7 +393,7 @@ def test_without_valgrind_the_rest_is_measured(
     run: Run, monkeypatch: pytest.MonkeyPatch, machine: Machine
 ) -> None:
     """And a note says what is missing; instructions alone are refused then."""
-    monkeypatch.setattr(callgrind, "why_not_available", lambda: "no valgrind; type: apt-get")
+    monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "no valgrind; type: apt-get")
     code, out, _ = run("thing")
     assert code == 0
     assert "note: instructions: no valgrind" in out

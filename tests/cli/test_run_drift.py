@@ -17,7 +17,7 @@ from resilience_bench.measure.launcher import (
     ScriptedLauncher,
     WorkerFailedError,
 )
-from resilience_bench.worker.protocol import Drifted, Message, Plan, Status
+from resilience_bench.worker.protocol import DriftMessage, Message, Plan, StatusMessage
 from tests.drift_factories import POINTS, make_points
 from tests.scripted import CONTROL, Script, info, suite
 
@@ -57,8 +57,8 @@ def drifting(
         if plan.action == "drift" and plans is not None:
             plans.append(plan)
         [name] = plan.cases
-        ready = Status(name, "ready", control=CONTROL)
-        return [ready, Drifted(name, told.get(name, make_points()))]
+        ready = StatusMessage(name, "ready", control=CONTROL)
+        return [ready, DriftMessage(name, told.get(name, make_points()))]
 
     return script
 
@@ -139,7 +139,7 @@ def test_a_case_that_fails_costs_only_itself(run: Run, tmp_path: Path) -> None:
             raise WorkerFailedError("was ended by SIGSEGV", suspect=PYBREAKER)
         said = [*drifting()(plan, seed)]
         if plan.cases == (PURGATORY,):
-            said.append(Status(PURGATORY, "failed", "measuring it raised ValueError: full"))
+            said.append(StatusMessage(PURGATORY, "failed", "measuring it raised ValueError: full"))
         return said
 
     code, out, _ = run("run", "--drift", "5", "-o", "out.json", script=script)
@@ -158,7 +158,7 @@ def test_a_worker_that_says_nothing_is_no_success(run: Run) -> None:
     def script(plan: Plan, seed: int) -> Iterable[Message]:
         if plan.action == "discover":
             return suite(CASES[:1])(plan, seed)
-        return [Status(PYBREAKER, "ready")]
+        return [StatusMessage(PYBREAKER, "ready")]
 
     code, out, _ = run("run", "--drift", "5", "-o", "out.json", script=script)
     assert code == 2

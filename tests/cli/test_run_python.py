@@ -51,7 +51,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text("from resilience_bench import scenario\n")
     monkeypatch.setitem(PROFILES, "quick", Profile("quick", workers=6, samples=4))
-    monkeypatch.setattr(recording, "current_commit", lambda _: None)
+    monkeypatch.setattr(recording, "find_commit", lambda _: None)
     found = [interpreter("CPython 3.11.7"), interpreter("CPython 3.13.0")]
 
     def running(
@@ -67,9 +67,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         def stage() -> Iterator[Stage]:
             yield Stage()
 
-        monkeypatch.setattr(run_python, "stage", stage)
+        monkeypatch.setattr(run_python, "create_shared_path", stage)
         monkeypatch.setattr(interpreters, "find", lambda *_: list(there or found))
-        monkeypatch.setattr(interpreters, "prepared", lambda one, *_: one)
+        monkeypatch.setattr(interpreters, "prepare", lambda one, *_: one)
         monkeypatch.setattr(main, "LAUNCHER", ScriptedLauncher(suite(CASES)))
         options = ["--python", "python3.13", "--signals", "latency", "-o", "out.json"]
         code = main.main(["run", "mine.py", *options, *arguments])

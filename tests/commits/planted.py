@@ -50,9 +50,9 @@ def guarded(library, payload):
 """
 # Instructions alone: they take seconds, and say the same each time.
 BENCHMARKS: Final = """from pathlib import Path
-from resilience_bench.commits.asv_benchmarks import classes
+from resilience_bench.commits.asv_benchmarks import make_classes
 
-Family = classes(Path(__file__).parent)["Family"]
+Family = make_classes(Path(__file__).parent)["Family"]
 for name in ("time_call", "track_overhead_ns", "track_ratio"):
     delattr(Family, name)
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench.commits.asv_benchmarks import NOTHING, VERSIONS, classes
-from resilience_bench.commits.measure import Measured, Missing
+from resilience_bench.commits.asv_benchmarks import NOTHING, VERSIONS, make_classes
+from resilience_bench.commits.measure import MissingEstimate, SignalEstimates
 from tests.commits.planted import write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +69,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, type]:
     folder = top / "suite_of_tests"
     folder.mkdir()
     (folder / "family.py").write_text(SCENARIOS)
-    return classes(folder)
+    return make_classes(folder)
 
 
 def test_a_class_a_family_with_what_asv_looks_for(suite: dict[str, type]) -> None:
@@ -133,20 +133,22 @@ def test_an_operation_that_does_not_do_what_it_says_is_not_timed(suite: dict[str
 
 def test_figures_are_handed_on(suite: dict[str, type]) -> None:
     """What was measured at once is told case by case."""
-    results = Measured({CASE: {"ratio": 2.0, "overhead_ns": 900.0, "instructions": 10.0}}, {})
+    results = SignalEstimates(
+        {CASE: {"ratio": 2.0, "overhead_ns": 900.0, "instructions": 10.0}}, {}
+    )
     tracked = suite["Family"]()
     tracked.setup(results, *KEY)
     assert tracked.track_ratio(results, *KEY) == 2.0
     assert tracked.track_overhead_ns(results, *KEY) == 900.0
     assert tracked.track_instructions(results, *KEY) == 10.0
-    under_load = Measured({"family.guarded[here,threads-16,io]": {"scaling": 1.5}}, {})
+    under_load = SignalEstimates({"family.guarded[here,threads-16,io]": {"scaling": 1.5}}, {})
     assert tracked.track_scaling(under_load, "here", "guarded", "threads-16") == 1.5
     tracked.teardown(results, *KEY)
 
 
 def test_figures_that_are_not_there_are_skipped(suite: dict[str, type]) -> None:
     """Before the method is called."""
-    results = Measured({}, {CASE: Missing("not installed", is_skipped=True)})
+    results = SignalEstimates({}, {CASE: MissingEstimate("not installed", is_skipped=True)})
     with pytest.raises(NotImplementedError, match="not installed"):
         suite["Family"]().setup(results, *KEY)
 

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from resilience_bench import FAILS, RETURNS, Library, PayloadError, scenario
-from resilience_bench.commits.asv_parameters import Family, families, installable, normalised
+from resilience_bench.commits.asv_parameters import (
+    Family,
+    group_by_family,
+    normalise_name,
+    read_installable,
+)
 
 PYBREAKER = Library("pybreaker", object(), ("PyBreaker",))
 OTHER = Library("other", object(), ("other-breaker",))
@@ -41,7 +46,7 @@ def mixed_up(payload: Any) -> Any:
 def grids(*scenarios: Any, names: tuple[str, ...] = ("pybreaker",)) -> Family:
     """The one family of these scenarios."""
     bound = [case for each in scenarios for case in each.bind("file.py")]
-    [family] = families(bound, names)
+    [family] = group_by_family(bound, names)
     return family
 
 
@@ -77,10 +82,10 @@ def test_what_a_project_brings_is_in_its_project_file(tmp_path: Path) -> None:
     file.write_text(
         '[project]\nname = "My_Stack"\ndependencies = ["Py.Breaker[x]==1.4 ; sys_platform", "b"]\n'
     )
-    assert installable(file) == {"my-stack", "py-breaker", "b"}
+    assert read_installable(file) == {"my-stack", "py-breaker", "b"}
 
 
 @pytest.mark.parametrize("name", ["a-b", "A.B", "a__B", "a-._b"])
 def test_spellings_of_a_name_are_one(name: str) -> None:
     """Packages are the same whatever is between their letters."""
-    assert normalised(name) == "a-b"
+    assert normalise_name(name) == "a-b"

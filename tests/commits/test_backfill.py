@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.commits.asv_files import read
-from resilience_bench.commits.asv_run import CANNOT_BUILD, Said
-from resilience_bench.commits.backfill import JUST_DISCOVER, Outcome, Tree, due, steps, track
+from resilience_bench.commits.asv_run import CANNOT_BUILD, CommandResult
+from resilience_bench.commits.backfill import (
+    JUST_DISCOVER,
+    CommitOutcome,
+    ResultsTree,
+    find_due,
+    group_benchmarks,
+    measure_missing,
+)
 from resilience_bench.commits.git_log import Revision
 from resilience_bench.errors import HistoryError
 
@@ -35,14 +42,14 @@ class MadeUpAsv:
     calls: list[tuple[Sequence[str], str]] = field(default_factory=list)
     measured: list[tuple[str, str]] = field(default_factory=list)
 
-    def run(self, commits: Sequence[str], benchmarks: str) -> Said:
+    def run(self, commits: Sequence[str], benchmarks: str) -> CommandResult:
         """Measure what the pattern names."""
         self.calls.append((commits, benchmarks))
         if len(self.calls) == self.interrupted_at:
             raise KeyboardInterrupt
         if set(commits) <= {*self.broken, *self.unheard}:
             is_broken = set(commits) <= set(self.broken)
-            return Said(1, CANNOT_BUILD if is_broken else "conda is not installed")
+            return CommandResult(1, CANNOT_BUILD if is_broken else "conda is not installed")
         listed = {
             name: {"name": name, "params": [], "param_names": [], "version": "1"} for name in NAMES
         }
@@ -52,7 +59,7 @@ class MadeUpAsv:
             names = [name for name in NAMES if re.search(benchmarks, name)]
             self.measured += [(commit[0], name) for name in names]
             self.add(commit, names, 1.0)
-        return Said(0, "")
+        return CommandResult(0, "")
 
     def mark_unbuilt(self, commit: str) -> None:
         """Note that everything failed."""
@@ -83,15 +90,15 @@ class MadeUpAsv:
         path.write_text(json.dumps(content))
 
 
-def tracked(folder: Path, asv: MadeUpAsv, revisions: Sequence[Revision]) -> list[Outcome]:
+def tracked(folder: Path, asv: MadeUpAsv, revisions: Sequence[Revision]) -> list[CommitOutcome]:
     """Have everything measured that is due."""
-    tree = Tree(folder, "machine")
-    return list(track(tree, asv, due(tree, revisions), lambda _revision: None))
+    tree = ResultsTree(folder, "machine")
+    return list(measure_missing(tree, asv, find_due(tree, revisions), lambda _revision: None))
 
 
 def test_a_commit_of_which_there_is_something_is_told_from_one_without(tmp_path: Path) -> None:
     """An interrupted command says that it will go on with it; a broken file is nothing."""
-    asv, tree = MadeUpAsv(tmp_path), Tree(tmp_path, "machine")
+    asv, tree = MadeUpAsv(tmp_path), ResultsTree(tmp_path, "machine")
     asv.add(REVISIONS[0].revision, ["h.A.track_ratio"], 1.0)
     assert tree.has_some(REVISIONS[0].revision)
     assert not tree.has_some(REVISIONS[1].revision)
@@ -126,8 +133,8 @@ def test_an_interruption_measures_nothing_twice(tmp_path: Path, call: int) -> No
 def test_what_was_measured_is_not_due(tmp_path: Path) -> None:
     """A second run has nothing to do."""
     tracked(tmp_path, MadeUpAsv(tmp_path), REVISIONS)
-    assert due(Tree(tmp_path, "machine"), REVISIONS) == []
-    assert due(Tree(tmp_path, "other-machine"), REVISIONS) == REVISIONS
+    assert find_due(ResultsTree(tmp_path, "machine"), REVISIONS) == []
+    assert find_due(ResultsTree(tmp_path, "other-machine"), REVISIONS) == REVISIONS
 
 
 def test_another_version_of_a_benchmark_is_due(tmp_path: Path) -> None:
@@ -136,7 +143,7 @@ def test_another_version_of_a_benchmark_is_due(tmp_path: Path) -> None:
     tracked(tmp_path, asv, REVISIONS)
     newer = {"name": NAMES[0], "params": [], "param_names": [], "version": "2"}
     asv.write("benchmarks.json", {NAMES[0]: newer, "version": 2})
-    assert due(Tree(tmp_path, "machine"), REVISIONS) == REVISIONS
+    assert find_due(ResultsTree(tmp_path, "machine"), REVISIONS) == REVISIONS
 
 
 def test_a_commit_that_does_not_build_is_marked_and_the_next_is_measured(tmp_path: Path) -> None:
@@ -146,7 +153,7 @@ def test_a_commit_that_does_not_build_is_marked_and_the_next_is_measured(tmp_pat
     assert [each.state for each in outcomes] == ["does not build", "measured", "measured"]
     tries = [call for call in asv.calls if call[0] == [REVISIONS[0].revision]]
     assert len(tries) == 1
-    assert due(Tree(tmp_path, "machine"), REVISIONS) == []
+    assert find_due(ResultsTree(tmp_path, "machine"), REVISIONS) == []
 
 
 @pytest.mark.parametrize(
@@ -212,4 +219,4 @@ def test_a_file_that_cannot_be_read_is_named_and_left(tmp_path: Path) -> None:
 
 def test_steps_without_benchmarks_are_left_out() -> None:
     """A project of its own may have none of our signals."""
-    assert steps(["a.time_x"]) == [["a.time_x"]]
+    assert group_benchmarks(["a.time_x"]) == [["a.time_x"]]

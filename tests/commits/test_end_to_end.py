@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench.commits.publish import Published, publish
+from resilience_bench.commits.publish import Publication, publish
 from tests.commits import planted
 
 SLOWER_FROM = 5
@@ -30,7 +30,7 @@ class Story:
     kept: dict[str, bytes]
     resumed: str
     resumed_code: int
-    published: Published
+    published: Publication
 
 
 def results(folder: Path) -> dict[str, bytes]:

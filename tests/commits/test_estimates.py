@@ -18,10 +18,10 @@ from resilience_bench._model import (
     WorkerRecord,
 )
 from resilience_bench.commits import estimates
-from resilience_bench.stats.bootstrap import centre
-from resilience_bench.stats.latency import numbers
-from resilience_bench.stats.load import load_numbers
-from resilience_bench.stats.quantiles import locations_ns
+from resilience_bench.stats.bootstrap import trimmed_mean
+from resilience_bench.stats.latency import compute_worker_latencies
+from resilience_bench.stats.load import compute_worker_scalings
+from resilience_bench.stats.quantiles import estimate_locations_ns
 from tests.factories import CONTROL, make_case, make_record
 
 GENERATOR = np.random.default_rng(20150823)
@@ -53,8 +53,12 @@ def test_location_and_centre_are_those_of_the_reports(count: int) -> None:
     """Quantile and trimmed mean agree with numpy's to the last digits, for any number of values."""
     values = GENERATOR.integers(1000, 2000, count).tolist()
     samples = Samples(3, tuple(values))
-    assert estimates.location_ns(samples) == pytest.approx(locations_ns([samples])[0], rel=1e-12)
-    assert estimates.centre(values) == pytest.approx(float(centre(np.array(values))), rel=1e-12)
+    assert estimates.estimate_location_ns(samples) == pytest.approx(
+        estimate_locations_ns([samples])[0], rel=1e-12
+    )
+    assert estimates.trimmed_mean(values) == pytest.approx(
+        float(trimmed_mean(np.array(values))), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("slow", [0, 3, 12])
@@ -62,30 +66,30 @@ def test_latency_figures_are_those_of_the_reports(slow: int) -> None:
     """Whether none, some or most of the workers met a slower machine."""
     workers = [worker(index, 1.4 if index < slow else 1.0) for index in range(14)]
     case = make_case()
-    [expected] = numbers([make_record(case)], [workers])
-    found = estimates.of_latency(workers, {case.name: CONTROL})
+    [expected] = compute_worker_latencies([make_record(case)], [workers])
+    found = estimates.estimate_latency(workers, {case.name: CONTROL})
     assert set(found) == {case.name}
     for quantity, value in found[case.name].items():
         rows = np.array(expected[case.name][quantity])
-        assert value == pytest.approx(float(centre(rows)), rel=1e-12)
+        assert value == pytest.approx(float(trimmed_mean(rows)), rel=1e-12)
     assert set(found[case.name]) == {"overhead_ns", "ratio"}
 
 
 def test_a_case_without_a_control_has_no_overhead() -> None:
     """What cannot be computed is left out."""
-    found = estimates.of_latency([worker(index) for index in range(5)], {})
+    found = estimates.estimate_latency([worker(index) for index in range(5)], {})
     assert set(found[make_case().name]) == {"ratio"}
 
 
 def test_no_samples_have_no_location() -> None:
     """Nothing is made up where nothing was measured."""
-    assert math.isnan(estimates.location_ns(Samples(1, ())))
+    assert math.isnan(estimates.estimate_location_ns(Samples(1, ())))
 
 
 def test_instructions_are_the_slope() -> None:
     """What surrounds the calls falls out."""
     record = InstructionRecord(0, 0, "", "", operations={"case": Counts((8, 32), (9000, 33_000))})
-    assert estimates.of_instructions([record]) == {"case": {"instructions": 1000.0}}
+    assert estimates.estimate_instructions([record]) == {"case": {"instructions": 1000.0}}
 
 
 def test_of_several_processes_the_middle_one_counts() -> None:
@@ -95,7 +99,7 @@ def test_of_several_processes_the_middle_one_counts() -> None:
         InstructionRecord(index, index, "", "", operations={"case": each})
         for index, each in enumerate(counted)
     ]
-    assert estimates.of_instructions(records) == {"case": {"instructions": 1000.0}}
+    assert estimates.estimate_instructions(records) == {"case": {"instructions": 1000.0}}
 
 
 def test_scaling_is_more_where_more_is_lost() -> None:
@@ -114,9 +118,9 @@ def test_scaling_is_more_where_more_is_lost() -> None:
         for index in range(5)
     ]
     cases = [CaseRecord(case, "measured", control="control")]
-    told = load_numbers(records, cases)[case.name]["scaling"]
-    found = estimates.of_scaling(records, {case.name: "control"})[case.name]["scaling"]
-    assert found == pytest.approx(1 / float(centre(np.array(told))), rel=1e-12)
+    told = compute_worker_scalings(records, cases)[case.name]["scaling"]
+    found = estimates.estimate_scaling(records, {case.name: "control"})[case.name]["scaling"]
+    assert found == pytest.approx(1 / float(trimmed_mean(np.array(told))), rel=1e-12)
     assert found > 10
 
 
@@ -125,4 +129,4 @@ def test_an_operation_that_never_ended_has_no_scaling() -> None:
     stuck = LoadSamples(2, (0,), (10**7,), (0,), (0,))
     control = LoadSamples(2, (10,), (10**7,), (5,), (5,))
     record = LoadRecord(0, 0, 0, "", "", {"control": control}, {"case": stuck})
-    assert estimates.of_scaling([record], {"case": "control"}) == {}
+    assert estimates.estimate_scaling([record], {"case": "control"}) == {}

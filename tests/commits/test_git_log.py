@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench.commits.git_log import commits, on_branches, with_project
+from resilience_bench.commits.git_log import (
+    list_commits,
+    list_published_commits,
+    select_with_project,
+)
 from resilience_bench.errors import HistoryError
 from tests.commits.planted import git, write
 
@@ -26,7 +30,7 @@ def repo(tmp_path: Path) -> Path:
 
 def subjects(repo: Path, text: str | None = None) -> list[str]:
     """What the commits of a range are called."""
-    return [each.subject for each in commits(repo, text)]
+    return [each.subject for each in list_commits(repo, text)]
 
 
 def test_without_a_range_all_commits_are_meant_newest_first(repo: Path) -> None:
@@ -43,7 +47,7 @@ def test_a_range_is_gits(repo: Path) -> None:
 
 def test_commits_without_the_project_are_left_out(repo: Path) -> None:
     """There is nothing to build in them."""
-    found = with_project(repo, "stack", commits(repo))
+    found = select_with_project(repo, "stack", list_commits(repo))
     assert [each.subject for each in found] == ["Commit 2", "Commit 1"]
 
 
@@ -59,7 +63,7 @@ def test_commits_without_the_project_are_left_out(repo: Path) -> None:
 def test_what_is_no_range_is_said_with_what_to_type(repo: Path, text: str, reason: str) -> None:
     """One line each."""
     with pytest.raises(HistoryError, match=reason) as caught:
-        commits(repo, text)
+        list_commits(repo, text)
     assert "\n" not in str(caught.value)
 
 
@@ -67,21 +71,21 @@ def test_a_repository_without_commits_is_said_so(tmp_path: Path) -> None:
     """With what to type."""
     git(tmp_path, "init", "--quiet")
     with pytest.raises(HistoryError, match=r"has no commits, .*type 'git commit'"):
-        commits(tmp_path)
+        list_commits(tmp_path)
 
 
 def test_a_folder_without_repository_is_said_so(tmp_path: Path) -> None:
     """And so is one that is not there."""
     with pytest.raises(HistoryError, match="expected a git repository"):
-        commits(tmp_path)
+        list_commits(tmp_path)
     with pytest.raises(HistoryError, match="expected a git repository"):
-        commits(tmp_path / "gone")
+        list_commits(tmp_path / "gone")
 
 
 def test_tags_and_branches_are_published(repo: Path) -> None:
     """Asv shows what is along a branch, and what has a tag."""
-    newest, _, oldest = (each.revision for each in commits(repo))
+    newest, _, oldest = (each.revision for each in list_commits(repo))
     git(repo, "checkout", "--quiet", "--detach", oldest)
     git(repo, "tag", "v1", newest)
-    assert on_branches(repo, ["HEAD"]) == {oldest, newest}
-    assert on_branches(repo, [None]) is None
+    assert list_published_commits(repo, ["HEAD"]) == {oldest, newest}
+    assert list_published_commits(repo, [None]) is None

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from resilience_bench.commits import asv_files
 from resilience_bench.commits.asv_files import UnreadableFileError
-from resilience_bench.commits.publish import Published, publish
+from resilience_bench.commits.publish import Publication, publish
 from resilience_bench.errors import HistoryError
 from scripts.lib.asv_tree import MACHINE, make_repository, make_results
 
@@ -88,7 +88,7 @@ class Made:
     hashes: list[str]
     damaged: dict[Path, bytes]
     reasons: dict[Path, str]
-    published: Published
+    published: Publication
 
 
 def contents(paths: list[Path]) -> dict[Path, bytes]:
@@ -219,7 +219,7 @@ def test_asvs_own_failure_is_one_line_and_keeps_the_pages(made: Made, tmp_path: 
     folder = tmp_path / "copy"
     shutil.copytree(made.folder, folder, symlinks=True)
     shutil.rmtree(folder / ".git")
-    for path in asv_files.results_paths(folder / "results" / "asv"):
+    for path in asv_files.find_results_paths(folder / "results" / "asv"):
         if path.name[:8] not in {each[:8] for each in made.hashes[len(DAMAGES) :]}:
             path.unlink()
     with pytest.raises(HistoryError, match=r"could not publish|found no results") as caught:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.environments.fingerprint import (
-    _cpu_model,
-    current_commit,
-    current_environment,
+    _detect_cpu_model,
+    detect_environment,
+    find_commit,
 )
 
 
 def test_environment_names_python_cpu_and_every_package() -> None:
     """What decides the comparability of a result is there, and true."""
-    environment = current_environment()
+    environment = detect_environment()
     assert platform.python_version() in environment.python
     assert environment.cpu_count >= 1
     assert environment.cpu_model
@@ -41,7 +41,7 @@ def test_generations_of_one_name_are_told_apart(
 ) -> None:
     """What is called by one name on virtual machines differs by family and model."""
     monkeypatch.setattr(Path, "read_text", lambda _self, **_: text)
-    assert _cpu_model() == expected
+    assert _detect_cpu_model() == expected
 
 
 def test_commit_tells_clean_from_changed(tmp_path: Path) -> None:
@@ -52,17 +52,17 @@ def test_commit_tells_clean_from_changed(tmp_path: Path) -> None:
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    assert current_commit(tmp_path) is None
+    assert find_commit(tmp_path) is None
     git("init")
     (tmp_path / "file").write_text("one")
     git("add", ".")
     git("commit", "-m", "first")
-    commit = current_commit(tmp_path)
+    commit = find_commit(tmp_path)
     assert commit is not None
     assert (commit.revision, commit.clean) == (git("rev-parse", "HEAD"), True)
     (tmp_path / "results.json").write_text("what an earlier run has measured")
-    assert current_commit(tmp_path) == commit
+    assert find_commit(tmp_path) == commit
     (tmp_path / "file").write_text("two")
-    changed = current_commit(tmp_path)
+    changed = find_commit(tmp_path)
     assert changed is not None
     assert not changed.clean

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.environments import interpreters
-from resilience_bench.environments.fingerprint import current_environment, python_name
-from resilience_bench.environments.interpreters import Interpreter, find, prepared
+from resilience_bench.environments.fingerprint import detect_environment, format_python_name
+from resilience_bench.environments.interpreters import Interpreter, find, prepare
 from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import VariantError
 from tests.factories import make_environment
@@ -46,7 +46,7 @@ def test_ours_comes_first_and_every_other_one_once(bare: Path) -> None:
     told: list[str] = []
     found = find([str(bare), str(bare / "bin" / "python"), sys.executable], told.append)
     assert [each.variant.text for each in found] == ["this", str(bare)]
-    assert found[0].environment == current_environment()
+    assert found[0].environment == detect_environment()
     assert found[1].environment.python == found[0].environment.python
     assert found[1].environment.packages == {}
     assert len(told) == 2
@@ -98,15 +98,15 @@ def test_a_file_that_nobody_may_run_is_no_interpreter(tmp_path: Path) -> None:
 def test_an_interpreter_that_has_everything_is_used_as_it_is() -> None:
     """No environment is made for ours."""
     ours = find([])[0]
-    assert prepared(ours, ["tenacity", "pybreaker"]) is ours
+    assert prepare(ours, ["tenacity", "pybreaker"]) is ours
 
 
 def test_what_is_needed_is_installed_once(bare: Path) -> None:
     """At the version that is installed here; the second time it is found in the cache."""
     told: list[str] = []
     one = find([str(bare)])[1]
-    first = prepared(one, ["retrying"], told.append)
-    second = prepared(one, ["retrying"], told.append)
+    first = prepare(one, ["retrying"], told.append)
+    second = prepare(one, ["retrying"], told.append)
     here = find([])[0].variant.packages["retrying"]
     assert first.variant.packages["retrying"] == here
     assert first.environment.packages["retrying"] == here
@@ -126,14 +126,14 @@ def test_what_does_not_install_is_told_and_the_rest_is_there(
         asked.append(arguments)
         return "no wheel for you" if any("statsd" in each for each in arguments) else ""
 
-    monkeypatch.setattr(interpreters, "pip", pip)
-    made = prepared(find([str(bare)])[1], ["retrying", "statsd"])
+    monkeypatch.setattr(interpreters, "install_with_own_pip", pip)
+    made = prepare(find([str(bare)])[1], ["retrying", "statsd"])
     assert made.lacking == {"statsd": "no wheel for you"}
     assert len(asked[0]) == 2
     assert ("retrying" in asked[1][0], len(asked[1])) == (True, 1)
     declared = replace(info("closed", "statsd"), distributions=("StatsD",))
-    assert "StatsD does not install under" in made.why_not(declared)
-    assert made.why_not(info("closed", "other")) == ""
+    assert "StatsD does not install under" in made.explain_unavailability(declared)
+    assert made.explain_unavailability(info("closed", "other")) == ""
 
 
 def test_an_interpreter_that_makes_no_environments_is_named(tmp_path: Path) -> None:
@@ -143,12 +143,12 @@ def test_an_interpreter_that_makes_no_environments_is_named(tmp_path: Path) -> N
     program.chmod(0o755)
     one = replace(interpreter(), variant=replace(interpreter().variant, python=program))
     with pytest.raises(VariantError, match=r"ensurepip is not available.*python3-venv"):
-        interpreters._venv(one, tmp_path / "env")
+        interpreters._create_venv(one, tmp_path / "env")
 
 
 def test_free_threaded_builds_are_named_by_a_letter() -> None:
     """So that nobody takes two builds of one version for each other."""
     environment = make_environment(python="CPython 3.13.0", free_threaded=True)
-    assert python_name(environment) == "CPython 3.13.0t"
+    assert format_python_name(environment) == "CPython 3.13.0t"
     assert replace(interpreter(), environment=environment).stem == "cpython-3.13.0t"
     assert os.sep not in replace(interpreter(), environment=environment).stem

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench.environments.fingerprint import current_environment
-from resilience_bench.environments.variants import Variant, clean, environment_of, make
+from resilience_bench.environments.fingerprint import detect_environment
+from resilience_bench.environments.variants import Variant, clean, make, query_environment
 from resilience_bench.errors import VariantError
 from tests.environments.test_recipe import Git, repository, write_stack
 
@@ -163,24 +163,24 @@ def test_made_environment_differs_from_ours_in_its_packages_alone(tmp_path: Path
     [site] = variant.home.glob("lib/python*/site-packages")
     (site / "Tiny_Stack-1.2.dist-info").mkdir()
     (site / "Tiny_Stack-1.2.dist-info" / "METADATA").write_text("Name: Tiny_Stack\nVersion: 1.2\n")
-    expected = dataclasses.replace(current_environment(), packages={"Tiny_Stack": "1.2"})
-    assert environment_of(variant) == expected
+    expected = dataclasses.replace(detect_environment(), packages={"Tiny_Stack": "1.2"})
+    assert query_environment(variant) == expected
 
 
 def test_environment_of_our_own_interpreter_is_the_current_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The two ways to ask agree to the letter, so that results of both can be compared."""
-    expected = current_environment()
+    expected = detect_environment()
     foreign = tmp_path / "foreign-1.dist-info"
     foreign.mkdir()
     (foreign / "METADATA").write_text("Name: foreign\nVersion: 1\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert environment_of(make(sys.executable, [])) == expected
+    assert query_environment(make(sys.executable, [])) == expected
 
 
 def test_interpreter_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
     """A variant whose interpreter was removed meanwhile is named, without a traceback."""
     gone = Variant("gone", tmp_path, tmp_path / "python", made=False, packages={})
     with pytest.raises(VariantError, match=r"gone: it does not run as Python"):
-        environment_of(gone)
+        query_environment(gone)

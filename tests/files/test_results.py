@@ -21,7 +21,7 @@ from resilience_bench.errors import UnreadableResultError, UnwritableOutputError
 from resilience_bench.files import atomic, results
 from resilience_bench.report import data as data_report
 from resilience_bench.report import markdown, pyperf_json, table
-from resilience_bench.stats.latency import measure
+from resilience_bench.stats.latency import estimate
 from tests.factories import (
     CONTROL,
     make_case,
@@ -418,7 +418,7 @@ def test_a_counter_that_was_reset_is_read(tmp_path: Path, stored: dict[str, Any]
     """A library's counter may have moved backwards; that is a mark, not a broken file."""
     stored["loads"][0]["tallies"][NAME]["counted"] = -5.0
     (tmp_path / "reset.json").write_text(json.dumps(stored))
-    [measured] = measure(results.read(tmp_path / "reset.json"))
+    [measured] = estimate(results.read(tmp_path / "reset.json"))
     assert measured.marks == ("loses counts: 1,005 of 1,000",)
 
 
@@ -492,7 +492,7 @@ def test_any_value_in_any_place_is_shown_or_refused(
 
 def show_everything(result: Any) -> None:
     """Every report and export of a result."""
-    measurements = measure(result)
+    measurements = estimate(result)
     file = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     console = Console(file=file, width=80)
     for sort in ("latency", "overhead", "ratio", "name"):

@@ -223,14 +223,14 @@ def test_any_value_in_any_place_is_read_or_refused(
 )
 def test_an_environment_has_a_readable_name(environment: Environment, name: str) -> None:
     """The name says which interpreter on which machine."""
-    assert baseline.environment_name(environment) == name
+    assert baseline.make_environment_name(environment) == name
 
 
 @given(cpu=st.text(), python=st.text(), machine=st.text())
 def test_a_name_can_always_be_a_file(cpu: str, python: str, machine: str) -> None:
     """Whatever a processor calls itself, it cannot lead out of the folder."""
     odd = make_environment(cpu_model=cpu, python=python, machine=machine)
-    assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*", baseline.environment_name(odd))
+    assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*", baseline.make_environment_name(odd))
 
 
 ALL = ("latency", "instructions", "allocations", "scaling")
@@ -256,7 +256,7 @@ def test_what_differs_stops_the_signals_that_it_decides(
     more: dict[str, Any], signals: tuple[str, ...]
 ) -> None:
     """Each signal is stopped by what it depends on, and by nothing else."""
-    found = baseline.differences(make_environment(), make_environment(**more))
+    found = baseline.find_differences(make_environment(), make_environment(**more))
     assert tuple(found) == ALL
     assert tuple(signal for signal, texts in found.items() if texts) == signals
 
@@ -264,7 +264,7 @@ def test_what_differs_stops_the_signals_that_it_decides(
 def test_differences_show_both_sides() -> None:
     """The text says what it was and what it is."""
     here = make_environment(cpu_model="X", free_threaded=True)
-    assert baseline.differences(make_environment(), here)["latency"] == (
+    assert baseline.find_differences(make_environment(), here)["latency"] == (
         "cpu_model: baseline 'AMD EPYC 7B13', here 'X'",
         "free_threaded: baseline False, here True",
     )
@@ -273,14 +273,14 @@ def test_differences_show_both_sides() -> None:
 def test_the_same_environment_is_comparable() -> None:
     """All signals are judged, or those that were asked for."""
     same = make_environment()
-    assert baseline.comparable(make_baseline(), same, 1, None) == ALL
-    assert baseline.comparable(make_baseline(), same, 1, ["allocations"]) == ("allocations",)
+    assert baseline.select_comparable(make_baseline(), same, 1, None) == ALL
+    assert baseline.select_comparable(make_baseline(), same, 1, ["allocations"]) == ("allocations",)
 
 
 def foreign(here: Environment, signals: Sequence[str] | None, reference_version: int = 1) -> str:
     """The text with which a baseline is refused."""
     with pytest.raises(ForeignBaselineError) as caught:
-        baseline.comparable(make_baseline(), here, reference_version, signals)
+        baseline.select_comparable(make_baseline(), here, reference_version, signals)
     return str(caught.value)
 
 
@@ -294,7 +294,7 @@ def test_another_processor_is_refused_until_other_signals_are_asked_for() -> Non
     assert foreign(here, ["latency"]) == f"{start} {differs}{end}"
     assert foreign(here, ["latency", "allocations"]).endswith("type --signals allocations")
     left = ["instructions", "allocations"]
-    assert baseline.comparable(make_baseline(), here, 1, left) == tuple(left)
+    assert baseline.select_comparable(make_baseline(), here, 1, left) == tuple(left)
 
 
 def test_another_python_is_refused_altogether() -> None:
@@ -308,12 +308,12 @@ def test_another_reference_stops_latency_only() -> None:
     """A ratio means nothing once what it is relative to has changed."""
     text = foreign(make_environment(), None, reference_version=2)
     assert "latency (reference_version: baseline 1, here 2)" in text
-    assert baseline.comparable(make_baseline(), make_environment(), 2, ALL[1:]) == ALL[1:]
+    assert baseline.select_comparable(make_baseline(), make_environment(), 2, ALL[1:]) == ALL[1:]
 
 
 def test_a_baseline_is_found_by_its_environment(tmp_path: Path) -> None:
     """The file of this environment is taken, whatever lies beside it."""
-    path = tmp_path / f"{baseline.environment_name(make_environment())}.json"
+    path = tmp_path / f"{baseline.make_environment_name(make_environment())}.json"
     baseline.write(make_baseline(), path)
     baseline.write(make_baseline(), tmp_path / "other.json")
     assert baseline.find(tmp_path, make_environment()) == path

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from resilience_bench._model import Judgement, Outcome, Tally, Verdict
-from resilience_bench.gate.check import with_marks
+from resilience_bench.gate.check import add_defects
 from tests.factories import make_case
 from tests.load_factories import loaded_result, make_loads, make_tally
 
-CASE = make_case("lib").under("threads-4", "io")
+CASE = make_case("lib").with_load("threads-4", "io")
 
 
 def judged(outcome: Outcome, tally: Tally, signal: str = "scaling") -> Judgement:
     """A verdict on a case whose calls were counted so."""
     record = make_loads(CASE, [9000.0] * 6, tallies={CASE.name: tally})
     judgement = Judgement("check", (), (Verdict(CASE.name, signal, signal, outcome),), ("before",))
-    return with_marks(judgement, loaded_result([record], [CASE]))
+    return add_defects(judgement, loaded_result([record], [CASE]))
 
 
 @pytest.mark.parametrize("outcome", ["within", "improved"])

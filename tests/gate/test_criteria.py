@@ -12,22 +12,22 @@ from resilience_bench._model import (
     Baseline,
     Budget,
     CaseRecord,
+    Estimate,
     Outcome,
-    Quantity,
     Range,
     Verdict,
 )
 from resilience_bench.gate.criteria import (
-    headline_of,
-    judged,
-    questions_of_baseline,
-    questions_of_budgets,
-    questions_of_comparison,
-    relevant,
-    with_null_control,
-    without_range,
+    apply_null_control,
+    find_cases_without_range,
+    judge,
+    make_baseline_criteria,
+    make_budget_criteria,
+    make_comparison_criteria,
+    make_headline,
+    select_relevant,
 )
-from resilience_bench.gate.decide import Evidence, Numbers, Policy, Question
+from resilience_bench.gate.decide import Criterion, Evidence, Observations, Policy
 from resilience_bench.measure.counting import SIGNALS
 from tests.factories import make_case, make_environment, make_record
 
@@ -64,18 +64,18 @@ class Source:
     silent: Collection[str] = ()
     asked: list[tuple[str, set[str]]] = field(default_factory=list)
 
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
         """Numbers of the ratio and of the overhead."""
         self.asked.append(("latencies", set(cases)))
         return self._told(("ratio", "overhead_ns"), cases, (10.0, 10.1, 10.01, 9.99, 9.9))
 
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """Numbers of everything else."""
         self.asked.append(("counts", set(cases)))
         quantities = ("instructions", "allocated_bytes", "object_bytes")
         return self._told(quantities, cases, (10.0,))
 
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
         """Numbers of the rate under load."""
         self.asked.append(("scalings", set(cases)))
         return self._told(("scaling",), cases, (0.5, 0.51, 0.5, 0.49, 0.5))
@@ -84,23 +84,23 @@ class Source:
         self, quantities: Sequence[str], cases: Collection[str], values: tuple[float, ...]
     ) -> Evidence:
         return {
-            (case, quantity, False): Numbers(values)
+            (case, quantity, False): Observations(values)
             for case in cases
             if case not in self.silent
             for quantity in quantities
         }
 
 
-def asked_of(case: str = ONE.name, signal: str = "latency", quantity: str = "ratio") -> Question:
+def asked_of(case: str = ONE.name, signal: str = "latency", quantity: str = "ratio") -> Criterion:
     """A question that the source answers with "within"."""
-    return Question(case, signal, quantity, 11.0, 9.0, 10.0)
+    return Criterion(case, signal, quantity, 11.0, 9.0, 10.0)
 
 
 def verdict(
     outcome: Outcome, signal: str = "latency", seen: float | None = None, **more: Any
 ) -> Verdict:
     """A verdict on the first case."""
-    quantity = None if seen is None else Quantity(seen, seen, seen)
+    quantity = None if seen is None else Estimate(seen, seen, seen)
     return Verdict(more.pop("case", ONE.name), signal, "ratio", outcome, seen=quantity, **more)
 
 
@@ -110,11 +110,11 @@ def verdict(
 def test_a_baseline_asks_for_each_of_its_ranges() -> None:
     """The limits, what is expected and the reason are those of the range."""
     ranges = {ONE.name: {"ratio": RANGE, "instructions": RANGE}, TWO.name: {"object_bytes": RANGE}}
-    found = questions_of_baseline(make_baseline(ranges), SIGNALS, lambda _: True)
+    found = make_baseline_criteria(make_baseline(ranges), SIGNALS, lambda _: True)
     assert found == [
-        Question(ONE.name, "latency", "ratio", 11.0, 9.0, 10.0, "it was agreed on"),
-        Question(ONE.name, "instructions", "instructions", 11.0, 9.0, 10.0, "it was agreed on"),
-        Question(TWO.name, "allocations", "object_bytes", 11.0, 9.0, 10.0, "it was agreed on"),
+        Criterion(ONE.name, "latency", "ratio", 11.0, 9.0, 10.0, "it was agreed on"),
+        Criterion(ONE.name, "instructions", "instructions", 11.0, 9.0, 10.0, "it was agreed on"),
+        Criterion(TWO.name, "allocations", "object_bytes", 11.0, 9.0, 10.0, "it was agreed on"),
     ]
 
 
@@ -130,14 +130,14 @@ def test_a_baseline_asks_for_each_of_its_ranges() -> None:
 def test_a_baseline_asks_of_the_wanted_signals(signals: list[str], quantities: list[str]) -> None:
     """What is not to be judged is not asked."""
     baseline = make_baseline({ONE.name: dict.fromkeys(TOLERANCES, RANGE)})
-    found = questions_of_baseline(baseline, signals, lambda _: True)
+    found = make_baseline_criteria(baseline, signals, lambda _: True)
     assert [each.quantity for each in found] == quantities
 
 
 def test_a_baseline_asks_of_the_selected_cases() -> None:
     """Whoever selects a case is not told of the others."""
     baseline = make_baseline({ONE.name: {"ratio": RANGE}, TWO.name: {"ratio": RANGE}})
-    found = questions_of_baseline(baseline, SIGNALS, lambda name: name == TWO.name)
+    found = make_baseline_criteria(baseline, SIGNALS, lambda name: name == TWO.name)
     assert [each.case for each in found] == [TWO.name]
 
 
@@ -148,16 +148,16 @@ def test_a_budget_asks_of_the_cases_that_it_matches() -> None:
         Budget("breaker.*", "overhead_ns", 5000.0, "a call must not notice"),
         Budget("*[two*", "object_bytes", 64.0, "thousands of them"),
     ]
-    found = questions_of_budgets(budgets, SIGNALS, records)
+    found = make_budget_criteria(budgets, SIGNALS, records)
     said = "budget breaker.*: a call must not notice"
     assert found == [
-        Question(ONE.name, "latency", "overhead_ns", 5000.0, reason=said),
-        Question(TWO.name, "latency", "overhead_ns", 5000.0, reason=said),
-        Question(
+        Criterion(ONE.name, "latency", "overhead_ns", 5000.0, reason=said),
+        Criterion(TWO.name, "latency", "overhead_ns", 5000.0, reason=said),
+        Criterion(
             TWO.name, "allocations", "object_bytes", 64.0, reason="budget *[two*: thousands of them"
         ),
     ]
-    assert [each.case for each in questions_of_budgets(budgets, ["allocations"], records)] == [
+    assert [each.case for each in make_budget_criteria(budgets, ["allocations"], records)] == [
         TWO.name
     ]
 
@@ -168,13 +168,13 @@ def test_what_cannot_be_there_has_no_budget_and_is_not_compared(status: str) -> 
     is_possible = status not in {"not installed", "not available"}
     record = make_record(ONE, status)
     budgets = [Budget("*", "latency_ns", 1.0, "why")]
-    assert bool(questions_of_budgets(budgets, SIGNALS, [record])) is is_possible
-    assert bool(questions_of_comparison(known(record), SIGNALS, TOLERANCES)) is is_possible
+    assert bool(make_budget_criteria(budgets, SIGNALS, [record])) is is_possible
+    assert bool(make_comparison_criteria(known(record), SIGNALS, TOLERANCES)) is is_possible
 
 
 def test_a_comparison_asks_for_head_and_for_base_itself() -> None:
     """Ranges lie around 1, as wide below as above; allocations need no null control."""
-    found = questions_of_comparison(known(make_record(ONE)), SIGNALS, TOLERANCES)
+    found = make_comparison_criteria(known(make_record(ONE)), SIGNALS, TOLERANCES)
     told = [(each.quantity, each.is_null, each.high) for each in found]
     assert told == [
         ("ratio", False, 1.03),
@@ -187,7 +187,7 @@ def test_a_comparison_asks_for_head_and_for_base_itself() -> None:
     assert {each.expected for each in found} == {1.0}
     for each in found:
         assert each.low == pytest.approx(1 / each.high)
-    latency = questions_of_comparison(known(make_record(ONE)), ["latency"], TOLERANCES)
+    latency = make_comparison_criteria(known(make_record(ONE)), ["latency"], TOLERANCES)
     assert [(each.signal, each.is_null) for each in latency] == [
         ("latency", False),
         ("latency", True),
@@ -202,10 +202,10 @@ def doubted(
 ) -> tuple[list[Verdict], list[str]]:
     """What the null control makes of verdicts, each with whether it is on BASE itself."""
     questions = [
-        Question(each.case, each.signal, each.quantity, 1.1, 0.9, 1.0, is_null=is_null)
+        Criterion(each.case, each.signal, each.quantity, 1.1, 0.9, 1.0, is_null=is_null)
         for each, is_null in pairs
     ]
-    return with_null_control(questions, [each for each, _ in pairs])
+    return apply_null_control(questions, [each for each, _ in pairs])
 
 
 @pytest.mark.parametrize("flag", ["regressed", "improved"])
@@ -268,7 +268,7 @@ def test_counts_are_decided_first_and_verdicts_keep_their_order() -> None:
         asked_of(ONE.name),
         asked_of(TWO.name, "allocations", "object_bytes"),
     ]
-    found = judged(questions, source, Policy())
+    found = judge(questions, source, Policy())
     assert [name for name, _ in source.asked] == ["counts", "latencies"]
     assert [(each.case, each.quantity) for each in found] == [
         (each.case, each.quantity) for each in questions
@@ -283,7 +283,7 @@ def test_only_what_is_asked_about_is_drawn(signal: str, drawn: str) -> None:
     """Without a question about a signal no process measures it."""
     source = Source(known(make_record(ONE)))
     quantity = "ratio" if signal == "latency" else signal
-    judged([asked_of(ONE.name, signal, quantity)], source, Policy())
+    judge([asked_of(ONE.name, signal, quantity)], source, Policy())
     assert source.asked == [(drawn, {ONE.name})]
 
 
@@ -305,7 +305,7 @@ def test_what_cannot_be_measured_says_why_and_is_not_tried(
 ) -> None:
     """The verdict keeps the range, so that a report can show what was expected."""
     source = Source(known(record), **more)
-    [found] = judged([asked_of()], source, Policy())
+    [found] = judge([asked_of()], source, Policy())
     assert found.outcome == "not measured"
     assert found.reason.startswith(reason)
     assert (found.expected, found.low, found.high, found.seen) == (10.0, 9.0, 11.0, None)
@@ -316,7 +316,7 @@ def test_a_missing_signal_leaves_the_others() -> None:
     """A case without instructions is still judged by its latency."""
     source = Source(known(replace(make_record(ONE), missing={"instructions": "SIGSEGV"})))
     questions = [asked_of(), asked_of(ONE.name, "instructions", "instructions")]
-    found = judged(questions, source, Policy())
+    found = judge(questions, source, Policy())
     assert [each.outcome for each in found] == ["within", "not measured"]
     assert found[1].reason == "SIGSEGV"
 
@@ -333,7 +333,7 @@ def test_what_nobody_said_anything_of_is_not_measured(
 ) -> None:
     """A case that ought to have numbers and has none says so."""
     source = Source(known(make_record(ONE)), silent=[ONE.name])
-    [found] = judged([asked_of(ONE.name, signal, quantity)], source, Policy())
+    [found] = judge([asked_of(ONE.name, signal, quantity)], source, Policy())
     assert (found.outcome, found.reason) == ("not measured", reason)
 
 
@@ -342,12 +342,12 @@ def test_what_turned_out_while_measuring_is_the_reason() -> None:
 
     @dataclass(slots=True)
     class Finding(Source):
-        def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+        def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
             self.cases = known(make_record(ONE, "broken", "ran twice"))
             return {}
 
     source = Finding(known(make_record(ONE, "interrupted", "the run ended before it")))
-    [found] = judged([asked_of()], source, Policy())
+    [found] = judge([asked_of()], source, Policy())
     assert (found.outcome, found.reason) == ("not measured", "broken: ran twice")
 
 
@@ -356,17 +356,17 @@ def test_why_a_count_is_missing_is_known_when_it_is_decided() -> None:
 
     @dataclass(slots=True)
     class Forgetting(Source):
-        def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+        def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
             self.cases = known(replace(make_record(ONE), missing={"instructions": "SIGSEGV"}))
             return {}
 
-        def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+        def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
             self.cases = known(make_record(ONE))
             return self._told(("ratio",), cases, (10.0,) * 5)
 
     source = Forgetting(known(make_record(ONE, "interrupted", "the run ended before it")))
     questions = [asked_of(), asked_of(ONE.name, "instructions", "instructions")]
-    found = judged(questions, source, Policy())
+    found = judge(questions, source, Policy())
     assert [(each.outcome, each.reason) for each in found] == [
         ("within", ""),
         ("not measured", "SIGSEGV"),
@@ -376,8 +376,8 @@ def test_why_a_count_is_missing_is_known_when_it_is_decided() -> None:
 def test_a_budget_and_a_range_are_two_decisions() -> None:
     """Each of them is answered with its own limits."""
     source = Source(known(make_record(ONE)))
-    questions = [asked_of(), Question(ONE.name, "latency", "overhead_ns", 5.0, reason="budget")]
-    found = judged(questions, source, Policy())
+    questions = [asked_of(), Criterion(ONE.name, "latency", "overhead_ns", 5.0, reason="budget")]
+    found = judge(questions, source, Policy())
     assert [each.outcome for each in found] == ["within", "regressed"]
     assert found[1].reason == "budget"
 
@@ -399,7 +399,7 @@ def test_what_is_available_nowhere_is_left_out(statuses: tuple[str, ...], *, is_
     """A comparison is not about cases that neither variant can do."""
     arms = [known(make_record(ONE, status)) for status in statuses]
     lost = verdict("not measured")
-    assert relevant([lost], *arms) == ([lost] if is_kept else [])
+    assert select_relevant([lost], *arms) == ([lost] if is_kept else [])
 
 
 def test_what_has_a_range_or_was_decided_is_never_left_out() -> None:
@@ -407,36 +407,38 @@ def test_what_has_a_range_or_was_decided_is_never_left_out() -> None:
     ranged = verdict("not measured", low=0.9)
     within = verdict("within", case=TWO.name)
     gone = known(make_record(ONE, "not installed"))
-    assert relevant([ranged, within], gone) == [ranged, within]
+    assert select_relevant([ranged, within], gone) == [ranged, within]
 
 
 def test_cases_without_a_range_are_named() -> None:
     """Only measured ones: the others could have none."""
     records = [make_record(ONE), make_record(TWO), make_record(RETRY, "failed")]
-    assert without_range(records, make_baseline({ONE.name: {"ratio": RANGE}})) == [TWO.name]
+    assert find_cases_without_range(records, make_baseline({ONE.name: {"ratio": RANGE}})) == [
+        TWO.name
+    ]
 
 
 def test_the_headline_says_how_sure_the_gate_is() -> None:
     """The number of decisions and the error rate of a build."""
-    line = headline_of(Policy(), [verdict("within")] * 3)
+    line = make_headline(Policy(), [verdict("within")] * 3)
     assert line.startswith("3 decisions, ")
     assert "fewer than 0.001 of all builds" in line
 
 
 def test_a_case_under_load_has_scaling_and_nothing_else() -> None:
     """Budgets and comparisons ask of it what it has; a budget of scaling is a lower end."""
-    loaded = make_record(make_case().under("threads-16", "io"))
+    loaded = make_record(make_case().with_load("threads-16", "io"))
     plain = make_record(make_case())
     cases = [plain, loaded]
     budgets = [
         Budget("*", "scaling", 0.8, "shared by many"),
         Budget("*", "overhead_ns", 900.0, "called often"),
     ]
-    asked = questions_of_budgets(budgets, SIGNALS, cases)
+    asked = make_budget_criteria(budgets, SIGNALS, cases)
     assert {(each.case, each.quantity, each.low, each.high) for each in asked} == {
         (plain.case.name, "overhead_ns", None, 900.0),
         (loaded.case.name, "scaling", 0.8, None),
     }
-    compared = questions_of_comparison(known(*cases), SIGNALS, TOLERANCES)
+    compared = make_comparison_criteria(known(*cases), SIGNALS, TOLERANCES)
     assert {each.quantity for each in compared if each.case == loaded.case.name} == {"scaling"}
     assert "scaling" not in {each.quantity for each in compared if each.case == plain.case.name}

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from resilience_bench._model import Outcome, Verdict
-from resilience_bench.gate.decide import Evidence, Key, Numbers, Policy, Question, decide, join
+from resilience_bench.gate.decide import (
+    Criterion,
+    Evidence,
+    Key,
+    Observations,
+    Policy,
+    decide,
+    extend_evidence,
+)
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.stats.trimmed_t import FEWEST
 
@@ -20,31 +28,31 @@ WORKERS = max(POLICY.screen, SECOND)
 Answer = Callable[[int, Collection[str]], Evidence]
 
 
-def spread(value: float, workers: int, share: float = 0.01) -> Numbers:
+def spread(value: float, workers: int, share: float = 0.01) -> Observations:
     """Numbers around a value, evenly spread, so that each test sees the same ones."""
-    return Numbers(tuple((value * (1 + share * np.linspace(-1, 1, workers))).tolist()))
+    return Observations(tuple((value * (1 + share * np.linspace(-1, 1, workers))).tolist()))
 
 
-def pair(head: float, base: float, workers: int, share: float = 0.01) -> Numbers:
+def pair(head: float, base: float, workers: int, share: float = 0.01) -> Observations:
     """The numbers of two variants."""
-    return Numbers(spread(head, workers, share).heads, spread(base, workers, share).heads)
+    return Observations(spread(head, workers, share).heads, spread(base, workers, share).heads)
 
 
-def ranged(case: str = "a", quantity: str = "ratio", width: float = 0.1) -> Question:
+def ranged(case: str = "a", quantity: str = "ratio", width: float = 0.1) -> Criterion:
     """Whether a case that is expected to be 1 still is."""
-    return Question(case, "latency", quantity, 1 + width, 1 - width, 1.0)
+    return Criterion(case, "latency", quantity, 1 + width, 1 - width, 1.0)
 
 
-def compared(case: str, *, is_null: bool = False, most: float = 1.03) -> Question:
+def compared(case: str, *, is_null: bool = False, most: float = 1.03) -> Criterion:
     """Whether HEAD, or BASE itself, is as dear as BASE."""
-    return Question(case, "latency", "ratio", most, 1 / most, 1.0, is_null=is_null)
+    return Criterion(case, "latency", "ratio", most, 1 / most, 1.0, is_null=is_null)
 
 
 @dataclass(slots=True)
 class Drawing:
     """Draws what a script says, for each draw the numbers by key, and notes what was asked."""
 
-    script: Sequence[Mapping[Key, Callable[[int], Numbers]]]
+    script: Sequence[Mapping[Key, Callable[[int], Observations]]]
     asked: list[tuple[int, set[str]]] = field(default_factory=list)
 
     def __call__(self, workers: int, cases: Collection[str]) -> Evidence:
@@ -56,20 +64,20 @@ class Drawing:
 
 def around(
     value: float, share: float = 0.01, case: str = "a", quantity: str = "ratio"
-) -> dict[Key, Callable[[int], Numbers]]:
+) -> dict[Key, Callable[[int], Observations]]:
     """A draw in which a case has numbers around a value."""
     return {(case, quantity, False): lambda workers: spread(value, workers, share)}
 
 
 def versus(
     head: float, case: str = "a", share: float = 0.01, *, is_null: bool = False
-) -> dict[Key, Callable[[int], Numbers]]:
+) -> dict[Key, Callable[[int], Observations]]:
     """A draw in which HEAD, or BASE once more, has numbers around a multiple of BASE's."""
     return {(case, "ratio", is_null): lambda workers: pair(head, 1.0, workers, share)}
 
 
 def decided(
-    questions: Sequence[Question], *draws: Mapping[Key, Callable[[int], Numbers]]
+    questions: Sequence[Criterion], *draws: Mapping[Key, Callable[[int], Observations]]
 ) -> tuple[list[Verdict], list[tuple[int, set[str]]]]:
     """The verdicts, and what was drawn for them."""
     drawing = Drawing(draws)
@@ -103,7 +111,7 @@ def test_what_is_clear_at_screening_is_not_drawn_again(value: float, outcome: Ou
 def test_the_level_of_the_screening_is_shared_by_all_decisions() -> None:
     """Half of the error rate is for the screening, and each decision has its part of it."""
     questions = [ranged(case) for case in "abcde"]
-    draws: dict[Key, Callable[[int], Numbers]] = {}
+    draws: dict[Key, Callable[[int], Observations]] = {}
     for case in "abcd":
         draws |= around(1.0, case=case)
     verdicts, _ = decided(questions, draws)
@@ -125,7 +133,7 @@ def test_a_regression_is_certain_to_its_level_only() -> None:
 def test_verdicts_are_in_the_order_of_the_questions() -> None:
     """Whatever their outcomes and numbers of draws are."""
     values = {"e": 1.0, "b": 1.5, "d": 1.09, "a": 0.5, "c": 1.0}
-    draws: dict[Key, Callable[[int], Numbers]] = {}
+    draws: dict[Key, Callable[[int], Observations]] = {}
     for case, value in values.items():
         draws |= around(value, 0.05, case)
     verdicts, _ = decided([ranged(case) for case in [*values, "lost"]], draws)
@@ -136,7 +144,7 @@ def test_verdicts_are_in_the_order_of_the_questions() -> None:
 
 def test_one_case_may_be_asked_several_questions() -> None:
     """A range and a budget of the same case are decided one by one, from one draw."""
-    questions = [ranged(), Question("a", "latency", "overhead_ns", 100.0)]
+    questions = [ranged(), Criterion("a", "latency", "overhead_ns", 100.0)]
     told = around(1.0) | around(150.0, quantity="overhead_ns")
     verdicts, asked = decided(questions, told)
     assert outcomes(verdicts) == ["within", "regressed"]
@@ -158,7 +166,7 @@ def test_too_few_workers_measure_nothing(workers: int) -> None:
 @pytest.mark.parametrize(("heads", "bases"), [(FEWEST - 1, 20), (20, FEWEST - 1)])
 def test_both_variants_need_enough_workers(heads: int, bases: int) -> None:
     """A comparison is as uncertain as its poorer half."""
-    numbers = Numbers(spread(9.0, heads).heads, spread(1.0, bases).heads)
+    numbers = Observations(spread(9.0, heads).heads, spread(1.0, bases).heads)
     [verdict], _ = decided([compared("a")], {("a", "ratio", False): lambda _: numbers})
     assert verdict.outcome == "not measured"
 
@@ -251,7 +259,7 @@ def test_a_case_that_is_settled_leaves_the_confirmation() -> None:
 
 def test_a_settled_question_of_a_doubtful_case_stays_settled() -> None:
     """Fresh workers for one quantity of a case do not reopen what is known of another."""
-    questions = [ranged(), Question("a", "latency", "overhead_ns", 100.0)]
+    questions = [ranged(), Criterion("a", "latency", "overhead_ns", 100.0)]
     first = around(1.1) | around(50.0, quantity="overhead_ns")
     later = around(1.0) | around(150.0, quantity="overhead_ns")
     verdicts, _ = decided(questions, first, later)
@@ -282,7 +290,7 @@ def test_a_confirmation_with_too_few_workers_leaves_it_open() -> None:
 )
 def test_a_budget_has_an_upper_end_only(value: float, outcome: Outcome) -> None:
     """An overhead is judged in ns, may be negative, and is never too small."""
-    question = Question("a", "latency", "overhead_ns", 100.0, reason="budget a: why")
+    question = Criterion("a", "latency", "overhead_ns", 100.0, reason="budget a: why")
     [verdict], asked = decided([question], around(value, quantity="overhead_ns"))
     assert verdict.outcome == outcome
     assert (verdict.low, verdict.expected, verdict.high) == (None, None, 100.0)
@@ -293,8 +301,8 @@ def test_a_budget_has_an_upper_end_only(value: float, outcome: Outcome) -> None:
 def test_a_budget_is_judged_on_a_linear_scale() -> None:
     """What is seen is the mean of the ns, not that of their logarithms."""
     values = (-10.0, 0.0, 10.0, 20.0)
-    question = Question("a", "latency", "overhead_ns", 1000.0)
-    told = {("a", "overhead_ns", False): lambda _: Numbers(values)}
+    question = Criterion("a", "latency", "overhead_ns", 1000.0)
+    told = {("a", "overhead_ns", False): lambda _: Observations(values)}
     [verdict], _ = decided([question], told)
     assert verdict.seen
     assert verdict.seen.value == pytest.approx(5.0)
@@ -302,15 +310,15 @@ def test_a_budget_is_judged_on_a_linear_scale() -> None:
 
 def test_a_ratio_is_judged_on_a_logarithmic_scale() -> None:
     """What slows code down multiplies: what is seen is a geometric mean."""
-    told = {("a", "ratio", False): lambda _: Numbers((1.0, 2.0, 4.0, 8.0))}
-    [verdict], _ = decided([Question("a", "latency", "ratio", 1e6, 1e-6, 1.0)], told)
+    told = {("a", "ratio", False): lambda _: Observations((1.0, 2.0, 4.0, 8.0))}
+    [verdict], _ = decided([Criterion("a", "latency", "ratio", 1e6, 1e-6, 1.0)], told)
     assert verdict.seen
     assert verdict.seen.value == pytest.approx(math.sqrt(8))
 
 
 def test_a_range_that_starts_at_zero_has_no_lower_end() -> None:
     """The logarithm of zero does not exist, and nothing is cheaper than free."""
-    question = Question("a", "latency", "ratio", 1.1, 0.0, 1.0)
+    question = Criterion("a", "latency", "ratio", 1.1, 0.0, 1.0)
     assert outcomes(decided([question], around(0.01))[0]) == ["within"]
 
 
@@ -412,7 +420,7 @@ def simulated(seed: int, slower: Mapping[int, float], noise: float = NOISE) -> l
         order = [name for name in names if name in cases]
         table = 1 + noise * random.standard_normal((len(order), 2, workers))
         return {
-            (name, "ratio", False): Numbers(
+            (name, "ratio", False): Observations(
                 tuple((factors.get(name, 1.0) * head).tolist()), tuple(base.tolist())
             )
             for name, (head, base) in zip(order, table, strict=True)
@@ -452,19 +460,19 @@ def test_what_is_slower_is_found() -> None:
 
 def counts(
     case: str = "a", *, is_null: bool = False, low: float | None = 990.0, high: float = 1010.0
-) -> Question:
+) -> Criterion:
     """Whether a case still takes about 1000 instructions."""
     expected = None if low is None else (low + high) / 2
-    return Question(case, "instructions", "instructions", high, low, expected, is_null=is_null)
+    return Criterion(case, "instructions", "instructions", high, low, expected, is_null=is_null)
 
 
-def relative(case: str = "a", *, is_null: bool = False) -> Question:
+def relative(case: str = "a", *, is_null: bool = False) -> Criterion:
     """Whether HEAD takes as many instructions as BASE."""
-    return Question(case, "instructions", "instructions", 1.005, 1 / 1.005, 1.0, is_null=is_null)
+    return Criterion(case, "instructions", "instructions", 1.005, 1 / 1.005, 1.0, is_null=is_null)
 
 
 def counted(
-    questions: Sequence[Question], *draws: Mapping[tuple[str, bool], Numbers]
+    questions: Sequence[Criterion], *draws: Mapping[tuple[str, bool], Observations]
 ) -> tuple[list[Verdict], list[tuple[int, set[str]]]]:
     """The verdicts on counts, and what was drawn for them."""
     drawing = Drawing(
@@ -479,9 +487,9 @@ def counted(
     return decide_counts(questions, drawing, POLICY), drawing.asked
 
 
-def heads(*values: float) -> dict[tuple[str, bool], Numbers]:
+def heads(*values: float) -> dict[tuple[str, bool], Observations]:
     """A draw in which processes counted so much."""
-    return {("a", False): Numbers(values)}
+    return {("a", False): Observations(values)}
 
 
 @pytest.mark.parametrize("value", [990.0, 1000.0, 1010.0])
@@ -496,7 +504,7 @@ def test_one_process_settles_what_is_within(value: float) -> None:
 @pytest.mark.parametrize(("value", "outcome"), [(1081.0, "regressed"), (989.0, "improved")])
 def test_what_is_outside_has_to_be_confirmed_by_all(value: float, outcome: Outcome) -> None:
     """Fresh processes are asked, for this case only, and they all say so."""
-    first = {**heads(value), ("b", False): Numbers((1000.0,))}
+    first = {**heads(value), ("b", False): Observations((1000.0,))}
     [verdict, other], asked = counted(
         [counts(), counts("b")], first, heads(value + 0.5, value - 0.5)
     )
@@ -534,10 +542,10 @@ def test_small_differences_of_variants_whose_layouts_overlap_fail_nobody(
 ) -> None:
     """All pairs may agree by chance where layouts alone differ by more than the tolerance."""
     draws = [
-        {("a", False): Numbers((1006.0,) * len(each), each)}
+        {("a", False): Observations((1006.0,) * len(each), each)}
         for each in ((1000.0,), (1000.0, 1000.0))
     ]
-    last = {("a", False): Numbers(tuple(1.007 * each for each in bases), bases)}
+    last = {("a", False): Observations(tuple(1.007 * each for each in bases), bases)}
     [verdict], _ = counted([relative()], *draws, last)
     assert verdict.outcome == outcome
 
@@ -560,7 +568,7 @@ def test_processes_that_disagree_are_said_to() -> None:
 
 def test_a_budget_of_counts_has_an_upper_end_only() -> None:
     """Nothing is too cheap for a budget, and its reason is shown beside who says so."""
-    question = Question("a", "instructions", "instructions", 1010.0, reason="budget a: why")
+    question = Criterion("a", "instructions", "instructions", 1010.0, reason="budget a: why")
     assert outcomes(counted([question], heads(1.0))[0]) == ["within"]
     draws = heads(2000.0), heads(2000.0, 2000.0), heads(*[2000.0] * 4)
     [verdict], _ = counted([question], *draws)
@@ -568,8 +576,8 @@ def test_a_budget_of_counts_has_an_upper_end_only() -> None:
     assert verdict.reason == "all 7 processes say so; budget a: why"
 
 
-@pytest.mark.parametrize("numbers", [None, Numbers(), Numbers((math.nan,))])
-def test_what_nobody_counted_is_not_measured(numbers: Numbers | None) -> None:
+@pytest.mark.parametrize("numbers", [None, Observations(), Observations((math.nan,))])
+def test_what_nobody_counted_is_not_measured(numbers: Observations | None) -> None:
     """No number is no verdict, and no reason to start more processes."""
     [verdict], asked = counted([counts()], {("a", False): numbers} if numbers else {})
     assert (verdict.outcome, verdict.reason) == ("not measured", "no process measured it")
@@ -578,7 +586,7 @@ def test_what_nobody_counted_is_not_measured(numbers: Numbers | None) -> None:
 
 def test_one_process_may_have_to_do() -> None:
     """A policy of one process draws no other."""
-    drawing = Drawing([{("a", "instructions", False): lambda _: Numbers((2000.0,))}])
+    drawing = Drawing([{("a", "instructions", False): lambda _: Observations((2000.0,))}])
     [verdict] = decide_counts([counts()], drawing, Policy(processes=()))
     assert (verdict.outcome, len(drawing.asked)) == ("regressed", 1)
     assert verdict.reason == "1 process says so"
@@ -602,14 +610,16 @@ def test_a_stored_file_that_has_no_more_to_tell_is_judged_on_what_it_holds() -> 
 )
 def test_counts_of_two_variants_are_divided(head: float, base: float, outcome: Outcome) -> None:
     """Process by process: the third of HEAD against the third of BASE."""
-    draw = {("a", False): Numbers((head,), (base,))}
-    [verdict], _ = counted([relative()], draw, {("a", False): Numbers((head,) * 2, (base,) * 2)})
+    draw = {("a", False): Observations((head,), (base,))}
+    [verdict], _ = counted(
+        [relative()], draw, {("a", False): Observations((head,) * 2, (base,) * 2)}
+    )
     assert verdict.outcome == outcome
 
 
 def test_what_costs_something_where_it_cost_nothing_regressed() -> None:
     """HEAD keeps bytes, BASE keeps none: that is no missing number, it is infinitely dearer."""
-    draw = {("a", False): Numbers((4096.0,), (0.0,))}
+    draw = {("a", False): Observations((4096.0,), (0.0,))}
     [verdict], _ = counted([relative()], draw)
     assert verdict.outcome == "regressed"
 
@@ -617,20 +627,20 @@ def test_what_costs_something_where_it_cost_nothing_regressed() -> None:
 def test_null_pairs_are_judged_with_the_case_that_is_confirmed() -> None:
     """They come with the second draw, and are not measured where nothing is confirmed."""
     questions = [relative(), relative(is_null=True), relative("b", is_null=True)]
-    first = {("a", False): Numbers((2000.0,), (1000.0,))}
-    twice = Numbers((2000.0, 2000.0), (1000.0, 1000.0))
-    later = {("a", False): twice, ("a", True): Numbers((1500.0, 1500.0), (1000.0, 1000.0))}
+    first = {("a", False): Observations((2000.0,), (1000.0,))}
+    twice = Observations((2000.0, 2000.0), (1000.0, 1000.0))
+    later = {("a", False): twice, ("a", True): Observations((1500.0, 1500.0), (1000.0, 1000.0))}
     verdicts, asked = counted(questions, first, later)
     assert outcomes(verdicts) == ["regressed", "regressed", "not measured"]
     assert asked == [(1, {"a", "b"}), (2, {"a"})]
 
 
-def null_draws(*nulls: tuple[float, ...]) -> list[dict[tuple[str, bool], Numbers]]:
+def null_draws(*nulls: tuple[float, ...]) -> list[dict[tuple[str, bool], Observations]]:
     """HEAD is twice as dear, which is clear; the null control is drawn from the second time on."""
     counts = (1, *map(len, nulls))
-    draws = [{("a", False): Numbers((2000.0,) * n, (1000.0,) * n)} for n in counts]
+    draws = [{("a", False): Observations((2000.0,) * n, (1000.0,) * n)} for n in counts]
     for draw, values in zip(draws[1:], nulls, strict=True):
-        draw["a", True] = Numbers(values, (1000.0,) * len(values))
+        draw["a", True] = Observations(values, (1000.0,) * len(values))
     return draws
 
 
@@ -665,7 +675,7 @@ def test_a_small_improvement_is_confirmed_where_a_policy_asks_for_it(
     policy: Policy, draws: int
 ) -> None:
     """A history names what became cheaper; no build fails by it."""
-    values = [Numbers((994.0,) * n, (1000.0,) * n) for n in (1, 2, 4)]
+    values = [Observations((994.0,) * n, (1000.0,) * n) for n in (1, 2, 4)]
     drawing = Drawing([{("a", "instructions", False): lambda _, n=each: n} for each in values])
     [verdict] = decide_counts([relative()], drawing, policy)
     assert (verdict.outcome, len(drawing.asked)) == ("improved", draws)
@@ -674,7 +684,7 @@ def test_a_small_improvement_is_confirmed_where_a_policy_asks_for_it(
 def test_a_small_improvement_where_layouts_overlap_is_none() -> None:
     """As for what is dearer: every count of HEAD lies below every one of BASE, or it is open."""
     bases = ((1000.0,), (1000.0, 1000.0), (1000.0, 1000.0, 1000.0, 992.0))
-    values = [Numbers(tuple(0.993 * base for base in each), each) for each in bases]
+    values = [Observations(tuple(0.993 * base for base in each), each) for each in bases]
     drawing = Drawing([{("a", "instructions", False): lambda _, n=each: n} for each in values])
     [verdict] = decide_counts([relative()], drawing, Policy(confirms_improvements=True))
     assert verdict.outcome == "inconclusive"
@@ -683,8 +693,8 @@ def test_a_small_improvement_where_layouts_overlap_is_none() -> None:
 def test_a_null_pair_is_no_reason_to_count_again() -> None:
     """Only a doubt about HEAD starts more processes."""
     first = {
-        ("a", False): Numbers((1000.0,), (1000.0,)),
-        ("a", True): Numbers((2000.0,), (1000.0,)),
+        ("a", False): Observations((1000.0,), (1000.0,)),
+        ("a", True): Observations((2000.0,), (1000.0,)),
     }
     verdicts, asked = counted([relative(), relative(is_null=True)], first)
     assert outcomes(verdicts) == ["within", "regressed"]
@@ -696,15 +706,15 @@ def test_a_null_pair_is_no_reason_to_count_again() -> None:
 
 def test_numbers_are_joined_in_their_order() -> None:
     """Fresh numbers stand behind those that were there, for either side."""
-    collected: dict[Key, Numbers] = {("a", "ratio", False): Numbers((1.0,), (2.0,))}
+    collected: dict[Key, Observations] = {("a", "ratio", False): Observations((1.0,), (2.0,))}
     fresh = {
-        ("a", "ratio", False): Numbers((3.0,), (4.0,)),
-        ("b", "ratio", False): Numbers((5.0,)),
+        ("a", "ratio", False): Observations((3.0,), (4.0,)),
+        ("b", "ratio", False): Observations((5.0,)),
     }
-    join(collected, fresh)
+    extend_evidence(collected, fresh)
     assert collected == {
-        ("a", "ratio", False): Numbers((1.0, 3.0), (2.0, 4.0)),
-        ("b", "ratio", False): Numbers((5.0,)),
+        ("a", "ratio", False): Observations((1.0, 3.0), (2.0, 4.0)),
+        ("b", "ratio", False): Observations((5.0,)),
     }
 
 
@@ -715,7 +725,7 @@ def test_numbers_are_joined_in_their_order() -> None:
 )
 def test_more_of_a_scaling_is_better(seen: float, outcome: Outcome) -> None:
     """A case under load regresses by falling below its range, and its interval is in order."""
-    question = Question("a", "scaling", "scaling", 1.1, 0.9, 1.0)
+    question = Criterion("a", "scaling", "scaling", 1.1, 0.9, 1.0)
     (verdict,), _ = decided([question], around(seen, quantity="scaling"))
     assert verdict.outcome == outcome
     assert verdict.seen is not None
@@ -726,7 +736,7 @@ def test_more_of_a_scaling_is_better(seen: float, outcome: Outcome) -> None:
 @pytest.mark.parametrize(("seen", "outcome"), [(0.95, "within"), (0.06, "regressed")])
 def test_a_budget_of_scaling_is_the_least(seen: float, outcome: Outcome) -> None:
     """It has a lower end only, and the explanation says so."""
-    question = Question("a", "scaling", "scaling", None, 0.8)
+    question = Criterion("a", "scaling", "scaling", None, 0.8)
     (verdict,), _ = decided([question], around(seen, quantity="scaling"))
     assert verdict.outcome == outcome
     assert "acceptable at least 0.8" in verdict.steps[0]
@@ -735,16 +745,16 @@ def test_a_budget_of_scaling_is_the_least(seen: float, outcome: Outcome) -> None
 
 def test_a_scaling_of_nothing_is_judged() -> None:
     """Callers that get nothing done are as bad as can be, and no error."""
-    question = Question("a", "scaling", "scaling", None, 0.8)
+    question = Criterion("a", "scaling", "scaling", None, 0.8)
     (verdict,), _ = decided(
-        [question], {("a", "scaling", False): lambda workers: Numbers((0.0,) * workers)}
+        [question], {("a", "scaling", False): lambda workers: Observations((0.0,) * workers)}
     )
     assert verdict.outcome == "regressed"
 
 
 def test_a_comparison_of_scaling_fails_where_head_gets_less_done() -> None:
     """HEAD divided by BASE, where less is worse."""
-    question = Question("a", "scaling", "scaling", 1.1, 1 / 1.1, 1.0)
+    question = Criterion("a", "scaling", "scaling", 1.1, 1 / 1.1, 1.0)
     draw = {("a", "scaling", False): lambda workers: pair(0.06, 0.9, workers)}
     (verdict,), _ = decided([question], draw)
     assert verdict.outcome == "regressed"

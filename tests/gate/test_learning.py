@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from resilience_bench._model import Baseline, Case, Measurement, Quantity, Range, Result
+from resilience_bench._model import Baseline, Case, Estimate, Measurement, Range, Result
 from resilience_bench.errors import RefusedLearningError
 from resilience_bench.gate import learning
 from resilience_bench.gate.baseline import SIGNALS
@@ -33,7 +33,7 @@ def make_run(
     values: Mapping[str, float], case: Case = CASE, status: str = "measured", **more: Any
 ) -> Run:
     """A run in which one case has these quantities, with 8 workers behind them."""
-    quantities = {name: Quantity(value, value, value) for name, value in values.items()}
+    quantities = {name: Estimate(value, value, value) for name, value in values.items()}
     measurement = Measurement(case, quantities, workers=8, samples=80)
     return make_result([make_record(case, status)], **more), [measurement]
 
@@ -182,7 +182,9 @@ def test_nothing_to_learn_from_is_refused(runs: Sequence[Run], part: str) -> Non
 
 def test_rounding_is_no_move() -> None:
     """What differs by less than 0.1 % does not differ."""
-    assert learning.moves(of_ratio(make_range(1.0)), of_ratio(make_range(1.0005))) == []
+    assert (
+        learning.find_range_changes(of_ratio(make_range(1.0)), of_ratio(make_range(1.0005))) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_a_range_loosens_by_its_width_its_high_end_or_what_it_expects(
     after: Range, loosens: Any
 ) -> None:
     """What gets wider or higher needs a reason; what moves down as a whole does not."""
-    [move] = learning.moves(of_ratio(make_range(1.0)), of_ratio(after))
+    [move] = learning.find_range_changes(of_ratio(make_range(1.0)), of_ratio(after))
     assert (move.case, move.quantity, move.after) == (NAME, "ratio", after)
     assert move.loosens is loosens
 
@@ -211,11 +213,11 @@ def test_a_range_loosens_by_its_width_its_high_end_or_what_it_expects(
 def test_new_cases_and_those_that_are_gone_move_but_do_not_loosen() -> None:
     """A case that comes or goes is shown, and needs no reason."""
     before, after = of_ratio(make_range(), "a"), of_ratio(make_range(), "b")
-    gone, new = learning.moves(before, after)
+    gone, new = learning.find_range_changes(before, after)
     assert (gone.case, gone.after, gone.loosens) == ("a", None, False)
     assert (new.case, new.before, new.loosens) == ("b", None, False)
     assert str(new) == "b ratio no range -> 1 [0.9, 1.1]"
-    assert learning.accepted(before, after, None) == after
+    assert learning.accept(before, after, None) == after
 
 
 def test_looser_ranges_need_a_reason() -> None:
@@ -224,7 +226,7 @@ def test_looser_ranges_need_a_reason() -> None:
     after = make_baseline({name: {"ratio": make_range(1.5)} for name in "abcd"})
     for reason in (None, " "):
         with pytest.raises(RefusedLearningError) as caught:
-            learning.accepted(before, after, reason)
+            learning.accept(before, after, reason)
         assert str(caught.value) == (
             "cannot learn: 4 ranges would get looser: a ratio 1 [0.9, 1.1] -> 1.5 [1.35, 1.65]; "
             "b ratio 1 [0.9, 1.1] -> 1.5 [1.35, 1.65]; c ratio 1 [0.9, 1.1] -> 1.5 [1.35, 1.65]; "
@@ -248,7 +250,7 @@ def test_the_reason_is_kept_with_exactly_what_got_looser() -> None:
             "c": {"ratio": make_range()},
         }
     )
-    found = learning.accepted(before, after, "the breaker now logs").ranges
+    found = learning.accept(before, after, "the breaker now logs").ranges
     assert found["a"]["ratio"] == make_range(2.0, reason="the breaker now logs")
     assert found["b"]["ratio"] == replace(tighter, reason="old")
     assert found["b"]["instructions"] == make_range(1.0001, reason="older")
@@ -259,4 +261,4 @@ def test_reasons_do_not_make_a_move() -> None:
     """A range with other words beside the same numbers has not moved."""
     before = of_ratio(make_range())
     after = replace(before, ranges={NAME: {"ratio": make_range(reason="why", runs=9)}})
-    assert learning.moves(before, after) == []
+    assert learning.find_range_changes(before, after) == []

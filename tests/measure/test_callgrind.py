@@ -11,9 +11,9 @@ import pytest
 from resilience_bench._model import Counts
 from resilience_bench.measure import callgrind
 from resilience_bench.measure.callgrind import ValgrindFailedError
-from resilience_bench.worker.protocol import Counted, Done, Marked, Status
+from resilience_bench.worker.protocol import CountsMessage, EndMessage, MarkMessage, StatusMessage
 
-MARKED = Marked("operation", "f.s", 42, (10, 30))
+MARKED = MarkMessage("operation", "f.s", 42, (10, 30))
 DUMP = "# callgrind format\nversion: 1\nevents: Ir\n{total}\nfn=(1) main\n3 totals: 7\n"
 
 
@@ -28,10 +28,10 @@ def dump(folder: Path, **totals: str) -> None:
 def test_counts_take_the_place_of_marks(tmp_path: Path, word: str) -> None:
     """The second and the third dump of the process are the counts; other messages stay."""
     dump(tmp_path, second=f"{word}: 5000", third=f"{word}: 14000 0 0")
-    status = Status("f.s", "ready")
-    told = list(callgrind.counted([status, MARKED, Done()], tmp_path))
+    status = StatusMessage("f.s", "ready")
+    told = list(callgrind.insert_counts([status, MARKED, EndMessage()], tmp_path))
     counts = Counts((10, 30), (5000, 14000))
-    assert told == [status, Counted("operation", "f.s", counts), Done()]
+    assert told == [status, CountsMessage("operation", "f.s", counts), EndMessage()]
     assert counts.per_call == 450.0
 
 
@@ -39,19 +39,19 @@ def test_a_missing_dump_is_valgrinds_failure(tmp_path: Path) -> None:
     """The message names the dump, and what to type."""
     dump(tmp_path, second="summary: 5000")
     with pytest.raises(ValgrindFailedError, match=r"42\.3 \(No such file.*valgrind --version"):
-        list(callgrind.counted([MARKED], tmp_path))
+        list(callgrind.insert_counts([MARKED], tmp_path))
 
 
 def test_a_dump_without_a_total_is_valgrinds_failure(tmp_path: Path) -> None:
     """A format that a future valgrind may have is told as such."""
     dump(tmp_path, second="sum: 5000", third="sum: 6000")
     with pytest.raises(ValgrindFailedError, match=r"without a total to 42\.2; type 'valgrind"):
-        list(callgrind.counted([MARKED], tmp_path))
+        list(callgrind.insert_counts([MARKED], tmp_path))
 
 
 def test_command_dumps_into_the_folder(tmp_path: Path) -> None:
     """Every process, forked ones too, has a file of its own, and getppid makes a dump."""
-    command = callgrind.command(tmp_path)
+    command = callgrind.build_command(tmp_path)
     assert command[0] == "valgrind"
     assert f"--callgrind-out-file={tmp_path}/%p" in command
     assert {"--tool=callgrind", "--trace-children=yes", "--dump-before=getppid"} <= set(command)
@@ -64,17 +64,17 @@ def test_without_valgrind_it_is_said_what_to_install(
     monkeypatch.setattr(callgrind.sys, "platform", "linux")
     monkeypatch.setenv("PATH", str(tmp_path))
     expected = "valgrind is not installed; type: apt-get install valgrind"
-    assert callgrind.why_not_available() == expected
+    assert callgrind.explain_unavailability() == expected
     program = tmp_path / "valgrind"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert callgrind.why_not_available() == ""
+    assert callgrind.explain_unavailability() == ""
 
 
 def test_elsewhere_than_on_linux_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether or not valgrind is there, the reason names the platform."""
     monkeypatch.setattr(callgrind.sys, "platform", "darwin")
-    assert callgrind.why_not_available().endswith("on darwin")
+    assert callgrind.explain_unavailability().endswith("on darwin")
 
 
 @pytest.fixture

@@ -12,23 +12,29 @@ from resilience_bench._model import (
     AllocationRecord,
     CaseInfo,
     CaseRecord,
+    CaseStatus,
     InstructionRecord,
     WorkerRecord,
 )
-from resilience_bench._model import Status as CaseStatus
 from resilience_bench.measure import counting as signals
 from resilience_bench.measure.callgrind import ValgrindFailedError
 from resilience_bench.measure.counting import (
-    FEWEST,
+    MINIMUM_CASES,
     SIGNALS,
-    Passes,
-    measurable,
-    measured,
-    passes_of,
+    CountingSession,
+    find_measurable_signals,
+    measure_signals,
+    prepare_counting_session,
 )
 from resilience_bench.measure.launcher import ScriptedLauncher, WorkerFailedError
-from resilience_bench.measure.session import SLOW_CALL_NS, BlockDone, Profile, Session
-from resilience_bench.worker.protocol import Message, Plan, Sampled, Status, Weighed
+from resilience_bench.measure.session import SLOW_CALL_NS, FinishedBlock, Profile, Session
+from resilience_bench.worker.protocol import (
+    Message,
+    Plan,
+    SamplesMessage,
+    StatusMessage,
+    WeightMessage,
+)
 from tests.scripted import (
     CONTROL,
     CONTROL_COUNTS,
@@ -69,12 +75,12 @@ def records(cases: Iterable[CaseInfo], status: CaseStatus = "measured") -> dict[
     return {each.case.name: CaseRecord(each.case, status, "", CONTROL) for each in cases}
 
 
-def made(launcher: Launcher, status: CaseStatus = "measured", **more: object) -> Passes:
+def made(launcher: Launcher, status: CaseStatus = "measured", **more: object) -> CountingSession:
     """Passes over the three cases."""
-    return Passes(launcher, CASES, records(CASES, status), **more)  # type: ignore[arg-type]
+    return CountingSession(launcher, CASES, records(CASES, status), **more)  # type: ignore[arg-type]
 
 
-def names(done: BlockDone) -> list[str]:
+def names(done: FinishedBlock) -> list[str]:
     """The names of the cases of a block."""
     return [each.case.name for each in done.cases]
 
@@ -101,13 +107,13 @@ def test_what_nobody_has_visited_yet_is_visited_before_it_is_counted() -> None:
     """One worker checks the cases and finds the slow ones; once that is done it is not repeated."""
 
     def script(plan: Plan, seed: int) -> list[Message]:
-        slow = [Sampled("operation", C, samples(2 * SLOW_CALL_NS))]
+        slow = [SamplesMessage("operation", C, samples(2 * SLOW_CALL_NS))]
         return [*suite(CASES)(plan, seed), *(slow if plan.action == "measure" else [])]
 
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
-    list(passes_of(session).run(["instructions"]))
-    list(passes_of(session).run(["allocations"], 1))
+    list(prepare_counting_session(session).run(["instructions"]))
+    list(prepare_counting_session(session).run(["allocations"], 1))
     told = [(plan.action, plan.check, seed) for plan, seed in launcher.plans]
     assert told == [("measure", True, 0), ("count", False, 0), ("weigh", False, 1)]
     assert [plan.heavy for plan, _ in launcher.plans[1:]] == [(C,), (C,)]
@@ -120,11 +126,11 @@ def test_what_the_visit_finds_broken_is_not_counted() -> None:
     def script(plan: Plan, seed: int) -> list[Message]:
         if plan.action != "measure":
             return list(suite(CASES)(plan, seed))
-        return [*sampled([B, C]), Status(A, "broken", "ran twice")]
+        return [*sampled([B, C]), StatusMessage(A, "broken", "ran twice")]
 
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
-    told = list(passes_of(session).run(["instructions"]))
+    told = list(prepare_counting_session(session).run(["instructions"]))
     assert [names(done) for done in told] == [[B, C]]
     assert session.records[A].status == "broken"
 
@@ -142,15 +148,30 @@ def test_what_cannot_be_measured_is_not_tried() -> None:
 @pytest.mark.parametrize(
     ("before", "told", "status", "missing"),
     [
-        ("interrupted", Status(B, "broken", "ran twice"), "broken", {}),
-        ("interrupted", Status(B, "not installed", "pip"), "not installed", {}),
-        ("interrupted", Status(B, "failed", "crashed"), "failed", {"instructions": "crashed"}),
-        ("measured", Status(B, "broken", "ran twice"), "measured", {"instructions": "ran twice"}),
-        ("measured", Status(B, "failed", "crashed"), "measured", {"instructions": "crashed"}),
+        ("interrupted", StatusMessage(B, "broken", "ran twice"), "broken", {}),
+        ("interrupted", StatusMessage(B, "not installed", "pip"), "not installed", {}),
+        (
+            "interrupted",
+            StatusMessage(B, "failed", "crashed"),
+            "failed",
+            {"instructions": "crashed"},
+        ),
+        (
+            "measured",
+            StatusMessage(B, "broken", "ran twice"),
+            "measured",
+            {"instructions": "ran twice"},
+        ),
+        (
+            "measured",
+            StatusMessage(B, "failed", "crashed"),
+            "measured",
+            {"instructions": "crashed"},
+        ),
     ],
 )
 def test_what_a_worker_says_of_a_case_is_noted(
-    before: CaseStatus, told: Status, status: CaseStatus, missing: dict[str, str]
+    before: CaseStatus, told: StatusMessage, status: CaseStatus, missing: dict[str, str]
 ) -> None:
     """What the latency has measured stays measured, and only lacks the signal."""
 
@@ -281,7 +302,14 @@ def test_when_valgrind_does_not_work_nothing_is_blamed_on_the_cases(
 
 @pytest.mark.parametrize(
     ("cases", "processors", "blocks"),
-    [(1, 2, 1), (2 * FEWEST - 1, 2, 1), (2 * FEWEST, 2, 2), (48, 2, 2), (48, 1, 1), (48, 8, 2)],
+    [
+        (1, 2, 1),
+        (2 * MINIMUM_CASES - 1, 2, 1),
+        (2 * MINIMUM_CASES, 2, 2),
+        (48, 2, 2),
+        (48, 1, 1),
+        (48, 8, 2),
+    ],
 )
 def test_many_cases_are_counted_by_two_processes(
     monkeypatch: pytest.MonkeyPatch, cases: int, processors: int, blocks: int
@@ -290,7 +318,7 @@ def test_many_cases_are_counted_by_two_processes(
     monkeypatch.setattr(signals.os, "cpu_count", lambda: processors)
     infos = [info(f"s{number}") for number in range(cases)]
     launcher = Launcher(suite(infos))
-    passes = Passes(launcher, infos, records(infos))
+    passes = CountingSession(launcher, infos, records(infos))
     done = list(passes.run(["instructions", "allocations"]))
     sizes = [len(plan.cases) for plan, _ in launcher.plans if plan.action == "count"]
     assert len(sizes) == blocks
@@ -303,10 +331,10 @@ def test_many_cases_are_counted_by_two_processes(
 
 def test_slow_cases_are_passed_as_heavy_and_weigh_more() -> None:
     """The slow cases come first, and the process that has them gets fewer of the others."""
-    infos = [info(f"s{number:02}") for number in range(2 * FEWEST)]
+    infos = [info(f"s{number:02}") for number in range(2 * MINIMUM_CASES)]
     slow = [each.case.name for each in infos[-2:]]
     launcher = Launcher(suite(infos))
-    list(Passes(launcher, infos, records(infos), lambda: slow).run(["instructions"]))
+    list(CountingSession(launcher, infos, records(infos), lambda: slow).run(["instructions"]))
     first, second = sorted((plan for plan, _ in launcher.plans), key=lambda plan: len(plan.cases))
     assert first.heavy == (slow[0],)
     assert first.cases == first.heavy
@@ -358,13 +386,13 @@ def test_latency_is_measured_first_and_alone() -> None:
         if plan.action != "measure":
             return list(suite(CASES)(plan, seed))
         said = sampled([name for name in plan.cases if name != A])
-        said.append(Status(A, "broken", "ran twice"))
-        said.append(Sampled("operation", C, samples(2 * SLOW_CALL_NS)))
+        said.append(StatusMessage(A, "broken", "ran twice"))
+        said.append(SamplesMessage("operation", C, samples(2 * SLOW_CALL_NS)))
         return said
 
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
-    told = list(measured(session, SIGNALS))
+    told = list(measure_signals(session, SIGNALS))
     kinds = [type(each.record) for each in told if each.record]
     assert kinds[:2] == [WorkerRecord, WorkerRecord]
     assert set(kinds[2:]) == {InstructionRecord, AllocationRecord}
@@ -381,30 +409,30 @@ def test_only_what_is_asked_for_is_measured(signal: signals.Signal) -> None:
     """One signal starts one kind of process, after one worker that visits the cases."""
     launcher = Launcher(suite(CASES))
     session = Session(launcher, CASES, Profile("tiny", workers=1, samples=4))
-    assert {each.signal for each in measured(session, [signal])} == {signal}
+    assert {each.signal for each in measure_signals(session, [signal])} == {signal}
     then = {"latency": [], "instructions": ["count"], "allocations": ["weigh"]}[signal]
     assert [plan.action for plan, _ in launcher.plans] == ["measure", *then]
 
 
 def test_a_signal_that_is_not_available_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only instructions need a program; where it is there, nothing is missing."""
-    monkeypatch.setattr(signals.callgrind, "why_not_available", lambda: "no valgrind")
+    monkeypatch.setattr(signals.callgrind, "explain_unavailability", lambda: "no valgrind")
     rest = tuple(each for each in SIGNALS if each != "instructions")
-    assert measurable() == (rest, {"instructions": "no valgrind"})
-    assert measurable(["instructions"]) == ((), {"instructions": "no valgrind"})
-    monkeypatch.setattr(signals.callgrind, "why_not_available", lambda: "")
-    assert measurable() == (SIGNALS, {})
+    assert find_measurable_signals() == (rest, {"instructions": "no valgrind"})
+    assert find_measurable_signals(["instructions"]) == ((), {"instructions": "no valgrind"})
+    monkeypatch.setattr(signals.callgrind, "explain_unavailability", lambda: "")
+    assert find_measurable_signals() == (SIGNALS, {})
 
 
 def test_a_signal_that_nobody_asked_for_is_not_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever wants latency alone is not told of valgrind; the order is always the same."""
-    monkeypatch.setattr(signals.callgrind, "why_not_available", lambda: "no valgrind")
-    assert measurable(["latency"]) == (("latency",), {})
-    assert measurable(["allocations", "latency"]) == (("latency", "allocations"), {})
+    monkeypatch.setattr(signals.callgrind, "explain_unavailability", lambda: "no valgrind")
+    assert find_measurable_signals(["latency"]) == (("latency",), {})
+    assert find_measurable_signals(["allocations", "latency"]) == (("latency", "allocations"), {})
 
 
 def test_a_weight_is_all_that_a_worker_need_say() -> None:
     """A case that is weighed counts as measured by the pass, whatever its status says."""
-    passes = made(Launcher(lambda plan, seed: [Weighed(name, WEIGHT) for name in plan.cases]))
+    passes = made(Launcher(lambda plan, seed: [WeightMessage(name, WEIGHT) for name in plan.cases]))
     list(passes.run(["allocations"]))
     assert not any(each.missing for each in passes.records.values())

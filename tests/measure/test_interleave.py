@@ -10,7 +10,11 @@ import pytest
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.variants import Variant
-from resilience_bench.measure.interleave import Arm, sessions_under, taking_turns
+from resilience_bench.measure.interleave import (
+    MeasuredInterpreter,
+    create_interpreter_sessions,
+    measure_interleaved,
+)
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.load_session import Effort
 from resilience_bench.measure.session import Listing, Profile
@@ -19,7 +23,7 @@ from tests.scripted import info, suite
 
 PROFILE = Profile("quick", workers=3, samples=4)
 PLAIN = info("closed", "a")
-LOADED = CaseInfo(PLAIN.case.under("threads-4", "io"), PLAIN.path, PLAIN.description)
+LOADED = CaseInfo(PLAIN.case.with_load("threads-4", "io"), PLAIN.path, PLAIN.description)
 
 
 def interpreter(name: str, lacking: dict[str, str] | None = None) -> Interpreter:
@@ -28,14 +32,16 @@ def interpreter(name: str, lacking: dict[str, str] | None = None) -> Interpreter
     return Interpreter(variant, make_environment(python=name), lacking or {})
 
 
-def arm(name: str, *cases: CaseInfo) -> Arm:
+def arm(name: str, *cases: CaseInfo) -> MeasuredInterpreter:
     """An arm with scripted workers and no file."""
     launcher = ScriptedLauncher(suite([PLAIN]))
     listing = Listing((PLAIN,), ())
-    alone, loaded = sessions_under(interpreter(name), launcher, cases, PROFILE, listing)
+    alone, loaded = create_interpreter_sessions(
+        interpreter(name), launcher, cases, PROFILE, listing
+    )
     loaded.effort = Effort(workers=2, rounds=1, window_ns=1, timed=0)
     unused: Any = None
-    return Arm(interpreter(name), alone, loaded, unused)
+    return MeasuredInterpreter(interpreter(name), alone, loaded, unused)
 
 
 def test_workers_take_turns_in_both_directions() -> None:
@@ -44,7 +50,7 @@ def test_workers_take_turns_in_both_directions() -> None:
     signals: list[Signal] = ["latency", "allocations", "scaling"]
     order = [
         (each.interpreter.name, done.signal, done.index)
-        for each, done in taking_turns(arms, signals)
+        for each, done in measure_interleaved(arms, signals)
     ]
     assert order == [
         *[("A", "latency", 0), ("B", "latency", 0), ("B", "latency", 1), ("A", "latency", 1)],
@@ -52,15 +58,15 @@ def test_workers_take_turns_in_both_directions() -> None:
         *[("A", "allocations", 0), ("B", "allocations", 0)],
         *[("A", "scaling", 0), ("B", "scaling", 0), ("B", "scaling", 1), ("A", "scaling", 1)],
     ]
-    assert [each.visits(signals) for each in arms] == [6, 6]
+    assert [each.count_visits(signals) for each in arms] == [6, 6]
 
 
 @pytest.mark.parametrize("signal", ["latency", "scaling"])
 def test_only_what_is_asked_for_is_measured(signal: Signal) -> None:
     """Arms without cases of a signal are left alone."""
     arms = [arm("A", PLAIN if signal == "latency" else LOADED)]
-    assert {done.signal for _, done in taking_turns(arms, [signal])} == {signal}
-    assert arms[0].visits([signal]) == (3 if signal == "latency" else 2)
+    assert {done.signal for _, done in measure_interleaved(arms, [signal])} == {signal}
+    assert arms[0].count_visits([signal]) == (3 if signal == "latency" else 2)
 
 
 def test_what_an_interpreter_cannot_do_is_told() -> None:
@@ -69,7 +75,7 @@ def test_what_an_interpreter_cannot_do_is_told() -> None:
     wanting = CaseInfo(info("wanting", "c").case, PLAIN.path, "", distributions=("Some_Lib",))
     listing = Listing((PLAIN, wanting), ("/scenarios/other.py:1: SyntaxError: nonsense",))
     launcher = ScriptedLauncher(suite([PLAIN]))
-    alone, _ = sessions_under(
+    alone, _ = create_interpreter_sessions(
         interpreter("A", {"some-lib": "no wheel"}),
         launcher,
         [PLAIN, missing, wanting],

@@ -16,14 +16,14 @@ import pytest
 from resilience_bench.measure.callgrind import ValgrindFailedError
 from resilience_bench.measure.launcher import ProcessLauncher, WorkerFailedError
 from resilience_bench.worker.protocol import (
-    Counted,
-    Done,
-    Loaded,
+    CountsMessage,
+    EndMessage,
+    LoadMessage,
     Plan,
-    Sampled,
-    Status,
-    Tallied,
-    Weighed,
+    SamplesMessage,
+    StatusMessage,
+    TallyMessage,
+    WeightMessage,
 )
 
 FILE = """
@@ -115,30 +115,34 @@ def plan(file: Path, *scenarios: str, time_limit_s: float = 30.0) -> Plan:
 def test_worker_measures_reference_control_and_operation(file: Path) -> None:
     """Each is sampled as often as the plan says, or a multiple of it for the reference."""
     messages = ProcessLauncher().run(plan(file, "good"), hash_seed=0)
-    sampled = {(each.kind, each.name): each for each in messages if isinstance(each, Sampled)}
+    sampled = {
+        (each.kind, each.name): each for each in messages if isinstance(each, SamplesMessage)
+    }
     assert set(sampled) == {
         ("reference", "reference"),
         ("control", "1xreturns"),
         ("operation", "cases.good"),
     }
     assert {len(each.samples.elapsed_ns) for each in sampled.values()} == {3}
-    assert isinstance(messages[-1], Done)
+    assert isinstance(messages[-1], EndMessage)
 
 
 def test_what_the_measured_code_prints_does_not_matter(file: Path) -> None:
     """Standard output belongs to the protocol alone; prints go elsewhere."""
     messages = ProcessLauncher().run(plan(file, "chatty"), hash_seed=0)
-    assert Status("cases.chatty", "ready", "", "1xreturns") in messages
+    assert StatusMessage("cases.chatty", "ready", "", "1xreturns") in messages
 
 
 def test_dishonest_and_raising_cases_are_broken_and_the_rest_goes_on(file: Path) -> None:
     """A case that does not do what it says is not timed; the reason has seen and expected."""
     messages = ProcessLauncher().run(plan(file, "lying", "raising", "good"), hash_seed=0)
-    told = {each.case: each for each in messages if isinstance(each, Status)}
+    told = {each.case: each for each in messages if isinstance(each, StatusMessage)}
     assert told["cases.lying"].status == "broken"
     assert told["cases.lying"].reason == "call 1 ran the payload 0 times, expected 1"
     assert told["cases.raising"].reason == "building it raised OSError: no such thing"
-    operations = [m.name for m in messages if isinstance(m, Sampled) and m.kind == "operation"]
+    operations = [
+        m.name for m in messages if isinstance(m, SamplesMessage) and m.kind == "operation"
+    ]
     assert operations == ["cases.good"]
 
 
@@ -178,13 +182,15 @@ def test_loading_tells_rates_and_tallies(load: str, payload: str, file: Path) ->
     """A worker measures the control and the cases under a load, and counts what they did."""
     a_plan = load_plan(file, load, "counting", payload=payload)
     messages = ProcessLauncher().run(a_plan, hash_seed=0)
-    loaded = {(each.kind, each.name): each.samples for each in messages if isinstance(each, Loaded)}
+    loaded = {
+        (each.kind, each.name): each.samples for each in messages if isinstance(each, LoadMessage)
+    }
     name = a_plan.cases[0]
     assert set(loaded) == {("control", f"1xreturns {load} {payload}"), ("operation", name)}
     for samples in loaded.values():
         assert len(samples.calls) == 3
         assert (samples.callers, len(samples.reads)) == ((4, 0) if payload == "io" else (2, 3))
-    [told] = [each for each in messages if isinstance(each, Tallied)]
+    [told] = [each for each in messages if isinstance(each, TallyMessage)]
     assert told.case == name
     assert told.tally.payload_runs == told.tally.promised_runs == told.tally.calls
     assert told.tally.counted == told.tally.promised_count
@@ -202,7 +208,7 @@ def test_a_deadlock_under_threads_says_where_every_thread_stood(file: Path) -> N
     assert told.startswith("hung past its time limit of 2 s; ")
     assert re.search(r"\d threads stood at cases\.py:\d+ in operation < ", told)
     assert "1 thread stood at callers.py:" in told
-    assert " in together < " in told
+    assert " in run_together < " in told
     assert str(file.parent) not in told
 
 
@@ -295,11 +301,11 @@ def test_weighing_tells_a_weight_for_each_case(file: Path) -> None:
     """A worker weighs what can be built, says what is wrong with the rest, and times nothing."""
     weighing = Plan("weigh", (str(file),), ("cases.good", "cases.raising"))
     messages = ProcessLauncher().run(weighing, hash_seed=0)
-    [weighed] = [each for each in messages if isinstance(each, Weighed)]
+    [weighed] = [each for each in messages if isinstance(each, WeightMessage)]
     assert (weighed.case, weighed.weight.kept_blocks) == ("cases.good", 0.0)
-    told = {each.case: each.status for each in messages if isinstance(each, Status)}
+    told = {each.case: each.status for each in messages if isinstance(each, StatusMessage)}
     assert told == {"cases.good": "ready", "cases.raising": "broken"}
-    assert not any(isinstance(each, Sampled) for each in messages)
+    assert not any(isinstance(each, SamplesMessage) for each in messages)
 
 
 @pytest.mark.needs("valgrind")
@@ -307,14 +313,14 @@ def test_counting_tells_counts_for_controls_and_cases(file: Path) -> None:
     """A case that crashes, or cannot be built, costs only itself; every count is positive."""
     names = tuple(f"cases.{name}" for name in ("good", "raising", "exiting", "good_again"))
     messages = ProcessLauncher().run(Plan("count", (str(file),), names), hash_seed=0)
-    counted = {(each.kind, each.name): each for each in messages if isinstance(each, Counted)}
+    counted = {(each.kind, each.name): each for each in messages if isinstance(each, CountsMessage)}
     assert set(counted) == {
         ("control", "1xreturns"),
         ("operation", "cases.good"),
         ("operation", "cases.good_again"),
     }
     assert all(each.counts.per_call > 0 for each in counted.values())
-    told = {each.case: each for each in messages if isinstance(each, Status)}
+    told = {each.case: each for each in messages if isinstance(each, StatusMessage)}
     assert told["cases.raising"].status == "broken"
     assert told["cases.exiting"].reason == "its process under valgrind ended with exit code 7"
 
@@ -333,7 +339,7 @@ def test_worker_gets_its_hash_seed(tmp_path: Path) -> None:
         for each in ProcessLauncher().run(
             Plan("measure", (str(path),), ("seeded.seed",), samples=2), hash_seed=5
         )
-        if isinstance(each, Status)
+        if isinstance(each, StatusMessage)
     ]
     assert told.status == "ready"
 

@@ -22,11 +22,11 @@ from resilience_bench.measure.load_session import (
     EFFORTS,
     Effort,
     LoadSession,
-    sessions,
+    create_sessions,
 )
 from resilience_bench.measure.selection import select
-from resilience_bench.measure.session import PROFILES, BlockDone, Profile
-from resilience_bench.worker.protocol import Message, Plan, Status
+from resilience_bench.measure.session import PROFILES, FinishedBlock, Profile
+from resilience_bench.worker.protocol import Message, Plan, StatusMessage
 from tests.scripted import CONTROL, LOADED, TALLY, info, loaded, sampled, suite
 
 PROFILE = Profile("quick", workers=3, samples=4, time_limit_s=30.0)
@@ -36,7 +36,7 @@ EFFORT = Effort(workers=2, rounds=4, window_ns=5_000_000, timed=3)
 def under(scenario: str, library: str, load: str = "threads-4", payload: str = "io") -> CaseInfo:
     """A declared case under a load."""
     one = info(scenario, library)
-    return replace(one, case=one.case.under(load, payload))
+    return replace(one, case=one.case.with_load(load, payload))
 
 
 CASES = [under("closed", library) for library in "xyz"]
@@ -50,7 +50,7 @@ def session_of(
     return LoadSession(launcher, list(cases), PROFILE, effort=effort)
 
 
-def measured_names(blocks: Iterable[BlockDone]) -> list[tuple[int, list[str]]]:
+def measured_names(blocks: Iterable[FinishedBlock]) -> list[tuple[int, list[str]]]:
     """Worker index and measured cases, block by block."""
     return [
         (done.record.index, list(done.record.operations))
@@ -204,8 +204,8 @@ def test_what_fails_under_its_load_is_left_out_from_then_on() -> None:
         said = loaded(others)
         if Y in plan.cases:
             said += [
-                Status(Y, "ready", control=CONTROL),
-                Status(Y, "failed", "under this load it raised KeyError: 'idle_for'"),
+                StatusMessage(Y, "ready", control=CONTROL),
+                StatusMessage(Y, "failed", "under this load it raised KeyError: 'idle_for'"),
             ]
         return said
 
@@ -237,7 +237,7 @@ def test_a_selection_is_measured_alone_and_under_load() -> None:
         del seed
         return loaded(plan.cases) if plan.action == "load" else sampled(plan.cases)
 
-    plain, loaded_session = sessions(ScriptedLauncher(script), infos, PROFILE)
+    plain, loaded_session = create_sessions(ScriptedLauncher(script), infos, PROFILE)
     assert [each.case.name for each in plain.cases] == [alone.case.name]
     assert len(loaded_session.cases) == 2
     assert plain.records is loaded_session.records
@@ -246,7 +246,7 @@ def test_a_selection_is_measured_alone_and_under_load() -> None:
     list(loaded_session.run())
     assert {each.status for each in plain.records.values()} == {"measured"}
     assert loaded_session.effort == EFFORTS["quick"]
-    _, gated = sessions(ScriptedLauncher(script), infos, PROFILE, EFFORT)
+    _, gated = create_sessions(ScriptedLauncher(script), infos, PROFILE, EFFORT)
     assert gated.effort == EFFORT
 
 

@@ -8,7 +8,7 @@ from resilience_bench._model import AllocationRecord, InstructionRecord
 from resilience_bench.files import results
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import BlockDone
+from resilience_bench.measure.session import FinishedBlock
 from tests.factories import make_case, make_environment, make_record, make_worker
 from tests.scripted import CONTROL, CONTROL_COUNTS, COUNTS, WEIGHT
 
@@ -25,7 +25,7 @@ def test_every_block_is_in_the_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     recording = Recording({NAME: make_record(CASE)}, "quick", path, signals=SIGNALS)
     for record, count in ((None, 0), (WORKER, 1), (COUNTING, 2), (WEIGHING, 3)):
-        recording.add(BlockDone(record, (), 0))
+        recording.add(FinishedBlock(record, (), 0))
         stored = results.read(path)
         held = [*stored.workers, *stored.instructions, *stored.allocations]
         assert held == [WORKER, COUNTING, WEIGHING][:count]

@@ -9,7 +9,7 @@ import pytest
 from resilience_bench.errors import NoScenariosError, UnknownSelectorError
 from resilience_bench.measure.launcher import ProcessLauncher, ScriptedLauncher
 from resilience_bench.measure.selection import select
-from resilience_bench.project import suite_folder
+from resilience_bench.project import find_suite_folder
 from tests.scripted import info, suite
 
 CASES = [info("closed", "pybreaker"), info("closed", "purgatory"), info("first", family="retry")]
@@ -78,6 +78,6 @@ def test_only_broken_files_leave_nothing_to_measure(tmp_path: Path) -> None:
 def test_suite_is_found_in_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Outside the checkout its suite is found all the same; a nearer one comes first."""
     monkeypatch.chdir(tmp_path)
-    assert suite_folder() == Path(__file__).resolve().parents[2] / "benchmarks"
+    assert find_suite_folder() == Path(__file__).resolve().parents[2] / "benchmarks"
     (tmp_path / "benchmarks").mkdir()
-    assert suite_folder() == tmp_path / "benchmarks"
+    assert find_suite_folder() == tmp_path / "benchmarks"

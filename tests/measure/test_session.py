@@ -13,13 +13,13 @@ from resilience_bench.measure.session import (
     MORE_SAMPLES,
     SLOW_CALL_NS,
     SLOW_WORKERS,
-    BlockDone,
+    FinishedBlock,
     Profile,
     Session,
     discover,
     inspect,
 )
-from resilience_bench.worker.protocol import Message, Plan, Sampled, Status
+from resilience_bench.worker.protocol import Message, Plan, SamplesMessage, StatusMessage
 from tests.scripted import info, sampled, samples, suite
 
 PROFILE = Profile("tiny", workers=2, samples=4, block_cases=2)
@@ -27,13 +27,13 @@ CASES = [info("a", "x"), info("b", "x"), info("c", "x")]
 A, B, C = (each.case.name for each in CASES)
 
 
-def run(launcher: ScriptedLauncher) -> tuple[Session, list[BlockDone]]:
+def run(launcher: ScriptedLauncher) -> tuple[Session, list[FinishedBlock]]:
     """Run a session to its end."""
     session = Session(launcher, CASES, PROFILE)
     return session, list(session.run())
 
 
-def measured_names(blocks: Iterable[BlockDone]) -> list[tuple[int, list[str]]]:
+def measured_names(blocks: Iterable[FinishedBlock]) -> list[tuple[int, list[str]]]:
     """Worker index and measured cases, block by block."""
     return [
         (done.record.index, list(done.record.operations))
@@ -70,8 +70,8 @@ def test_a_slow_case_is_left_to_the_first_workers() -> None:
         del seed
         said = sampled(plan.cases)
         return [
-            Sampled("operation", B, samples(2 * SLOW_CALL_NS))
-            if isinstance(each, Sampled) and each.name == B
+            SamplesMessage("operation", B, samples(2 * SLOW_CALL_NS))
+            if isinstance(each, SamplesMessage) and each.name == B
             else each
             for each in said
         ]
@@ -173,7 +173,7 @@ def test_a_broken_case_is_not_measured_again() -> None:
     def script(plan: Plan, seed: int) -> list[Message]:
         del seed
         others = [name for name in plan.cases if name != A]
-        refused = [Status(A, "broken", "ran twice")] if A in plan.cases else []
+        refused = [StatusMessage(A, "broken", "ran twice")] if A in plan.cases else []
         return [*refused, *sampled(others)]
 
     launcher = ScriptedLauncher(script)
@@ -187,7 +187,7 @@ def test_a_worker_without_reference_has_failed() -> None:
 
     def script(plan: Plan, seed: int) -> list[Message]:
         del seed
-        return [m for m in sampled(plan.cases) if not isinstance(m, Sampled)]
+        return [m for m in sampled(plan.cases) if not isinstance(m, SamplesMessage)]
 
     session, blocks = run(ScriptedLauncher(script))
     assert measured_names(blocks) == []
@@ -235,7 +235,11 @@ def test_inspection_reports_why_a_case_is_not_available() -> None:
     def script(plan: Plan, seed: int) -> list[Message]:
         del seed
         assert plan.action == "inspect"
-        return [Status(A, "not installed", "pip install x"), Status(B, "ready"), Status(C, "ready")]
+        return [
+            StatusMessage(A, "not installed", "pip install x"),
+            StatusMessage(B, "ready"),
+            StatusMessage(C, "ready"),
+        ]
 
     records = inspect(ScriptedLauncher(script), CASES, 1.0)
     assert [record.status for record in records] == ["not installed", "measured", "measured"]

@@ -12,8 +12,8 @@ import pytest
 
 from resilience_bench.environments.variants import Variant
 from resilience_bench.measure.launcher import WorkerFailedError
-from resilience_bench.measure.shared_path import Stage, stage
-from resilience_bench.worker.protocol import Counted, Done, Plan, Problem
+from resilience_bench.measure.shared_path import SharedPath, create_shared_path
+from resilience_bench.worker.protocol import CountsMessage, EndMessage, Plan, ProblemMessage
 
 WHO_AM_I = """
 import importlib.util, mine, sys
@@ -52,10 +52,10 @@ def discovering(file: Path, text: str) -> Plan:
     return Plan("discover", (str(file),))
 
 
-def problem(here: Stage, variant: Variant, plan: Plan) -> str:
+def problem(here: SharedPath, variant: Variant, plan: Plan) -> str:
     """What a worker finds wrong with the plan's file."""
     messages = here.launcher(variant).run(plan, hash_seed=0)
-    [said] = [message.text for message in messages if isinstance(message, Problem)]
+    [said] = [message.text for message in messages if isinstance(message, ProblemMessage)]
     return said
 
 
@@ -69,11 +69,11 @@ def test_variants_take_turns_at_one_path(
         (tmp_path / "inherited" / name).write_text("NAME = 'inherited'\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "inherited"))
     plan = discovering(tmp_path / "cases.py", WHO_AM_I)
-    with stage() as here:
+    with create_shared_path() as here:
         said = [problem(here, each, plan) for each in (variant, other, variant)]
         env = here.folder / "env"
         assert [path.name for path in here.tool.iterdir()] == ["resilience_bench"]
-        assert (here.tool / "resilience_bench" / "launcher.py").is_file()
+        assert (here.tool / "resilience_bench" / "measure" / "launcher.py").is_file()
     for text, name in zip(said, ("one", "two", "one"), strict=True):
         assert f"{name} [] {env} {env}/lib/" in text
     assert not here.folder.exists()
@@ -83,7 +83,7 @@ def test_variants_take_turns_at_one_path(
 def test_interpreter_outside_a_venv_keeps_its_path(tmp_path: Path) -> None:
     """What is no venv cannot be moved by a link, so it runs where it is."""
     variant = Variant("/opt/python", tmp_path, Path("/opt/python"), made=False, packages={})
-    with stage() as here:
+    with create_shared_path() as here:
         assert here.launcher(variant).workers.python == "/opt/python"
         here.point_at(variant)
         assert not (here.folder / "env").exists()
@@ -92,7 +92,7 @@ def test_interpreter_outside_a_venv_keeps_its_path(tmp_path: Path) -> None:
 def test_link_stays_as_it_is_for_the_same_variant(variant: Variant, tmp_path: Path) -> None:
     """Only another variant makes a new link, so workers that run are never disturbed."""
     other = made(tmp_path / "other", "two")
-    with stage() as here, ThreadPoolExecutor(8) as pool:
+    with create_shared_path() as here, ThreadPoolExecutor(8) as pool:
         list(pool.map(here.point_at, [variant] * 50))
         link = here.folder / "env"
         before = link.lstat()
@@ -112,11 +112,11 @@ def test_workers_of_one_variant_run_side_by_side(variant: Variant, tmp_path: Pat
         discovering(tmp_path / "first.py", FIRST.format(one, two)),
         discovering(tmp_path / "second.py", SECOND.format(one, two)),
     ]
-    with stage() as here, ThreadPoolExecutor(2) as pool:
+    with create_shared_path() as here, ThreadPoolExecutor(2) as pool:
         launcher = here.launcher(variant)
         for messages in pool.map(launcher.run, plans, (0, 1)):
             [done] = messages
-            assert isinstance(done, Done)
+            assert isinstance(done, EndMessage)
 
 
 def test_stop_ends_a_worker_that_another_thread_waits_for(variant: Variant, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_stop_ends_a_worker_that_another_thread_waits_for(variant: Variant, tmp_
     os.mkfifo(started)
     text = f"import time\nwith open({str(started)!r}, 'w'): pass\ntime.sleep(3600)\n"
     plan = discovering(tmp_path / "endless.py", text)
-    with stage() as here, ThreadPoolExecutor(1) as pool:
+    with create_shared_path() as here, ThreadPoolExecutor(1) as pool:
         launcher = here.launcher(variant)
         waiting = pool.submit(launcher.run, plan, 0)
         started.read_text()
@@ -140,9 +140,9 @@ def test_instructions_are_counted_on_the_stage(variant: Variant, tmp_path: Path)
     file = tmp_path / "cases.py"
     file.write_text("import mine\nassert mine.NAME == 'one'\n" + COUNTED)
     plan = Plan("count", (str(file),), ("cases.bare",), time_limit_s=300.0)
-    with stage() as here, ThreadPoolExecutor(2) as pool:
+    with create_shared_path() as here, ThreadPoolExecutor(2) as pool:
         for messages in pool.map(here.launcher(variant).run, [plan, plan], (0, 1)):
-            counted = {each.kind: each for each in messages if isinstance(each, Counted)}
+            counted = {each.kind: each for each in messages if isinstance(each, CountsMessage)}
             assert set(counted) == {"control", "operation"}
             first, second = counted["operation"].counts.instructions
             assert 0 < first < second
@@ -154,6 +154,6 @@ def test_given_environment_takes_its_turn_as_well(tmp_path: Path) -> None:
     text = "import pybreaker, sys\nraise RuntimeError(sys.prefix)\n"
     plan = discovering(tmp_path / "cases.py", text)
     staged = (given.home / "pyvenv.cfg").is_file()
-    with stage() as here:
+    with create_shared_path() as here:
         prefix = str(here.folder / "env") if staged else sys.prefix
         assert prefix in problem(here, given, plan)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from resilience_bench._model import Quantity
-from resilience_bench.releases.history_file import SCHEMA, Decision, History, Release, Value
+from resilience_bench._model import Estimate
+from resilience_bench.releases.history_file import SCHEMA, CaseCost, Decision, History, Release
 from tests.factories import make_environment
 
 CASE = "retry.first_try[tenacity]"
 OTHER = "composed.guarded[tenacity+pybreaker]"
 
 
-def about(value: float) -> Quantity:
+def about(value: float) -> Estimate:
     """A value that is known to within a hundredth."""
-    return Quantity(value, value * 0.99, value * 1.01)
+    return Estimate(value, value * 0.99, value * 1.01)
 
 
 def make_release(version: str, date: str = "", cost: float = 1000.0, **more: Any) -> Release:
@@ -27,7 +27,7 @@ def make_release(version: str, date: str = "", cost: float = 1000.0, **more: Any
     }
     parts: dict[str, Any] = {
         "status": "measured",
-        "values": {name: Value("measured", "", dict(quantities)) for name in (CASE, OTHER)},
+        "values": {name: CaseCost("measured", "", dict(quantities)) for name in (CASE, OTHER)},
     }
     return Release(version, date, **{**parts, **more})
 

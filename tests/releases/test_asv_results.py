@@ -12,7 +12,7 @@ import pytest
 
 from resilience_bench.errors import UserError
 from resilience_bench.releases import asv_results, history_file, publish
-from resilience_bench.releases.history_file import NAME, Release
+from resilience_bench.releases.history_file import FILE_NAME, Release
 from tests.releases.factories import CASE, make_history, make_release
 
 FIRST_TRY = "retry.first_try"
@@ -50,9 +50,9 @@ def test_asv_reads_what_is_written(tmp_path: Path) -> None:
 
 def test_what_is_better_if_it_is_more_is_shown_the_other_way_round() -> None:
     """A rise is a regression to asv: half of the rate is 2, and nothing is no number."""
-    shown = asv_results.SHOWN["scaling"]
+    shown = asv_results.ASV_QUANTITIES["scaling"]
     assert (shown.value(0.5), shown.value(1.0), shown.value(0.0)) == (2.0, 1.0, None)
-    assert asv_results.SHOWN["latency_ns"].value(2.0) == 2e-9
+    assert asv_results.ASV_QUANTITIES["latency_ns"].value(2.0) == 2e-9
 
 
 def test_the_same_history_makes_the_same_commits(tmp_path: Path) -> None:
@@ -78,8 +78,8 @@ def test_an_unknown_date_is_told_as_such_and_keeps_the_order(tmp_path: Path) -> 
     history = make_history(
         releases=(make_release("1.0.0", "2024-01-01T00:00:00+00:00"), unknown, make_release("1.1"))
     )
-    dates = [moment for _, moment in asv_results.dated(history)]
-    assert dates[1] - dates[0] == dates[2] - dates[1] == asv_results.A_DAY_S
+    dates = [moment for _, moment in asv_results.date_releases(history)]
+    assert dates[1] - dates[0] == dates[2] - dates[1] == asv_results.DAY_S
     asv_results.make_repository(history, tmp_path / "one")
     command = ["git", "-C", tmp_path / "one", "log", "-1", "--format=%b", "v1.0.1"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -103,7 +103,7 @@ def test_a_history_is_published_with_its_step(tmp_path: Path) -> None:
     history = make_history()
     folder, html = tmp_path / "tenacity", tmp_path / "html"
     asv_results.write(history, folder / publish.TREE)
-    history_file.write(history, folder / NAME)
+    history_file.write(history, folder / FILE_NAME)
     publish.publish(folder, html)
     index = json.loads((html / "index.json").read_text())
     assert index["project"] == "tenacity"
@@ -117,7 +117,7 @@ def test_a_results_file_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
     """It is named with the reason and stays; the other releases are published."""
     folder, html = tmp_path / "tenacity", tmp_path / "html"
     asv_results.write(make_history(), folder / publish.TREE)
-    history_file.write(make_history(), folder / NAME)
+    history_file.write(make_history(), folder / FILE_NAME)
     broken = min((folder / publish.TREE).glob("*/*-tenacity-*.json"))
     broken.write_text(broken.read_text()[:100])
     [(path, why)] = publish.publish(folder, html).skipped
@@ -131,10 +131,10 @@ def test_a_results_file_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
 def test_what_cannot_be_published_is_refused(tmp_path: Path) -> None:
     """A history without a measured release, or without asv's results: one line."""
     nothing = (Release("1.0", "", "does not install", "no wheel"),)
-    history_file.write(make_history(releases=nothing), tmp_path / NAME)
+    history_file.write(make_history(releases=nothing), tmp_path / FILE_NAME)
     with pytest.raises(UserError, match="no release was measured"):
         publish.publish(tmp_path, tmp_path / "html")
-    history_file.write(make_history(), tmp_path / NAME)
+    history_file.write(make_history(), tmp_path / FILE_NAME)
     with pytest.raises(
         UserError, match=r"found no results of asv's.*type 'resilience-bench releases tenacity -o"
     ):

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 
-from resilience_bench._model import CaseRecord, Quantity, Verdict
+from resilience_bench._model import CaseRecord, Estimate, Verdict
 from resilience_bench.gate.comparison import TOLERANCES
-from resilience_bench.gate.decide import Question
-from resilience_bench.releases.changes import Place, asked, found
+from resilience_bench.gate.decide import Criterion
+from resilience_bench.releases.changes import ReleaseCase, make_release_criteria, sort_decisions
 from tests.factories import make_case, make_record
 
 A, B = make_case("tenacity", "retry.a"), make_case("tenacity", "retry.b")
 PLACES = {
-    f"{release} {case.name}": Place(release, before, case.name, make_record(case), has_null)
+    f"{release} {case.name}": ReleaseCase(release, before, case.name, make_record(case), has_null)
     for release, before, has_null in (("2.0", "1.0", True), ("3.0", "2.0", False))
     for case in (A, B)
 }
 
 
-def verdict(question: Question, outcome: str = "within", change: float = 1.0) -> Verdict:
+def verdict(question: Criterion, outcome: str = "within", change: float = 1.0) -> Verdict:
     """A verdict."""
     return Verdict(
         question.case,
@@ -28,16 +28,16 @@ def verdict(question: Question, outcome: str = "within", change: float = 1.0) ->
         1.0,
         0.97,
         1.03,
-        Quantity(change, change, change),
+        Estimate(change, change, change),
         1e-9,
         1e-6,
         12,
     )
 
 
-def questions() -> list[Question]:
+def questions() -> list[Criterion]:
     """What is asked of the latency."""
-    return asked(PLACES, ("latency",), TOLERANCES)
+    return make_release_criteria(PLACES, ("latency",), TOLERANCES)
 
 
 def test_every_case_of_every_pair_is_asked_and_null_controls_where_they_are() -> None:
@@ -55,8 +55,8 @@ def test_every_case_of_every_pair_is_asked_and_null_controls_where_they_are() ->
 def test_a_case_that_a_release_cannot_do_is_not_asked_of() -> None:
     """What is not available in the newer release has nothing to be compared."""
     record: CaseRecord = make_record(A, "not available", "too old")
-    place = Place("2.0", "1.0", A.name, record)
-    assert asked({f"2.0 {A.name}": place}, ("latency",), TOLERANCES) == []
+    place = ReleaseCase("2.0", "1.0", A.name, record)
+    assert make_release_criteria({f"2.0 {A.name}": place}, ("latency",), TOLERANCES) == []
 
 
 def test_steps_come_by_release_with_what_they_rest_on() -> None:
@@ -67,12 +67,12 @@ def test_steps_come_by_release_with_what_they_rest_on() -> None:
         verdict(each, *outcomes.get(each.case if not each.is_null else "", ("within", 1.0)))
         for each in questions()
     ]
-    told = found(PLACES, questions(), verdicts)
+    told = sort_decisions(PLACES, questions(), verdicts)
     assert [(each.release, each.before, each.case, each.outcome) for each in told.steps] == [
         ("2.0", "1.0", B.name, "regressed"),
         ("3.0", "2.0", A.name, "improved"),
     ]
-    assert told.steps[0].change == Quantity(1.5, 1.5, 1.5)
+    assert told.steps[0].change == Estimate(1.5, 1.5, 1.5)
     assert (told.steps[0].p_value, told.steps[0].level, told.steps[0].workers) == (1e-9, 1e-6, 12)
     assert [(each.release, each.case) for each in told.undecided] == [("3.0", B.name)]
     assert told.counts == {"within": 1, "regressed": 1, "improved": 1, "inconclusive": 1}
@@ -87,7 +87,7 @@ def test_a_release_that_differs_from_itself_takes_the_word_from_the_signal() -> 
         else verdict(each, "regressed" if each.case.startswith("2.0") else "improved", 1.5)
         for each in questions()
     ]
-    told = found(PLACES, questions(), verdicts)
+    told = sort_decisions(PLACES, questions(), verdicts)
     assert told.steps == ()
     assert len(told.undecided) == 4
     [note] = told.notes
@@ -99,7 +99,7 @@ def test_a_release_that_differs_from_itself_takes_the_word_from_the_signal() -> 
 def test_something_in_the_place_of_nothing_has_no_factor() -> None:
     """A quotient by 0 is no number, and no file could hold it."""
     only = {key: place for key, place in PLACES.items() if not place.has_null}
-    asks = asked(only, ("allocations",), TOLERANCES)
-    told = found(only, asks, [verdict(each, "regressed", math.inf) for each in asks])
+    asks = make_release_criteria(only, ("allocations",), TOLERANCES)
+    told = sort_decisions(only, asks, [verdict(each, "regressed", math.inf) for each in asks])
     assert told.steps
     assert {each.change for each in told.steps} == {None}

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.errors import UnreadableResultError
-from resilience_bench.releases.history_file import NAME, quantities_of, read, write
+from resilience_bench.releases.history_file import FILE_NAME, find_quantities, read, write
 from tests.releases.factories import CASE, OTHER, make_history
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     """By the name of the file, and by that of its folder."""
     history = make_history()
-    write(history, tmp_path / NAME)
-    assert read(tmp_path / NAME) == read(tmp_path) == history
-    assert [each.name for each in tmp_path.iterdir()] == [NAME]
+    write(history, tmp_path / FILE_NAME)
+    assert read(tmp_path / FILE_NAME) == read(tmp_path) == history
+    assert [each.name for each in tmp_path.iterdir()] == [FILE_NAME]
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 )
 def test_what_is_no_history_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
     """One line that names the file, and what to type."""
-    path = tmp_path / NAME
+    path = tmp_path / FILE_NAME
     if content is not None:
         path.write_text(content)
     with pytest.raises(UnreadableResultError, match=said) as caught:
         read(path)
-    assert NAME in str(caught.value)
+    assert FILE_NAME in str(caught.value)
     assert "; type '" in str(caught.value)
 
 
 def test_a_wrong_value_is_refused_with_its_key(tmp_path: Path) -> None:
     """Wherever it stands."""
-    path = tmp_path / NAME
+    path = tmp_path / FILE_NAME
     write(make_history(), path)
     stored = json.loads(path.read_text())
     stored["releases"][1]["values"][CASE]["quantities"]["ratio"]["low"] = "low"
@@ -54,6 +54,6 @@ def test_a_wrong_value_is_refused_with_its_key(tmp_path: Path) -> None:
 
 def test_quantities_are_told_with_their_cases() -> None:
     """Those that some release has."""
-    found = quantities_of(make_history())
+    found = find_quantities(make_history())
     assert set(found) == {"latency_ns", "ratio", "instructions", "peak_bytes"}
     assert found["ratio"] == {CASE, OTHER}

@@ -12,15 +12,15 @@ from resilience_bench.errors import UserError
 from resilience_bench.releases import index
 from resilience_bench.releases.index import (
     PipIndex,
-    Published,
+    PublishedRelease,
     UnknownVersionError,
-    chosen,
-    dated,
-    in_order,
-    named,
+    collect_releases,
+    normalise_name,
+    select_releases,
+    sort_releases,
 )
 
-RELEASES = [Published(each) for each in ("1.0", "1.1", "1.2rc1", "1.2", "1.10", "2.0b1")]
+RELEASES = [PublishedRelease(each) for each in ("1.0", "1.1", "1.2rc1", "1.2", "1.10", "2.0b1")]
 SAID = """1 location(s) to search for versions of thing:
 * {page}
 thing (1.10)
@@ -56,11 +56,11 @@ def test_the_index_tells_versions_and_dates(
         asked.append(page)
         return [wheel("1.9", "2024-01-02T03:04:05.6Z"), wheel("9.9", "2025-01-02T03:04:05Z")]
 
-    monkeypatch.setattr(index, "_files", files)
+    monkeypatch.setattr(index, "_fetch_files", files)
     assert PipIndex().releases("thing") == [
-        Published("1.9rc1"),
-        Published("1.9", "2024-01-02T03:04:05+00:00"),
-        Published("1.10"),
+        PublishedRelease("1.9rc1"),
+        PublishedRelease("1.9", "2024-01-02T03:04:05+00:00"),
+        PublishedRelease("1.10"),
     ]
     assert asked == ["https://index.example/simple/thing/"]
 
@@ -98,16 +98,16 @@ def test_a_release_is_dated_by_its_first_file_and_withdrawn_with_its_last() -> N
         {"filename": "thing-1.3.tar.gz", "upload-time": "yesterday"},
         {},
     ]
-    assert dated(files) == {
-        "1.0": Published("1.0", "2024-01-01T10:00:00+00:00", is_yanked=False),
-        "1.1": Published("1.1", "", is_yanked=True),
-        "1.3": Published("1.3"),
+    assert collect_releases(files) == {
+        "1.0": PublishedRelease("1.0", "2024-01-01T10:00:00+00:00", is_yanked=False),
+        "1.1": PublishedRelease("1.1", "", is_yanked=True),
+        "1.3": PublishedRelease("1.3"),
     }
 
 
 def test_versions_are_ordered_as_versions() -> None:
     """1.10 comes after 1.9, and what is no version is left out."""
-    found = in_order(map(Published, ("1.10", "dev", "1.9", "1.9.post1")))
+    found = sort_releases(map(PublishedRelease, ("1.10", "dev", "1.9", "1.9.post1")))
     assert [each.version for each in found] == ["1.9", "1.9.post1", "1.10"]
 
 
@@ -126,7 +126,7 @@ def test_a_range_holds_both_of_its_ends(
     first: str | None, last: str | None, expected: list[str], *, pre: bool
 ) -> None:
     """Pre-releases belong to it only if they are asked for."""
-    found = chosen("thing", RELEASES, first, last, pre=pre)
+    found = select_releases("thing", RELEASES, first, last, pre=pre)
     assert [each.version for each in found] == expected
 
 
@@ -144,18 +144,18 @@ def test_a_range_that_makes_no_sense_is_refused(
 ) -> None:
     """Turned round, or with an end that is no release: one line with what to type."""
     with pytest.raises(UnknownVersionError, match=said):
-        chosen("thing", RELEASES, first, last)
+        select_releases("thing", RELEASES, first, last)
 
 
 def test_an_empty_range_is_refused() -> None:
     """A package that has pre-releases only is told so."""
     with pytest.raises(UnknownVersionError, match=r"thing has no final release.*--pre"):
-        chosen("thing", [Published("1.0a1")])
+        select_releases("thing", [PublishedRelease("1.0a1")])
 
 
 def test_a_package_is_named_without_a_version() -> None:
     """Names are normalised; what is no name is refused."""
-    assert named("Prometheus_Client") == "prometheus-client"
+    assert normalise_name("Prometheus_Client") == "prometheus-client"
     for text in ("tenacity==8.2.3", "", "a b", "../x"):
         with pytest.raises(UserError, match="is no package; expected its name alone"):
-            named(text)
+            normalise_name(text)

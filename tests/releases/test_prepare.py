@@ -11,8 +11,12 @@ import pytest
 
 from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import VariantError
-from resilience_bench.releases.index import Published
-from resilience_bench.releases.prepare import import_failure, maker, prepared
+from resilience_bench.releases.index import PublishedRelease
+from resilience_bench.releases.prepare import (
+    create_import_check,
+    create_variant_maker,
+    prepare_releases,
+)
 
 
 def variant(text: str, python: Path = Path(sys.executable)) -> Variant:
@@ -32,8 +36,8 @@ def test_each_release_has_its_environment_or_a_reason() -> None:
     def why(one: Variant) -> str:
         return "ImportError: gone" if one.text == "pip:thing==1.1" else ""
 
-    releases = [Published(each) for each in ("1.0", "1.1", "1.2")]
-    found = prepared("thing", releases, make, why)
+    releases = [PublishedRelease(each) for each in ("1.0", "1.1", "1.2")]
+    found = prepare_releases("thing", releases, make, why)
     assert [(each.release.version, each.status, each.reason) for each in found] == [
         ("1.0", "does not install", "no wheel"),
         ("1.1", "does not import", "ImportError: gone"),
@@ -51,7 +55,9 @@ def test_an_interruption_is_not_kept_waiting() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepared("thing", [Published(str(each)) for each in range(100)], make, lambda one: "")
+        prepare_releases(
+            "thing", [PublishedRelease(str(each)) for each in range(100)], make, lambda one: ""
+        )
     assert len(begun) < 100
 
 
@@ -78,21 +84,21 @@ def test_what_does_not_import_says_why(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thing-x\nVersion: 1.0\n")
     (info / "RECORD").write_text(f"{module},,\nthing_x-1.0.dist-info/METADATA,,\n")
-    said = import_failure("thing-x")(variant("thing", tmp_path / "bin" / "python"))
+    said = create_import_check("thing-x")(variant("thing", tmp_path / "bin" / "python"))
     assert reason in said
     assert bool(said) == bool(reason)
 
 
 def test_an_interpreter_that_is_gone_is_a_reason(tmp_path: Path) -> None:
     """Whatever goes wrong is told of the release, and the others are measured."""
-    assert "did not end well" in import_failure("thing")(variant("thing", tmp_path / "python"))
+    assert "did not end well" in create_import_check("thing")(variant("thing", tmp_path / "python"))
 
 
 def test_another_python_has_environments_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made for it runs it, and is not that of the interpreter that this runs in."""
-    from resilience_bench.environments.fingerprint import current_environment
+    from resilience_bench.environments.fingerprint import detect_environment
     from resilience_bench.environments.interpreters import Interpreter
 
     monkeypatch.setenv("RESILIENCE_BENCH_CACHE", str(tmp_path / "cache"))
@@ -100,10 +106,10 @@ def test_another_python_has_environments_of_its_own(
     _write_wheel(wheel)
     home = tmp_path / "other"
     venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
-    other = Interpreter(variant("other", home / "bin" / "python"), current_environment())
+    other = Interpreter(variant("other", home / "bin" / "python"), detect_environment())
     text = f"pip:thing-y @ {wheel.as_uri()}"
-    under = maker((), other, lambda _: None)(text)
-    here = maker((), None, lambda _: None)(text)
+    under = create_variant_maker((), other, lambda _: None)(text)
+    here = create_variant_maker((), None, lambda _: None)(text)
     assert under.home != here.home
     assert under.packages == here.packages == {"thing-y": "1.0"}
     told = subprocess.run(

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from resilience_bench._model import Quantity
+from resilience_bench._model import Estimate
 from resilience_bench.releases import table
 from resilience_bench.releases.history_file import History, Release
-from resilience_bench.releases.pictures import pictures
-from resilience_bench.report.plots.style import saved, settings
+from resilience_bench.releases.pictures import make_pictures
+from resilience_bench.report.plots.style import render_figure, use_settings
 from tests.releases.factories import CASE, OTHER, make_history, make_release, make_step
 from tests.report.drawing import assert_readable, drawn, texts
 
@@ -75,7 +75,7 @@ def test_a_case_counts_once_and_as_dearer_first() -> None:
         make_step("1.5.0", "1.4.0", 1.5),
         make_step("1.6.0", "1.5.0", 0.5),
     )
-    found = table.moved(make_history(steps=steps))
+    found = table.count_moved_cases(make_history(steps=steps))
     assert {release: dict(each) for release, each in found.items()} == {
         "1.5.0": {"regressed": 1},
         "1.6.0": {"improved": 1},
@@ -110,7 +110,7 @@ def test_names_cannot_steer_the_terminal() -> None:
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Figure]:
     """The pictures of a history by name."""
-    return {picture.name: drawn(picture) for picture in pictures(make_history())}
+    return {picture.name: drawn(picture) for picture in make_pictures(make_history())}
 
 
 def test_there_is_a_picture_a_signal(figures: dict[str, Figure]) -> None:
@@ -133,7 +133,7 @@ def test_nothing_covers_anything(figures: dict[str, Figure]) -> None:
         for number, (before, release) in enumerate(itertools.pairwise(names))
         for case in (CASE, OTHER)
     )
-    for picture in pictures(make_history(steps=steps)):
+    for picture in make_pictures(make_history(steps=steps)):
         assert_readable(drawn(picture))
 
 
@@ -151,7 +151,7 @@ def test_many_scenarios_and_libraries_stay_readable() -> None:
         return replace(release, values=dict.fromkeys(cases, value))
 
     history = make_history(cases=cases, releases=tuple(map(of, range(10))), steps=())
-    for picture in pictures(history):
+    for picture in make_pictures(history):
         assert_readable(drawn(picture))
 
 
@@ -169,20 +169,20 @@ def test_many_scenarios_and_libraries_stay_readable() -> None:
 def test_dates_of_any_distance_are_drawn(dates: list[str]) -> None:
     """Days, months, years, a release of an older line that came later, and dates nobody knows."""
     releases = tuple(make_release(f"1.{number}", date) for number, date in enumerate(dates))
-    for picture in pictures(make_history(releases=releases, steps=())):
+    for picture in make_pictures(make_history(releases=releases, steps=())):
         figure = drawn(picture)
         assert_readable(figure)
-        with settings():
-            assert set(saved(figure)) == {"svg", "png"}
+        with use_settings():
+            assert set(render_figure(figure)) == {"svg", "png"}
 
 
 def test_a_case_of_no_cost_is_drawn() -> None:
     """A quantity that is 0 in all releases has an axis all the same."""
     release = make_release("1.0", "2024-01-01T00:00:00+00:00")
     values = {
-        name: replace(each, quantities={"peak_bytes": Quantity(0, 0, 0)})
+        name: replace(each, quantities={"peak_bytes": Estimate(0, 0, 0)})
         for name, each in release.values.items()
     }
     free = replace(release, values=values)
-    [picture] = pictures(make_history(releases=(free,), steps=()))
+    [picture] = make_pictures(make_history(releases=(free,), steps=()))
     assert_readable(drawn(picture))

@@ -19,7 +19,7 @@ TOUCHING_PIXELS = 1.5
 
 def drawn(picture: Picture) -> Figure:
     """A picture, laid out."""
-    with style.settings():
+    with style.use_settings():
         figure = picture.draw()
         figure.draw_without_rendering()
     return figure

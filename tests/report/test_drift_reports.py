@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from resilience_bench.report import drift_rows, drift_table, markdown
-from resilience_bench.stats.drift import measure_drifts
+from resilience_bench.stats.drift import estimate_drifts
 from tests.drift_factories import make_drift_result, make_points
 from tests.factories import make_case
 
@@ -17,7 +17,7 @@ def printed(width: int, **cases: dict[str, float]) -> list[str]:
     """The lines of the table of these cases, by library."""
     points = {make_case(name): make_points(**how) for name, how in cases.items()}  # type: ignore[arg-type]
     console = Console(file=io.StringIO(), width=width)
-    drift_table.render(measure_drifts(make_drift_result(points or None)), console)
+    drift_table.render(estimate_drifts(make_drift_result(points or None)), console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -71,9 +71,9 @@ def test_markdown_has_every_column() -> None:
 )
 def test_slopes_are_written_with_their_sign(value: float, text: str) -> None:
     """With as many decimals as tell something; what rounds to nothing has no sign."""
-    assert drift_rows._signed(value) == text
+    assert drift_rows._format_signed(value) == text
 
 
 def test_slopes_of_slow_operations_are_written_in_thousands() -> None:
     """Per million calls they are huge, for there were few calls."""
-    assert drift_rows._signed(-625_400.0) == "-625k"
+    assert drift_rows._format_signed(-625_400.0) == "-625k"

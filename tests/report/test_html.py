@@ -12,8 +12,8 @@ import pytest
 
 from resilience_bench._model import Result
 from resilience_bench.report import blocks, html, two_runs
-from resilience_bench.report.plots.inline import inlined
-from resilience_bench.stats.latency import measure
+from resilience_bench.report.plots.inline import inline_svg
+from resilience_bench.stats.latency import estimate
 from tests.drift_factories import make_drift_result
 from tests.factories import (
     make_case,
@@ -57,7 +57,7 @@ class Elements(HTMLParser):
 
 def page_of(result: Result, **more: Any) -> str:
     """The page of a result."""
-    return html.report(result, measure(result), "run.json", **more)
+    return html.render_report(result, estimate(result), "run.json", **more)
 
 
 def lossy() -> Result:
@@ -74,7 +74,7 @@ def test_it_holds_the_tables_of_show() -> None:
     """Every block, every number, what is missing and why."""
     result = with_all_signals(sample_result())
     seen = Elements(page_of(result).replace("<wbr>", ""))
-    shown = blocks.blocks(result, measure(result), "latency")
+    shown = blocks.make_blocks(result, estimate(result), "latency")
     assert len(shown) == 6
     for block in shown:
         assert block.description in seen.text
@@ -136,8 +136,8 @@ def test_names_never_become_elements() -> None:
     )
     records = [replace(each, description=EVIL) for each in result.cases]
     evil = replace(result, cases=tuple(records), profile=EVIL, selectors=(EVIL,))
-    beside = two_runs.against(evil, EVIL, evil, EVIL)
-    page = html.report(evil, measure(evil), EVIL, beside)
+    beside = two_runs.compare_runs(evil, EVIL, evil, EVIL)
+    page = html.render_report(evil, estimate(evil), EVIL, beside)
     seen = Elements(page)
     assert "script" not in {tag for tag, _ in seen.found}
     assert "<script" not in page
@@ -170,7 +170,7 @@ def test_a_picture_keeps_its_text_and_its_proportions() -> None:
         b'viewBox="0 0 9 4"><metadata>who</metadata><defs><path id="m"/><path id="unused"/></defs>'
         b'<g clip-path="url(#m)"><text>a &lt; b</text></g></svg>'
     )
-    root = ET.fromstring(inlined(svg, 'a "title"', 3))
+    root = ET.fromstring(inline_svg(svg, 'a "title"', 3))
     assert root.attrib == {"viewBox": "0 0 9 4", "role": "img", "aria-label": 'a "title"'}
     assert "".join(root.itertext()) == "a < b"
     assert [each.get("id") for each in root.iter() if each.get("id")] == ["p3-m"]
@@ -181,4 +181,4 @@ def test_a_picture_keeps_its_text_and_its_proportions() -> None:
 
 def test_long_names_may_be_broken_where_their_parts_meet() -> None:
     """And nowhere else is anything put into them."""
-    assert html.breakable("a.b[c,<d>]") == "a.<wbr>b[<wbr>c,<wbr>&lt;d&gt;]"
+    assert html.allow_line_breaks("a.b[c,<d>]") == "a.<wbr>b[<wbr>c,<wbr>&lt;d&gt;]"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from resilience_bench._model import Judgement, Outcome, Quantity, Verdict
-from resilience_bench.gate.verdicts import exit_code
+from resilience_bench._model import Estimate, Judgement, Outcome, Verdict
+from resilience_bench.gate.verdicts import compute_exit_code
 from resilience_bench.report import judgement_markdown, judgement_table
 from resilience_bench.report import verdicts as judged
 
@@ -27,7 +27,7 @@ def regressed(case: str = "breaker.closed_success[pybreaker]", **more: Any) -> V
         "expected": 1.31,
         "low": 1.179,
         "high": 1.441,
-        "seen": Quantity(1.617, 1.58, 1.66),
+        "seen": Estimate(1.617, 1.58, 1.66),
         "p_value": 2.5e-5,
         "level": 1e-4,
         "workers": 24,
@@ -46,7 +46,7 @@ def counted(case: str = "breaker.closed_success[pybreaker]", **more: Any) -> Ver
             "expected": 14953.968,
             "low": 14804.4,
             "high": 15103.5,
-            "seen": Quantity(15931.2, 15931.2, 15931.2),
+            "seen": Estimate(15931.2, 15931.2, 15931.2),
             "p_value": None,
             "reason": "all 3 processes",
             **more,
@@ -63,7 +63,7 @@ def budgeted(case: str = "composed.guarded[stack]", **more: Any) -> Verdict:
             "expected": None,
             "low": None,
             "high": 400.0,
-            "seen": Quantity(512.0, 505.1, 519.3),
+            "seen": Estimate(512.0, 505.1, 519.3),
             "p_value": 1e-12,
             "reason": "checkout calls this a thousand times a request",
             **more,
@@ -88,21 +88,21 @@ def sample() -> Judgement:
         bare(f"retry.reraises[lib{number}]", "not measured", "valgrind is not installed", "latency")
         for number in range(8)
     ]
-    undecided = {"outcome": "inconclusive", "seen": Quantity(1.43, 1.36, 1.5), "p_value": 0.083}
+    undecided = {"outcome": "inconclusive", "seen": Estimate(1.43, 1.36, 1.5), "p_value": 0.083}
     return make_judgement(
         regressed("breaker.open_rejects[purgatory]", outcome="within", seen=None),
         *lacking,
         regressed(
             "retry.no_retry[tenacity]",
             outcome="improved",
-            seen=Quantity(1.01, 0.99, 1.03),
+            seen=Estimate(1.01, 0.99, 1.03),
             p_value=1e-7,
         ),
         regressed("breaker.half_open[pybreaker]", reason="still undecided at 40", **undecided),
         budgeted(),
         regressed(),
         counted(),
-        regressed(LONG, seen=Quantity(1.5, 1.46, 1.54)),
+        regressed(LONG, seen=Estimate(1.5, 1.46, 1.54)),
         bare(HOSTILE, "not measured", "was ended by [red]SIGSEGV[/red]\n::error::x\x1b[2J"),
         notes=("tenacity 9.1.2 here, 9.2.1 in the [bold]baseline[/bold]",),
     )
@@ -115,9 +115,9 @@ def shown(judgement: Judgement, width: int = 100) -> str:
     return file.getvalue()
 
 
-def cells(verdict: Verdict) -> judged.Row:
+def cells(verdict: Verdict) -> judged.VerdictRow:
     """The texts of a verdict."""
-    return judged.row(verdict)
+    return judged.make_verdict_row(verdict)
 
 
 def test_failures_come_first_and_the_sum_last() -> None:
@@ -209,9 +209,11 @@ def test_many_cases_without_numbers_are_grouped() -> None:
 def test_a_case_lacks_several_signals_for_one_reason() -> None:
     """Its name stands once, with the signals."""
     verdicts = [bare("a.b", "not measured", "no", each) for each in ("latency", "instructions")]
-    assert judged.not_measured(make_judgement(*verdicts)) == {"no": ["a.b (latency, instructions)"]}
+    assert judged.collect_not_measured(make_judgement(*verdicts)) == {
+        "no": ["a.b (latency, instructions)"]
+    }
     nameless = make_judgement(bare("a.b", "not measured", signal=""))
-    assert judged.not_measured(nameless) == {"no reason given": ["a.b"]}
+    assert judged.collect_not_measured(nameless) == {"no reason given": ["a.b"]}
 
 
 def test_colour_is_only_for_terminals() -> None:
@@ -241,12 +243,12 @@ def test_summary_counts_cases_not_decisions() -> None:
         regressed("a.five", outcome="within"),
         counted("a.five", outcome="inconclusive"),
     )
-    assert judged.summary(judgement) == (
+    assert judged.summarise_judgement(judgement) == (
         "5 cases judged: 1 regressed, 1 improved, 1 inconclusive, 1 not measured, "
         "1 within its range (8 decisions)"
     )
     unmeasured = make_judgement(bare("a.one", "not measured"), bare("a.two", "not measured"))
-    assert judged.summary(unmeasured) == "nothing was judged: 2 cases not measured"
+    assert judged.summarise_judgement(unmeasured) == "nothing was judged: 2 cases not measured"
 
 
 @pytest.mark.parametrize(
@@ -264,8 +266,8 @@ def test_summary_counts_cases_not_decisions() -> None:
 def test_exit_code(outcomes: tuple[Outcome, ...], code: int, strict_code: int) -> None:
     """1 for a regression, 2 if nothing was judged, 3 for doubts if they count, else 0."""
     judgement = make_judgement(*(bare("a.b", outcome) for outcome in outcomes))
-    assert exit_code(judgement, strict=False) == code
-    assert exit_code(judgement, strict=True) == strict_code
+    assert compute_exit_code(judgement, strict=False) == code
+    assert compute_exit_code(judgement, strict=True) == strict_code
 
 
 @pytest.mark.parametrize(
@@ -290,7 +292,7 @@ def test_every_quantity_has_its_unit() -> None:
     """Nanoseconds, bytes, counts and ratios are told apart; a row has the same decimals."""
     assert cells(counted()).seen == "15,931"
     assert cells(counted()).range == "14,804 - 15,104"
-    slow = budgeted(quantity="latency_ns", seen=Quantity(12345.6, 12300.0, 12400.0))
+    slow = budgeted(quantity="latency_ns", seen=Estimate(12345.6, 12300.0, 12400.0))
     assert cells(slow).seen == "12,346 ns (12,300 - 12,400)"
     weight: dict[str, Any] = {
         "signal": "allocations",
@@ -298,7 +300,7 @@ def test_every_quantity_has_its_unit() -> None:
         "low": 500.0,
         "high": 600.0,
     }
-    heavy = cells(regressed(expected=552.0, seen=Quantity(1048.0, 1048.0, 1048.0), **weight))
+    heavy = cells(regressed(expected=552.0, seen=Estimate(1048.0, 1048.0, 1048.0), **weight))
     assert heavy.signal == "allocations: object_bytes"
     assert (heavy.seen, heavy.expected, heavy.range) == ("1,048 B", "552 B", "500 - 600 B")
     assert cells(regressed(expected=0.25, low=0.2, high=0.3)).expected == "0.250"
@@ -307,7 +309,7 @@ def test_every_quantity_has_its_unit() -> None:
 
 def test_a_comparison_shows_ratios_whatever_the_quantity() -> None:
     """HEAD divided by BASE has no unit, also of instructions."""
-    quantity = Quantity(1.0342, 1.031, 1.037)
+    quantity = Estimate(1.0342, 1.031, 1.037)
     said = cells(counted(expected=1.0, low=0.995, high=1.005, seen=quantity))
     assert (said.seen, said.range) == ("1.034 (1.031 - 1.037)", "0.995 - 1.005")
     assert said.change == "+3.4 %"
@@ -321,20 +323,20 @@ def test_change_without_something_to_divide_by() -> None:
         "low": 0.0,
         "high": 16.0,
     }
-    said = cells(regressed(expected=0.0, seen=Quantity(48.0, 48.0, 48.0), **weight))
+    said = cells(regressed(expected=0.0, seen=Estimate(48.0, 48.0, 48.0), **weight))
     assert (said.change, said.expected) == ("+48 B", "0 B")
     assert cells(regressed(seen=None)).change == "-"
     assert cells(budgeted(high=None, low=None)).range == "-"
     assert cells(regressed(high=None)).range == "at least 1.179"
-    assert cells(counted(seen=Quantity(15046.0, 15046.0, 15046.0))).change == "+0.62 %"
-    assert cells(regressed(seen=Quantity(1.0, 0.9, 1.1))).change == "-23.7 %"
+    assert cells(counted(seen=Estimate(15046.0, 15046.0, 15046.0))).change == "+0.62 %"
+    assert cells(regressed(seen=Estimate(1.0, 0.9, 1.1))).change == "-23.7 %"
 
 
 def test_numbers_that_are_none_do_not_raise() -> None:
     """Infinite and undefined estimates are shown as what they are."""
-    said = cells(regressed(seen=Quantity(math.inf, 0.0, math.nan)))
+    said = cells(regressed(seen=Estimate(math.inf, 0.0, math.nan)))
     assert "inf" in said.seen
-    judged.sections(make_judgement(regressed(seen=Quantity(math.nan, math.nan, math.nan))))
+    judged.group_by_outcome(make_judgement(regressed(seen=Estimate(math.nan, math.nan, math.nan))))
 
 
 def test_explanation_numbers_the_steps_of_the_wanted_cases() -> None:
@@ -425,7 +427,7 @@ def within(case: str, latency: float, instructions: float = 1.0) -> list[Verdict
             expected=1.0,
             low=0.9,
             high=1.1,
-            seen=Quantity(value, value - spread, value + spread),
+            seen=Estimate(value, value - spread, value + spread),
         )
         for signal, quantity, value, spread in (
             ("latency", "ratio", latency, 0.01),
@@ -438,7 +440,7 @@ def test_the_largest_changes_come_first_and_are_few() -> None:
     """Dearer or cheaper alike, of either signal; ten cases are enough."""
     verdicts = [each for number in range(20) for each in within(f"c{number}", 1 + number / 1000)]
     verdicts += within("counted", 1.0, 1.05) + within("cheaper", 0.94) + within("same", 1.0)
-    found = judged.largest_changes(make_judgement(*verdicts))
+    found = judged.find_largest_changes(make_judgement(*verdicts))
     assert list(found)[:3] == ["cheaper", "counted", "c19"]
     assert len(found) == judged.SHOWN_CHANGES
     assert found["counted"]["instructions"] == "+5.0 %"
@@ -450,7 +452,7 @@ def test_only_what_is_within_its_range_is_among_the_changes() -> None:
     bytes_more = regressed("a", outcome="within", signal="allocations", quantity="object_bytes")
     same = [each for each in within("b", 1.0) if each.signal == "instructions"]
     judgement = make_judgement(regressed(), budgeted(), bytes_more, *same)
-    assert judged.largest_changes(judgement) == {}
+    assert judged.find_largest_changes(judgement) == {}
     file = io.StringIO()
     judgement_table.render_changes(judgement, Console(file=file))
     assert file.getvalue() == ""

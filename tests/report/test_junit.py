@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from resilience_bench._model import Judgement, Quantity, Verdict
+from resilience_bench._model import Estimate, Judgement, Verdict
 from resilience_bench.report import junit
 from tests.report.test_judgement import (
     HOSTILE,
@@ -91,7 +91,7 @@ def test_hostile_texts_stay_texts() -> None:
     """Control characters, half surrogates and markup leave XML that is read back."""
     evil = "]]> <x> & \x00\x08\x1b\ud800\ufffe \"'\n::error::"
     verdict = Verdict(
-        HOSTILE, evil, evil, "regressed", seen=Quantity(1, 1, 1), reason=evil, steps=(evil,)
+        HOSTILE, evil, evil, "regressed", seen=Estimate(1, 1, 1), reason=evil, steps=(evil,)
     )
     text = junit.render(Judgement(evil, (evil,), (verdict,), (evil,)))
     text.encode()

@@ -9,8 +9,8 @@ import pytest
 
 from resilience_bench._model import Case, Result, Tally
 from resilience_bench.report import data
-from resilience_bench.report.load_rows import load_order
-from resilience_bench.stats.latency import measure
+from resilience_bench.report.load_rows import make_load_sort_key
+from resilience_bench.stats.latency import estimate
 from tests.factories import make_case, make_result, measured_result
 from tests.load_factories import (
     concurrency_result,
@@ -139,7 +139,7 @@ def test_blocks_come_by_scenario_payload_and_number_of_callers() -> None:
 def test_loads_are_ordered_by_kind_and_then_by_number() -> None:
     """Ten comes after two; what is no load comes last."""
     loads = ["tasks-10", "threads-16", "odd", "threads-2", "mixed-4-4", "single", "mixed-1-7"]
-    assert sorted(loads, key=load_order) == [
+    assert sorted(loads, key=make_load_sort_key) == [
         "single",
         "threads-2",
         "threads-16",
@@ -233,7 +233,7 @@ def test_a_block_may_have_two_bare_calls() -> None:
 def test_json_has_the_cases_in_a_natural_order() -> None:
     """By scenario, those without a load first, then by payload and load, the best first."""
     result = concurrency_result(workers=2)
-    document = json.loads(data.render(result, measure(result), "latency"))
+    document = json.loads(data.render(result, estimate(result), "latency"))
     entries = [each for each in document["cases"] if each["family"] == "metrics"]
     loads = list(dict.fromkeys(each["load"] for each in entries))
     assert loads[:4] == ["single", "threads-1", "threads-2", "threads-4"]

@@ -10,9 +10,9 @@ from resilience_bench.report.plots import style
 def test_every_library_has_a_look_of_its_own() -> None:
     """Colours come again, but never with the same marker and line; the order does not matter."""
     names = [f"library {number}" for number in range(60)]
-    found = style.looks(names)
+    found = style.assign_looks(names)
     assert len(set(found.values())) == len(names)
-    assert style.looks(reversed(names)) == found
+    assert style.assign_looks(reversed(names)) == found
     first = list(found.values())[: len(style.OKABE_ITO)]
     assert len({look.colour for look in first}) == len({look.marker for look in first}) == 7
 
@@ -49,4 +49,4 @@ def test_axes_end_at_round_numbers(value: float, down: float, up: float) -> None
 )
 def test_times_have_a_unit(ns: float, text: str) -> None:
     """As short as it is exact."""
-    assert style.short_time(ns) == text
+    assert style.format_short_time(ns) == text

@@ -13,8 +13,8 @@ import pytest
 
 from resilience_bench._model import Case, Result
 from resilience_bench.report.plots import heat, overheads, style
-from resilience_bench.report.plots.pictures import Picture, pictures
-from resilience_bench.stats.latency import measure
+from resilience_bench.report.plots.pictures import Picture, plan_pictures
+from resilience_bench.stats.latency import estimate
 from tests.factories import make_case, make_result, measured_result, sample_result
 from tests.load_factories import (
     concurrency_result,
@@ -39,7 +39,7 @@ def result() -> Result:
 @functools.cache
 def by_name() -> dict[str, Picture]:
     """The pictures of that result."""
-    return {each.name: each for each in pictures(result(), measure(result()))}
+    return {each.name: each for each in plan_pictures(result(), estimate(result()))}
 
 
 @functools.cache
@@ -64,7 +64,7 @@ def odd_pictures() -> tuple[Picture, ...]:
     odd = loaded_result(records, cases)
     alone = measured_result({replace(case, load="single", payload="noop"): 5e3 for case in cases})
     both = replace(odd, cases=(*alone.cases, *odd.cases), workers=alone.workers)
-    return tuple(pictures(both, measure(both)))
+    return tuple(plan_pictures(both, estimate(both)))
 
 
 def test_there_is_a_picture_for_each_question() -> None:
@@ -95,14 +95,14 @@ def test_there_is_a_picture_for_each_question() -> None:
 
 def test_what_has_no_numbers_makes_no_picture() -> None:
     """Nothing measured, or nothing but one load: no empty axes, no line of one point."""
-    assert pictures(make_result(), []) == []
+    assert plan_pictures(make_result(), []) == []
     case = make_case(load="threads-4")
     one = loaded_result([make_loads(case, (100.0,))], [case])
-    assert [each.name for each in pictures(one, measure(one))] == [
+    assert [each.name for each in plan_pictures(one, estimate(one))] == [
         "scaling-breaker.closed_success-noop"
     ]
     stuck = loaded_result([make_loads(case, (0.0,), (0.0,))], [case])
-    assert pictures(stuck, measure(stuck)) == []
+    assert plan_pictures(stuck, estimate(stuck)) == []
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_odd_names_make_plain_file_names() -> None:
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-") for name in names)
     cases = [Case("f", name, "x", load="threads-2") for name in ("a b", "a/b", "A_b", "a-B")]
     clash = loaded_result([make_loads(case, (10.0,)) for case in cases], cases)
-    assert [each.name for each in pictures(clash, measure(clash))] == [
+    assert [each.name for each in plan_pictures(clash, estimate(clash))] == [
         "scaling-f.a-b-noop",
         "scaling-f.a-b-noop-2",
         "scaling-f.A_b-noop",
@@ -167,8 +167,8 @@ def test_odd_names_make_plain_file_names() -> None:
 )
 def test_files_are_valid_and_say_what_they_show(name: str, parts: set[str]) -> None:
     """SVG with text that can be searched, PNG that can be printed, and the foot in both."""
-    with style.settings():
-        files = style.saved(by_name()[name].draw())
+    with style.use_settings():
+        files = style.render_figure(by_name()[name].draw())
     root = ET.fromstring(files["svg"])
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     shown = {"".join(each.itertext()).strip() for each in root.iter() if each.tag.endswith("text")}
@@ -183,11 +183,11 @@ def test_files_are_valid_and_say_what_they_show(name: str, parts: set[str]) -> N
 def test_the_same_result_makes_the_same_files_whatever_the_users_settings() -> None:
     """A file that is committed changes only when its picture does."""
     picture = by_name()["overhead-metrics"]
-    with style.settings():
-        first = style.saved(picture.draw())
+    with style.use_settings():
+        first = style.render_figure(picture.draw())
     with mpl.rc_context({"savefig.bbox": "tight", "axes.grid": True, "font.size": 30}):
-        with style.settings():
-            second = style.saved(picture.draw())
+        with style.use_settings():
+            second = style.render_figure(picture.draw())
         assert mpl.rcParams["font.size"] == 30
     assert first == second
 
@@ -214,7 +214,9 @@ def test_a_percentile_that_was_not_told_is_a_gap() -> None:
     cases = [make_case(name, **IO) for name in samples]
     operations = {case.name: samples[case.library] for case in cases}
     told = loaded_result([make_loads(cases[0], (1e4,), operations=operations)] * 5, cases)
-    [picture] = [each for each in pictures(told, measure(told)) if each.name.startswith("latency")]
+    [picture] = [
+        each for each in plan_pictures(told, estimate(told)) if each.name.startswith("latency")
+    ]
     axes = drawn(picture).axes[0]
     labels = [each.get_text() for each in axes.get_xticklabels()]
     assert labels == ["p50", "p90", "p99", "p99.9", "longest"]
@@ -222,7 +224,7 @@ def test_a_percentile_that_was_not_told_is_a_gap() -> None:
     assert gaps.count([False, False, True, True, False]) == 1
     alone = loaded_result([make_loads(cases[0], (1e4,), operations=operations)], cases[:1])
     [picture] = [
-        each for each in pictures(alone, measure(alone)) if each.name.startswith("latency")
+        each for each in plan_pictures(alone, estimate(alone)) if each.name.startswith("latency")
     ]
     labels = [each.get_text() for each in drawn(picture).axes[0].get_xticklabels()]
     assert labels == ["p50", "longest"]
@@ -234,7 +236,7 @@ def test_cells_of_the_map_are_written_in_a_colour_that_is_read() -> None:
     cells = {each.get_text(): each.get_color() for each in drawn(table).axes[0].texts}
     assert (cells["0.08"], cells["0.99"]) == ("white", "black")
     for value in (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0):
-        ground = heat.luminance(heat.MAP(heat.NORM(value))) + 0.05
+        ground = heat.compute_luminance(heat.MAP(heat.NORM(value))) + 0.05
         contrast = ground / 0.05 if ground - 0.05 > heat.BRIGHT else 1.05 / ground
         assert contrast >= 4.5  # what WCAG asks of text
     marked = drawn(by_name()["scaling-metrics.labels_inc-noop"]).axes[0]
@@ -243,7 +245,9 @@ def test_cells_of_the_map_are_written_in_a_colour_that_is_read() -> None:
     kept = tuple(each for each in missing.cases if each.case != make_case("pybreaker", **IO))
     [lacking] = [
         each
-        for each in pictures(replace(missing, cases=kept), measure(replace(missing, cases=kept)))
+        for each in plan_pictures(
+            replace(missing, cases=kept), estimate(replace(missing, cases=kept))
+        )
         if each.name == "scaling-breaker.closed_success-io"
     ]
     assert [each.get_text() for each in drawn(lacking).axes[0].texts].count("-") == 1
@@ -252,11 +256,13 @@ def test_cells_of_the_map_are_written_in_a_colour_that_is_read() -> None:
 def test_doubts_are_marked_and_the_foot_says_where_to_read_them() -> None:
     """As in the table; without doubts the foot says nothing of them."""
     few = measured_result({make_case("a"): 1000.0}, workers=2)
-    shown = " ".join(each.get_text() for each in texts(drawn(pictures(few, measure(few))[0])))
+    shown = " ".join(each.get_text() for each in texts(drawn(plan_pictures(few, estimate(few))[0])))
     assert "950 ns !" in shown
     assert "says what to doubt" in " ".join(shown.split())
     sure = measured_result({make_case("a"): 1000.0})
-    shown = " ".join(each.get_text() for each in texts(drawn(pictures(sure, measure(sure))[0])))
+    shown = " ".join(
+        each.get_text() for each in texts(drawn(plan_pictures(sure, estimate(sure))[0]))
+    )
     assert "!" not in shown
 
 
@@ -265,7 +271,7 @@ def test_overheads_far_apart_have_a_logarithmic_axis(largest_ns: float, scale: s
     """From thirty times on; otherwise the axis begins at 0, so that lengths can be compared."""
     latency_ns = {make_case("small"): 150.0, make_case("large"): largest_ns}
     apart = measured_result(latency_ns)
-    axes = drawn(pictures(apart, measure(apart))[0]).axes[0]
+    axes = drawn(plan_pictures(apart, estimate(apart))[0]).axes[0]
     assert axes.get_xscale() == scale
     assert bool(axes.get_xlim()[0] == 0) is (scale == "linear")
 
@@ -273,22 +279,22 @@ def test_overheads_far_apart_have_a_logarithmic_axis(largest_ns: float, scale: s
 def test_overheads_below_zero_have_a_place() -> None:
     """What is faster than its control by chance is left of 0, or at the edge."""
     below = measured_result({make_case("less"): 40.0, make_case("more"): 60.0})
-    figure = drawn(pictures(below, measure(below))[0])
+    figure = drawn(plan_pictures(below, estimate(below))[0])
     assert figure.axes[0].get_xlim()[0] < -10
     assert "-10 ns" in [each.get_text() for each in texts(figure)]
     far = measured_result(
         {make_case("less"): 40.0, make_case("more"): 60.0, make_case("most"): 9e4}
     )
-    axes = drawn(pictures(far, measure(far))[0]).axes[0]
+    axes = drawn(plan_pictures(far, estimate(far))[0]).axes[0]
     assert axes.get_xscale() == "log"
     assert [line.get_marker() for line in axes.get_lines() if line.get_marker() == "<"] == ["<"]
 
 
 def test_many_panels_stand_in_two_columns_of_about_the_same_height() -> None:
     """In the order of the file, first down and then across."""
-    members = {each.case.library: each for each in measure(sample_result())[:4]}
+    members = {each.case.library: each for each in estimate(sample_result())[:4]}
     panels = [(str(number), members) for number in range(7)]
-    left, right = overheads.in_columns(panels)
+    left, right = overheads.split_into_columns(panels)
     assert [name for name, _members in left + right] == list("0123456")
     assert abs(len(left) - len(right)) == 1
-    assert overheads.in_columns(panels[:3]) == [panels[:3]]
+    assert overheads.split_into_columns(panels[:3]) == [panels[:3]]

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from resilience_bench._model import Case, Result, Weight
 from resilience_bench.report import data, markdown, table
-from resilience_bench.stats.latency import measure
+from resilience_bench.stats.latency import estimate
 from tests.factories import (
     make_allocations,
     make_case,
@@ -31,7 +31,7 @@ SLOW, FAST = make_case("slow"), make_case("fast")
 def as_table(result: Result, sort: str = "latency", *, width: int = 80) -> str:
     """The table as it is printed where there is no terminal."""
     file = io.StringIO()
-    table.render(result, measure(result), sort, Console(file=file, width=width))
+    table.render(result, estimate(result), sort, Console(file=file, width=width))
     return file.getvalue()
 
 
@@ -56,7 +56,7 @@ def weighed_result(weights: Mapping[Case, Weight]) -> Result:
 
 def as_markdown(result: Result) -> str:
     """The result in Markdown."""
-    return markdown.render(result, measure(result), "latency")
+    return markdown.render(result, estimate(result), "latency")
 
 
 @pytest.mark.parametrize("result", [sample_result(), with_all_signals(sample_result())])
@@ -113,7 +113,7 @@ def test_without_latency_the_fewest_instructions_come_first(sort: str) -> None:
     result = counted_result({SLOW: 9000, FAST: 5000})
     rows = rows_of(as_table(result, sort))
     assert rows[rows.index(["instr"]) + 1 :][:2] == [["fast", "5,000"], ["slow", "9,000"]]
-    document = json.loads(data.render(result, measure(result), sort))
+    document = json.loads(data.render(result, estimate(result), sort))
     assert [entry["library"] for entry in document["cases"]] == ["fast", "slow"]
     assert "| `fast` | 5,000 |" in as_markdown(result)
 
@@ -176,7 +176,7 @@ def test_signals_that_lack_are_explained_at_the_end() -> None:
     assert "no allocations: its process was killed (2)\n    breaker.closed_success[slow]" in text
     assert f"instructions: not available: {reason}" in as_markdown(result)
     assert "no allocations: its process was killed: `breaker" in as_markdown(result)
-    document = json.loads(data.render(result, measure(result), "latency"))
+    document = json.loads(data.render(result, estimate(result), "latency"))
     assert document["signals"] == ["latency"]
     assert document["not_available"] == {"instructions": reason}
     assert document["cases"][0]["missing"] == {"allocations": "its process was killed"}
@@ -274,7 +274,7 @@ def test_colour_is_only_for_terminals() -> None:
     """Piped output has no escape codes; a terminal gets some."""
     result = measured_result({SLOW: 3000.0, FAST: 1000.0})
     file = io.StringIO()
-    table.render(result, measure(result), "latency", Console(file=file, force_terminal=True))
+    table.render(result, estimate(result), "latency", Console(file=file, force_terminal=True))
     assert "\x1b[" in file.getvalue()
     assert "\x1b[" not in as_table(result)
 
@@ -299,7 +299,7 @@ def test_markdown_escapes_what_people_write() -> None:
 def test_json_has_every_case_measured_or_not() -> None:
     """Each entry has its full name and parts; quantities stand under their own names."""
     result = sample_result()
-    document = json.loads(data.render(result, measure(result), "latency"))
+    document = json.loads(data.render(result, estimate(result), "latency"))
     assert len(document["cases"]) == len(result.cases)
     by_name = {entry["case"]: entry for entry in document["cases"]}
     one = by_name["metrics.increment[opentelemetry_sdk,attributes=5]"]
@@ -317,7 +317,7 @@ def test_json_is_strict() -> None:
         pytest.fail(constant)
 
     for result in (sample_result(), make_result(), measured_result({SLOW: 0.0})):
-        json.loads(data.render(result, measure(result), "ratio"), parse_constant=refuse)
+        json.loads(data.render(result, estimate(result), "ratio"), parse_constant=refuse)
 
 
 def test_list_has_a_line_a_case_and_a_sum() -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from resilience_bench._model import Result
 from resilience_bench.report import table
-from resilience_bench.report.side_by_side import names_of, side_blocks
+from resilience_bench.report.side_by_side import make_side_blocks, name_interpreters
 from tests.factories import make_case, make_environment, measured_result
 from tests.report.test_load_reports import FAST, SLOW, result_of
 
@@ -35,7 +35,7 @@ def test_times_stand_side_by_side_against_the_first() -> None:
     """Rows come in the order of the first result; a case that one lacks has a dash there."""
     first = under(measured_result({LONG: 400.0, QUICK: 200.0}), "CPython 3.11.7")
     second = under(measured_result({QUICK: 300.0}), "CPython 3.13.0", free_threaded=True)
-    (block,) = side_blocks([first, second])
+    (block,) = make_side_blocks([first, second])
     assert list(block.headers.values()) == ["3.11.7", "3.13.0t", "×"]
     assert block.title == "breaker.closed_success, ns/call"
     assert [(row.label, dict(row.cells)) for row in block.rows] == [
@@ -53,7 +53,7 @@ def test_times_stand_side_by_side_against_the_first() -> None:
 def test_rates_have_their_scaling_beside_them() -> None:
     """Under load the fastest comes first, and marks stand beneath the row."""
     results = [under(result_of({SLOW: 800.0, FAST: 9000.0}), f"CPython 3.1{n}.0") for n in (1, 3)]
-    (block,) = side_blocks(results)
+    (block,) = make_side_blocks(results)
     assert list(block.headers.values()) == ["3.11.0", "scaling", "3.13.0", "scaling", "×"]
     assert block.title.endswith(", calls/s")
     assert [row.label for row in block.rows] == [FAST.library, SLOW.library]
@@ -63,9 +63,9 @@ def test_rates_have_their_scaling_beside_them() -> None:
 def test_alike_and_unlike_interpreters_are_told_apart() -> None:
     """Two builds of one version are numbered; the implementation is named where it differs."""
     result = measured_result({QUICK: 200.0})
-    assert names_of([under(result, "CPython 3.12.1")] * 2) == ["3.12.1 #1", "3.12.1 #2"]
+    assert name_interpreters([under(result, "CPython 3.12.1")] * 2) == ["3.12.1 #1", "3.12.1 #2"]
     others = [under(result, "CPython 3.11.7"), under(result, "PyPy 3.11.2")]
-    assert names_of(others) == ["CPython 3.11.7", "PyPy 3.11.2"]
+    assert name_interpreters(others) == ["CPython 3.11.7", "PyPy 3.11.2"]
 
 
 def test_columns_that_look_alike_are_told_apart_by_their_files() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from resilience_bench._model import Result
-from resilience_bench.report.two_runs import Against, against
+from resilience_bench.report.two_runs import RunComparison, compare_runs
 from tests.factories import (
     make_case,
     make_environment,
@@ -24,9 +24,9 @@ def run(dearer: float = 1000.0, cheaper: float = 1000.0, same: float = 1000.0) -
     return measured_result({DEARER: dearer, CHEAPER: cheaper, SAME: same}, 14, spread=0.005)
 
 
-def beside(this: Result, other: Result) -> Against:
+def beside(this: Result, other: Result) -> RunComparison:
     """Two runs side by side."""
-    return against(this, "this.json", other, "other.json")
+    return compare_runs(this, "this.json", other, "other.json")
 
 
 def test_what_moved_comes_first_and_is_named() -> None:

@@ -14,8 +14,8 @@ from resilience_bench.errors import UnknownLoadError, UnknownSelectorError
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.selection import select
 from resilience_bench.scenarios import load_patterns
-from resilience_bench.scenarios.load_patterns import gated_cases, most_threads
-from resilience_bench.scenarios.loads import PAYLOADS, STANDARD
+from resilience_bench.scenarios.load_patterns import compute_thread_limit, select_gated_cases
+from resilience_bench.scenarios.loads import PAYLOADS, STANDARD_LOADS
 from tests.scripted import info, suite
 
 THREADED = ("threads", "mixed")
@@ -86,7 +86,7 @@ def test_a_wildcard_stands_for_the_standard_loads() -> None:
     assert told == [
         f"breaker.closed[{library},{load},io]"
         for library in ("pybreaker", "purgatory")
-        for load in STANDARD["threads"]
+        for load in STANDARD_LOADS["threads"]
     ]
     assert len(told) == 2 * 6
 
@@ -153,7 +153,7 @@ def test_a_family_may_be_asked_for_under_a_load() -> None:
 def test_tasks_are_for_coroutines_only() -> None:
     """What waits for no loop has no tasks, and what waits for one has no threads."""
     assert names("breaker[*,tasks-*,io]") == [
-        f"breaker.awaited[purgatory,{load},io]" for load in STANDARD["tasks"]
+        f"breaker.awaited[purgatory,{load},io]" for load in STANDARD_LOADS["tasks"]
     ]
     assert not [each for each in names("*[*,threads-*]") if "awaited" in each]
 
@@ -272,7 +272,7 @@ def test_more_callers_than_the_machine_can_start_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Threads, processes, and writers with their readers; tasks only need memory."""
-    monkeypatch.setattr(load_patterns, "most_threads", lambda: 100)
+    monkeypatch.setattr(load_patterns, "compute_thread_limit", lambda: 100)
     for word in ("threads-101", "mixed-99-2"):
         assert refused(f"breaker.closed[*,{word}]").startswith(
             f"{word}: this machine can start 100 at the most"
@@ -289,14 +289,14 @@ def test_what_the_machine_can_start_is_the_least_of_its_limits(
     """Limits that are missing or say "max" do not count; something is left for the rest."""
     (tmp_path / "pids").write_text("500\n")
     (tmp_path / "none").write_text("max\n")
-    unlimited = most_threads()
+    unlimited = compute_thread_limit()
     paths = tuple(str(tmp_path / name) for name in ("missing", "none"))
-    monkeypatch.setattr(load_patterns, "LIMITS", paths)
-    assert most_threads() >= unlimited
-    monkeypatch.setattr(load_patterns, "LIMITS", (*paths, str(tmp_path / "pids")))
-    assert 1 <= most_threads() < 500
+    monkeypatch.setattr(load_patterns, "LIMIT_FILES", paths)
+    assert compute_thread_limit() >= unlimited
+    monkeypatch.setattr(load_patterns, "LIMIT_FILES", (*paths, str(tmp_path / "pids")))
+    assert 1 <= compute_thread_limit() < 500
     (tmp_path / "pids").write_text("2\n")
-    assert most_threads() == 1
+    assert compute_thread_limit() == 1
 
 
 def test_the_concurrency_profile_takes_what_asks_for_it() -> None:
@@ -315,14 +315,14 @@ def test_the_concurrency_profile_takes_what_asks_for_it() -> None:
         "metrics.inc",
         "metrics.shared",
     }
-    for load in STANDARD["threads"]:
+    for load in STANDARD_LOADS["threads"]:
         assert f"pybreaker,{load},io" in by_group["breaker.closed"]
     assert by_group["breaker.rejects"] == ["pybreaker,threads-16"]
     assert by_group["breaker.recovers"] == ["pybreaker,threads-16,io"]
-    for load in STANDARD["tasks"]:
+    for load in STANDARD_LOADS["tasks"]:
         assert f"purgatory,{load},io" in by_group["breaker.awaited"]
-    assert by_group["metrics.shared"] == list(STANDARD["processes"])
-    assert set(STANDARD["mixed"]) == {
+    assert by_group["metrics.shared"] == list(STANDARD_LOADS["processes"])
+    assert set(STANDARD_LOADS["mixed"]) == {
         each.partition(",")[2] for each in by_group["metrics.inc"] if "mixed" in each
     }
     assert not [each for each in by_group["metrics.inc"] if each.endswith(("io", "cpu"))]
@@ -350,7 +350,7 @@ def test_a_suite_without_loads_has_no_concurrency_profile() -> None:
 
 def test_gates_look_at_one_load_of_what_works() -> None:
     """Those that are in the profile under threads, where a lock held too long would show."""
-    assert [each.case.name for each in gated_cases(CASES)] == [
+    assert [each.case.name for each in select_gated_cases(CASES)] == [
         "breaker.closed[pybreaker,threads-16,io]",
         "breaker.closed[purgatory,threads-16,io]",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resilience_bench.scenarios.loads import SPELLED, STANDARD, Load, parse_load
+from resilience_bench.scenarios.loads import LOAD_FORMS, STANDARD_LOADS, Load, parse_load
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_no_load_is_told_what_was_expected(text: str) -> None:
     """The error has what was found, and every way to write a load."""
     with pytest.raises(ValueError, match="no such load: ") as caught:
         parse_load(text)
-    for part in (text, "single", *SPELLED.values()):
+    for part in (text, "single", *LOAD_FORMS.values()):
         assert part in str(caught.value)
 
 
@@ -60,7 +60,7 @@ def test_a_load_has_callers_of_each_kind(text: str) -> None:
 
 def test_the_standard_loads_are_loads() -> None:
     """What a wildcard stands for is of its kind, and nothing twice."""
-    assert {*SPELLED, "single"} == set(STANDARD)
-    for kind, loads in STANDARD.items():
+    assert {*LOAD_FORMS, "single"} == set(STANDARD_LOADS)
+    for kind, loads in STANDARD_LOADS.items():
         assert {parse_load(each).kind for each in loads} == {kind}
         assert len(set(loads)) == len(loads)

@@ -12,7 +12,7 @@ import pytest
 from resilience_bench.errors import UserError
 from resilience_bench.selftest import proof_file
 from resilience_bench.selftest.proof_file import Proof
-from resilience_bench.selftest.simulation import Build, rate
+from resilience_bench.selftest.simulation import Build, estimate_rate
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_RED: dict[str, tuple[str, ...]] = {"latency": (), "instructions": ()}
@@ -44,7 +44,7 @@ def stored(path: Path, **more: Any) -> None:
 
 def test_what_is_written_is_read(path: Path) -> None:
     """With the policies, the environment and the rates beside it, for readers."""
-    proof_file.write(PROOF, [rate("check", "latency", "real", 0.0, [False])], 3, path)
+    proof_file.write(PROOF, [estimate_rate("check", "latency", "real", 0.0, [False])], 3, path)
     assert proof_file.read(path) == PROOF
     held = json.loads(path.read_text())
     assert (held["schema"], held["cases"], held["rates"][0]["trials"]) == (1, 3, 1)

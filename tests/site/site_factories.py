@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resilience_bench._model import Quantity, Result
+from resilience_bench._model import Estimate, Result
 from resilience_bench.files import results
 from resilience_bench.releases import asv_results, history_file
-from resilience_bench.releases.history_file import Decision, History, Release, Value
+from resilience_bench.releases.history_file import CaseCost, Decision, History, Release
 from tests.factories import make_case, make_environment, make_record, sample_result
 from tests.load_factories import make_load_record, make_loads
 
@@ -73,10 +73,12 @@ def make_history(package: str = "tenacity") -> History:
 
     def release(version: str, ns: float, date: str) -> Release:
         quantities = {
-            "latency_ns": Quantity(ns, ns * 0.99, ns * 1.01),
-            "ratio": Quantity(ns / 4000, ns / 4040, ns / 3960),
+            "latency_ns": Estimate(ns, ns * 0.99, ns * 1.01),
+            "ratio": Estimate(ns / 4000, ns / 4040, ns / 3960),
         }
-        return Release(version, date, "measured", values={case: Value("measured", "", quantities)})
+        return Release(
+            version, date, "measured", values={case: CaseCost("measured", "", quantities)}
+        )
 
     step = Decision(
         "8.3.0",
@@ -85,7 +87,7 @@ def make_history(package: str = "tenacity") -> History:
         "latency",
         "ratio",
         "regressed",
-        Quantity(1.5, 1.48, 1.52),
+        Estimate(1.5, 1.48, 1.52),
         1e-9,
         1e-4,
         30,
@@ -119,7 +121,7 @@ def make_history(package: str = "tenacity") -> History:
 def write_history(history: History, folder: Path) -> None:
     """Write a release history as 'resilience-bench releases' does, with a picture."""
     folder.mkdir(parents=True)
-    history_file.write(history, folder / history_file.NAME)
+    history_file.write(history, folder / history_file.FILE_NAME)
     asv_results.write(history, folder / "asv")
     picture = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 60 20">'
@@ -142,7 +144,7 @@ def make_sources(folder: Path) -> str:
     shutil.copyfile(ROOT / "results" / "gate-proof.json", held / "gate-proof.json")
     write_history(make_history(), held / "releases" / "tenacity")
     (held / "releases" / "broken").mkdir()
-    (held / "releases" / "broken" / history_file.NAME).write_text(BROKEN)
+    (held / "releases" / "broken" / history_file.FILE_NAME).write_text(BROKEN)
     return slower
 
 

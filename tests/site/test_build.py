@@ -12,7 +12,7 @@ import pytest
 
 from resilience_bench.cli import main
 from resilience_bench.files import results
-from resilience_bench.site.build import Made, Sources, make
+from resilience_bench.site.build import SiteSources, SiteSummary, make
 from tests.factories import make_case, measured_result, sample_result
 from tests.site.site_factories import (
     BROKEN,
@@ -36,9 +36,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def made(project: Path) -> tuple[Made, str]:
+def made(project: Path) -> tuple[SiteSummary, str]:
     """A site of a project, and its first page."""
-    sources = Sources(Path("results"), Path("asv.conf.json"))
+    sources = SiteSources(Path("results"), Path("asv.conf.json"))
     found = make(sources, Path("results/site"), lambda _text: None)
     return found, (project / "results" / "site" / "index.html").read_text()
 
@@ -169,7 +169,7 @@ def test_every_address_is_relative_and_leads_somewhere(tmp_path: Path) -> None:
     """So the site works below any path, from any file server, without a network."""
     make_sources(tmp_path / "it")
     folder = tmp_path / "site"
-    sources = Sources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")
+    sources = SiteSources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")
     found = make(sources, folder, lambda _text: None)
     assert found.pages == 7
     checked = 0
@@ -190,7 +190,7 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     """A case, a reason, a commit or a system that is named like a script stays text."""
     make_sources(tmp_path / "it")
     folder = tmp_path / "site"
-    sources = Sources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")
+    sources = SiteSources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")
     make(sources, folder, lambda _text: None)
     ours = [each for each in folder.glob("**/*.html") if each.parent.name != "history"]
     assert len(ours) == 5
@@ -206,7 +206,7 @@ def test_asvs_data_is_shown_rightly(tmp_path: Path) -> None:
     """The page is told that more is worse, short units, and what commits were about."""
     make_sources(tmp_path / "it")
     folder = tmp_path / "site"
-    sources = Sources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")
+    sources = SiteSources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")
     make(sources, folder, lambda _text: None)
     for place in ("history", "releases/tenacity/history"):
         stored = stored_index(folder / place)
@@ -240,7 +240,7 @@ def test_a_commit_that_does_not_build_is_marked(project: Path) -> None:
         row[0] = None
     files[0].write_text(json.dumps(stored))
     folder = project / "results" / "site"
-    sources = Sources(project / "tree" / "results", project / "tree" / "asv.conf.json")
+    sources = SiteSources(project / "tree" / "results", project / "tree" / "asv.conf.json")
     make(sources, folder, lambda _text: None)
     page = (folder / "index.html").read_text()
     assert "1 commit does not build" in page

@@ -8,13 +8,13 @@ import pytest
 
 from resilience_bench.errors import UnwritableOutputError
 from resilience_bench.site import staging
-from resilience_bench.site.staging import MARK, staged
+from resilience_bench.site.staging import MARKER, replace_folder
 
 
 def old_site(folder: Path) -> Path:
     """A site that was made before."""
     folder.mkdir(parents=True)
-    (folder / MARK).write_text("{}")
+    (folder / MARKER).write_text("{}")
     (folder / "index.html").write_text("old")
     return folder
 
@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
 def test_the_new_one_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     """Nothing of the old one is left in it, and nothing beside it."""
     place = old_site(tmp_path / "site")
-    with staged(place) as folder:
+    with replace_folder(place) as folder:
         (folder / "new.html").write_text("new")
         assert (place / "index.html").read_text() == "old"
     assert names(place) == ["new.html"]
@@ -40,13 +40,13 @@ def test_an_interruption_leaves_the_old_one(tmp_path: Path, trouble: type[BaseEx
     place = old_site(tmp_path / "site")
 
     def half() -> None:
-        with staged(place) as folder:
+        with replace_folder(place) as folder:
             (folder / "half.html").write_text("half")
             raise trouble
 
     with pytest.raises(trouble):
         half()
-    assert names(place) == ["index.html", MARK]
+    assert names(place) == ["index.html", MARKER]
     assert names(tmp_path) == ["site"]
 
 
@@ -63,16 +63,16 @@ def test_an_interruption_between_the_renames_brings_the_old_one_back(
         return rename(self, target)
 
     monkeypatch.setattr(staging.Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt), staged(place):
+    with pytest.raises(KeyboardInterrupt), replace_folder(place):
         pass
-    assert names(place) == ["index.html", MARK]
+    assert names(place) == ["index.html", MARKER]
 
 
 def test_what_asv_has_published_there_may_be_replaced(tmp_path: Path) -> None:
     """'asv publish' writes into the place of the site before there is one."""
     place = tmp_path / "site"
     (place / "history").mkdir(parents=True)
-    with staged(place):
+    with replace_folder(place):
         pass
     assert names(place) == []
 
@@ -84,7 +84,7 @@ def test_other_files_are_refused_and_kept(tmp_path: Path) -> None:
     (place / "letter.txt").write_text("dear")
     with (
         pytest.raises(UnwritableOutputError, match=r"found letter\.txt, which would be lost"),
-        staged(place),
+        replace_folder(place),
     ):
         pytest.fail("nothing is to be made")
     assert names(place) == ["letter.txt"]
@@ -96,7 +96,7 @@ def test_a_file_in_the_place_is_refused(tmp_path: Path) -> None:
     place.write_text("mine")
     with (
         pytest.raises(UnwritableOutputError, match="it is a file, expected a folder"),
-        staged(place),
+        replace_folder(place),
     ):
         pytest.fail("nothing is to be made")
     assert place.read_text() == "mine"
@@ -107,6 +107,6 @@ def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(UnwritableOutputError, match="give another folder with --output"),
-        staged(tmp_path / "file" / "site"),
+        replace_folder(tmp_path / "file" / "site"),
     ):
         pytest.fail("nothing is to be made")

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from resilience_bench._model import DriftPoints, Quantity
+from resilience_bench._model import DriftPoints, Estimate
 from resilience_bench.stats.drift import (
     FEWEST_POINTS,
     Drift,
-    drift_of,
-    measure_drifts,
-    trend,
-    verdict,
+    classify_trend,
+    combine_trends,
+    estimate_drift,
+    estimate_drifts,
 )
 from tests.drift_factories import CALLS_A_POINT, POINTS, make_drift_result, make_points
 from tests.factories import make_case, make_record
@@ -25,7 +25,7 @@ SEEDS = range(40)
 
 def drift(**how: Any) -> Drift:
     """What is said of a run of this kind."""
-    return drift_of(CASE, make_points(**how))
+    return estimate_drift(CASE, make_points(**how))
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_warm_up_is_no_growth() -> None:
         operation_ns=tuple(ns / (2 if i < late else 1) for i, ns in enumerate(points.operation_ns)),
         blocks=tuple(each - 50_000 * (i < late) for i, each in enumerate(points.blocks)),
     )
-    assert drift_of(CASE, cold).verdict == "steady"
+    assert estimate_drift(CASE, cold).verdict == "steady"
 
 
 def test_a_few_wild_points_change_nothing() -> None:
     """Every tenth point is ten times as slow, and the slope stays."""
     points = make_points(cost_per_million=0.5)
     wild = tuple(ns * (10 if i % 10 == 3 else 1) for i, ns in enumerate(points.operation_ns))
-    seen = drift_of(CASE, dataclasses.replace(points, operation_ns=wild))
+    seen = estimate_drift(CASE, dataclasses.replace(points, operation_ns=wild))
     assert seen.cost is not None
     assert seen.cost.value == pytest.approx(45, rel=0.1)
     assert seen.verdict == "cost grows"
@@ -126,7 +126,7 @@ def test_a_machine_that_keeps_changing_its_speed_is_doubted() -> None:
 @pytest.mark.parametrize("count", range(1, FEWEST_POINTS + 1))
 def test_too_few_points_are_undecided_and_say_so(count: int) -> None:
     """Nothing is estimated from a handful of points; what to do is said."""
-    seen = drift_of(CASE, make_points(points=count, blocks_per_call=1.0))
+    seen = estimate_drift(CASE, make_points(points=count, blocks_per_call=1.0))
     assert (seen.cost, seen.blocks, seen.bytes, seen.verdict) == (None, None, None, "undecided")
     assert "need at least 10: measure longer" in seen.warnings[0]
 
@@ -134,7 +134,7 @@ def test_too_few_points_are_undecided_and_say_so(count: int) -> None:
 def test_memory_that_nobody_tells_is_left_out() -> None:
     """Where neither blocks nor bytes are known, the cost alone is judged."""
     points = dataclasses.replace(make_points(), blocks=(), resident_bytes=())
-    seen = drift_of(CASE, points)
+    seen = estimate_drift(CASE, points)
     assert (seen.blocks, seen.bytes, seen.verdict) == (None, None, "steady")
 
 
@@ -142,9 +142,9 @@ def test_a_clock_that_sees_nothing_leaves_the_cost_undecided() -> None:
     """Points of 0 ns have no ratio, and no error is made of them."""
     points = make_points(blocks_per_call=1.0)
     zero = dataclasses.replace(points, reference_ns=(0.0,) * POINTS)
-    assert drift_of(CASE, zero).verdict == "memory grows"
+    assert estimate_drift(CASE, zero).verdict == "memory grows"
     nothing = dataclasses.replace(points, operation_ns=(0.0,) * POINTS)
-    assert drift_of(CASE, nothing).cost is None
+    assert estimate_drift(CASE, nothing).cost is None
 
 
 @pytest.mark.parametrize(
@@ -163,15 +163,15 @@ def test_growth_has_to_be_certain_and_large(
     low: float, value: float, high: float, expected: str
 ) -> None:
     """Certain is an interval above 0, large is more than 2; steady is an interval below 2."""
-    assert trend(Quantity(value, low, high), 2.0, 2.0) == expected
+    assert classify_trend(Estimate(value, low, high), 2.0, 2.0) == expected
 
 
 def test_nothing_known_is_nothing_decided() -> None:
     """A growth that could not be estimated is undecided, and keeps the whole from being steady."""
-    assert trend(None, 2.0, 2.0) == "undecided"
-    assert verdict("undecided", ["steady"]) == "undecided"
-    assert verdict("steady", ["steady", "undecided"]) == "undecided"
-    assert verdict("undecided", ["grows", "undecided"]) == "memory grows"
+    assert classify_trend(None, 2.0, 2.0) == "undecided"
+    assert combine_trends("undecided", ["steady"]) == "undecided"
+    assert combine_trends("steady", ["steady", "undecided"]) == "undecided"
+    assert combine_trends("undecided", ["grows", "undecided"]) == "memory grows"
 
 
 def test_broken_cases_are_left_out_and_failed_ones_are_not() -> None:
@@ -181,11 +181,11 @@ def test_broken_cases_are_left_out_and_failed_ones_are_not() -> None:
     cases = tuple(
         make_record(each.case, status) for each, status in zip(result.cases, statuses, strict=True)
     )
-    seen = measure_drifts(dataclasses.replace(result, cases=cases))
+    seen = estimate_drifts(dataclasses.replace(result, cases=cases))
     assert [each.case.library for each in seen] == ["leaky", "slower"]
     assert [each.verdict for each in seen] == ["memory grows", "cost grows"]
 
 
 def test_no_points_at_all_are_no_error() -> None:
     """One point is the least that a file may hold; it is shown as undecided."""
-    assert drift_of(CASE, DriftPoints((5,), (1.0,), (1.0,))).verdict == "undecided"
+    assert estimate_drift(CASE, DriftPoints((5,), (1.0,), (1.0,))).verdict == "undecided"

@@ -10,13 +10,13 @@ import pytest
 from resilience_bench._model import (
     AllocationRecord,
     Counts,
+    Estimate,
     InstructionRecord,
-    Quantity,
     Samples,
     Weight,
     WorkerRecord,
 )
-from resilience_bench.stats.latency import measure, numbers, times_fastest
+from resilience_bench.stats.latency import compute_worker_latencies, divide_by_fastest, estimate
 from resilience_bench.stats.trimmed_t import FEWEST
 from tests.factories import (
     CONTROL,
@@ -35,7 +35,7 @@ CASE = make_case()
 
 def test_quantities_are_taken_within_each_worker() -> None:
     """Latency, latency less control, and latency by reference, as exact numbers."""
-    [measured] = measure(measured_result({CASE: 1000.0}))
+    [measured] = estimate(measured_result({CASE: 1000.0}))
     values = {name: quantity.value for name, quantity in measured.quantities.items()}
     expected = {
         "latency_ns": 1000.0,
@@ -54,7 +54,7 @@ def test_a_slow_machine_changes_the_nanoseconds_and_not_the_ratio() -> None:
     )
     result = measured_result({CASE: 1000.0}, workers=1)
     result = replace(result, workers=(*result.workers, slow))
-    [measured] = measure(result)
+    [measured] = estimate(result)
     assert measured.quantities["ratio"].value == pytest.approx(2.0)
     assert measured.quantities["ratio"].high == pytest.approx(2.0)
     assert measured.quantities["latency_ns"].high > 1000.0
@@ -81,7 +81,7 @@ def changing(index: int, slow: Sequence[int]) -> WorkerRecord:
 def test_samples_at_another_speed_are_set_aside(slow: list[Sequence[int]], workers: int) -> None:
     """Where the machine changes its speed, the samples at its best speed count, and no others."""
     made = [changing(index, each) for index, each in enumerate(slow)]
-    [measured] = measure(make_result([make_record(CASE)], made))
+    [measured] = estimate(make_result([make_record(CASE)], made))
     values = [measured.quantities[name] for name in ("latency_ns", "overhead_ns", "ratio")]
     assert [each.value for each in values] == pytest.approx([1000.0, 950.0, 10.0])
     assert [each.high for each in values] == pytest.approx([1000.0, 950.0, 10.0])
@@ -91,7 +91,7 @@ def test_samples_at_another_speed_are_set_aside(slow: list[Sequence[int]], worke
 def test_a_machine_that_never_keeps_its_speed_is_measured_all_the_same() -> None:
     """With too few samples at the best speed, all samples of all workers are used."""
     made = [changing(index, range(0, 12, 2)) for index in range(6)]
-    [measured] = measure(make_result([make_record(CASE)], made))
+    [measured] = estimate(make_result([make_record(CASE)], made))
     assert measured.workers == 6
     assert measured.quantities["latency_ns"].value == pytest.approx(3000.0)
 
@@ -102,27 +102,27 @@ def test_measurements_come_in_the_order_of_the_file_without_what_has_no_samples(
     result = measured_result(dict.fromkeys(cases, 1000.0))
     records = [make_record(make_case("missing"), "not installed"), *result.cases]
     records[1] = make_record(cases[0], "broken")
-    assert [each.case for each in measure(replace(result, cases=tuple(records)))] == cases[1:]
+    assert [each.case for each in estimate(replace(result, cases=tuple(records)))] == cases[1:]
 
 
 def test_the_same_file_gives_the_same_interval() -> None:
     """Resampling is random, but always in the same way."""
     result = measured_result({CASE: 1000.0}, spread=0.05)
-    assert measure(result) == measure(result)
+    assert estimate(result) == estimate(result)
 
 
 def test_few_workers_wide_intervals_and_coarse_clocks_are_warned_of() -> None:
     """Each doubt is a sentence in the measurement."""
-    [one] = measure(measured_result({CASE: 1000.0}, workers=1))
+    [one] = estimate(measured_result({CASE: 1000.0}, workers=1))
     assert one.quantities["ratio"].low == one.quantities["ratio"].value
-    [few] = measure(measured_result({CASE: 1000.0}, workers=3))
-    [wide] = measure(measured_result({CASE: 1000.0}, workers=8, spread=0.3))
+    [few] = estimate(measured_result({CASE: 1000.0}, workers=3))
+    [wide] = estimate(measured_result({CASE: 1000.0}, workers=8, spread=0.3))
     coarse = make_result(
         [make_record(CASE)],
         [make_worker(i, {CASE.name: 1000.0}, clock_resolution_ns=1e3) for i in range(8)],
     )
-    [ticks] = measure(coarse)
-    [sparse] = measure(
+    [ticks] = estimate(coarse)
+    [sparse] = estimate(
         make_result(
             [make_record(CASE)],
             [
@@ -160,10 +160,10 @@ def weighing(index: int, *numbers: float) -> AllocationRecord:
 def test_instructions_are_the_median_over_processes_from_smallest_to_largest() -> None:
     """Per call, and less the control of the same process, without any latency."""
     processes = (counting(0, 1000), counting(1, 1300, 200), counting(2, 1010))
-    [measured] = measure(make_result([make_record(CASE)], instructions=processes))
+    [measured] = estimate(make_result([make_record(CASE)], instructions=processes))
     assert measured.quantities == {
-        "instructions": Quantity(1010, 1000, 1300),
-        "overhead_instructions": Quantity(910, 900, 1100),
+        "instructions": Estimate(1010, 1000, 1300),
+        "overhead_instructions": Estimate(910, 900, 1100),
     }
     assert (measured.workers, measured.samples, measured.warnings) == (0, 0, ())
 
@@ -171,20 +171,20 @@ def test_instructions_are_the_median_over_processes_from_smallest_to_largest() -
 def test_allocations_are_the_median_over_workers_from_smallest_to_largest() -> None:
     """Each field of a weight has a quantity of its own."""
     workers = (weighing(0, 0, 0, 2, 100, 500), weighing(1, 1, 50, 2, 104, 900))
-    [measured] = measure(make_result([make_record(CASE)], allocations=workers))
+    [measured] = estimate(make_result([make_record(CASE)], allocations=workers))
     assert measured.quantities == {
-        "allocated_blocks": Quantity(0.5, 0, 1),
-        "allocated_bytes": Quantity(25, 0, 50),
-        "object_blocks": Quantity(2, 2, 2),
-        "object_bytes": Quantity(102, 100, 104),
-        "peak_bytes": Quantity(700, 500, 900),
+        "allocated_blocks": Estimate(0.5, 0, 1),
+        "allocated_bytes": Estimate(25, 0, 50),
+        "object_blocks": Estimate(2, 2, 2),
+        "object_bytes": Estimate(102, 100, 104),
+        "peak_bytes": Estimate(700, 500, 900),
     }
 
 
 def test_without_its_control_a_count_has_no_overhead() -> None:
     """What cannot be computed is missing."""
     alone = replace(counting(0, 1000), controls={})
-    [measured] = measure(make_result([make_record(CASE)], instructions=(alone,)))
+    [measured] = estimate(make_result([make_record(CASE)], instructions=(alone,)))
     assert set(measured.quantities) == {"instructions"}
 
 
@@ -194,11 +194,11 @@ def test_all_signals_of_a_case_are_in_one_measurement() -> None:
     more = replace(
         result, instructions=(counting(0, 1000),), allocations=(weighing(0, 0, 0, 0, 0, 0),)
     )
-    [latency], [everything] = measure(result), measure(more)
+    [latency], [everything] = estimate(result), estimate(more)
     assert len(everything.quantities) == 3 + 2 + 5
     assert everything.quantities.items() >= latency.quantities.items()
     assert everything.warnings == latency.warnings
-    assert measure(replace(more, cases=(make_record(CASE, "broken"),))) == []
+    assert estimate(replace(more, cases=(make_record(CASE, "broken"),))) == []
 
 
 def test_times_fastest_compares_within_scenario_load_and_payload() -> None:
@@ -209,7 +209,7 @@ def test_times_fastest_compares_within_scenario_load_and_payload() -> None:
         make_case("a", load="threads-8"): 5000.0,
         make_case("a", "retry.first_try"): 10.0,
     }
-    times = times_fastest(measure(measured_result(latency_ns)))
+    times = divide_by_fastest(estimate(measured_result(latency_ns)))
     assert [times[case] for case in latency_ns] == pytest.approx([1.0, 2.5, 1.0, 1.0])
 
 
@@ -229,9 +229,9 @@ def test_two_arms_are_never_compared_at_two_speeds() -> None:
         return replace(made, reference=reference, operations=operations)
 
     arms = [[worker(index, fast=index < fast) for index in range(12)] for fast in (8, 2)]
-    base, head = numbers([make_record(case)], arms)
+    base, head = compute_worker_latencies([make_record(case)], arms)
     assert [len(each[case.name]["ratio"]) for each in (base, head)] == [12, 12]
-    assert numbers([make_record(case)], arms, only_at_best_speed=True) == [{}, {}]
+    assert compute_worker_latencies([make_record(case)], arms, only_at_best_speed=True) == [{}, {}]
 
 
 @pytest.mark.parametrize("calm", [FEWEST - 1, FEWEST, 12])
@@ -246,8 +246,8 @@ def test_too_few_numbers_at_the_best_speed_may_be_left_out(calm: int) -> None:
 
     workers = [worker(index) for index in range(12)]
     records = [make_record(CASE), make_record(other)]
-    [everything] = numbers(records, [workers])
-    [strict] = numbers(records, [workers], only_at_best_speed=True)
+    [everything] = compute_worker_latencies(records, [workers])
+    [strict] = compute_worker_latencies(records, [workers], only_at_best_speed=True)
     assert len(everything[CASE.name]["ratio"]) == (calm if calm >= FEWEST else 12)
     assert set(strict) == ({CASE.name, other.name} if calm >= FEWEST else {other.name})
     assert {name: everything[name] for name in strict} == strict

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience_bench._model import BUCKET, LoadRecord, Measurement, Quantity, Tally
+from resilience_bench._model import BUCKET, Estimate, LoadRecord, Measurement, Tally
 from resilience_bench.report import data
-from resilience_bench.stats.correctness import marks, together
-from resilience_bench.stats.latency import measure, times_fastest
-from resilience_bench.stats.load import load_numbers, measure_controls
+from resilience_bench.stats.correctness import find_defects, sum_tallies
+from resilience_bench.stats.latency import divide_by_fastest, estimate
+from resilience_bench.stats.load import compute_worker_scalings, estimate_controls
 from tests.factories import make_case, make_record, measured_result
 from tests.load_factories import (
     concurrency_result,
@@ -33,7 +33,7 @@ BARE = (10_000.0, 9_000.0, 12_500.0, 10_000.0)
 
 def measured(*records: LoadRecord) -> Measurement:
     """The one measurement of these workers."""
-    [found] = measure(loaded_result(records, [CASE]))
+    [found] = estimate(loaded_result(records, [CASE]))
     return found
 
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_computed_is_left_out() -> None:
     assert set(alone.quantities) == {"calls_per_s", "call_ns", "fairness"}
     stuck = measured(make_loads(CASE, (0.0, 0.0), (0.0, 0.0)))
     assert set(stuck.quantities) == {"calls_per_s", "control_calls_per_s"}
-    assert measure(loaded_result([], [CASE])) == []
+    assert estimate(loaded_result([], [CASE])) == []
 
 
 def test_a_worker_that_was_cut_short_counts_with_the_rounds_it_has() -> None:
@@ -121,8 +121,8 @@ def test_percentiles_are_those_of_all_workers_together() -> None:
         assert (seen.value, seen.low, seen.high) == pytest.approx(
             (value * 1000, low * 1000, high * 1000), rel=0.011
         )
-    assert found.quantities["longest_ns"] == Quantity(400_000, 100_000, 400_000)
-    assert found.quantities["clock_ns"] == Quantity(50.0, 50.0, 90.0)
+    assert found.quantities["longest_ns"] == Estimate(400_000, 100_000, 400_000)
+    assert found.quantities["clock_ns"] == Estimate(50.0, 50.0, 90.0)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +175,9 @@ def test_the_lag_of_a_loop_is_told_from_its_ticks() -> None:
     found = measured(with_samples(lags_ns=tuple(range(100))))
     lags = {name: each for name, each in found.quantities.items() if name.startswith("lag")}
     assert lags == {
-        "lag_p50_ns": Quantity(49, 49, 49),
-        "lag_p99_ns": Quantity(98, 98, 98),
-        "lag_longest_ns": Quantity(99, 99, 99),
+        "lag_p50_ns": Estimate(49, 49, 49),
+        "lag_p99_ns": Estimate(98, 98, 98),
+        "lag_longest_ns": Estimate(99, 99, 99),
     }
     few = measured(with_samples(lags_ns=(5,) * 50), make_loads(CASE, RATES))
     assert "lag_p99_ns" not in few.quantities
@@ -206,24 +206,24 @@ def test_the_lag_of_a_loop_is_told_from_its_ticks() -> None:
 )
 def test_marks_say_what_was_done_wrong(tallies: list[Tally], expected: list[str]) -> None:
     """A fast wrong answer is named; what one worker lost does not make up for another's surplus."""
-    assert list(marks(tallies)) == expected
+    assert list(find_defects(tallies)) == expected
 
 
 def test_tallies_of_workers_are_added() -> None:
     """Sums, the most probes, and nothing where nothing was counted."""
-    assert together([make_tally(12), make_tally(probes=3)]) == Tally(
+    assert sum_tallies([make_tally(12), make_tally(probes=3)]) == Tally(
         2000, 2000, 2000, 1988, 2000, 3
     )
     uncounted = make_tally(counted=None, promised_count=None)
-    assert together([uncounted, uncounted]) == Tally(2000, 2000, 2000)
-    assert together([]) is None
+    assert sum_tallies([uncounted, uncounted]) == Tally(2000, 2000, 2000)
+    assert sum_tallies([]) is None
 
 
 def test_marks_and_tallies_are_in_the_json() -> None:
     """Programs see what was counted, and what was wrong with it."""
     tallies = {CASE.name: make_tally(12)}
     result = loaded_result([make_loads(CASE, RATES, tallies=tallies)] * 2, [CASE])
-    document = json.loads(data.render(result, measure(result), "latency"))
+    document = json.loads(data.render(result, estimate(result), "latency"))
     [entry] = document["cases"]
     assert entry["marks"] == ["loses counts: 24 of 2,000"]
     assert entry["tally"]["counted"] == 1976
@@ -235,7 +235,7 @@ def test_controls_are_measured_over_all_blocks() -> None:
     """What one control did beside different cases is one measurement, without a scaling."""
     other = make_case("other", load="threads-16", payload="io")
     records = [make_loads(CASE, RATES), make_loads(other, RATES, block=1)]
-    found = measure_controls(loaded_result(records, [CASE, other]))
+    found = estimate_controls(loaded_result(records, [CASE, other]))
     [(key, bare)] = found.items()
     assert key == control_of(CASE)
     assert bare.workers == 2
@@ -247,10 +247,12 @@ def test_numbers_for_the_gate_are_one_a_worker() -> None:
     other = make_case("other", load="threads-16", payload="io")
     records = [make_loads(CASE, (rate,), (1e4,)) for rate in RATES]
     records += [make_loads(other, RATES)]
-    found = load_numbers(records, [make_load_record(CASE)])
+    found = compute_worker_scalings(records, [make_load_record(CASE)])
     assert set(found) == {CASE.name}
     assert found[CASE.name]["scaling"] == pytest.approx([0.08, 0.09, 0.1, 0.085], rel=0.02)
-    assert load_numbers([replace(records[0], controls={})], [make_load_record(CASE)]) == {}
+    assert (
+        compute_worker_scalings([replace(records[0], controls={})], [make_load_record(CASE)]) == {}
+    )
 
 
 def test_measurements_under_load_stand_among_the_others() -> None:
@@ -259,12 +261,12 @@ def test_measurements_under_load_stand_among_the_others() -> None:
     result = measured_result({single: 1000.0})
     loaded = loaded_result([make_loads(CASE, RATES)] * 6, [CASE])
     both = replace(result, cases=(*loaded.cases, *result.cases), loads=loaded.loads)
-    under_load, alone = measure(both)
+    under_load, alone = estimate(both)
     assert (under_load.case, alone.case) == (CASE, single)
-    assert [alone] == measure(result)
-    assert list(times_fastest([under_load, alone])) == [single]
+    assert [alone] == estimate(result)
+    assert list(divide_by_fastest([under_load, alone])) == [single]
     broken = replace(both, cases=(replace(loaded.cases[0], status="broken"), *result.cases))
-    assert measure(broken) == [alone]
+    assert estimate(broken) == [alone]
 
 
 def test_a_case_may_have_a_latency_and_a_rate() -> None:
@@ -274,7 +276,7 @@ def test_a_case_may_have_a_latency_and_a_rate() -> None:
     controls = {control_of(CASE): result.workers[0].controls["1xreturns"]}
     workers = tuple(replace(each, controls=controls) for each in result.workers)
     loads = (make_loads(CASE, RATES),) * 2
-    [both] = measure(replace(result, cases=(record,), workers=workers, loads=loads))
+    [both] = estimate(replace(result, cases=(record,), workers=workers, loads=loads))
     assert {"ratio", "latency_ns", "scaling", "calls_per_s"} <= set(both.quantities)
     assert (both.workers, both.samples) == (2, 2 * 12 + 2 * 4)
     assert both.warnings.count("only 2 workers; need at least 5 for a 95 % interval") == 1
@@ -283,4 +285,4 @@ def test_a_case_may_have_a_latency_and_a_rate() -> None:
 def test_the_same_file_gives_the_same_numbers() -> None:
     """Nothing about it is random."""
     result = concurrency_result(workers=3)
-    assert measure(result) == measure(result)
+    assert estimate(result) == estimate(result)

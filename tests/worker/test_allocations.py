@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from resilience_bench._model import Weight
-from resilience_bench.worker.allocations import CALLS, FUNCTION_CALLS, weigh
+from resilience_bench.worker.allocations import CALLS, FUNCTION_CALLS, measure_allocations
 from resilience_bench.worker.operations import Operation
 
 SIZE = 100
@@ -43,7 +43,9 @@ def weighed(call: Callable[[], Any], *, is_async: bool = False, raises: bool = F
 
     with asyncio.Runner() as runner:
         expected = (KeyError,) if raises else ()
-        return weigh(Operation(awaited if is_async else plain, is_async, expected), runner)
+        return measure_allocations(
+            Operation(awaited if is_async else plain, is_async, expected), runner
+        )
 
 
 @KINDS

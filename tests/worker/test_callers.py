@@ -20,8 +20,8 @@ from resilience_bench.worker.callers import (
     Callers,
     Job,
     Tasks,
-    lag_of,
     make_callers,
+    run_and_measure_lag,
 )
 
 LIMIT_S = 60.0
@@ -75,7 +75,7 @@ def test_every_caller_sets_out_after_the_release_and_tells_its_result(name: str)
         )
         for _ in range(3):
             before_ns = time.perf_counter_ns()
-            released_ns, told = callers.together(job)
+            released_ns, told = callers.run_together(job)
             assert [each[0] for each in told] == expected
             assert {each[1] for each in told} == {released_ns}
             assert all(before_ns <= released_ns <= each[2] for each in told)
@@ -103,7 +103,7 @@ def test_all_callers_are_at_it_at_the_same_time(name: str) -> None:
 
         if load.kind != TASKS:
             barrier = barriers[load.kind](count)
-        _, told = callers.together(meets if load.kind == TASKS else waits)
+        _, told = callers.run_together(meets if load.kind == TASKS else waits)
     assert told == [True] * count
 
 
@@ -121,8 +121,8 @@ def test_what_a_caller_raises_is_raised_again(name: str) -> None:
         if load.kind == "processes":
             expected = CallerFailedError, "it raised KeyError: 'idle_for'"
         with pytest.raises(expected[0], match=expected[1]):
-            callers.together(job_of(load, fails))
-        _, told = callers.together(job_of(load, lambda caller, _released_ns: caller))
+            callers.run_together(job_of(load, fails))
+        _, told = callers.run_together(job_of(load, lambda caller, _released_ns: caller))
     assert told == list(range(load.callers + load.readers))
 
 
@@ -138,7 +138,7 @@ def test_tasks_have_all_ended_when_one_has_failed() -> None:
         ended.append(caller)
 
     with callers_of("tasks-3") as (callers, _), pytest.raises(KeyError):
-        callers.together(job)
+        callers.run_together(job)
     assert ended == [1, 2]
 
 
@@ -153,7 +153,7 @@ def test_coroutines_are_run_in_the_runners_loop(name: str) -> None:
     load = parse_load(name)
     with asyncio.Runner() as runner:
         callers = make_callers(load, runner, LIMIT_S)
-        _, told = callers.together(job)
+        _, told = callers.run_together(job)
         loop = id(runner.get_loop())
     assert told == [(caller, loop) for caller in range(load.callers)]
 
@@ -217,8 +217,8 @@ def test_a_process_that_ends_early_is_noticed() -> None:
     expected = "a process ended before it had said what it did"
     with callers_of("processes-2") as (callers, _):
         with pytest.raises(CallerFailedError, match=expected):
-            callers.together(leaves)
-        assert callers.together(lambda caller, _released_ns: caller)[1] == [0, 1]
+            callers.run_together(leaves)
+        assert callers.run_together(lambda caller, _released_ns: caller)[1] == [0, 1]
 
 
 def test_a_process_that_hangs_says_where_it_stood(capfd: pytest.CaptureFixture[str]) -> None:
@@ -233,14 +233,14 @@ def test_a_process_that_hangs_says_where_it_stood(capfd: pytest.CaptureFixture[s
         callers_of("processes-1", limit_s=0.5) as (callers, _),
         pytest.raises(CallerFailedError, match="ended before"),
     ):
-        callers.together(hangs_for_ever)
+        callers.run_together(hangs_for_ever)
     assert "in hangs_for_ever" in capfd.readouterr().err
 
 
 def test_results_may_be_large() -> None:
     """What a process tells of a hundred thousand calls arrives as a whole."""
     with callers_of("processes-2") as (callers, _):
-        _, told = callers.together(lambda caller, _released_ns: [caller] * 100_000)
+        _, told = callers.run_together(lambda caller, _released_ns: [caller] * 100_000)
     assert [len(each) for each in told] == [100_000, 100_000]
 
 
@@ -248,7 +248,7 @@ def test_only_tasks_have_a_lag() -> None:
     """Threads and processes share no event loop that one of them could hold up."""
     for name in ("single", "threads-2", "processes-1"):
         with callers_of(name) as (callers, _):
-            (_, told), lags_ns = lag_of(callers, lambda caller, _released_ns: caller)
+            (_, told), lags_ns = run_and_measure_lag(callers, lambda caller, _released_ns: caller)
             assert (len(told), lags_ns) == (parse_load(name).callers, ())
 
 
@@ -260,7 +260,7 @@ def test_a_tick_that_is_held_up_to_the_end_is_late() -> None:
 
     with callers_of("tasks-2") as (callers, _):
         assert isinstance(callers, Tasks)
-        _, lags_ns = lag_of(callers, holds_the_loop)
+        _, lags_ns = run_and_measure_lag(callers, holds_the_loop)
     assert len(lags_ns) == 1
     assert lags_ns[0] > 0
 
@@ -272,6 +272,6 @@ def test_a_loop_that_is_free_ticks_on() -> None:
         await asyncio.sleep(0.05)
 
     with callers_of("tasks-2") as (callers, _):
-        _, lags_ns = lag_of(callers, waits_for_a_while)
+        _, lags_ns = run_and_measure_lag(callers, waits_for_a_while)
     assert lags_ns
     assert min(lags_ns) >= 0

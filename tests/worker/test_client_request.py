@@ -7,27 +7,27 @@ import platform
 
 import pytest
 
-from resilience_bench.worker.client_request import is_possible, starter
+from resilience_bench.worker.client_request import is_possible, make_starter
 
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> None:
     """Each test makes its own request."""
-    starter.cache_clear()
+    make_starter.cache_clear()
 
 
 def test_a_request_does_nothing_without_valgrind() -> None:
     """It is a few instructions that leave everything as it was."""
     assert is_possible() is (platform.machine() == "x86_64")
     for _ in range(3):
-        starter()()
+        make_starter()()
 
 
 def test_another_processor_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The instructions of a request are those of one kind of processor."""
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     assert not is_possible()
-    starter()()
+    make_starter()()
 
 
 def test_a_system_that_forbids_it_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

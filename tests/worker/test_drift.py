@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 from resilience_bench.worker import drift
-from resilience_bench.worker.drift import LongRun, Thinned
+from resilience_bench.worker.drift import LongRun, ThinnedSamples
 from resilience_bench.worker.operations import Operation
 
 SAMPLE_NS = 20_000
@@ -18,7 +18,7 @@ SAMPLE_NS = 20_000
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 16, 100, 1000])
 def test_thinned_samples_are_spread_evenly_over_all(count: int) -> None:
     """However many there are, so many at most are kept, from the first to near the last."""
-    thinned = Thinned(8)
+    thinned = ThinnedSamples(8)
     for sample in range(count):
         thinned.add(sample)
     kept = list(thinned._samples[: thinned._count])
@@ -32,7 +32,7 @@ def test_thinned_samples_are_spread_evenly_over_all(count: int) -> None:
 
 def test_cleared_samples_are_gone() -> None:
     """The next step begins without those of the step before."""
-    thinned = Thinned(8)
+    thinned = ThinnedSamples(8)
     for sample in range(100):
         thinned.add(sample)
     thinned.clear()
@@ -45,7 +45,7 @@ def test_cleared_samples_are_gone() -> None:
 )
 def test_the_low_quantile_is_interpolated(samples: list[int], expected: float) -> None:
     """It is the one of numpy, without numpy."""
-    thinned = Thinned(16)
+    thinned = ThinnedSamples(16)
     for sample in samples:
         thinned.add(sample)
     assert thinned.low() == pytest.approx(expected)
@@ -112,8 +112,8 @@ def test_a_slow_operation_has_as_many_points_as_samples(monkeypatch: pytest.Monk
 def test_a_leak_ends_the_run_when_it_has_shown_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps end early while memory grows fast, so that there are points before the run ends."""
     pages = itertools.count(step=1)
-    monkeypatch.setattr(drift, "resident_bytes", lambda: next(pages) * drift.POINT_BYTES)
-    monkeypatch.setattr(drift, "LOOK_NS", 0)
+    monkeypatch.setattr(drift, "read_resident_bytes", lambda: next(pages) * drift.POINT_BYTES)
+    monkeypatch.setattr(drift, "MEMORY_CHECK_NS", 0)
     with asyncio.Runner() as runner:
         long_run = LongRun(Operation(lambda: None, is_async=False), runner, SAMPLE_NS)
         long_run.keep_going(3600.0, lambda: None)
@@ -128,8 +128,8 @@ def test_there_is_never_a_point_more_than_there_is_room_for(
     """Memory that goes up and down ends steps early again and again, but not without end."""
     # Before the run; then of each step at its start, within it, at its point, and after it.
     swinging = itertools.chain([0], itertools.cycle([0, drift.POINT_BYTES + 1, 0, 0]))
-    monkeypatch.setattr(drift, "resident_bytes", lambda: next(swinging))
-    monkeypatch.setattr(drift, "LOOK_NS", 0)
+    monkeypatch.setattr(drift, "read_resident_bytes", lambda: next(swinging))
+    monkeypatch.setattr(drift, "MEMORY_CHECK_NS", 0)
     with asyncio.Runner() as runner:
         long_run = LongRun(Operation(lambda: None, is_async=False), runner, SAMPLE_NS)
         long_run.keep_going(3600.0, lambda: None)

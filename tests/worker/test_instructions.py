@@ -17,13 +17,13 @@ from resilience_bench.worker.instructions import (
     FUNCTION_CALLS,
     HEAVY,
     HUNG,
-    SURROUNDINGS,
-    WARM,
-    chosen_calls,
-    ending,
-    get_ready,
-    in_a_child,
+    LOOP_WARM_UPS,
+    WARM_UP_FACTOR,
+    choose_calls,
+    explain_exit_code,
     mark,
+    prepare_forking,
+    run_in_child,
     start_counting,
 )
 from resilience_bench.worker.timing import Sampler
@@ -40,7 +40,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[int | str]:
     """What happened: a number for so many calls, a word for a dump."""
     seen: list[int | str] = []
     monkeypatch.setattr(os, "getppid", lambda: seen.append(DUMP))
-    monkeypatch.setattr(client_request, "starter", lambda: lambda: seen.append(START))
+    monkeypatch.setattr(client_request, "make_starter", lambda: lambda: seen.append(START))
     return seen
 
 
@@ -72,7 +72,7 @@ def test_larger_operations_are_called_less_often(
     function_calls: int, calls: tuple[int, int]
 ) -> None:
     """The two numbers follow from the size of the operation, and the second is the larger one."""
-    assert chosen_calls(function_calls) == calls
+    assert choose_calls(function_calls) == calls
 
 
 def test_a_dump_lies_before_between_and_after_the_two_numbers_of_calls(
@@ -80,7 +80,7 @@ def test_a_dump_lies_before_between_and_after_the_two_numbers_of_calls(
 ) -> None:
     """The size is found out and the operation warmed up first; then only calls and dumps follow."""
     assert mark(sampler(events), heavy=False) == (8, 32)
-    assert events == [1] + [1] * (WARM * CALLS) + [DUMP, 8, DUMP, 32, DUMP]
+    assert events == [1] + [1] * (WARM_UP_FACTOR * CALLS) + [DUMP, 8, DUMP, 32, DUMP]
 
 
 def test_an_operation_of_many_functions_is_warmed_up_and_called_less_often(
@@ -110,7 +110,7 @@ def test_getting_ready_stills_the_collector(
     steps = ("collect", "freeze", "disable")
     fake = SimpleNamespace(**{step: lambda step=step: events.append(step) for step in steps})
     monkeypatch.setattr(instructions, "gc", fake)
-    get_ready()
+    prepare_forking()
     assert events == [*steps]
 
 
@@ -119,7 +119,7 @@ def test_counting_starts_before_the_controls_run_and_a_dump_ends_them(
 ) -> None:
     """So that what they need has been translated for counting before a process is forked off."""
     start_counting([sampler(events), sampler(events)])
-    assert events == [START] + [1] * (2 * SURROUNDINGS) + [DUMP]
+    assert events == [START] + [1] * (2 * LOOP_WARM_UPS) + [DUMP]
 
 
 def _raising() -> bool:
@@ -148,9 +148,9 @@ def _leaving() -> bool:
 )
 def test_what_became_of_a_child_is_told(work: Callable[[], bool], code: int, text: str) -> None:
     """However the child ends, the parent goes on, and knows how."""
-    assert in_a_child(work) == code
-    assert ending(code).endswith(text)
-    assert bool(ending(code)) == bool(text)
+    assert run_in_child(work) == code
+    assert explain_exit_code(code).endswith(text)
+    assert bool(explain_exit_code(code)) == bool(text)
 
 
 def test_a_child_that_hangs_is_given_up_and_leaves_nothing_behind(
@@ -172,8 +172,8 @@ def test_a_child_that_hangs_is_given_up_and_leaves_nothing_behind(
         while True:
             time.sleep(1)
 
-    assert in_a_child(hanging) == HUNG
-    assert "hung past its time limit of 0.05 s" in ending(HUNG)
+    assert run_in_child(hanging) == HUNG
+    assert "hung past its time limit of 0.05 s" in explain_exit_code(HUNG)
     (child,) = children
     with pytest.raises(ChildProcessError):
         os.waitpid(child, os.WNOHANG)

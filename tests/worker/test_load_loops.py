@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from resilience_bench._model import BUCKET
 from resilience_bench.worker import load_loops
 from resilience_bench.worker.load_loops import (
-    APART,
-    clock_cost,
-    differences,
-    finished,
-    histogram,
-    loop,
-    once,
-    timed_loop,
+    GAP,
+    build_histogram,
+    compute_durations,
+    make_loop,
+    make_single_call,
+    make_timed_loop,
+    measure_clock_cost,
+    run_if_coroutine,
 )
 from resilience_bench.worker.operations import Operation
 
@@ -84,8 +84,8 @@ def test_a_loop_calls_in_chunks_until_the_window_has_closed(  # noqa: PLR0913
 ) -> None:
     """The clock is read once a chunk, and what is told is what was called."""
     counting = Counting(is_async=is_async, raises=raises)
-    calling = loop(counting.operation)
-    assert finished(calling(closes_ns, chunk), runner) == told
+    calling = make_loop(counting.operation)
+    assert run_if_coroutine(calling(closes_ns, chunk), runner) == told
     assert counting.calls == told[0]
 
 
@@ -95,11 +95,11 @@ def test_nothing_is_called_after_the_window_has_closed(
 ) -> None:
     """A caller that comes too late ends at once, and tells when."""
     counting = Counting(is_async=is_async, raises=raises)
-    calls, ended_ns = finished(loop(counting.operation)(0, 100), runner)
+    calls, ended_ns = run_if_coroutine(make_loop(counting.operation)(0, 100), runner)
     assert (calls, counting.calls) == (0, 0)
     assert ended_ns > 0
-    stamps = finished(timed_loop(counting.operation)(0, 100, 1000), runner)
-    assert differences(stamps) == []
+    stamps = run_if_coroutine(make_timed_loop(counting.operation)(0, 100, 1000), runner)
+    assert compute_durations(stamps) == []
     assert counting.calls == 0
 
 
@@ -118,15 +118,15 @@ def test_what_nobody_expects_is_raised(
 
     operation = Operation(call_async if is_async else call, is_async, (KeyError,) if raises else ())
     with pytest.raises(ZeroDivisionError):
-        finished(loop(operation)(1000, 2), runner)
+        run_if_coroutine(make_loop(operation)(1000, 2), runner)
     with pytest.raises(ZeroDivisionError):
-        finished(timed_loop(operation)(1000, 2, 10), runner)
+        run_if_coroutine(make_timed_loop(operation)(1000, 2, 10), runner)
     if not is_async:
         with pytest.raises(ZeroDivisionError):
-            once(operation)()
+            make_single_call(operation)()
 
 
-@pytest.mark.parametrize("make", [loop, timed_loop])
+@pytest.mark.parametrize("make", [make_loop, make_timed_loop])
 @pytest.mark.parametrize(("is_async", "raises"), KINDS)
 def test_every_subject_has_a_loop_of_its_own(
     make: Callable[[Operation], Any], *, is_async: bool, raises: bool
@@ -138,7 +138,7 @@ def test_every_subject_has_a_loop_of_its_own(
 
 
 @pytest.mark.usefixtures("ticking")
-@pytest.mark.parametrize("make", [loop, timed_loop])
+@pytest.mark.parametrize("make", [make_loop, make_timed_loop])
 @pytest.mark.parametrize("raises", [False, True])
 def test_tasks_that_never_wait_take_turns(
     make: Callable[[Operation], Any], runner: asyncio.Runner, *, raises: bool
@@ -153,7 +153,7 @@ def test_tasks_that_never_wait_take_turns(
                 raise KeyError
 
         operation = Operation(call, is_async=True, raises=(KeyError,) if raises else ())
-        more = () if make is loop else (1000,)
+        more = () if make is make_loop else (1000,)
         return make(operation)(120, 2, *more)
 
     async def both() -> None:
@@ -168,9 +168,9 @@ def test_tasks_that_never_wait_take_turns(
 def test_a_timed_loop_notes_the_end_of_each_call(runner: asyncio.Runner, *, raises: bool) -> None:
     """The end of a call is the start of the next one; so there is one time more than calls."""
     counting = Counting(is_async=False, raises=raises)
-    stamps = finished(timed_loop(counting.operation)(35, 2, 1000), runner)
+    stamps = run_if_coroutine(make_timed_loop(counting.operation)(35, 2, 1000), runner)
     assert stamps == [0, 10, 20, 30, 40]
-    assert differences(stamps) == [10] * counting.calls
+    assert compute_durations(stamps) == [10] * counting.calls
 
 
 @pytest.mark.usefixtures("ticking")
@@ -178,9 +178,9 @@ def test_a_timed_loop_notes_the_end_of_each_call(runner: asyncio.Runner, *, rais
 def test_what_other_tasks_do_is_no_call(runner: asyncio.Runner, *, raises: bool) -> None:
     """The time in which the others had the loop belongs to no call."""
     counting = Counting(is_async=True, raises=raises)
-    stamps = finished(timed_loop(counting.operation)(55, 2, 1000), runner)
-    assert stamps == [0, 10, 20, APART, 30, 40, 50, APART, 60]
-    assert differences(stamps) == [10] * counting.calls
+    stamps = run_if_coroutine(make_timed_loop(counting.operation)(55, 2, 1000), runner)
+    assert stamps == [0, 10, 20, GAP, 30, 40, 50, GAP, 60]
+    assert compute_durations(stamps) == [10] * counting.calls
     assert counting.calls == 4
 
 
@@ -189,8 +189,8 @@ def test_what_other_tasks_do_is_no_call(runner: asyncio.Runner, *, raises: bool)
 def test_a_timed_loop_notes_no_more_than_it_may(runner: asyncio.Runner, *, is_async: bool) -> None:
     """A fast operation in a long window does not fill the memory: the chunk is finished."""
     counting = Counting(is_async=is_async, raises=False)
-    stamps = finished(timed_loop(counting.operation)(10**9, 5, 12), runner)
-    assert len(differences(stamps)) == counting.calls == (10 if is_async else 15)
+    stamps = run_if_coroutine(make_timed_loop(counting.operation)(10**9, 5, 12), runner)
+    assert len(compute_durations(stamps)) == counting.calls == (10 if is_async else 15)
 
 
 @pytest.mark.parametrize(
@@ -199,23 +199,23 @@ def test_a_timed_loop_notes_no_more_than_it_may(runner: asyncio.Runner, *, is_as
         ([], []),
         ([5], []),
         ([5, 8, 8], [3, 0]),
-        ([APART], []),
-        ([5, APART, 9], []),
-        ([5, 6, APART, 9, 14, APART, 20], [1, 5]),
+        ([GAP], []),
+        ([5, GAP, 9], []),
+        ([5, 6, GAP, 9, 14, GAP, 20], [1, 5]),
     ],
 )
 def test_differences_leave_out_what_stands_apart(stamps: list[int], expected: list[int]) -> None:
     """Only neighbours that are the start and the end of a call are a call."""
-    assert differences(stamps) == expected
+    assert compute_durations(stamps) == expected
 
 
 @given(st.lists(st.integers(1, 10**12), max_size=50))
 def test_every_latency_is_in_its_bucket(latencies_ns: list[int]) -> None:
     """Nothing is lost, and a bucket is 2 % wide."""
-    counts = histogram(latencies_ns)
+    counts = build_histogram(latencies_ns)
     assert sum(counts.values()) == len(latencies_ns)
     for latency_ns in latencies_ns:
-        [bucket] = histogram([latency_ns])
+        [bucket] = build_histogram([latency_ns])
         # What lies on the edge may fall to either side: logarithms are rounded.
         assert BUCKET**bucket <= latency_ns * (1 + 1e-9)
         assert latency_ns <= BUCKET ** (bucket + 1) * (1 + 1e-9)
@@ -224,8 +224,8 @@ def test_every_latency_is_in_its_bucket(latencies_ns: list[int]) -> None:
 
 def test_a_call_that_took_no_time_is_counted() -> None:
     """A coarse clock may show nothing at all between two calls."""
-    assert histogram([0, 0, 1]) == {0: 3}
-    assert histogram([]) == {}
+    assert build_histogram([0, 0, 1]) == {0: 3}
+    assert build_histogram([]) == {}
 
 
 @pytest.mark.usefixtures("ticking")
@@ -233,7 +233,7 @@ def test_a_call_that_took_no_time_is_counted() -> None:
 def test_once_is_a_window_of_one_call(*, raises: bool) -> None:
     """It calls once, and tells when that had ended."""
     counting = Counting(is_async=False, raises=raises)
-    called = once(counting.operation)
+    called = make_single_call(counting.operation)
     assert [called(), called()] == [(1, 0), (1, 10)]
     assert counting.calls == 2
 
@@ -241,7 +241,7 @@ def test_once_is_a_window_of_one_call(*, raises: bool) -> None:
 @pytest.mark.parametrize("is_async", [False, True])
 def test_the_cost_of_the_clock_is_a_number(runner: asyncio.Runner, *, is_async: bool) -> None:
     """It is finite, and never below zero, whatever else the machine does."""
-    costs_ns = [clock_cost(runner, is_async=is_async) for _ in range(3)]
+    costs_ns = [measure_clock_cost(runner, is_async=is_async) for _ in range(3)]
     assert all(math.isfinite(each) and each >= 0 for each in costs_ns)
 
 
@@ -254,4 +254,4 @@ def test_the_cost_of_a_clock_that_goes_by_itself_is_told(
     monkeypatch.setattr(
         load_loops, "make_sampler", lambda _operation, _runner: lambda _calls, _warm: 0
     )
-    assert clock_cost(runner, is_async=is_async) == 10_000
+    assert measure_clock_cost(runner, is_async=is_async) == 10_000

@@ -28,10 +28,10 @@ from resilience_bench.scenarios.definition import BoundCase, Scenario
 from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
-    control_key,
-    delayed,
+    add_wait,
     make_control,
-    opened,
+    make_control_key,
+    open_operation,
 )
 from resilience_bench.worker.payloads import make_payload
 from resilience_bench.worker.verification import BrokenCaseError, check
@@ -121,7 +121,7 @@ def test_payload_counts_its_runs_when_asked() -> None:
 )
 def test_control_runs_the_payload_bare(one: Scenario, key: str, seen: Any) -> None:
     """The control does the work of the payload as often as an operation does, without a guard."""
-    assert control_key(bound(one)) == key
+    assert make_control_key(bound(one)) == key
     assert outcome(make_control(bound(one)).call) == seen
 
 
@@ -131,7 +131,7 @@ def test_control_of_an_async_scenario_is_async() -> None:
         one = bound(declared_async(outcomes))
         control = make_control(one)
         assert control.is_async
-        assert control_key(one).endswith(" async")
+        assert make_control_key(one).endswith(" async")
         assert asyncio.run(control.call()) == expected
 
 
@@ -148,8 +148,8 @@ def test_under_a_load_a_control_is_made_by_the_same_callers(
     load: str, payload: str, key: str
 ) -> None:
     """A control is only shared by cases with the same load and payload, which it has itself."""
-    case = bound(declared((RETURNS,))).under(load, payload)
-    assert control_key(case) == key
+    case = bound(declared((RETURNS,))).with_load(load, payload)
+    assert make_control_key(case) == key
     assert outcome(make_control(case).call) == RESULT
 
 
@@ -172,8 +172,8 @@ def test_a_lossy_counter_is_not_held_against_its_library(runner: asyncio.Runner)
         (False, "threads-2", True),
         (True, "threads-2", False),
     ):
-        case = bound(counted(is_lossy=lossy)).under(load, "noop")
-        with opened(case, runner) as operation:
+        case = bound(counted(is_lossy=lossy)).with_load(load, "noop")
+        with open_operation(case, runner) as operation:
             assert (operation.count is not None) is reads
             assert operation.step == 2
 
@@ -206,20 +206,20 @@ def test_alone_a_probe_is_prepared_and_made_in_one_operation(runner: asyncio.Run
     """One call does both, and runs the payload as often as the scenario says."""
     case = bound(probed(probes=True))
     check(case, runner)
-    with opened(case, runner) as operation:
+    with open_operation(case, runner) as operation:
         assert operation.prepare is None
         assert operation.raises == ()
         assert operation.call() == RESULT
     control = make_control(case)
-    assert control_key(case) == "1xfails,1xreturns"
+    assert make_control_key(case) == "1xfails,1xreturns"
     assert (control.prepare, control.call()) == (None, None)
 
 
 def test_under_a_load_a_probe_is_prepared_apart(runner: asyncio.Runner) -> None:
     """Callers only probe, and may be rejected; their control is the bare call of the payload."""
-    case = bound(probed(probes=True)).under("threads-4", "io")
+    case = bound(probed(probes=True)).with_load("threads-4", "io")
     runs: list[str] = []
-    with opened(case, runner, lambda: runs.append("run")) as operation:
+    with open_operation(case, runner, lambda: runs.append("run")) as operation:
         assert operation.prepare is not None
         assert operation.raises == (OneAtATime.Rejected,)
         operation.prepare()
@@ -239,15 +239,18 @@ def test_what_is_announced_is_built(runner: asyncio.Runner, *, probes: bool) -> 
     built = "function" if probes else "Probed"
     with (
         pytest.raises(TypeError, match=f"probes={probes}, but it built a {built}; see Probed"),
-        opened(bound(one), runner),
+        open_operation(bound(one), runner),
     ):
         pass
 
 
 def test_whoever_may_reject_says_how(runner: asyncio.Runner) -> None:
     """Without the adapter's rejection nobody knows which callers were turned away."""
-    case = bound(probed(library=object, probes=True)).under("threads-4", "io")
-    with pytest.raises(TypeError, match="no adapter has a 'rejection'"), opened(case, runner):
+    case = bound(probed(library=object, probes=True)).with_load("threads-4", "io")
+    with (
+        pytest.raises(TypeError, match="no adapter has a 'rejection'"),
+        open_operation(case, runner),
+    ):
         pass
 
 
@@ -263,7 +266,7 @@ def test_the_check_is_made_by_one_caller_without_work(runner: asyncio.Runner) ->
 
         return operation
 
-    check(bound(guarded).under("threads-4", "io"), runner)
+    check(bound(guarded).with_load("threads-4", "io"), runner)
     assert set(seen) == {threading.current_thread().name}
 
 
@@ -279,7 +282,7 @@ def test_operation_is_built_with_library_and_parameters_and_torn_down(
         yield payload
         events.append("torn down")
 
-    with opened(bound(guarded), runner) as operation:
+    with open_operation(bound(guarded), runner) as operation:
         assert operation.call() == RESULT
         assert events == ["adapter 3"]
     assert events == ["adapter 3", "torn down"]
@@ -295,7 +298,7 @@ def test_async_generator_is_built_and_torn_down(runner: asyncio.Runner) -> None:
         yield payload
         events.append("torn down")
 
-    with opened(bound(guarded), runner) as operation:
+    with open_operation(bound(guarded), runner) as operation:
         assert runner.run(operation.call()) == RESULT
     assert events == ["torn down"]
 
@@ -309,7 +312,7 @@ def test_missing_distribution_is_not_installed(runner: asyncio.Runner) -> None:
         return payload
 
     expected = "surely-not-installed is not installed; type: pip install surely-not-installed"
-    with pytest.raises(NotInstalledError, match=expected), opened(bound(guarded), runner):
+    with pytest.raises(NotInstalledError, match=expected), open_operation(bound(guarded), runner):
         pass
 
 
@@ -321,7 +324,7 @@ def test_adapter_that_does_not_import_is_unsupported(runner: asyncio.Runner) -> 
         return payload
 
     with pytest.raises(Unsupported, match="x does not import: No module named"):  # noqa: SIM117
-        with opened(bound(guarded), runner):
+        with open_operation(bound(guarded), runner):
             pass
 
 
@@ -420,4 +423,4 @@ def test_a_wait_passes_before_the_call_is_made(monkeypatch: pytest.MonkeyPatch) 
     """The clock is watched until so many nanoseconds have passed; then the operation runs."""
     times = iter([100, 120, 149, 150, 999])
     monkeypatch.setattr(time, "perf_counter_ns", lambda: next(times))
-    assert delayed(Operation(lambda: next(times), is_async=False), 50).call() == 999
+    assert add_wait(Operation(lambda: next(times), is_async=False), 50).call() == 999

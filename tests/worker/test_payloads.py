@@ -12,14 +12,14 @@ from resilience_bench import EMPTY, FAILS, RESULT, RETURNS, PayloadError, Probed
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.loads import CPU, IO, NOOP, PAYLOADS
 from resilience_bench.worker import payloads
-from resilience_bench.worker.payloads import IO_S, Phases, make_payload
+from resilience_bench.worker.payloads import IO_S, PhasedPayload, make_payload
 
 
 def bound(payload: str = NOOP, load: str = "threads-2", **options: Any) -> BoundCase:
     """A case that returns its payload."""
     one = scenario(**options)(lambda payload: payload)
     [only] = one.bind("file.py")
-    return only.under(load, payload)
+    return only.with_load(load, payload)
 
 
 def bound_async(payload: str = NOOP, **options: Any) -> BoundCase:
@@ -30,7 +30,7 @@ def bound_async(payload: str = NOOP, **options: Any) -> BoundCase:
         return payload
 
     [only] = guarded.bind("file.py")
-    return only.under("tasks-2", payload)
+    return only.with_load("tasks-2", payload)
 
 
 def outcome(call: Callable[[], Any]) -> Any:
@@ -53,10 +53,12 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def computes(_code: object) -> Callable[[], None]:
         return lambda: done.append(CPU)
 
-    fresh = payloads.fresh
-    made = {payloads._computes: computes}
-    monkeypatch.setattr(payloads, "fresh", lambda function: made.get(function, fresh)(function))
-    monkeypatch.setattr(payloads, "_sleeps", lambda: done.append(IO))
+    fresh = payloads.copy_function
+    made = {payloads._compute: computes}
+    monkeypatch.setattr(
+        payloads, "copy_function", lambda function: made.get(function, fresh)(function)
+    )
+    monkeypatch.setattr(payloads, "_sleep", lambda: done.append(IO))
     monkeypatch.setattr(asyncio, "sleep", waits)
     return done
 
@@ -137,7 +139,7 @@ def test_every_payload_has_code_of_its_own() -> None:
         cell.cell_contents
         for _ in range(2)
         for cell in make_payload(bound(CPU)).__closure__ or ()
-        if cell.cell_contents.__name__ == "_computes"
+        if cell.cell_contents.__name__ == "_compute"
     ]
     assert len(works) == 2
     assert works[0].__code__ is not works[1].__code__
@@ -147,7 +149,7 @@ def probing(load: str) -> BoundCase:
     """A case of a breaker that is probed."""
     one = scenario(outcomes=(FAILS, RETURNS), probes=True)(lambda payload: Probed(payload, payload))
     [only] = one.bind("file.py")
-    return only.under(load, IO if load != "single" else NOOP)
+    return only.with_load(load, IO if load != "single" else NOOP)
 
 
 def test_a_probed_payload_knows_what_it_is_for() -> None:
@@ -160,20 +162,20 @@ def test_a_probed_payload_knows_what_it_is_for() -> None:
 
 def test_preparing_makes_the_payload_fail(work: list[str]) -> None:
     """It fails at once and works for nobody; afterwards it succeeds, also if preparing raised."""
-    phases = Phases(IO)
+    phases = PhasedPayload(IO)
     seen: list[Any] = []
 
     def opens() -> str:
         seen.extend(outcome(phases.payload) for _ in range(2))
         return "opened"
 
-    assert phases.failing(opens)() == "opened"
+    assert phases.wrap_prepare(opens)() == "opened"
     assert seen == [PayloadError, PayloadError]
     assert work == []
     assert outcome(phases.payload) == RESULT
     assert work == [IO]
     with pytest.raises(PayloadError):
-        phases.failing(phases.payload)()
+        phases.wrap_prepare(phases.payload)()
     assert outcome(phases.payload) == RESULT
 
 
@@ -183,9 +185,9 @@ def test_probes_are_those_that_begin_before_the_first_has_ended(
     """Until then a breaker cannot know how its probe ends; a later call is an ordinary one."""
     probes: list[str] = []
     nested: list[Callable[[], object]] = []
-    monkeypatch.setattr(payloads, "_sleeps", lambda: nested.pop()() if nested else None)
-    phases = Phases(IO, lambda: probes.append("probe"))
-    prepare = phases.failing(lambda: outcome(phases.payload))
+    monkeypatch.setattr(payloads, "_sleep", lambda: nested.pop()() if nested else None)
+    phases = PhasedPayload(IO, lambda: probes.append("probe"))
+    prepare = phases.wrap_prepare(lambda: outcome(phases.payload))
 
     for expected in (2, 4):
         prepare()

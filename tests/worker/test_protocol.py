@@ -6,19 +6,19 @@ import pytest
 
 from resilience_bench._model import Case, CaseInfo, Counts, DriftPoints, Samples, Weight
 from resilience_bench.worker.protocol import (
-    Counted,
-    Declared,
-    Done,
-    Drifted,
-    Marked,
+    CountsMessage,
+    DeclarationMessage,
+    DriftMessage,
+    EndMessage,
+    InvalidMessageError,
+    MarkMessage,
     Message,
     Plan,
-    Problem,
-    RubbishError,
-    Sampled,
-    Starting,
-    Status,
-    Weighed,
+    ProblemMessage,
+    SamplesMessage,
+    StartMessage,
+    StatusMessage,
+    WeightMessage,
     decode,
     encode,
 )
@@ -34,16 +34,18 @@ DRIFTED = (
 @pytest.mark.parametrize(
     "message",
     [
-        Declared(CaseInfo(Case("f", "s", "l", (("k", "v"),)), "/f.py", "What.", ("pkg",))),
-        Problem("f.py:3: SyntaxError: bad"),
-        Starting("f.s"),
-        Status("f.s", "broken", "why\nnot", "1xreturns"),
-        Sampled("operation", "f.s", Samples(3, (1, 2), (0, 4))),
-        Marked("control", "1xreturns", 42, (13, 53)),
-        Counted("operation", "f.s", Counts((13, 53), (10_983, 27_543))),
-        Weighed("f.s", Weight(64, 0.0, 1.5, 2.0, 128.0, 512.0)),
-        Drifted("f.s", DriftPoints((5, 9), (1.5, 1.6), (2.0, 2.0), (70, 71))),
-        Done(1.0),
+        DeclarationMessage(
+            CaseInfo(Case("f", "s", "l", (("k", "v"),)), "/f.py", "What.", ("pkg",))
+        ),
+        ProblemMessage("f.py:3: SyntaxError: bad"),
+        StartMessage("f.s"),
+        StatusMessage("f.s", "broken", "why\nnot", "1xreturns"),
+        SamplesMessage("operation", "f.s", Samples(3, (1, 2), (0, 4))),
+        MarkMessage("control", "1xreturns", 42, (13, 53)),
+        CountsMessage("operation", "f.s", Counts((13, 53), (10_983, 27_543))),
+        WeightMessage("f.s", Weight(64, 0.0, 1.5, 2.0, 128.0, 512.0)),
+        DriftMessage("f.s", DriftPoints((5, 9), (1.5, 1.6), (2.0, 2.0), (70, 71))),
+        EndMessage(1.0),
     ],
 )
 def test_message_survives(message: Message) -> None:
@@ -84,5 +86,5 @@ def test_plan_survives() -> None:
 )
 def test_rubbish_is_told_apart(line: str) -> None:
     """Whatever is not a whole message raises, and says what was found."""
-    with pytest.raises(RubbishError):
+    with pytest.raises(InvalidMessageError):
         decode(line)

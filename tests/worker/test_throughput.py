@@ -36,18 +36,24 @@ from resilience_bench.stats import correctness as tallying
 from resilience_bench.worker import __main__ as program
 from resilience_bench.worker import payloads, throughput
 from resilience_bench.worker.callers import make_callers
-from resilience_bench.worker.operations import make_control, opened
+from resilience_bench.worker.operations import make_control, open_operation
 from resilience_bench.worker.protocol import (
-    Done,
-    Loaded,
+    EndMessage,
+    LoadMessage,
     Message,
     Plan,
-    Starting,
-    Status,
-    Tallied,
+    StartMessage,
+    StatusMessage,
+    TallyMessage,
     decode,
 )
-from resilience_bench.worker.throughput import Group, Subject, count_runs, long_window_ns, together
+from resilience_bench.worker.throughput import (
+    LoadGroup,
+    LoadSubject,
+    choose_long_window_ns,
+    count_runs,
+    group_by_control,
+)
 
 WINDOW_NS = 5_000_000
 LIMIT_S = 60.0
@@ -65,7 +71,7 @@ def _unwatched() -> Iterator[None]:
 def bound(one: Scenario, load: str = "threads-4", payload: str = "noop") -> BoundCase:
     """The only case of a scenario, under a load."""
     [only] = one.bind("file.py")
-    return only.under(load, payload)
+    return only.with_load(load, payload)
 
 
 @dataclass(slots=True)
@@ -77,7 +83,7 @@ class Measured:
     started: list[str]
     samples: dict[str, LoadSamples] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
-    subjects: dict[str, Subject] = field(default_factory=dict)
+    subjects: dict[str, LoadSubject] = field(default_factory=dict)
 
 
 def measured(
@@ -90,10 +96,10 @@ def measured(
     with asyncio.Runner() as runner, contextlib.ExitStack() as stack:
         callers = make_callers(load, runner, LIMIT_S)
         stack.callback(callers.close)
-        group = Group(load, case.payload, callers, runner, window_ns, LIMIT_S, started.append)
-        control = Subject("", make_control(cases[0]))
+        group = LoadGroup(load, case.payload, callers, runner, window_ns, LIMIT_S, started.append)
+        control = LoadSubject("", make_control(cases[0]))
         subjects = {
-            each.name: Subject(each.name, stack.enter_context(opened(each, runner)))
+            each.name: LoadSubject(each.name, stack.enter_context(open_operation(each, runner)))
             for each in cases
         }
         failed = group.measure([control, *subjects.values()], ROUNDS)
@@ -115,7 +121,7 @@ def only(told: dict[str, Any]) -> Any:
 
 def marks(told: Measured) -> list[str]:
     """What is said of the only case's tally."""
-    return list(tallying.marks([only(told.tallies)]))
+    return list(tallying.find_defects([only(told.tallies)]))
 
 
 @scenario
@@ -173,7 +179,7 @@ def test_cases_with_one_control_are_measured_side_by_side() -> None:
     ]
     told = [
         (load, payload, [each.name.partition(".")[2] for each in group])
-        for load, payload, group in together(cases)
+        for load, payload, group in group_by_control(cases)
     ]
     assert told == [
         (Load("threads", 4), "noop", ["bare[threads-4]", "other[threads-4]"]),
@@ -253,12 +259,12 @@ def test_the_collector_is_off_while_rates_are_measured() -> None:
 
         return operation
 
-    with asyncio.Runner() as runner, opened(bound(asks), runner) as operation:
+    with asyncio.Runner() as runner, open_operation(bound(asks), runner) as operation:
         callers = make_callers(parse_load("threads-2"), runner, LIMIT_S)
-        group = Group(
+        group = LoadGroup(
             parse_load("threads-2"), "noop", callers, runner, WINDOW_NS, LIMIT_S, lambda _name: None
         )
-        group.measure([Subject("asks", operation)], ROUNDS)
+        group.measure([LoadSubject("asks", operation)], ROUNDS)
         callers.close()
     assert states == {False}
     assert gc.isenabled()
@@ -271,13 +277,13 @@ def test_a_chunk_lasts_as_long_whatever_the_operation(
     call_ns: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fast calls look at the clock now and then; slow ones after each call."""
-    subject = Subject("scripted", make_control(bound(bare)))
+    subject = LoadSubject("scripted", make_control(bound(bare)))
     monkeypatch.setattr(
         throughput, "make_sampler", lambda _operation, _runner: lambda calls, _warm: calls * call_ns
     )
     with asyncio.Runner() as runner:
         callers = make_callers(parse_load("single"), runner, LIMIT_S)
-        group = Group(
+        group = LoadGroup(
             parse_load("single"), "noop", callers, runner, WINDOW_NS, LIMIT_S, lambda _name: None
         )
         group.measure([subject], 0)
@@ -306,7 +312,7 @@ def test_calls_are_timed_in_a_window_in_which_every_thread_had_turns(
     load: str, payload: str, least_ns: int, expected_ns: int
 ) -> None:
     """Threads that share the interpreter's lock wait for each other's turns, but not for ever."""
-    assert long_window_ns(parse_load(load), payload, least_ns) == expected_ns
+    assert choose_long_window_ns(parse_load(load), payload, least_ns) == expected_ns
 
 
 @pytest.mark.parametrize(
@@ -314,7 +320,7 @@ def test_calls_are_timed_in_a_window_in_which_every_thread_had_turns(
 )
 def test_a_window_is_long_enough_to_start_all_tasks(load: str, expected_ns: int) -> None:
     """A thousand tasks would otherwise find it closed before their first call."""
-    assert throughput.window_ns(parse_load(load), 10) == expected_ns
+    assert throughput.choose_window_ns(parse_load(load), 10) == expected_ns
 
 
 @pytest.mark.parametrize("load", ["single", "threads-8", "mixed-2-2"])
@@ -466,7 +472,7 @@ def test_probes_at_once_are_counted(admits: int) -> None:
 def test_half_open_breakers_of_libraries(library: str, probes: int) -> None:
     """The lock of pybreaker lets one probe through at a time, circuitbreaker has no limit."""
     found = discover([BREAKERS]).bound[f"breaker.trip_and_recover[{library}]"]
-    told = measured(found.under("threads-8", "io"))
+    told = measured(found.with_load("threads-8", "io"))
     assert told.failed == {}
     assert only(told.tallies).probes == probes
 
@@ -604,7 +610,7 @@ def statuses(messages: Iterable[Message]) -> dict[str, tuple[str, str]]:
     return {
         each.case.partition("[")[0].removeprefix("cases."): (each.status, each.reason)
         for each in messages
-        if isinstance(each, Status)
+        if isinstance(each, StatusMessage)
     }
 
 
@@ -613,23 +619,25 @@ def operations(messages: Iterable[Message]) -> list[str]:
     return [
         each.name.partition("[")[0].removeprefix("cases.")
         for each in messages
-        if isinstance(each, Loaded) and each.kind == "operation"
+        if isinstance(each, LoadMessage) and each.kind == "operation"
     ]
 
 
 def test_a_worker_tells_samples_and_tallies_of_each_case(file: Path) -> None:
     """The control once for all its cases, then the cases; the rest of the plan is done as well."""
     messages = said(plan(file, "threads-2", "good", "leaking", "good_again"))
-    kinds = [type(each) for each in messages if not isinstance(each, Starting)]
-    assert kinds == [Status] * 3 + [Loaded] + [Loaded, Tallied] * 3 + [Done]
+    kinds = [type(each) for each in messages if not isinstance(each, StartMessage)]
+    assert kinds == [StatusMessage] * 3 + [LoadMessage] + [LoadMessage, TallyMessage] * 3 + [
+        EndMessage
+    ]
     assert operations(messages) == ["good", "leaking", "good_again"]
     [tally] = [
-        each.tally for each in messages if isinstance(each, Tallied) and "leaking" in each.case
+        each.tally for each in messages if isinstance(each, TallyMessage) and "leaking" in each.case
     ]
-    assert [each.partition(":")[0] for each in tallying.marks([tally])] == ["loses counts"]
-    keys = {each.control for each in messages if isinstance(each, Status)}
+    assert [each.partition(":")[0] for each in tallying.find_defects([tally])] == ["loses counts"]
+    keys = {each.control for each in messages if isinstance(each, StatusMessage)}
     assert keys == {"1xreturns threads-2 noop"}
-    assert isinstance(messages[-1], Done)
+    assert isinstance(messages[-1], EndMessage)
 
 
 @pytest.mark.parametrize(
@@ -653,7 +661,7 @@ def test_an_error_of_a_later_pass_is_the_loads_as_well(
 ) -> None:
     """What raises seldom may do so only while calls are timed or counted."""
 
-    def raises(_group: Group, case: BoundCase, _subject: Subject) -> Tally:
+    def raises(_group: LoadGroup, case: BoundCase, _subject: LoadSubject) -> Tally:
         if case.name.startswith("cases.good["):
             raise KeyError("idle_for")
         return Tally(1, 1, 1)
@@ -670,17 +678,17 @@ def test_without_its_control_nothing_is_told_of_a_case(
 ) -> None:
     """A rate says nothing without the rate that could be reached."""
 
-    def raises(_self: Group, subject: Subject) -> int:
+    def raises(_self: LoadGroup, subject: LoadSubject) -> int:
         if not subject.name:
             raise MemoryError("no more")
         return 1
 
-    monkeypatch.setattr(Group, "_chunk", raises)
+    monkeypatch.setattr(LoadGroup, "_choose_chunk", raises)
     messages = said(plan(file, "threads-2", "good"))
     reason = "its control: under this load it raised MemoryError: no more"
     assert statuses(messages) == {"good": ("failed", reason)}
     assert operations(messages) == []
-    assert isinstance(messages[-1], Done)
+    assert isinstance(messages[-1], EndMessage)
 
 
 def test_readers_need_a_counter(file: Path) -> None:

@@ -12,10 +12,10 @@ from resilience_bench.worker.operations import Operation
 from resilience_bench.worker.timing import (
     Subject,
     calibrate,
+    interleave_references,
     make_sampler,
-    merged,
+    merge_samples,
     run_rounds,
-    spread,
 )
 
 
@@ -138,8 +138,8 @@ def test_references_are_spread_between_the_subjects() -> None:
 
     references = [subject("R"), subject("R")]
     others = [subject(name) for name in "abcd"]
-    run_rounds(spread(references, others), 2, lambda: None, references)
+    run_rounds(interleave_references(references, others), 2, lambda: None, references)
     assert "".join(order) == "RabRcdRabRcd"
-    assert merged(references).elapsed_ns == (1, 4, 7, 10)
+    assert merge_samples(references).elapsed_ns == (1, 4, 7, 10)
     assert [each.samples().beside for each in others] == [(0, 2), (0, 2), (1, 3), (1, 3)]
-    assert merged(references).beside == ()
+    assert merge_samples(references).beside == ()

@@ -8,21 +8,21 @@ from pathlib import Path
 import click
 
 from resilience_bench._model import Baseline, Environment, Signal
-from resilience_bench.cli.options import FILE, default_output, live, signals_option
-from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.cli.options import FILE, build_output_path, open_live_evidence, signals_option
+from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.errors import UnreadableBaselineError, UserError
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate import learning
-from resilience_bench.gate.check import budgets_path, chosen_budgets
+from resilience_bench.gate.check import find_budgets, get_budgets_path
 from resilience_bench.gate.criteria import LOADED_SCREEN
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, select
 from resilience_bench.measure.session import PROFILES, inspect
-from resilience_bench.project import baselines_folder
-from resilience_bench.stats.latency import measure
+from resilience_bench.project import find_baselines_folder
+from resilience_bench.stats.latency import estimate
 
 
 @click.group("baseline")
@@ -54,40 +54,40 @@ def learn(  # noqa: PLR0913 - one argument an option
     A range that would get looser or higher than in the file that is there is refused, unless
     --accept says why that is right. An interrupted or refused run leaves the old file as it was.
     """
-    here = current_environment()
-    path = output or Path("baselines") / f"{baselines.environment_name(here)}.json"
+    here = detect_environment()
+    path = output or Path("baselines") / f"{baselines.make_environment_name(here)}.json"
     atomic.ensure_writable(path)
-    before = _before(path)
+    before = _read_old_baseline(path)
     selection = select(launcher, selectors, gated=True)
-    folder = default_output("learn").with_suffix("")
+    folder = build_output_path("learn").with_suffix("")
     measured = []
     for number in range(1, runs + 1):
         file = folder / f"run-{number}.json"
         atomic.ensure_writable(file)
         click.echo(f"run {number} of {runs}: {file}", err=True)
-        with live(launcher, selection, file, signals or SIGNALS, selectors) as source:
+        with open_live_evidence(launcher, selection, file, signals or SIGNALS, selectors) as source:
             # Counts depend a little on hash seed and memory layout, so each run has its own.
             source.first_pass = number - 1
             names = {info.case.name for info in selection.cases}
             if "latency" in source.signals:
-                source.latencies(PROFILES["quick"].workers, names)
-            source.counts(1, names)
+                source.draw_latencies(PROFILES["quick"].workers, names)
+            source.draw_counts(1, names)
             if "scaling" in source.signals:
-                source.scalings(LOADED_SCREEN, names)
+                source.draw_scalings(LOADED_SCREEN, names)
         result = results.read(file)
-        measured.append((result, measure(result)))
+        measured.append((result, estimate(result)))
     after = learning.learn(measured, reason)
     if before is not None:
-        after = _kept(before, after, selection, here)
-        for move in learning.moves(before, after):
+        after = _merge_old_ranges(before, after, selection, here)
+        for move in learning.find_range_changes(before, after):
             click.echo(f"{'looser or higher' if move.loosens else 'moves'}: {move}")
-        after = learning.accepted(before, after, accept)
+        after = learning.accept(before, after, accept)
     baselines.write(after, path)
     click.echo(f"baseline: {path}, {len(after.ranges)} cases from {runs} runs")
     return 0
 
 
-def _before(path: Path) -> Baseline | None:
+def _read_old_baseline(path: Path) -> Baseline | None:
     """The baseline that is there; one that cannot be read is not simply replaced."""
     if not path.exists():
         return None
@@ -99,9 +99,11 @@ def _before(path: Path) -> Baseline | None:
         raise UnreadableBaselineError(message) from error
 
 
-def _kept(before: Baseline, after: Baseline, selection: Selection, here: Environment) -> Baseline:
+def _merge_old_ranges(
+    before: Baseline, after: Baseline, selection: Selection, here: Environment
+) -> Baseline:
     """The new baseline, with the old ranges of cases that were not selected."""
-    if any(baselines.differences(before.environment, here).values()):
+    if any(baselines.find_differences(before.environment, here).values()):
         return after
     selected = {info.case.name for info in selection.cases}
     old = {name: each for name, each in before.ranges.items() if name not in selected}
@@ -120,10 +122,10 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
 
     Exit code 1 if there are any.
     """
-    folder = baselines_folder()
+    folder = find_baselines_folder()
     read = {path: baselines.read(path) for path in files or sorted(folder.glob("*.json"))}
-    path = budgets_file or budgets_path()
-    budgets = chosen_budgets(budgets_file)
+    path = budgets_file or get_budgets_path()
+    budgets = find_budgets(budgets_file)
     if not read and not budgets:
         message = (
             f"{folder}: expected baselines and budgets, found none; "

@@ -11,12 +11,22 @@ import click
 from resilience_bench._model import (
     Signal,
 )
-from resilience_bench.cli.options import FILE, default_output, live
-from resilience_bench.cli.verdict_output import ensure_outputs, output_options, show
-from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.cli.options import FILE, build_output_path, open_live_evidence
+from resilience_bench.cli.verdict_output import (
+    add_output_options,
+    ensure_outputs_writable,
+    show_judgement,
+)
+from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.files import atomic, results
-from resilience_bench.gate.check import chosen_of, decided, everything, held_against, with_marks
-from resilience_bench.gate.evidence import Stored
+from resilience_bench.gate.check import (
+    accept_every_case,
+    add_defects,
+    find_limits,
+    judge_cases,
+    make_case_filter,
+)
+from resilience_bench.gate.evidence import StoredSource
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import select
 from resilience_bench.worker.reference import REFERENCE_VERSION
@@ -33,7 +43,7 @@ from resilience_bench.worker.reference import REFERENCE_VERSION
 @click.option("--budgets", "budgets_file", type=FILE, help="Default: baselines/budgets.toml.")
 @click.option("--result", "result_file", type=FILE, help="Judge this file; measure nothing.")
 @click.option("-o", "--output", type=FILE, help="Where to write what is measured.")
-@output_options
+@add_output_options
 @click.pass_obj
 def check(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -52,22 +62,24 @@ def check(  # noqa: PLR0913 - one argument an option
     Exit codes: 0 all within, 1 something got dearer, 2 nothing could be judged, 3 (with --strict)
     something stayed undecided or could not be measured.
     """
-    ensure_outputs(shown)
+    ensure_outputs_writable(shown)
     stored = results.read(result_file) if result_file else None
-    here = stored.environment if stored else current_environment()
+    here = stored.environment if stored else detect_environment()
     version = stored.reference_version if stored else REFERENCE_VERSION
-    held = held_against(here, version, signals, baseline_file, budgets_file)
+    held = find_limits(here, version, signals, baseline_file, budgets_file)
     if stored:
         found = f"measured {stored.started}: {result_file}"
-        result = decided(Stored(stored), held, chosen_of(stored, selectors))
+        result = judge_cases(StoredSource(stored), held, make_case_filter(stored, selectors))
     else:
-        file = output or default_output("check")
+        file = output or build_output_path("check")
         atomic.ensure_writable(file)
         selection = select(launcher, selectors, gated=True)
         found = f"results: {file}"
-        with live(launcher, selection, file, held.signals, selectors) as source:
+        with open_live_evidence(launcher, selection, file, held.signals, selectors) as source:
             names = {info.case.name for info in selection.cases}
-            result = decided(source, held, names.__contains__ if selectors else everything)
+            result = judge_cases(
+                source, held, names.__contains__ if selectors else accept_every_case
+            )
         stored = results.read(file)
-    result = with_marks(result, stored)
-    return show(replace(result, headline=(held.headline, found, *result.headline)), shown)
+    result = add_defects(result, stored)
+    return show_judgement(replace(result, headline=(held.headline, found, *result.headline)), shown)

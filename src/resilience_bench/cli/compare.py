@@ -15,28 +15,32 @@ from rich.console import Console
 from resilience_bench._model import (
     Signal,
 )
-from resilience_bench.cli.options import FILE, default_output, kept
-from resilience_bench.cli.progress import shown_gate
-from resilience_bench.cli.verdict_output import ensure_outputs, output_options, show
+from resilience_bench.cli.options import FILE, build_output_path, write_at_end
+from resilience_bench.cli.progress import show_gate_progress
+from resilience_bench.cli.verdict_output import (
+    add_output_options,
+    ensure_outputs_writable,
+    show_judgement,
+)
 from resilience_bench.environments import variants
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
-from resilience_bench.gate.check import with_marks
+from resilience_bench.gate.check import add_defects
 from resilience_bench.gate.comparison import (
-    COMPARED,
+    COMPARISON_POLICY,
     SECONDS,
     TOLERANCES,
-    Arm,
     Comparison,
-    compared,
+    MeasuredVariant,
+    judge_comparison,
 )
-from resilience_bench.measure.counting import measurable
+from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATED, sessions
+from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection, select
 from resilience_bench.measure.session import PROFILES
-from resilience_bench.measure.shared_path import Stage, stage
+from resilience_bench.measure.shared_path import SharedPath, create_shared_path
 
 
 @click.command()
@@ -68,7 +72,7 @@ from resilience_bench.measure.shared_path import Stage, stage
     "then stays inconclusive.",
 )
 @click.option("-o", "--output", type=FILE, help="A folder for the results of each arm.")
-@output_options
+@add_output_options
 @click.pass_obj
 def compare(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -90,8 +94,8 @@ def compare(  # noqa: PLR0913 - one argument an option
     A variant is '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' (for example
     'pip:tenacity==8.2.3') or the path of an interpreter. Exit codes as for 'check'.
     """
-    ensure_outputs(shown)
-    folder = output or default_output("compare").with_suffix("")
+    ensure_outputs_writable(shown)
+    folder = output or build_output_path("compare").with_suffix("")
     for name in ("base", "head", "null"):
         atomic.ensure_writable(folder / f"{name}.json")
     selection = select(launcher, selectors, gated=True)
@@ -104,21 +108,21 @@ def compare(  # noqa: PLR0913 - one argument an option
         "instructions": tolerance_instructions / 100,
     }
     with (
-        stage() as staged,
-        _comparison(
+        create_shared_path() as staged,
+        _open_comparison(
             staged, made=made, selection=selection, folder=folder, signals=signals, seconds=seconds
         ) as pair,
     ):
-        result = compared(pair, tolerances, COMPARED)
-    result = with_marks(result, results.read(folder / "head.json"))
+        result = judge_comparison(pair, tolerances, COMPARISON_POLICY)
+    result = add_defects(result, results.read(folder / "head.json"))
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
     result = replace(result, headline=(*headline, *result.headline))
-    return show(result, shown, with_changes=True)
+    return show_judgement(result, shown, with_changes=True)
 
 
 @contextlib.contextmanager
-def _comparison(  # noqa: PLR0913 - one caller, which has them all
-    staged: Stage,
+def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
+    staged: SharedPath,
     *,
     made: Sequence[variants.Variant],
     selection: Selection,
@@ -126,13 +130,13 @@ def _comparison(  # noqa: PLR0913 - one caller, which has them all
     signals: Sequence[Signal] | None,
     seconds: float,
 ) -> Iterator[Comparison]:
-    available, lacking = measurable(signals)
+    available, lacking = find_measurable_signals(signals)
     if not available:
         raise UserError("; ".join(lacking.values()))
-    arms: list[Arm] = []
+    arms: list[MeasuredVariant] = []
     for name, variant in zip(("base", "head", "null"), (*made, made[0]), strict=True):
-        session, loaded = sessions(
-            staged.launcher(variant), selection.cases, PROFILES["quick"], GATED
+        session, loaded = create_sessions(
+            staged.launcher(variant), selection.cases, PROFILES["quick"], GATE_EFFORT
         )
         recording = Recording(
             session.records,
@@ -142,14 +146,14 @@ def _comparison(  # noqa: PLR0913 - one caller, which has them all
             selection.problems,
             available,
             lacking,
-            variants.environment_of(variant),
+            variants.query_environment(variant),
         )
-        arms.append(Arm(session, recording, loaded))
+        arms.append(MeasuredVariant(session, recording, loaded))
     recordings = [arm.recording for arm in arms]
     deadline = time.monotonic() + seconds
     with (
-        kept(recordings, folder),
-        shown_gate(Console(stderr=True), len(selection.cases)) as show,
+        write_at_end(recordings, folder),
+        show_gate_progress(Console(stderr=True), len(selection.cases)) as show,
     ):
         base, head, null = arms
         yield Comparison(base, head, null, show, available, lacking, deadline)

@@ -14,22 +14,22 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from resilience_bench.cli.progress import Progress as Show
+from resilience_bench.cli.progress import ProgressReporter as Show
 from resilience_bench.measure.drift_session import DriftSession
-from resilience_bench.measure.session import BlockDone
+from resilience_bench.measure.session import FinishedBlock
 
 
 @contextmanager
-def shown_long_runs(session: DriftSession, console: Console) -> Iterator[Show]:
+def show_drift_progress(session: DriftSession, console: Console) -> Iterator[Show]:
     """Show which case is being kept going, for as long as the context lasts."""
     names = [info.case.name for info in session.cases]
     if console.is_terminal:
-        with _bar(console) as bar:
-            task = bar.add_task(_going(names, 0, session.drift_s), total=len(names))
+        with _make_bar(console) as bar:
+            task = bar.add_task(_describe_current_case(names, 0, session.drift_s), total=len(names))
             places = iter(range(1, len(names) + 1))
 
-            def move_on(done: BlockDone) -> None:
-                coming = _going(names, next(places), session.drift_s)
+            def move_on(done: FinishedBlock) -> None:
+                coming = _describe_current_case(names, next(places), session.drift_s)
                 bar.update(task, advance=len(done.cases), description=coming)
 
             yield move_on
@@ -40,7 +40,7 @@ def shown_long_runs(session: DriftSession, console: Console) -> Iterator[Show]:
         f"keeping {cases} going for {session.drift_s:g} s{each}", highlight=False, soft_wrap=True
     )
 
-    def tell(done: BlockDone) -> None:
+    def tell(done: FinishedBlock) -> None:
         for info in done.cases:
             text = f"{info.case.name}: {session.records[info.case.name].status}"
             console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -48,7 +48,7 @@ def shown_long_runs(session: DriftSession, console: Console) -> Iterator[Show]:
     yield tell
 
 
-def _bar(console: Console) -> Progress:
+def _make_bar(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -59,5 +59,5 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _going(names: list[str], place: int, seconds: float) -> str:
+def _describe_current_case(names: list[str], place: int, seconds: float) -> str:
     return f"{names[place]}, {seconds:g} s" if place < len(names) else "done"

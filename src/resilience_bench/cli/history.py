@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from resilience_bench.cli.options import FILE
-from resilience_bench.commits.git_log import Revision, with_project
-from resilience_bench.commits.git_log import commits as commits_of
+from resilience_bench.commits.git_log import Revision, select_with_project
+from resilience_bench.commits.git_log import list_commits as commits_of
 from resilience_bench.commits.measure import PROFILE_VARIABLE
-from resilience_bench.environments.fingerprint import current_environment
+from resilience_bench.environments.fingerprint import detect_environment
 
 if TYPE_CHECKING:
-    from resilience_bench.commits.backfill import Outcome, Tree
+    from resilience_bench.commits.backfill import CommitOutcome, ResultsTree
 
 
 @click.command()
@@ -50,26 +50,28 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
     # Half a second for asv, for which no other command should have to wait.
     from resilience_bench.commits import asv_run, asv_tool, backfill  # noqa: PLC0415
 
-    project = asv_tool.project(conf_file)
+    project = asv_tool.read_project(conf_file)
     repo = Path(project.repo)
     found = commits_of(repo, commits)
     if commits is None and project.subdir:
-        found = with_project(repo, project.subdir, found)
-    machine = asv_tool.register(current_environment())
-    tree = backfill.Tree(project.results, machine)
-    due = backfill.due(tree, found)
-    click.echo(f"{machine}: {_counted(tree, found, due)}")
+        found = select_with_project(repo, project.subdir, found)
+    machine = asv_tool.register_machine(detect_environment())
+    tree = backfill.ResultsTree(project.results, machine)
+    due = backfill.find_due(tree, found)
+    click.echo(f"{machine}: {_describe_commits(tree, found, due)}")
     due = due[:most]
     if due:
-        tool = asv_run.Asv(project, machine, _without_tables, {PROFILE_VARIABLE: profile})
-        with _going_on():
-            _shown(backfill.track(tree, tool, due, _announced(len(due))), len(due))
+        tool = asv_run.Asv(project, machine, _print_progress_line, {PROFILE_VARIABLE: profile})
+        with _report_interruption():
+            _show_outcomes(
+                backfill.measure_missing(tree, tool, due, _make_announcer(len(due))), len(due)
+            )
     folder = os.path.relpath(project.results)
     click.echo(f"results: {folder}; keep them with 'git add {folder}'")
     return 0
 
 
-def _counted(tree: Tree, found: Sequence[Revision], due: Sequence[Revision]) -> str:
+def _describe_commits(tree: ResultsTree, found: Sequence[Revision], due: Sequence[Revision]) -> str:
     """How many commits there are, and how much of them was measured before."""
     commits = f"{len(found)} commit{'s' * (len(found) != 1)}"
     said = f"{commits}, {len(found) - len(due)} of them measured before"
@@ -78,7 +80,7 @@ def _counted(tree: Tree, found: Sequence[Revision], due: Sequence[Revision]) -> 
 
 
 @contextlib.contextmanager
-def _going_on() -> Iterator[None]:
+def _report_interruption() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -86,13 +88,13 @@ def _going_on() -> Iterator[None]:
         raise
 
 
-def _without_tables(line: str) -> None:
+def _print_progress_line(line: str) -> None:
     # Each step shows its figures; what is wanted here is how far it has got.
     if "·" in line and "===" not in line:
         click.echo(line)
 
 
-def _announced(count: int) -> Callable[[Revision], None]:
+def _make_announcer(count: int) -> Callable[[Revision], None]:
     numbers = itertools.count(1)
 
     def announce(revision: Revision) -> None:
@@ -102,7 +104,7 @@ def _announced(count: int) -> Callable[[Revision], None]:
     return announce
 
 
-def _shown(outcomes: Iterable[Outcome], count: int) -> None:
+def _show_outcomes(outcomes: Iterable[CommitOutcome], count: int) -> None:
     states: Counter[str] = Counter()
     seconds = 0.0
     for outcome in outcomes:

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A terminal that knows ASCII only gets question marks for µ and ×, not a traceback.
             stream.reconfigure(errors="replace")
     try:
-        with _killed_like_interrupted():
+        with _interrupt_on_sigterm():
             return command.main(arguments, NAME, standalone_mode=False, obj=LAUNCHER) or OK
     except UserError as error:
         click.echo(f"resilience-bench: {error}", err=True)
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _killed_like_interrupted() -> Iterator[None]:
+def _interrupt_on_sigterm() -> Iterator[None]:
     """Have SIGTERM end a command as Ctrl-C does: what was measured is kept, no worker left."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals

@@ -12,12 +12,12 @@ import click
 from rich.console import Console
 
 from resilience_bench._model import Result, Signal
-from resilience_bench.cli.progress import shown_gate
+from resilience_bench.cli.progress import show_gate_progress
 from resilience_bench.errors import UserError
-from resilience_bench.gate.evidence import Live
-from resilience_bench.measure.counting import SIGNALS, measurable
+from resilience_bench.gate.evidence import LiveSource
+from resilience_bench.measure.counting import SIGNALS, find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATED, LoadSession, sessions
+from resilience_bench.measure.load_session import GATE_EFFORT, LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import PROFILES, Session
@@ -31,7 +31,7 @@ NOTHING_DONE: Final = 2
 INTERRUPTED: Final = 130
 
 
-def chosen_signals(
+def parse_signals(
     _context: click.Context, _parameter: click.Parameter, text: str | None
 ) -> tuple[Signal, ...] | None:
     """Read the option ``--signals``."""
@@ -46,18 +46,18 @@ def chosen_signals(
 
 signals_option = click.option(
     "--signals",
-    callback=chosen_signals,
+    callback=parse_signals,
     help=f"Which ones, with commas between: {', '.join(SIGNALS)}. Default: all there are.",
 )
 
 
-def default_output(kind: str) -> Path:
+def build_output_path(kind: str) -> Path:
     """A fresh name below results/."""
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     return Path("results") / f"{kind}-{stamp}.json"
 
 
-def wanted_signals(
+def select_signals(
     signals: Sequence[Signal] | None, session: Session, loaded: LoadSession
 ) -> list[Signal]:
     """The signals that the cases have: scaling under load, all others alone.
@@ -86,7 +86,7 @@ def report_problems(problems: Iterable[str]) -> int:
     return code
 
 
-def run_code(*run: Result) -> int:
+def choose_exit_code(*run: Result) -> int:
     """The exit code of what was measured, by what became of its cases."""
     statuses = {record.status for result in run for record in result.cases}
     if "measured" not in statuses:
@@ -95,25 +95,28 @@ def run_code(*run: Result) -> int:
 
 
 @contextlib.contextmanager
-def live(
+def open_live_evidence(
     launcher: Launcher,
     selection: Selection,
     file: Path,
     signals: Sequence[str],
     selectors: Sequence[str],
-) -> Iterator[Live]:
+) -> Iterator[LiveSource]:
     """A source that measures a selection, with progress shown and everything written to a file."""
-    available, lacking = measurable(signals)
-    session, loaded = sessions(launcher, selection.cases, PROFILES["quick"], GATED)
+    available, lacking = find_measurable_signals(signals)
+    session, loaded = create_sessions(launcher, selection.cases, PROFILES["quick"], GATE_EFFORT)
     recording = Recording(
         session.records, "check", file, selectors, selection.problems, available, lacking
     )
-    with kept([recording], file), shown_gate(Console(stderr=True), len(selection.cases)) as show:
-        yield Live(session, recording, show, available, lacking, loaded=loaded)
+    with (
+        write_at_end([recording], file),
+        show_gate_progress(Console(stderr=True), len(selection.cases)) as show,
+    ):
+        yield LiveSource(session, recording, show, available, lacking, loaded=loaded)
 
 
 @contextlib.contextmanager
-def kept(recordings: Sequence[Recording], where: Path) -> Iterator[None]:
+def write_at_end(recordings: Sequence[Recording], where: Path) -> Iterator[None]:
     """Write what was measured at the end; after an interruption too, and then say where it is."""
     try:
         yield

@@ -10,8 +10,8 @@ import click
 from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
-from resilience_bench.files.checked_json import shown
-from resilience_bench.stats.latency import measure
+from resilience_bench.files.checked_json import format_path
+from resilience_bench.stats.latency import estimate
 
 ANOTHER_FOLDER: Final = "give another folder with --output"
 
@@ -33,21 +33,22 @@ def plot(result_file: Path, folder: Path) -> int:
     Each picture is written as SVG and as PNG.
     """
     # A second for matplotlib, for which no other command should have to wait.
-    from resilience_bench.report.plots.pictures import pictures  # noqa: PLC0415
-    from resilience_bench.report.plots.style import saved, settings  # noqa: PLC0415
+    from resilience_bench.report.plots.pictures import plan_pictures  # noqa: PLC0415
+    from resilience_bench.report.plots.style import render_figure, use_settings  # noqa: PLC0415
 
     result = results.read(result_file)
-    found = pictures(result, measure(result))
+    found = plan_pictures(result, estimate(result))
     if not found:
         message = (
-            f"{shown(result_file)}: found no overhead and nothing under load, so there is nothing "
+            f"{format_path(result_file)}: found no overhead and nothing under load, so "
+            "there is nothing "
             "to draw; type 'resilience-bench run' to measure"
         )
         raise UserError(message)
     atomic.ensure_writable(folder / f"{found[0].name}.svg", ANOTHER_FOLDER)
     for picture in found:
-        with settings():
-            files = saved(picture.draw())
+        with use_settings():
+            files = render_figure(picture.draw())
         for form, content in files.items():
             path = folder / f"{picture.name}.{form}"
             atomic.write_bytes(content, path, ANOTHER_FOLDER)

@@ -21,33 +21,33 @@ from rich.progress import Progress as Bar
 
 from resilience_bench._model import Signal
 from resilience_bench.measure.load_session import LoadSession
-from resilience_bench.measure.session import BlockDone, Session
+from resilience_bench.measure.session import FinishedBlock, Session
 
-LOGGED_WORKERS: Final = 10
-OfRelease = Callable[[str, BlockDone], None]
+WORKERS_PER_LOG_LINE: Final = 10
+ReleaseProgressReporter = Callable[[str, FinishedBlock], None]
 """Is told of every block that is done, with the version of its release."""
 
 
-class Progress(Protocol):
+class ProgressReporter(Protocol):
     """Is told of every block that is done."""
 
-    def __call__(self, done: BlockDone) -> None:
+    def __call__(self, done: FinishedBlock) -> None:
         """Show that a block is done."""
         ...
 
 
 @contextmanager
-def shown_progress(
+def show_progress(
     session: Session,
     console: Console,
     signals: Sequence[Signal] = ("latency",),
     loaded: LoadSession | None = None,
-) -> Iterator[Progress]:
+) -> Iterator[ProgressReporter]:
     """Show how far a session, and one under load, are, for as long as the context lasts."""
     alone = [each for each in signals if each != "scaling"] if session.cases else []
     if console.is_terminal:
-        with _bar(console) as bar:
-            yield _OnTerminal(bar, session, alone, loaded)
+        with _make_bar(console) as bar:
+            yield _TerminalReporter(bar, session, alone, loaded)
         return
     if loaded and loaded.cases:
         console.print(
@@ -56,10 +56,10 @@ def shown_progress(
             highlight=False,
             soft_wrap=True,
         )
-    yield _InLog(console, session, alone)
+    yield _LogReporter(console, session, alone)
 
 
-def _bar(console: Console) -> Bar:
+def _make_bar(console: Console) -> Bar:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -70,7 +70,7 @@ def _bar(console: Console) -> Bar:
     return Bar(*columns, console=console, transient=True)
 
 
-class _OnTerminal:
+class _TerminalReporter:
     def __init__(
         self, bar: Bar, session: Session, signals: Sequence[Signal], loaded: LoadSession | None
     ) -> None:
@@ -85,7 +85,7 @@ class _OnTerminal:
             total = len(loaded.cases) * loaded.effort.workers
             self._tasks["scaling"] = bar.add_task("under load", total=total)
 
-    def __call__(self, done: BlockDone) -> None:
+    def __call__(self, done: FinishedBlock) -> None:
         description: str = done.signal
         if done.signal == "latency":
             description += f", worker {done.index + 1} of {self._last}"
@@ -95,7 +95,7 @@ class _OnTerminal:
         self._bar.update(task, advance=len(done.cases), description=description)
 
 
-class _InLog:
+class _LogReporter:
     def __init__(self, console: Console, session: Session, signals: Sequence[Signal]) -> None:
         self._console = console
         self._session = session
@@ -112,7 +112,7 @@ class _InLog:
             soft_wrap=True,
         )
 
-    def __call__(self, done: BlockDone) -> None:
+    def __call__(self, done: FinishedBlock) -> None:
         if done.signal == "scaling":
             if done.index not in self._workers_under_load:
                 self._workers_under_load.add(done.index)
@@ -140,9 +140,9 @@ class _InLog:
 
 
 @contextmanager
-def shown_arms(
+def show_variants_progress(
     totals: Mapping[str, int], console: Console
-) -> Iterator[Callable[[str, BlockDone], None]]:
+) -> Iterator[Callable[[str, FinishedBlock], None]]:
     """Show how far several arms are that take turns.
 
     Args:
@@ -152,8 +152,8 @@ def shown_arms(
     if not console.is_terminal:
         seen: set[tuple[str, str, int]] = set()
 
-        def tell(name: str, done: BlockDone) -> None:
-            step = (name, done.signal, done.index // LOGGED_WORKERS)
+        def tell(name: str, done: FinishedBlock) -> None:
+            step = (name, done.signal, done.index // WORKERS_PER_LOG_LINE)
             if step not in seen:
                 seen.add(step)
                 text = f"{name}, {done.signal}: from worker {done.index + 1} on"
@@ -161,10 +161,10 @@ def shown_arms(
 
         yield tell
         return
-    with _bar(console) as bar:
+    with _make_bar(console) as bar:
         tasks = {name: bar.add_task(name, total=total) for name, total in totals.items()}
 
-        def show(name: str, done: BlockDone) -> None:
+        def show(name: str, done: FinishedBlock) -> None:
             text = f"{name}, {done.signal}, worker {done.index + 1}"
             bar.update(tasks[name], advance=len(done.cases), description=text)
 
@@ -176,14 +176,14 @@ def _count(values: Iterable[str]) -> collections.Counter[str]:
 
 
 @contextmanager
-def shown_gate(console: Console, cases: int) -> Iterator[Progress]:
+def show_gate_progress(console: Console, cases: int) -> Iterator[ProgressReporter]:
     """Show how far a gate is, which does not know beforehand how much it has to measure."""
     if not console.is_terminal:
         seen: set[tuple[str, int]] = set()
 
-        def tell(done: BlockDone) -> None:
+        def tell(done: FinishedBlock) -> None:
             # One line a signal and ten workers is enough for a log.
-            step = (done.signal, done.index // LOGGED_WORKERS)
+            step = (done.signal, done.index // WORKERS_PER_LOG_LINE)
             if step not in seen:
                 seen.add(step)
                 text = f"{done.signal}: {len(done.cases)} cases, from worker {done.index + 1} on"
@@ -200,7 +200,7 @@ def shown_gate(console: Console, cases: int) -> Iterator[Progress]:
     ) as bar:
         task = bar.add_task(f"measuring {cases} cases", total=None)
 
-        def show(done: BlockDone) -> None:
+        def show(done: FinishedBlock) -> None:
             text = f"{done.signal} of {len(done.cases)} cases, worker {done.index + 1}"
             bar.update(task, description=text)
 
@@ -208,14 +208,16 @@ def shown_gate(console: Console, cases: int) -> Iterator[Progress]:
 
 
 @contextmanager
-def shown_releases(console: Console, cases: int, releases: int) -> Iterator[OfRelease]:
+def show_releases_progress(
+    console: Console, cases: int, releases: int
+) -> Iterator[ReleaseProgressReporter]:
     """Show how far the measuring of releases is: which one, and which of its workers."""
     console.print(f"measuring {cases} cases of {releases} releases", highlight=False)
     if not console.is_terminal:
         seen: set[tuple[str, int]] = set()
 
-        def tell(version: str, done: BlockDone) -> None:
-            step = (done.signal, done.index // LOGGED_WORKERS)
+        def tell(version: str, done: FinishedBlock) -> None:
+            step = (done.signal, done.index // WORKERS_PER_LOG_LINE)
             if step not in seen:
                 seen.add(step)
                 text = f"{done.signal}: from worker {done.index + 1} on, first of {version}"
@@ -227,7 +229,7 @@ def shown_releases(console: Console, cases: int, releases: int) -> Iterator[OfRe
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
-        def show(version: str, done: BlockDone) -> None:
+        def show(version: str, done: FinishedBlock) -> None:
             text = f"{version}: {done.signal} of {len(done.cases)} cases, worker {done.index + 1}"
             bar.update(task, description=text)
 

@@ -15,20 +15,20 @@ from rich.console import Console
 from rich.table import Table
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.cli.options import FILE, default_output, signals_option
+from resilience_bench.cli.options import FILE, build_output_path, signals_option
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import shown
-from resilience_bench.measure.counting import measurable
+from resilience_bench.files.checked_json import format_path
+from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import select
 from resilience_bench.selftest import proof_file, simulation
-from resilience_bench.selftest.noise import busy_neighbours
+from resilience_bench.selftest.noise import keep_cores_busy
 from resilience_bench.selftest.proof_file import Proof
-from resilience_bench.selftest.runner import QUANTITY, Prover
+from resilience_bench.selftest.runner import QUANTITY, BuildRunner
 
 GATES: Final = ("check", "compare")
-HEALTHY_TIMES: Final = 5
+HEALTHY_FACTOR: Final = 5
 """A rate that should be far below one in a hundred takes more builds to show."""
 BUILDS: Final = 3
 PLANTED_BUILDS: Final = 1
@@ -36,7 +36,7 @@ SIZES: Final = (2.0, 5.0, 10.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Options:
     """What the command line asks for; ``builds`` and ``planted_builds`` if they were typed."""
 
     selectors: tuple[str, ...]
@@ -62,7 +62,7 @@ class _Asked:
         planted: list[simulation.Size] = [(each, "work") for each in sizes]
         planted += [(each, "wait") for each in self.waits]
         builds, planted_builds = self.builds or BUILDS, self.planted_builds or PLANTED_BUILDS
-        return simulation.plan(self.gates, builds, planted, planted_builds)
+        return simulation.plan_builds(self.gates, builds, planted, planted_builds)
 
 
 @click.command()
@@ -139,27 +139,31 @@ def prove(launcher: Launcher, /, *, earlier: Path | None, **options: Any) -> int
     wait for are drawn from the workers of the real ones. Exit code 1 if a healthy real build
     failed, or if a real build with something planted did not. After an interruption --from goes on.
     """
-    asked = _Asked(**options)
-    proving = _taken_up(launcher, asked, earlier) if earlier else _begun(launcher, asked)
+    asked = _Options(**options)
+    proving = (
+        _resume_self_test(launcher, asked, earlier)
+        if earlier
+        else _start_self_test(launcher, asked)
+    )
     try:
         proving.build()
         proving.draw()
     except KeyboardInterrupt:
         proving.write()
-        click.echo(f"interrupted; {proving.what_is_left()}", err=True)
+        click.echo(f"interrupted; {proving.explain_how_to_resume()}", err=True)
         raise
     _print(proving.rates, proving.prover.builds, Console())
     click.echo(f"proof: {proving.path}")
-    wrong = any(each.red_for_nothing or each.missed for each in proving.prover.builds)
+    wrong = any(each.has_false_alarm or each.missed for each in proving.prover.builds)
     return 1 if wrong else 0
 
 
 @dataclass(slots=True)
-class _Proving:
+class _SelfTest:
     """A proof in the making: its file is brought up to date after every build and every rate."""
 
-    prover: Prover
-    asked: _Asked
+    prover: BuildRunner
+    asked: _Options
     how: Proof
     path: Path
     plan: Sequence[simulation.Step]
@@ -169,7 +173,7 @@ class _Proving:
     @property
     def rates(self) -> list[simulation.Rate]:
         """Those over real builds, then those over drawn ones."""
-        return _real_rates(self.prover) + self.drawn
+        return _estimate_real_rates(self.prover) + self.drawn
 
     def write(self) -> None:
         """Write what there is."""
@@ -178,9 +182,9 @@ class _Proving:
         held = dataclasses.replace(self.how, is_learned=is_learned, builds=builds)
         proof_file.write(held, self.rates, len(self.prover.cases), self.path)
 
-    def what_is_left(self) -> str:
+    def explain_how_to_resume(self) -> str:
         """Where there is what, and how to go on with it."""
-        path = shown(self.path)
+        path = format_path(self.path)
         if self.prover.baseline is None:
             return f"not everything was learned, so begin anew; what was measured is beside {path}"
         again = f"the same with --from {path}" if self.plan else "the same command again"
@@ -189,7 +193,7 @@ class _Proving:
     def build(self) -> None:
         """Learn, unless that was done before, and make the builds of the plan."""
         is_learned = self.prover.baseline is not None
-        with busy_neighbours(self.how.neighbours if self.plan else 0):
+        with keep_cores_busy(self.how.neighbours if self.plan else 0):
             if not is_learned:
                 self.prover.learn(self.how.signals)
             for number, step in enumerate(self.plan, start=1):
@@ -197,12 +201,12 @@ class _Proving:
                 self.write()
 
     def _build(self, number: int, gate: str, size: float, kind: simulation.Kind) -> None:
-        before = simulation.counted(self.prover.builds)[gate, size, kind]
+        before = simulation.count_builds(self.prover.builds)[gate, size, kind]
         signals = self.how.signals
         timed = [each for each in signals if each == "latency"]
         counts = before < self.asked.counted_builds and kind == "work"
         chosen = signals if counts else timed or signals
-        done = self.prover.build(gate, chosen, size, self.asked.planted_cases, kind)
+        done = self.prover.run_build(gate, chosen, size, self.asked.planted_cases, kind)
         found = len(done.every_red & set(done.planted))
         self.console.print(
             f"{number} of {len(self.plan)}: {gate}, {size:g} % {kind if size else ''}"
@@ -217,65 +221,72 @@ class _Proving:
         self.prover.fill_pools()
         sizes = (0.0, *self.how.sizes)
         for gate, signal, size in itertools.product(self.asked.gates, self.how.signals, sizes):
-            trials = self.asked.drawn if size else HEALTHY_TIMES * self.asked.drawn
+            trials = self.asked.drawn if size else HEALTHY_FACTOR * self.asked.drawn
             with self.console.status(f"drawing builds: {gate}, {signal}, {size:g} %"):
-                found = self.prover.drawn(gate, signal, size, trials, self.asked.planted_cases)
+                found = self.prover.estimate_simulated_rate(
+                    gate, signal, size, trials, self.asked.planted_cases
+                )
             self.drawn += [found] if found else []
             self.write()
 
 
-def _begun(launcher: Launcher, asked: _Asked) -> _Proving:
+def _start_self_test(launcher: Launcher, asked: _Options) -> _SelfTest:
     """A proof that learns first."""
-    path = asked.output or default_output("prove")
+    path = asked.output or build_output_path("prove")
     atomic.ensure_writable(path)
-    signals, sizes = _judged(asked.signals), asked.percents or SIZES
+    signals, sizes = _select_signals(asked.signals), asked.percents or SIZES
     how = Proof(asked.neighbours, asked.selectors, signals, sizes)
-    prover = Prover(launcher, _cases(launcher, asked.selectors), path.with_suffix(""), sizes)
+    prover = BuildRunner(
+        launcher, _select_cases(launcher, asked.selectors), path.with_suffix(""), sizes
+    )
     prover.folder.mkdir(parents=True, exist_ok=True)
-    return _Proving(prover, asked, how, path, asked.plan(sizes), Console(stderr=True))
+    return _SelfTest(prover, asked, how, path, asked.plan(sizes), Console(stderr=True))
 
 
-def _taken_up(launcher: Launcher, asked: _Asked, earlier: Path) -> _Proving:
+def _resume_self_test(launcher: Launcher, asked: _Options, earlier: Path) -> _SelfTest:
     """A proof that goes on with an earlier one, or only draws from it."""
     before = proof_file.read(earlier)
-    _ensure_it_learned(before, asked.signals or (), earlier)
+    _ensure_learned(before, asked.signals or (), earlier)
     goes_on = asked.builds_are_asked_for
-    path = asked.output or (earlier if goes_on else default_output("prove"))
+    path = asked.output or (earlier if goes_on else build_output_path("prove"))
     atomic.ensure_writable(path)
     how = dataclasses.replace(
         before,
         selectors=asked.selectors or before.selectors,
-        signals=_judged(asked.signals or before.signals or None),
+        signals=_select_signals(asked.signals or before.signals or None),
         sizes=asked.percents or before.sizes or SIZES,
     )
-    prover = Prover(launcher, _cases(launcher, how.selectors), earlier.with_suffix(""), how.sizes)
+    prover = BuildRunner(
+        launcher, _select_cases(launcher, how.selectors), earlier.with_suffix(""), how.sizes
+    )
     console = Console(stderr=True)
     for note in prover.load(before.builds, how.signals):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
-    plan = simulation.still_missing(asked.plan(how.sizes), before.builds) if goes_on else []
+    plan = simulation.find_missing_steps(asked.plan(how.sizes), before.builds) if goes_on else []
     if plan and path.resolve() != earlier.resolve():
         # The earlier proof stays as it is.
         prover.folder = path.with_suffix("")
         shutil.copytree(earlier.with_suffix(""), prover.folder, dirs_exist_ok=True)
-    return _Proving(prover, asked, how, path, plan, console)
+    return _SelfTest(prover, asked, how, path, plan, console)
 
 
-def _ensure_it_learned(before: Proof, signals: Sequence[Signal], earlier: Path) -> None:
+def _ensure_learned(before: Proof, signals: Sequence[Signal], earlier: Path) -> None:
     if not before.is_learned:
         message = (
-            f"{shown(earlier)}: it was interrupted before it had learned what is acceptable, so "
+            f"{format_path(earlier)}: it was interrupted before it had learned what is "
+            "acceptable, so "
             "there is nothing to go on from; type 'resilience-bench prove' without --from"
         )
         raise UserError(message)
     if unknown := set(signals) & set(QUANTITY) - set(before.signals):
         left = f"leave it out with --signals {','.join(before.signals)}"
-        message = f"{shown(earlier)}: {', '.join(sorted(unknown))} was not learned; {left}"
+        message = f"{format_path(earlier)}: {', '.join(sorted(unknown))} was not learned; {left}"
         raise UserError(message)
 
 
-def _judged(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
+def _select_signals(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
     """Those of the signals that are proven, and can be measured here."""
-    available, lacking = measurable(signals)
+    available, lacking = find_measurable_signals(signals)
     chosen = tuple(each for each in available if each in QUANTITY)
     if not chosen:
         reason = "; ".join(lacking.values())
@@ -283,7 +294,7 @@ def _judged(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
     return chosen
 
 
-def _cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]:
+def _select_cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]:
     """The selected cases, and the one that shows what planting costs."""
     cases = select(launcher, selectors).cases
     if simulation.PROBE not in {info.case.name for info in cases}:
@@ -291,10 +302,10 @@ def _cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]
     return cases
 
 
-def _real_rates(prover: Prover) -> list[simulation.Rate]:
+def _estimate_real_rates(prover: BuildRunner) -> list[simulation.Rate]:
     sizes = sorted({(each.planted_percent, each.kind) for each in prover.builds})
     every = [
-        prover.real(gate, signal, percent, kind)
+        prover.estimate_real_rate(gate, signal, percent, kind)
         for gate, signal, (percent, kind) in itertools.product(GATES, QUANTITY, sizes)
     ]
     return [each for each in every if each.trials]
@@ -307,7 +318,7 @@ def _print(
     for position, name in enumerate(simulation.HEADERS):
         table.add_column(name, justify="left" if position < simulation.WORDS else "right")
     for each in rates:
-        table.add_row(*simulation.cells(each))
+        table.add_row(*simulation.format_cells(each))
     console.print(table)
     for gate, healthy in itertools.product(GATES, (True, False)):
         took = [

@@ -11,23 +11,41 @@ import click
 from rich.console import Console
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.cli.options import FILE, signals_option, wanted_signals
-from resilience_bench.cli.progress import shown_releases
+from resilience_bench.cli.options import FILE, select_signals, signals_option
+from resilience_bench.cli.progress import show_releases_progress
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.counting import measurable
+from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import sessions
+from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
-from resilience_bench.measure.shared_path import stage
+from resilience_bench.measure.shared_path import create_shared_path
 from resilience_bench.releases import asv_results, history_file, table
-from resilience_bench.releases.assemble import history_of
-from resilience_bench.releases.history_file import NAME, History
-from resilience_bench.releases.index import Index, PipIndex, Published, chosen, named
-from resilience_bench.releases.measure import MEASURED, TOLERANCES, Wanted, arms, concerned, decided
-from resilience_bench.releases.prepare import Prepared, import_failure, maker, prepared
+from resilience_bench.releases.assemble import assemble_history
+from resilience_bench.releases.history_file import FILE_NAME, History
+from resilience_bench.releases.index import (
+    Index,
+    PipIndex,
+    PublishedRelease,
+    normalise_name,
+    select_releases,
+)
+from resilience_bench.releases.measure import (
+    SAMPLES_FOLDER,
+    TOLERANCES,
+    MeasurementRequest,
+    decide,
+    make_measured_releases,
+    select_cases,
+)
+from resilience_bench.releases.prepare import (
+    PreparedRelease,
+    create_import_check,
+    create_variant_maker,
+    prepare_releases,
+)
 from resilience_bench.releases.publish import TREE
 from resilience_bench.releases.timeline import Timeline
 
@@ -89,19 +107,19 @@ def releases(  # noqa: PLR0913 - one argument an option
     The cases are those that need the package. Each release is held against the one before, by the
     same gate as in 'compare'. An interrupted command goes on when it is typed again.
     """
-    name = named(package)
+    name = normalise_name(package)
     folder = output or FOLDER / name
     if show:
         _ensure_measured(name, folder)
         table.render(history_file.read(folder), Console())
         return 0
-    for file in (folder / NAME, folder / MEASURED / NAME):
+    for file in (folder / FILE_NAME, folder / SAMPLES_FOLDER / FILE_NAME):
         atomic.ensure_writable(file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
     released = INDEX.releases(name)
-    cases = concerned(name, selection.cases)
-    published = chosen(name, released, first, last, pre=pre)
-    available, lacking = measurable(_signals(signals, cases, launcher))
+    cases = select_cases(name, selection.cases)
+    published = select_releases(name, released, first, last, pre=pre)
+    available, lacking = find_measurable_signals(_select_signals(signals, cases, launcher))
     if not available:
         raise UserError("; ".join(lacking.values()))
     tolerances = {
@@ -109,8 +127,8 @@ def releases(  # noqa: PLR0913 - one argument an option
         "ratio": tolerance / 100,
         "instructions": tolerance_instructions / 100,
     }
-    wanted = Wanted(name, cases, available, lacking, selectors, folder, tolerances)
-    history = _measured(wanted, published, python, fresh=fresh)
+    wanted = MeasurementRequest(name, cases, available, lacking, selectors, folder, tolerances)
+    history = _measure_releases(wanted, published, python, fresh=fresh)
     _write(history, folder)
     table.render(history, Console())
     click.echo(f"results: {folder}")
@@ -118,7 +136,7 @@ def releases(  # noqa: PLR0913 - one argument an option
 
 
 def _ensure_measured(package: str, folder: Path) -> None:
-    if not (folder / NAME).exists():
+    if not (folder / FILE_NAME).exists():
         where = "" if folder == FOLDER / package else f" -o {folder}"
         message = (
             f"{folder}: no history of {package} was measured here; type "
@@ -127,43 +145,50 @@ def _ensure_measured(package: str, folder: Path) -> None:
         raise UserError(message)
 
 
-def _signals(
+def _select_signals(
     signals: Sequence[Signal] | None, cases: Sequence[CaseInfo], launcher: Launcher
 ) -> list[Signal]:
-    return wanted_signals(signals, *sessions(launcher, cases, PROFILES["quick"]))
+    return select_signals(signals, *create_sessions(launcher, cases, PROFILES["quick"]))
 
 
-def _measured(
-    wanted: Wanted, published: Sequence[Published], python: str | None, *, fresh: bool
+def _measure_releases(
+    wanted: MeasurementRequest,
+    published: Sequence[PublishedRelease],
+    python: str | None,
+    *,
+    fresh: bool,
 ) -> History:
     console = Console(stderr=True)
-    with _kept(wanted.folder):
-        ready = _prepared(wanted, published, python, console)
+    with _report_interruption(wanted.folder):
+        ready = _prepare_releases(wanted, published, python, console)
         if not fresh:
             _ensure_same_python(wanted, ready)
-        with stage() as staged:
-            measured = arms(
+        with create_shared_path() as staged:
+            measured = make_measured_releases(
                 wanted,
                 ready,
                 staged.launcher,
-                variants.environment_of,
+                variants.query_environment,
                 lambda text: console.print(text, style="yellow", highlight=False, markup=False),
                 fresh=fresh,
             )
             if not measured:
-                raise UserError(_nothing_measured(wanted.package, ready))
+                raise UserError(_explain_nothing_measured(wanted.package, ready))
             count = sum(not arm.is_null for arm in measured)
-            with shown_releases(console, len(wanted.cases), count) as shows:
+            with show_releases_progress(console, len(wanted.cases), count) as shows:
                 timeline = Timeline(measured, shows, wanted.signals, wanted.not_available)
-                decisions, sure = decided(timeline, wanted.tolerances, wanted.policy)
+                decisions, sure = decide(timeline, wanted.tolerances, wanted.policy)
         for arm in measured:
             arm.recording.write(complete=True)
-    return history_of(wanted, ready, timeline, decisions, headline=(sure,))
+    return assemble_history(wanted, ready, timeline, decisions, headline=(sure,))
 
 
-def _prepared(
-    wanted: Wanted, published: Sequence[Published], python: str | None, console: Console
-) -> list[Prepared]:
+def _prepare_releases(
+    wanted: MeasurementRequest,
+    published: Sequence[PublishedRelease],
+    python: str | None,
+    console: Console,
+) -> list[PreparedRelease]:
     def note(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -172,25 +197,28 @@ def _prepared(
     if python:
         # The first one is that which this runs in.
         another = next(iter(interpreters.find([python], note)[1:]), None)
-    return prepared(
-        wanted.package, published, maker(needed, another, note), import_failure(wanted.package)
+    return prepare_releases(
+        wanted.package,
+        published,
+        create_variant_maker(needed, another, note),
+        create_import_check(wanted.package),
     )
 
 
-def _ensure_same_python(wanted: Wanted, ready: Sequence[Prepared]) -> None:
+def _ensure_same_python(wanted: MeasurementRequest, ready: Sequence[PreparedRelease]) -> None:
     """Refuse to put a history under one Python into the place of one under another.
 
     Raises:
         UserError: If the folder holds such a one.
     """
     usable = next((each.variant for each in ready if each.variant), None)
-    if usable is None or not (wanted.folder / NAME).exists():
+    if usable is None or not (wanted.folder / FILE_NAME).exists():
         return
     try:
         before = history_file.read(wanted.folder).environment.python
     except UnreadableResultError:
         return  # it is measured again
-    here = variants.environment_of(usable).python
+    here = variants.query_environment(usable).python
     if before != here:
         message = (
             f"{wanted.folder}: holds the history of {wanted.package} under {before}; expected a "
@@ -199,7 +227,7 @@ def _ensure_same_python(wanted: Wanted, ready: Sequence[Prepared]) -> None:
         raise UserError(message)
 
 
-def _nothing_measured(package: str, ready: Sequence[Prepared]) -> str:
+def _explain_nothing_measured(package: str, ready: Sequence[PreparedRelease]) -> str:
     last = ready[-1]
     return (
         f"{package}: none of {len(ready)} releases can be measured; {last.release.version} "
@@ -209,12 +237,12 @@ def _nothing_measured(package: str, ready: Sequence[Prepared]) -> str:
 
 
 @contextlib.contextmanager
-def _kept(folder: Path) -> Iterator[None]:
+def _report_interruption(folder: Path) -> Iterator[None]:
     """What was measured is on disk at any time; after an interruption, say where."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = folder / MEASURED
+        kept = folder / SAMPLES_FOLDER
         has_some = any(kept.glob("*.json"))
         said = f"what was measured is in {kept}" if has_some else "nothing was measured yet"
         click.echo(f"interrupted; {said}; type the same command again to go on", err=True)
@@ -224,13 +252,13 @@ def _kept(folder: Path) -> Iterator[None]:
 def _write(history: History, folder: Path) -> None:
     """Write the history, asv's tree and the pictures."""
     # A second for matplotlib, for which no other command should have to wait.
-    from resilience_bench.releases.pictures import pictures  # noqa: PLC0415
-    from resilience_bench.report.plots.style import saved, settings  # noqa: PLC0415
+    from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
+    from resilience_bench.report.plots.style import render_figure, use_settings  # noqa: PLC0415
 
-    history_file.write(history, folder / NAME)
+    history_file.write(history, folder / FILE_NAME)
     asv_results.write(history, folder / TREE)
-    for picture in pictures(history):
-        with settings():
-            files = saved(picture.draw())
+    for picture in make_pictures(history):
+        with use_settings():
+            files = render_figure(picture.draw())
         for form, content in files.items():
             atomic.write_bytes(content, folder / f"{picture.name}.{form}", ANOTHER_FOLDER)

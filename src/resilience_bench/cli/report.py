@@ -9,8 +9,8 @@ import click
 from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
-from resilience_bench.files.checked_json import shown
-from resilience_bench.stats.latency import measure
+from resilience_bench.files.checked_json import format_path
+from resilience_bench.stats.latency import estimate
 
 
 @click.command()
@@ -36,7 +36,8 @@ def report(result_file: Path, output: Path, other_file: Path | None) -> int:
     for each in filter(None, (result_file, other_file)):
         if output.resolve() == each.resolve():
             message = (
-                f"cannot write the page to {shown(output)}: it is the results file itself; give "
+                f"cannot write the page to {format_path(output)}: it is the results file "
+                "itself; give "
                 "the name of another file with --output"
             )
             raise UserError(message)
@@ -48,7 +49,7 @@ def report(result_file: Path, output: Path, other_file: Path | None) -> int:
         paths = (result_file, other_file)
         same = name == other_file.name
         name, other_name = (str(each) if same else each.name for each in paths)
-        beside = two_runs.against(result, name, other, other_name)
-    atomic.write_text(html.report(result, measure(result), name, beside), output)
+        beside = two_runs.compare_runs(result, name, other, other_name)
+    atomic.write_text(html.render_report(result, estimate(result), name, beside), output)
     click.echo(f"{output}: open it in a browser")
     return 0

@@ -18,17 +18,17 @@ from resilience_bench.cli import (
     run_python,
 )
 from resilience_bench.cli.options import FILE, INTERRUPTED
-from resilience_bench.cli.progress import shown_progress
+from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.counting import measurable, measured
+from resilience_bench.measure.counting import find_measurable_signals, measure_signals
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import LoadSession, sessions
+from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES, Profile, Session
 from resilience_bench.report import table
-from resilience_bench.stats.latency import measure
+from resilience_bench.stats.latency import estimate
 
 DRIFT_ALONE: Final = (
     "--drift looks at the cost and the memory of one caller, so it goes without --signals, "
@@ -88,10 +88,12 @@ def run(  # noqa: PLR0913 - one argument an option
             raise UserError(DRIFT_ALONE)
         return run_drift.run_drift(launcher, selectors, drift, chosen, output)
     if pythons:
-        return run_python.run_under(
+        return run_python.run_under_interpreters(
             launcher, selectors, pythons=pythons, profile=chosen, signals=signals, output=output
         )
-    return _run_here(launcher, selectors, chosen, signals, output or options.default_output("run"))
+    return _run_here(
+        launcher, selectors, chosen, signals, output or options.build_output_path("run")
+    )
 
 
 def _run_here(
@@ -104,8 +106,8 @@ def _run_here(
     """Measure under the interpreter that this runs in, write the file and print the table."""
     atomic.ensure_writable(path)
     selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
-    session, loaded = sessions(launcher, selection.cases, chosen)
-    available, lacking = measurable(options.wanted_signals(signals, session, loaded))
+    session, loaded = create_sessions(launcher, selection.cases, chosen)
+    available, lacking = find_measurable_signals(options.select_signals(signals, session, loaded))
     if not available:
         raise UserError("; ".join(lacking.values()))
     recording = Recording(
@@ -123,22 +125,22 @@ def _run_here(
         recording.write(complete=False)
         raise
     result = recording.write(complete=completed)
-    table.render(result, measure(result), "latency", Console())
+    table.render(result, estimate(result), "latency", Console())
     code = options.report_problems(selection.problems)
     if not completed:
         click.echo(f"interrupted; what was measured is in {path}", err=True)
         return INTERRUPTED
     click.echo(f"results: {path}")
-    return options.run_code(result) or code
+    return options.choose_exit_code(result) or code
 
 
 def _measure(
     session: Session, loaded: LoadSession, recording: Recording, signals: Sequence[Signal]
 ) -> bool:
     try:
-        with shown_progress(session, Console(stderr=True), signals, loaded) as show:
+        with show_progress(session, Console(stderr=True), signals, loaded) as show:
             under_load = loaded.run() if "scaling" in signals else iter(())
-            for done in itertools.chain(measured(session, signals), under_load):
+            for done in itertools.chain(measure_signals(session, signals), under_load):
                 recording.add(done)
                 show(done)
     except KeyboardInterrupt:

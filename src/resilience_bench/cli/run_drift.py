@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from resilience_bench.cli import options
-from resilience_bench.cli.drift_progress import shown_long_runs
+from resilience_bench.cli.drift_progress import show_drift_progress
 from resilience_bench.cli.options import INTERRUPTED
 from resilience_bench.errors import UnknownLoadError
 from resilience_bench.files import atomic
@@ -20,7 +20,7 @@ from resilience_bench.measure.selection import Selection, select
 from resilience_bench.measure.session import Profile
 from resilience_bench.report import table
 from resilience_bench.scenarios.loads import NOOP, SINGLE
-from resilience_bench.stats.latency import measure
+from resilience_bench.stats.latency import estimate
 
 
 def run_drift(
@@ -42,7 +42,7 @@ def run_drift(
     Raises:
         UserError: If there is nothing to measure, or a case is under a load.
     """
-    path = output or options.default_output("run")
+    path = output or options.build_output_path("run")
     atomic.ensure_writable(path)
     selection = select(launcher, selectors)
     _refuse_loads(selection)
@@ -57,13 +57,13 @@ def run_drift(
     )
     completed = _measure(session, recording)
     result = recording.write(complete=completed)
-    table.render(result, measure(result), "latency", Console())
+    table.render(result, estimate(result), "latency", Console())
     code = options.report_problems(selection.problems)
     if not completed:
         click.echo(f"interrupted; what was measured is in {path}", err=True)
         return INTERRUPTED
     click.echo(f"results: {path}")
-    return options.run_code(result) or code
+    return options.choose_exit_code(result) or code
 
 
 def _refuse_loads(selection: Selection) -> None:
@@ -71,14 +71,14 @@ def _refuse_loads(selection: Selection) -> None:
         if info.case.is_loaded:
             message = (
                 f"--drift keeps one caller going, around a payload without work; found "
-                f"{info.case.name}; type '{info.case.under(SINGLE, NOOP).name}'"
+                f"{info.case.name}; type '{info.case.with_load(SINGLE, NOOP).name}'"
             )
             raise UnknownLoadError(message)
 
 
 def _measure(session: DriftSession, recording: Recording) -> bool:
     try:
-        with shown_long_runs(session, Console(stderr=True)) as show:
+        with show_drift_progress(session, Console(stderr=True)) as show:
             for done in session.run():
                 recording.add(done)
                 show(done)

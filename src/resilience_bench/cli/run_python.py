@@ -12,19 +12,23 @@ from rich.console import Console
 from resilience_bench._model import Result, Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.options import INTERRUPTED
-from resilience_bench.cli.progress import shown_arms
+from resilience_bench.cli.progress import show_variants_progress
 from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.counting import measurable
-from resilience_bench.measure.interleave import Arm, sessions_under, taking_turns
+from resilience_bench.measure.counting import find_measurable_signals
+from resilience_bench.measure.interleave import (
+    MeasuredInterpreter,
+    create_interpreter_sessions,
+    measure_interleaved,
+)
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import sessions
+from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, select
 from resilience_bench.measure.session import Profile, discover
-from resilience_bench.measure.shared_path import Stage, stage
+from resilience_bench.measure.shared_path import SharedPath, create_shared_path
 from resilience_bench.report import table
 
 
@@ -39,7 +43,7 @@ class _Plan:
     not_available: Mapping[str, str]
 
 
-def run_under(  # noqa: PLR0913 - what the command line says
+def run_under_interpreters(  # noqa: PLR0913 - what the command line says
     launcher: Launcher,
     selectors: Sequence[str],
     *,
@@ -63,35 +67,37 @@ def run_under(  # noqa: PLR0913 - what the command line says
     """
     note = Console(stderr=True, soft_wrap=True).print
     found = interpreters.find(pythons, note)
-    files = _files(output or options.default_output("run"), found)
+    files = _name_files(output or options.build_output_path("run"), found)
     for file in files:
         atomic.ensure_writable(file)
-    plan = _planned(launcher, selectors, profile, signals)
+    plan = _make_plan(launcher, selectors, profile, signals)
     needed = sorted({each for info in plan.selection.cases for each in info.distributions})
-    ready = [interpreters.prepared(each, needed, note) for each in found]
-    with stage() as staged:
-        arms = [_arm(staged, *each, plan) for each in zip(ready, files, strict=True)]
+    ready = [interpreters.prepare(each, needed, note) for each in found]
+    with create_shared_path() as staged:
+        arms = [
+            _prepare_measurement(staged, *each, plan) for each in zip(ready, files, strict=True)
+        ]
         completed = _measure(arms, plan.signals)
     measured = [arm.recording.write(complete=completed) for arm in arms]
     table.render_side_by_side(measured, Console())
-    return _ended(measured, files, plan.selection, completed=completed)
+    return _report_end(measured, files, plan.selection, completed=completed)
 
 
-def _planned(
+def _make_plan(
     launcher: Launcher,
     selectors: Sequence[str],
     profile: Profile,
     signals: Sequence[Signal] | None,
 ) -> _Plan:
     selection = select(launcher, selectors, loaded=profile.name == "concurrency")
-    both = sessions(launcher, selection.cases, profile)
-    available, lacking = measurable(options.wanted_signals(signals, *both))
+    both = create_sessions(launcher, selection.cases, profile)
+    available, lacking = find_measurable_signals(options.select_signals(signals, *both))
     if not available:
         raise UserError("; ".join(lacking.values()))
     return _Plan(selectors, selection, profile, available, lacking)
 
 
-def _files(stem: Path, found: Sequence[Interpreter]) -> list[Path]:
+def _name_files(stem: Path, found: Sequence[Interpreter]) -> list[Path]:
     """A file each; two builds of one version are told apart by a number."""
     stems = [each.stem for each in found]
     names = [
@@ -101,12 +107,14 @@ def _files(stem: Path, found: Sequence[Interpreter]) -> list[Path]:
     return [stem.with_name(f"{stem.stem}-{name}.json") for name in names]
 
 
-def _arm(staged: Stage, interpreter: Interpreter, file: Path, plan: _Plan) -> Arm:
+def _prepare_measurement(
+    staged: SharedPath, interpreter: Interpreter, file: Path, plan: _Plan
+) -> MeasuredInterpreter:
     workers = staged.launcher(interpreter.variant)
     cases = plan.selection.cases
     paths = [Path(path) for path in dict.fromkeys(info.path for info in cases)]
     listing = discover(workers, paths, IMPORT_LIMIT_S)
-    alone, loaded = sessions_under(interpreter, workers, cases, plan.profile, listing)
+    alone, loaded = create_interpreter_sessions(interpreter, workers, cases, plan.profile, listing)
     recording = Recording(
         alone.records,
         plan.profile.name,
@@ -117,14 +125,14 @@ def _arm(staged: Stage, interpreter: Interpreter, file: Path, plan: _Plan) -> Ar
         plan.not_available,
         interpreter.environment,
     )
-    return Arm(interpreter, alone, loaded, recording)
+    return MeasuredInterpreter(interpreter, alone, loaded, recording)
 
 
-def _measure(arms: Sequence[Arm], signals: Sequence[Signal]) -> bool:
-    totals = {arm.interpreter.name: arm.visits(signals) for arm in arms}
+def _measure(arms: Sequence[MeasuredInterpreter], signals: Sequence[Signal]) -> bool:
+    totals = {arm.interpreter.name: arm.count_visits(signals) for arm in arms}
     try:
-        with shown_arms(totals, Console(stderr=True)) as show:
-            for arm, done in taking_turns(arms, signals):
+        with show_variants_progress(totals, Console(stderr=True)) as show:
+            for arm, done in measure_interleaved(arms, signals):
                 arm.recording.add(done)
                 show(arm.interpreter.name, done)
     except KeyboardInterrupt:
@@ -136,7 +144,7 @@ def _measure(arms: Sequence[Arm], signals: Sequence[Signal]) -> bool:
     return True
 
 
-def _ended(
+def _report_end(
     measured: Sequence[Result], files: Sequence[Path], selection: Selection, *, completed: bool
 ) -> int:
     code = options.report_problems(selection.problems)
@@ -145,4 +153,4 @@ def _ended(
         click.echo(f"interrupted; what was measured is in {listed}", err=True)
         return INTERRUPTED
     click.echo(f"results: {listed}")
-    return options.run_code(*measured) or code
+    return options.choose_exit_code(*measured) or code

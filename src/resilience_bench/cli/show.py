@@ -13,7 +13,7 @@ from resilience_bench.cli.options import FILE, OK
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
 from resilience_bench.report import data, markdown, table
-from resilience_bench.stats.latency import measure
+from resilience_bench.stats.latency import estimate
 
 
 @click.command()
@@ -34,7 +34,7 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
     if len(files) > 1:
         return _show_side_by_side([results.read(each) for each in files], files, form, sort)
     result = results.read(files[0])
-    measurements = measure(result)
+    measurements = estimate(result)
     if form == "table":
         table.render(result, measurements, sort, Console())
     else:
@@ -44,7 +44,7 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
 
 
 def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str, sort: str) -> int:
-    if not any(measure(each) for each in found):
+    if not any(estimate(each) for each in found):
         message = (
             "these files hold no case with times, rates or instructions; expected results of "
             "'resilience-bench run'; type 'resilience-bench show FILE' for each of them"
@@ -55,6 +55,6 @@ def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str
     elif form == "markdown":
         click.echo(markdown.render_side_by_side(found))
     else:
-        told = ",\n".join(data.render(each, measure(each), sort) for each in found)
+        told = ",\n".join(data.render(each, estimate(each), sort) for each in found)
         click.echo(f"[{told}]")
     return OK

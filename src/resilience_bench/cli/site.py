@@ -9,7 +9,7 @@ from rich.console import Console
 
 from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
-from resilience_bench.files.checked_json import shown
+from resilience_bench.files.checked_json import format_path
 
 _FOLDER = FILE
 
@@ -65,25 +65,25 @@ def site(
         raise UserError(message)
     if not results_folder.is_dir():
         message = (
-            f"{shown(results_folder)}: expected the folder of results, found none; go to the "
+            f"{format_path(results_folder)}: expected the folder of results, found none; go to the "
             "folder that holds it, name another one with --results, or type scripts/bench"
         )
         raise UserError(message)
     # Before the work: nobody should wait to be told that the port is taken.
-    server = serving.server(output, serving.PORT if port is None else port) if serve else None
+    server = serving.make_server(output, serving.PORT if port is None else port) if serve else None
     try:
-        sources = sites.Sources(results_folder, conf_file)
+        sources = sites.SiteSources(results_folder, conf_file)
         with Console(stderr=True).status("making the site") as status:
             made = sites.make(sources, output, status.update)
         for path, why in made.skipped:
-            click.echo(sources.tidy(f"skipped {shown(path)}: {why}"), err=True)
+            click.echo(sources.shorten_paths(f"skipped {format_path(path)}: {why}"), err=True)
         if made.skipped:
             count = len(made.skipped)
             files = "file" if count == 1 else "files"
             click.echo(f"{count} {files} could not be read and stayed where they are", err=True)
         click.echo(f"{output / 'index.html'}: {made.pages} pages")
         if server:
-            click.echo(f"serving {serving.address(server)} until Ctrl-C")
+            click.echo(f"serving {serving.format_address(server)} until Ctrl-C")
             server.serve_forever()
     except KeyboardInterrupt:
         if server is None:

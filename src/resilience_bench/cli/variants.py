@@ -16,5 +16,7 @@ def variants_group() -> None:
 def clean() -> int:
     """Remove every environment that was made."""
     count, size = variants.clean()
-    click.echo(f"{count} environments removed, {size / 1e6:.0f} MB, from {variants.cache_folder()}")
+    click.echo(
+        f"{count} environments removed, {size / 1e6:.0f} MB, from {variants.get_cache_folder()}"
+    )
     return 0

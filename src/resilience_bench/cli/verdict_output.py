@@ -12,13 +12,13 @@ from rich.console import Console
 from resilience_bench._model import Judgement
 from resilience_bench.cli.options import FILE, signals_option
 from resilience_bench.files import atomic
-from resilience_bench.gate.verdicts import exit_code
+from resilience_bench.gate.verdicts import compute_exit_code
 from resilience_bench.report import annotations as workflow_commands
 from resilience_bench.report import judgement_markdown, judgement_table, junit
 from resilience_bench.scenarios.patterns import matches_name
 
 
-def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def add_output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What `check` and `compare` take: what to show, what to write, which signals."""
     for option in (
         click.option("--strict", is_flag=True, help="Exit 3 if something stayed undecided."),
@@ -34,14 +34,14 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def ensure_outputs(shown: dict[str, Any]) -> None:
+def ensure_outputs_writable(shown: dict[str, Any]) -> None:
     """Find out, before anything is measured, whether the reports can be written."""
     for each in ("junit", "markdown"):
         if shown[each]:
             atomic.ensure_writable(shown[each])
 
 
-def show(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False) -> int:
+def show_judgement(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False) -> int:
     """Print and write what was decided; the exit code says it again."""
     console = Console()
     if pattern := shown["explain"]:
@@ -55,7 +55,7 @@ def show(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False
         atomic.write_text(judgement_markdown.render(result) + "\n", shown["markdown"])
     if shown["annotations"]:
         click.echo(workflow_commands.render(result))
-    return exit_code(result, strict=shown["strict"])
+    return compute_exit_code(result, strict=shown["strict"])
 
 
 def _explain(result: Judgement, pattern: str, console: Console) -> None:

@@ -16,12 +16,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench.commits.asv_parameters import Family, Key, families, installable
-from resilience_bench.commits.measure import Measured, Tracked, measured
+from resilience_bench.commits.asv_parameters import (
+    Family,
+    ParameterKey,
+    group_by_family,
+    read_installable,
+)
+from resilience_bench.commits.measure import SignalEstimates, TrackedSignal, measure_signal
 from resilience_bench.scenarios.definition import BoundCase, Unsupported
 from resilience_bench.scenarios.discovery import discover
-from resilience_bench.worker.operations import NotInstalledError, load_library, opened
-from resilience_bench.worker.payloads import fresh
+from resilience_bench.worker.operations import NotInstalledError, load_library, open_operation
+from resilience_bench.worker.payloads import copy_function
 from resilience_bench.worker.reference import REFERENCE_VERSION
 from resilience_bench.worker.timing import Subject, calibrate, make_sampler
 from resilience_bench.worker.verification import check
@@ -48,11 +53,11 @@ NOTHING: Final = "nothing"
 BATCH_NS: Final = 1_000_000
 LIMIT_S: Final = 1800.0
 
-Caches = Mapping[Tracked, Callable[[], Measured]]
+Caches = Mapping[TrackedSignal, Callable[[], SignalEstimates]]
 """What asv calls once for all benchmarks of a signal."""
 
 
-def classes(folder: Path) -> dict[str, type]:
+def make_classes(folder: Path) -> dict[str, type]:
     """The classes for asv, by name: one a family, and ``Import``.
 
     Args:
@@ -61,39 +66,39 @@ def classes(folder: Path) -> dict[str, type]:
     found = discover([folder])
     for problem in found.problems:
         print(problem, file=sys.stderr)  # noqa: T201 - asv shows it
-    tracked = families(found.bound.values(), installable(folder.parent / PROJECT_FILE))
-    caches = _caches(tracked)
-    made = {each.name.title(): _class(each, caches) for each in tracked}
+    tracked = group_by_family(found.bound.values(), read_installable(folder.parent / PROJECT_FILE))
+    caches = _make_caches(tracked)
+    made = {each.name.title(): _make_class(each, caches) for each in tracked}
     libraries = {
         bound.library.name: bound
         for each in tracked
         for bound in each.single.bound.values()
         if bound.library is not None
     }
-    return {**made, "Import": _import_class(libraries)}
+    return {**made, "Import": _make_import_class(libraries)}
 
 
-def _caches(tracked: Iterable[Family]) -> Caches:
+def _make_caches(tracked: Iterable[Family]) -> Caches:
     """One measurement of all families a signal: workers are started once for all of them."""
     single = [info for each in tracked for info in each.single.cases]
     loaded = [info for each in tracked for info in each.loaded.cases]
 
     # asv tells set-ups of a cache apart by the line that they begin at.
-    def latency() -> Measured:
-        return measured("latency", single)
+    def latency() -> SignalEstimates:
+        return measure_signal("latency", single)
 
-    def instructions() -> Measured:
-        return measured("instructions", single)
+    def instructions() -> SignalEstimates:
+        return measure_signal("instructions", single)
 
-    def scaling() -> Measured:
-        return measured("scaling", loaded)
+    def scaling() -> SignalEstimates:
+        return measure_signal("scaling", loaded)
 
     for each in (latency, instructions, scaling):
         vars(each)["timeout"] = LIMIT_S
     return {"latency": latency, "instructions": instructions, "scaling": scaling}
 
 
-def _class(family: Family, caches: Caches) -> type:
+def _make_class(family: Family, caches: Caches) -> type:
     name = family.name.title()
     latency = {"setup_cache": caches["latency"]}
     members: dict[str, Any] = {
@@ -101,42 +106,44 @@ def _class(family: Family, caches: Caches) -> type:
         "bound": {**family.single.bound, **family.loaded.bound},
         "params": family.single.params,
         "param_names": PARAM_NAMES,
-        "time_call": _method(_time_call, "time_call"),
-        "track_ratio": _method(_ratio, "track_ratio", unit="references", **latency),
-        "track_instructions": _method(
-            _instructions,
+        "time_call": _make_method(_time_call, "time_call"),
+        "track_ratio": _make_method(_track_ratio, "track_ratio", unit="references", **latency),
+        "track_instructions": _make_method(
+            _track_instructions,
             "track_instructions",
             unit="instructions",
             setup_cache=caches["instructions"],
         ),
     }
     if family.name != CONTROL:
-        members["track_overhead_ns"] = _method(
-            _overhead_ns, "track_overhead_ns", unit="ns", **latency
+        members["track_overhead_ns"] = _make_method(
+            _track_overhead_ns, "track_overhead_ns", unit="ns", **latency
         )
     if family.loaded.bound:
-        members["track_scaling"] = _method(
-            _scaling,
+        members["track_scaling"] = _make_method(
+            _track_scaling,
             "track_scaling",
             unit="bare calls per call",
             params=family.loaded.params,
             setup_cache=caches["scaling"],
         )
-    return type(name, (_Tracked,), members)
+    return type(name, (_FamilyBase,), members)
 
 
-def _method(function: Callable[..., Any], name: str, **attributes: object) -> Callable[..., Any]:
+def _make_method(
+    function: Callable[..., Any], name: str, **attributes: object
+) -> Callable[..., Any]:
     """A method of its own for one class, with what asv is to know of it."""
-    made = fresh(function)
+    made = copy_function(function)
     made.__name__ = name
     vars(made).update(attributes, version=VERSIONS[name])
     return made
 
 
-class _Tracked:
+class _FamilyBase:
     """What the classes of all families share."""
 
-    bound: Mapping[Key, BoundCase] = {}
+    bound: Mapping[ParameterKey, BoundCase] = {}
     timeout = 120.0
     rounds = 2
     repeat = (3, 10, 0.5)
@@ -180,7 +187,7 @@ class _Tracked:
                 runner = stack.enter_context(asyncio.Runner())
                 if self._subject is None:
                     check(bound, runner)
-                operation = stack.enter_context(opened(bound, runner))
+                operation = stack.enter_context(open_operation(bound, runner))
             except (NotInstalledError, Unsupported) as error:
                 raise NotImplementedError(str(error)) from error
             sampler = make_sampler(operation, runner)
@@ -192,7 +199,7 @@ class _Tracked:
                 sampler(self._subject.calls, 0)
             self._opened = stack.pop_all()
 
-    def _case(self, *key: str) -> str:
+    def _find_case_name(self, *key: str) -> str:
         return self.bound[key[0], key[1], key[2]].name
 
 
@@ -205,39 +212,39 @@ def _time_call(self: Any, _library: str, _scenario: str, _load: str) -> None:
     self._subject.sample(self._subject.calls, 0)
 
 
-def _overhead_ns(self: Any, results: Measured, *key: str) -> float:
+def _track_overhead_ns(self: Any, results: SignalEstimates, *key: str) -> float:
     """Nanoseconds per call beyond the bare call."""
-    return results.figure(self._case(*key), "overhead_ns")
+    return results.get_estimate(self._find_case_name(*key), "overhead_ns")
 
 
-def _ratio(self: Any, results: Measured, *key: str) -> float:
+def _track_ratio(self: Any, results: SignalEstimates, *key: str) -> float:
     """The operation divided by the reference: what can be compared between two hours."""
-    return results.figure(self._case(*key), "ratio")
+    return results.get_estimate(self._find_case_name(*key), "ratio")
 
 
-def _instructions(self: Any, results: Measured, *key: str) -> float:
+def _track_instructions(self: Any, results: SignalEstimates, *key: str) -> float:
     """Processor instructions per call."""
-    return results.figure(self._case(*key), "instructions")
+    return results.get_estimate(self._find_case_name(*key), "instructions")
 
 
-def _scaling(self: Any, results: Measured, *key: str) -> float:
+def _track_scaling(self: Any, results: SignalEstimates, *key: str) -> float:
     """How many times as many calls the bare call gets done under the same load."""
-    return results.figure(self._case(*key), "scaling")
+    return results.get_estimate(self._find_case_name(*key), "scaling")
 
 
-def _import_class(libraries: Mapping[str, BoundCase]) -> type:
+def _make_import_class(libraries: Mapping[str, BoundCase]) -> type:
     members = {
         "__doc__": "What importing a library costs.",
         "bound": libraries,
         "params": [[NOTHING, *libraries]],
         "param_names": ["library"],
-        "peakmem_import": _method(_import, "peakmem_import"),
+        "peakmem_import": _make_method(_import_library, "peakmem_import"),
     }
-    return type("Import", (_Imported,), members)
+    return type("Import", (_ImportBase,), members)
 
 
-class _Imported:
-    """What `_import_class` gives the method of its class."""
+class _ImportBase:
+    """What `_make_import_class` gives the method of its class."""
 
     bound: Mapping[str, BoundCase] = {}
     timeout = 60.0
@@ -259,7 +266,7 @@ class _Imported:
             raise NotImplementedError(message) from error
 
 
-def _import(self: Any, library: str) -> None:
+def _import_library(self: Any, library: str) -> None:
     """The most memory that the process holds after importing a library and its adapter."""
     if library != NOTHING:
         load_library(self.bound[library])

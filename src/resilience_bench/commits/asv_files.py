@@ -21,11 +21,11 @@ API_VERSION: Final = 2
 MACHINE_VERSION: Final = 1
 MACHINE_FILE: Final = "machine.json"
 BENCHMARKS_FILE: Final = "benchmarks.json"
-NO_RESULTS: Final = frozenset({MACHINE_FILE, BENCHMARKS_FILE})
+OTHER_FILES: Final = frozenset({MACHINE_FILE, BENCHMARKS_FILE})
 SETUP_CACHE: Final = "<setup_cache"
-FEW: Final = 80
+SHOWN_CHARACTERS: Final = 80
 
-Numbers = list[float | None] | None
+ValueList = list[float | None] | None
 Setting = str | int | float | None
 
 
@@ -44,30 +44,30 @@ class Benchmark:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BenchmarkRow:
     """What was measured of one benchmark: a value for each combination of its parameters.
 
     A value is None where it failed and NaN where it was skipped; ``result`` is None where all
     failed, as they do for a commit that does not build.
     """
 
-    result: Numbers = None
+    result: ValueList = None
     params: list[list[str]] | None = None
     version: str | None = None
     started_at: float | None = None
     duration: float | None = None
-    stats_ci_99_a: Numbers = None
-    stats_ci_99_b: Numbers = None
-    stats_q_25: Numbers = None
-    stats_q_75: Numbers = None
-    stats_number: Numbers = None
-    stats_repeat: Numbers = None
+    stats_ci_99_a: ValueList = None
+    stats_ci_99_b: ValueList = None
+    stats_q_25: ValueList = None
+    stats_q_75: ValueList = None
+    stats_number: ValueList = None
+    stats_repeat: ValueList = None
     samples: list[list[float] | None] | None = None
     profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _RawResultsFile:
     """A results file as asv writes it."""
 
     commit_hash: str
@@ -92,7 +92,7 @@ class ResultsFile:
     path: Path
     commit: str
     params: dict[str, Setting]
-    rows: dict[str, Row]
+    rows: dict[str, BenchmarkRow]
     durations: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -106,12 +106,12 @@ class ResultsFile:
         )
 
 
-def results_paths(folder: Path) -> Iterator[Path]:
+def find_results_paths(folder: Path) -> Iterator[Path]:
     """The files below a folder that asv takes for results, in a fixed order."""
     for root, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
-            if name.endswith(".json") and name not in NO_RESULTS:
+            if name.endswith(".json") and name not in OTHER_FILES:
                 yield Path(root) / name
 
 
@@ -121,30 +121,33 @@ def read(path: Path) -> ResultsFile:
     Raises:
         UnreadableFileError: If asv could not use it.
     """
-    stored = _converted(load_version(path, API_VERSION), _Stored, "")
+    stored = _convert(read_versioned_json(path, API_VERSION), _RawResultsFile, "")
     if not re.fullmatch(r"[0-9a-f]{40}", stored.commit_hash):
-        message = f"commit_hash is {stored.commit_hash[:FEW]!r}, expected 40 hexadecimal digits"
+        found = repr(stored.commit_hash[:SHOWN_CHARACTERS])
+        message = f"commit_hash is {found}, expected 40 hexadecimal digits"
         raise UnreadableFileError(message)
     if not stored.params.get("machine") or not isinstance(stored.params["machine"], str):
         message = "params names no machine"
         raise UnreadableFileError(message)
     _check_date(stored.date)
-    rows = {name: _row(name, stored.result_columns, row) for name, row in stored.results.items()}
+    rows = {
+        name: _convert_row(name, stored.result_columns, row) for name, row in stored.results.items()
+    }
     return ResultsFile(path, stored.commit_hash, stored.params, rows, stored.durations)
 
 
-def benchmarks(folder: Path) -> dict[str, Benchmark]:
+def read_benchmarks(folder: Path) -> dict[str, Benchmark]:
     """The benchmarks that asv last found, by name.
 
     Raises:
         UnreadableFileError: If there is no list of them.
     """
-    content = load_version(folder / BENCHMARKS_FILE, API_VERSION)
-    found: dict[str, Benchmark] = _converted(content, dict[str, Benchmark], "")
+    content = read_versioned_json(folder / BENCHMARKS_FILE, API_VERSION)
+    found: dict[str, Benchmark] = _convert(content, dict[str, Benchmark], "")
     return found
 
 
-def load(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     """The JSON in a file; NaN is what asv writes for a skip.
 
     Raises:
@@ -156,37 +159,37 @@ def load(path: Path) -> Any:
         message = f"cannot be read: {error.strerror}"
         raise UnreadableFileError(message) from error
     except (ValueError, RecursionError) as error:
-        message = f"is no JSON, or was cut short: {str(error)[:FEW]}"
+        message = f"is no JSON, or was cut short: {str(error)[:SHOWN_CHARACTERS]}"
         raise UnreadableFileError(message) from error
 
 
-def load_version(path: Path, version: int) -> dict[str, Any]:
+def read_versioned_json(path: Path, version: int) -> dict[str, Any]:
     """The content of a file of a version of asv's formats, without the version.
 
     Raises:
         UnreadableFileError: If it is anything else.
     """
-    content = load(path)
+    content = read_json(path)
     if not isinstance(content, dict) or content.pop("version", None) != version:
         message = f"is not in version {version} of asv's format"
         raise UnreadableFileError(message)
     return content
 
 
-def machine(folder: Path) -> dict[str, Any]:
+def read_machine(folder: Path) -> dict[str, Any]:
     """What the ``machine.json`` of a folder says.
 
     Raises:
         UnreadableFileError: If there is none, or it names no machine.
     """
-    content = load_version(folder / MACHINE_FILE, MACHINE_VERSION)
+    content = read_versioned_json(folder / MACHINE_FILE, MACHINE_VERSION)
     if not isinstance(content.get("machine"), str):
         message = "names no machine"
         raise UnreadableFileError(message)
     return {**content, "version": MACHINE_VERSION}
 
 
-def _converted(content: Any, kind: Any, where: str) -> Any:
+def _convert(content: Any, kind: Any, where: str) -> Any:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
@@ -202,18 +205,21 @@ def _check_date(date_ms: float) -> None:
         raise UnreadableFileError(message) from error
 
 
-def _row(name: str, columns: list[str], values: list[Any]) -> Row:
-    if unknown := set(columns) - set(Row.__slots__):
-        message = f"result_columns has {min(unknown)[:FEW]!r}, which asv does not know"
+def _convert_row(name: str, columns: list[str], values: list[Any]) -> BenchmarkRow:
+    if unknown := set(columns) - set(BenchmarkRow.__slots__):
+        message = f"result_columns has {min(unknown)[:SHOWN_CHARACTERS]!r}, which asv does not know"
         raise UnreadableFileError(message)
     named: Mapping[str, Any] = dict(zip(columns, values, strict=False))
-    row: Row = _converted(named, Row, f"{name[:FEW]}: ")
+    row: BenchmarkRow = _convert(named, BenchmarkRow, f"{name[:SHOWN_CHARACTERS]}: ")
     count = math.prod(len(each) for each in row.params or [])
-    for column in ("result", *(each for each in Row.__slots__ if each.startswith("stats_"))):
+    for column in (
+        "result",
+        *(each for each in BenchmarkRow.__slots__ if each.startswith("stats_")),
+    ):
         found = getattr(row, column)
         if found is not None and len(found) != count:
             message = (
-                f"{name[:FEW]}: {column} has {len(found)} values, expected {count}, "
+                f"{name[:SHOWN_CHARACTERS]}: {column} has {len(found)} values, expected {count}, "
                 "one a combination of its parameters"
             )
             raise UnreadableFileError(message)

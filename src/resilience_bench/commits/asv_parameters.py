@@ -21,7 +21,7 @@ LOADS: Final = ("threads-16", "tasks-100")
 BARE: Final = "bare"
 """Stands in the axis of libraries for a scenario without a library."""
 
-Key = tuple[str, str, str]
+ParameterKey = tuple[str, str, str]
 """Library, scenario and load, as asv's parameters have them."""
 
 
@@ -29,7 +29,7 @@ Key = tuple[str, str, str]
 class Grid:
     """Cases by the parameters that asv gives them; not every combination is there."""
 
-    bound: dict[Key, BoundCase]
+    bound: dict[ParameterKey, BoundCase]
 
     @property
     def params(self) -> list[list[str]]:
@@ -51,7 +51,7 @@ class Family:
     loaded: Grid
 
 
-def families(found: Iterable[BoundCase], installable: Collection[str]) -> list[Family]:
+def group_by_family(found: Iterable[BoundCase], installable: Collection[str]) -> list[Family]:
     """Sort cases into families, and leave out what no commit's environment can hold.
 
     The axes must be the same in every process of a run, whatever its commit has installed, for asv
@@ -61,28 +61,28 @@ def families(found: Iterable[BoundCase], installable: Collection[str]) -> list[F
         found: The cases of the checkout, with one caller.
         installable: The normalised names of the distributions that an environment can have.
     """
-    grids: dict[str, tuple[dict[Key, BoundCase], dict[Key, BoundCase]]] = {}
+    grids: dict[str, tuple[dict[ParameterKey, BoundCase], dict[ParameterKey, BoundCase]]] = {}
     for bound in found:
-        if not set(map(normalised, bound.info.distributions)) <= set(installable):
+        if not set(map(normalise_name, bound.info.distributions)) <= set(installable):
             continue
         case = bound.info.case
         single, loaded = grids.setdefault(case.family, ({}, {}))
         library = case.label or BARE
         single[library, case.scenario, SINGLE] = bound
-        for load in _loads(bound.info):
+        for load in _find_loads(bound.info):
             payload = IO if IO in bound.info.payloads else NOOP
-            loaded[library, case.scenario, load] = bound.under(load, payload)
+            loaded[library, case.scenario, load] = bound.with_load(load, payload)
     return [Family(name, Grid(single), Grid(loaded)) for name, (single, loaded) in grids.items()]
 
 
-def _loads(info: CaseInfo) -> Iterator[str]:
+def _find_loads(info: CaseInfo) -> Iterator[str]:
     asked = {wanted.partition("-")[0] for wanted in info.in_profile}
     for load in LOADS:
         if (kind := load.partition("-")[0]) in asked and kind in info.loads:
             yield load
 
 
-def installable(project_file: Path) -> frozenset[str]:
+def read_installable(project_file: Path) -> frozenset[str]:
     """The distributions that the commits of a project can bring into their environments.
 
     Args:
@@ -94,10 +94,10 @@ def installable(project_file: Path) -> frozenset[str]:
     project = tomllib.loads(project_file.read_text(encoding="utf-8"))["project"]
     requirements = [project["name"], *project.get("dependencies", [])]
     names = (re.match(r"[A-Za-z0-9._-]+", each) for each in requirements)
-    return frozenset(normalised(name[0]) for name in names if name)
+    return frozenset(normalise_name(name[0]) for name in names if name)
 
 
-def normalised(name: str) -> str:
+def normalise_name(name: str) -> str:
     """The name of a distribution as all its spellings share it.
 
     Source: https://packaging.python.org/en/latest/specifications/name-normalization/

@@ -34,7 +34,7 @@ CANNOT_BUILD: Final = "Failed to build the project"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CommandResult:
     """How a command of asv ended, and all that it printed."""
 
     code: int
@@ -54,7 +54,7 @@ class Asv:
     show: Callable[[str], None]
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def run(self, commits: Sequence[str], benchmarks: str) -> Said:
+    def run(self, commits: Sequence[str], benchmarks: str) -> CommandResult:
         """Measure what is missing of some benchmarks in some commits.
 
         Args:
@@ -63,14 +63,14 @@ class Asv:
         """
         options = ["--skip-existing", "--machine", self.machine, *self._environment()]
         command = ["run", "HASHFILE:-", "--bench", benchmarks, *options]
-        return self._said(command, "\n".join(commits))
+        return self._run_command(command, "\n".join(commits))
 
     def _environment(self) -> list[str]:
         # uv makes the same environments in a fraction of the time.
         is_virtualenv = self.project.settings.get("environment_type") == "virtualenv"
         return ["--environment", "uv"] if is_virtualenv and shutil.which("uv") else []
 
-    def _said(self, arguments: Sequence[str], text: str) -> Said:
+    def _run_command(self, arguments: Sequence[str], text: str) -> CommandResult:
         process = subprocess.Popen(  # noqa: S603 - the command is ours
             [sys.executable, "-m", "asv", "--config", str(self.project.conf_file), *arguments],
             stdin=subprocess.PIPE,
@@ -90,7 +90,7 @@ class Asv:
             for line in process.stdout:
                 lines.append(line)
                 self.show(line.rstrip())
-            return Said(process.wait(), "".join(lines))
+            return CommandResult(process.wait(), "".join(lines))
         except BaseException:
             _interrupt(process)
             raise
@@ -107,13 +107,15 @@ class Asv:
                 machine = Machine.load(machine_name=self.machine)
                 machine.save(conf.results_dir)
                 for environment in list(get_environments(conf, self._environment()[1:])):
-                    _unbuilt(conf, vars(machine), environment, commit).save(conf.results_dir)
+                    _make_unbuilt_results(conf, vars(machine), environment, commit).save(
+                        conf.results_dir
+                    )
             except (AsvError, OSError) as error:
                 message = f"{commit[:8]} does not build, and asv cannot note it: {error}"
                 raise HistoryError(message) from error
 
 
-def _unbuilt(
+def _make_unbuilt_results(
     conf: Any, machine: Mapping[str, str], environment: AsvEnvironment, commit: str
 ) -> Results:
     params = {**machine, "python": environment.python, **environment.requirements}

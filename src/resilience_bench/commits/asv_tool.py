@@ -17,10 +17,10 @@ from asv.util import UserError as AsvError
 from asv.util import get_memsize
 
 from resilience_bench._model import Environment
-from resilience_bench.environments.pip import last_lines
+from resilience_bench.environments.pip import extract_last_lines
 from resilience_bench.errors import HistoryError
-from resilience_bench.files.checked_json import shown
-from resilience_bench.gate.baseline import machine_name
+from resilience_bench.files.checked_json import format_path
+from resilience_bench.gate.baseline import make_machine_name
 
 CONFIGURATION: Final = "asv.conf.json"
 
@@ -39,7 +39,7 @@ class Project:
     settings: dict[str, Any] = dataclasses.field(repr=False)
 
 
-def project(conf_file: Path) -> Project:
+def read_project(conf_file: Path) -> Project:
     """Read a configuration.
 
     Raises:
@@ -50,7 +50,7 @@ def project(conf_file: Path) -> Project:
     try:
         conf = Config.load(str(path))
     except (AsvError, OSError, ValueError, TypeError) as error:
-        message = f"{shown(conf_file)}: {last_lines(str(error))}; {expected}"
+        message = f"{format_path(conf_file)}: {extract_last_lines(str(error))}; {expected}"
         raise HistoryError(message) from error
     here = path.parent
     repo = str(conf.repo)
@@ -92,15 +92,15 @@ def publish(staged: Project, folder: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        said = last_lines(done.stderr or done.stdout or "nothing")
+        said = extract_last_lines(done.stderr or done.stdout or "nothing")
         message = (
-            f"{shown(staged.conf_file)}: asv could not publish the results; it said: {said}; "
+            f"{format_path(staged.conf_file)}: asv could not publish the results; it said: {said}; "
             "type 'asv publish' beside that file to see all of it"
         )
         raise HistoryError(message)
 
 
-def register(environment: Environment) -> str:
+def register_machine(environment: Environment) -> str:
     """Tell asv of this machine, without asking anybody.
 
     What changes without being another machine (the kernel, some bytes of memory) is left out:
@@ -112,7 +112,7 @@ def register(environment: Environment) -> str:
     Raises:
         HistoryError: If asv's own file about machines, in the home folder, cannot be used.
     """
-    name = machine_name(environment)
+    name = make_machine_name(environment)
     told = {
         "machine": name,
         "os": platform.system(),
@@ -125,6 +125,8 @@ def register(environment: Environment) -> str:
         MachineCollection.save(name, told)
     except (AsvError, OSError) as error:
         path = MachineCollection.get_machine_file_path()
-        message = f"{path}: {last_lines(str(error))}; expected asv's list of machines; mend it"
+        message = (
+            f"{path}: {extract_last_lines(str(error))}; expected asv's list of machines; mend it"
+        )
         raise HistoryError(message) from error
     return name

@@ -16,13 +16,13 @@ from typing import Final, Literal, Protocol
 
 from resilience_bench.commits import asv_files
 from resilience_bench.commits.asv_files import Benchmark, ResultsFile, UnreadableFileError
-from resilience_bench.commits.asv_run import CANNOT_BUILD, Said
+from resilience_bench.commits.asv_run import CANNOT_BUILD, CommandResult
 from resilience_bench.commits.git_log import Revision
-from resilience_bench.environments.pip import last_lines
+from resilience_bench.environments.pip import extract_last_lines
 from resilience_bench.errors import HistoryError
-from resilience_bench.files.checked_json import shown
+from resilience_bench.files.checked_json import format_path
 
-STEPS: Final = (
+BENCHMARK_GROUPS: Final = (
     frozenset({"track_overhead_ns", "track_ratio"}),
     frozenset({"track_instructions"}),
     frozenset({"track_scaling"}),
@@ -31,13 +31,13 @@ STEPS: Final = (
 JUST_DISCOVER: Final = "just-discover"
 """No benchmark's name: asv builds, lists the benchmarks and measures none."""
 
-State = Literal["measured", "does not build", "unreadable"]
+CommitState = Literal["measured", "does not build", "unreadable"]
 
 
-class Tool(Protocol):
+class AsvCommands(Protocol):
     """What asv is needed for."""
 
-    def run(self, commits: Sequence[str], benchmarks: str) -> Said:
+    def run(self, commits: Sequence[str], benchmarks: str) -> CommandResult:
         """See `Asv.run`."""
         ...
 
@@ -47,23 +47,23 @@ class Tool(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommitOutcome:
     """What became of a commit; ``reason`` says more where it could not be measured."""
 
     revision: Revision
-    state: State
+    state: CommitState
     seconds: float = 0.0
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class ResultsTree:
     """The results of one machine below a folder."""
 
     folder: Path
     machine: str
 
-    def of_commit(self, commit: str) -> list[ResultsFile]:
+    def read_commit(self, commit: str) -> list[ResultsFile]:
         """The results of a commit, one file an environment.
 
         Raises:
@@ -74,7 +74,7 @@ class Tree:
             try:
                 found.append(asv_files.read(path))
             except UnreadableFileError as error:
-                message = f"{shown(path)} {error}; mend it, or move it away to measure again"
+                message = f"{format_path(path)} {error}; mend it, or move it away to measure again"
                 raise UnreadableFileError(message) from error
         return [each for each in found if each.commit == commit]
 
@@ -84,7 +84,7 @@ class Tree:
         Raises:
             UnreadableFileError: See `of_commit`.
         """
-        found = self.of_commit(commit)
+        found = self.read_commit(commit)
         if any(each.is_unbuilt for each in found):
             return []
         have = {(name, row.version) for each in found for name, row in each.rows.items()}
@@ -93,13 +93,13 @@ class Tree:
     def has_some(self, commit: str) -> bool:
         """Whether there are results of a commit; no if they cannot be read."""
         try:
-            return bool(self.of_commit(commit))
+            return bool(self.read_commit(commit))
         except UnreadableFileError:
             return False
 
-    def known_to_build(self) -> list[str]:
+    def find_buildable(self) -> list[str]:
         """A commit of which there are results; none if there is none."""
-        for path in asv_files.results_paths(self.folder / self.machine):
+        for path in asv_files.find_results_paths(self.folder / self.machine):
             with contextlib.suppress(UnreadableFileError):
                 if not (found := asv_files.read(path)).is_unbuilt:
                     return [found.commit]
@@ -108,27 +108,30 @@ class Tree:
     def benchmarks(self) -> dict[str, Benchmark]:
         """The benchmarks that asv last found; none if it never looked."""
         try:
-            return asv_files.benchmarks(self.folder)
+            return asv_files.read_benchmarks(self.folder)
         except UnreadableFileError:
             return {}
 
 
-def due(tree: Tree, revisions: Iterable[Revision]) -> list[Revision]:
+def find_due(tree: ResultsTree, revisions: Iterable[Revision]) -> list[Revision]:
     """Those of the commits that lack results, or whose results cannot be read."""
     benchmarks = tree.benchmarks()
     return [each for each in revisions if not benchmarks or _is_due(tree, each, benchmarks)]
 
 
-def _is_due(tree: Tree, revision: Revision, benchmarks: Mapping[str, Benchmark]) -> bool:
+def _is_due(tree: ResultsTree, revision: Revision, benchmarks: Mapping[str, Benchmark]) -> bool:
     try:
         return bool(tree.lacking(revision.revision, benchmarks))
     except UnreadableFileError:
         return True
 
 
-def track(
-    tree: Tree, tool: Tool, revisions: Sequence[Revision], starting: Callable[[Revision], None]
-) -> Iterator[Outcome]:
+def measure_missing(
+    tree: ResultsTree,
+    tool: AsvCommands,
+    revisions: Sequence[Revision],
+    starting: Callable[[Revision], None],
+) -> Iterator[CommitOutcome]:
     """Measure what commits lack, one after the other; yields after each.
 
     Args:
@@ -140,63 +143,71 @@ def track(
     Raises:
         HistoryError: If asv fails for another reason than that a commit does not build.
     """
-    benchmarks = _discovered(tree, tool, [each.revision for each in revisions])
+    benchmarks = _discover_benchmarks(tree, tool, [each.revision for each in revisions])
     for each in revisions:
         starting(each)
         started = time.monotonic()
         try:
-            state = _track(tree, tool, each.revision, benchmarks)
+            state = _measure_commit(tree, tool, each.revision, benchmarks)
         except UnreadableFileError as error:
-            yield Outcome(each, "unreadable", reason=str(error))
+            yield CommitOutcome(each, "unreadable", reason=str(error))
         else:
-            yield Outcome(each, state, time.monotonic() - started)
+            yield CommitOutcome(each, state, time.monotonic() - started)
 
 
-def _discovered(tree: Tree, tool: Tool, commits: Sequence[str]) -> Mapping[str, Benchmark]:
+def _discover_benchmarks(
+    tree: ResultsTree, tool: AsvCommands, commits: Sequence[str]
+) -> Mapping[str, Benchmark]:
     """Have asv look for benchmarks, in one of the commits or in one that is known to build.
 
     If even that one does not build now, it is not the commits' fault.
     """
-    said = tool.run([*commits, *tree.known_to_build()], JUST_DISCOVER)
+    said = tool.run([*commits, *tree.find_buildable()], JUST_DISCOVER)
     benchmarks = tree.benchmarks()
     if CANNOT_BUILD in said.text or not benchmarks:
         message = (
             "asv can build none of the commits, or found no benchmarks; it said: "
-            f"{last_lines(said.text)}; expected a package index that can be reached, and a commit "
+            f"{extract_last_lines(said.text)}; expected a package index that can be "
+            "reached, and a commit "
             "that builds; mend that and type the command again"
         )
         raise HistoryError(message)
     return benchmarks
 
 
-def _track(tree: Tree, tool: Tool, commit: str, benchmarks: Mapping[str, Benchmark]) -> State:
-    for names in steps(benchmarks):
+def _measure_commit(
+    tree: ResultsTree, tool: AsvCommands, commit: str, benchmarks: Mapping[str, Benchmark]
+) -> CommitState:
+    for names in group_benchmarks(benchmarks):
         missing = set(tree.lacking(commit, benchmarks)) & set(names)
         if not missing:
             continue
-        said = tool.run([commit], _pattern(sorted(missing)))
-        if CANNOT_BUILD in said.text and not tree.of_commit(commit):
+        said = tool.run([commit], _make_pattern(sorted(missing)))
+        if CANNOT_BUILD in said.text and not tree.read_commit(commit):
             tool.mark_unbuilt(commit)
         elif missing & set(tree.lacking(commit, benchmarks)):
             message = (
-                f"{commit[:8]}: asv recorded nothing; it said: {last_lines(said.text)}; "
+                f"{commit[:8]}: asv recorded nothing; it said: {extract_last_lines(said.text)}; "
                 "mend that and type the command again: it goes on where it stopped"
             )
             raise HistoryError(message)
-    is_unbuilt = any(each.is_unbuilt for each in tree.of_commit(commit))
+    is_unbuilt = any(each.is_unbuilt for each in tree.read_commit(commit))
     return "does not build" if is_unbuilt else "measured"
 
 
-def steps(names: Collection[str]) -> list[list[str]]:
+def group_benchmarks(names: Collection[str]) -> list[list[str]]:
     """The names of the benchmarks, by what is measured in one go."""
-    groups: list[list[str]] = [[] for _ in (*STEPS, None)]
+    groups: list[list[str]] = [[] for _ in (*BENCHMARK_GROUPS, None)]
     for name in names:
         method = name.rpartition(".")[2]
-        place = next((at for at, each in enumerate(STEPS) if method in each), len(STEPS))
+        place = next(
+            (at for at, each in enumerate(BENCHMARK_GROUPS) if method in each),
+            len(BENCHMARK_GROUPS),
+        )
         groups[place].append(name)
     return [each for each in groups if each]
 
 
-def _pattern(names: Sequence[str]) -> str:
+def _make_pattern(names: Sequence[str]) -> str:
     """What asv takes for exactly these benchmarks, with whatever parameters."""
     return f"^({'|'.join(map(re.escape, names))})(\\(|$)"

@@ -11,7 +11,7 @@ from typing import Final
 
 from resilience_bench.errors import HistoryError
 
-NEW: Final = "HEAD"
+HEAD: Final = "HEAD"
 """The range that is meant when none is given: all commits up to the one that is checked out."""
 
 
@@ -23,7 +23,7 @@ class Revision:
     subject: str
 
 
-def commits(repo: Path, text: str | None = None) -> list[Revision]:
+def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
     """The commits of a range, along the first parents, newest first.
 
     Args:
@@ -33,18 +33,18 @@ def commits(repo: Path, text: str | None = None) -> list[Revision]:
     Raises:
         HistoryError: If there is no repository, no commit or no such range.
     """
-    git(repo, "rev-parse", "--git-dir")
-    if not git_or_none(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+    run_git(repo, "rev-parse", "--git-dir")
+    if not run_git_or_none(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
         message = (
             f"{repo}: the repository has no commits, expected one to measure; type 'git commit'"
         )
         raise HistoryError(message)
     try:
-        wanted = shlex.split(text or NEW)
+        wanted = shlex.split(text or HEAD)
     except ValueError as error:
         message = f"{text!r} is no range: {error}; expected e.g. 'HEAD~3..HEAD'"
         raise HistoryError(message) from error
-    told = git_or_none(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
+    told = run_git_or_none(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
     if told is None:
         message = (
             f"{text!r} is no range of commits in {repo}; expected e.g. 'HEAD~3..HEAD' or "
@@ -52,27 +52,27 @@ def commits(repo: Path, text: str | None = None) -> list[Revision]:
         )
         raise HistoryError(message)
     if not told.strip():
-        message = f"{text!r} holds no commit{_turned_round(repo, wanted)}"
+        message = f"{text!r} holds no commit{_explain_empty_range(repo, wanted)}"
         raise HistoryError(message)
     split = (line.partition(" ") for line in told.splitlines())
     return [Revision(revision, subject) for revision, _, subject in split]
 
 
-def _turned_round(repo: Path, wanted: Sequence[str]) -> str:
+def _explain_empty_range(repo: Path, wanted: Sequence[str]) -> str:
     older, dots, newer = wanted[0].partition("..") if len(wanted) == 1 else ("", "", "")
-    if dots and git_or_none(repo, "rev-list", f"{newer or NEW}..{older or NEW}"):
-        return f"; it is turned round: type '{newer or NEW}..{older or NEW}'"
+    if dots and run_git_or_none(repo, "rev-list", f"{newer or HEAD}..{older or HEAD}"):
+        return f"; it is turned round: type '{newer or HEAD}..{older or HEAD}'"
     return "; expected OLDER..NEWER, e.g. 'HEAD~3..HEAD'"
 
 
-def with_project(repo: Path, subdir: str, found: Sequence[Revision]) -> list[Revision]:
+def select_with_project(repo: Path, subdir: str, found: Sequence[Revision]) -> list[Revision]:
     """Those of the commits that hold the project which asv builds."""
     asked = "".join(f"{each.revision}:{subdir}\n" for each in found)
-    told = git(repo, "cat-file", "--batch-check", text=asked).splitlines()
+    told = run_git(repo, "cat-file", "--batch-check", text=asked).splitlines()
     return [each for each, line in zip(found, told, strict=True) if not line.endswith(" missing")]
 
 
-def on_branches(repo: Path, branches: Sequence[str | None]) -> frozenset[str] | None:
+def list_published_commits(repo: Path, branches: Sequence[str | None]) -> frozenset[str] | None:
     """The commits that asv publishes: those along the branches, and those with a tag.
 
     Args:
@@ -84,12 +84,14 @@ def on_branches(repo: Path, branches: Sequence[str | None]) -> frozenset[str] | 
     """
     if None in branches:
         return None
-    told = [git_or_none(repo, "rev-list", "--first-parent", str(each)) or "" for each in branches]
-    told.append(git_or_none(repo, "rev-list", "--no-walk", "--tags") or "")
+    told = [
+        run_git_or_none(repo, "rev-list", "--first-parent", str(each)) or "" for each in branches
+    ]
+    told.append(run_git_or_none(repo, "rev-list", "--no-walk", "--tags") or "")
     return frozenset("\n".join(told).split())
 
 
-def git(repo: Path, *arguments: str, text: str = "") -> str:
+def run_git(repo: Path, *arguments: str, text: str = "") -> str:
     """What git says.
 
     Raises:
@@ -106,7 +108,7 @@ def git(repo: Path, *arguments: str, text: str = "") -> str:
         raise HistoryError(message) from error
 
 
-def git_or_none(repo: Path, *arguments: str) -> str | None:
+def run_git_or_none(repo: Path, *arguments: str) -> str | None:
     """The same, or None where git refuses."""
     try:
         return _run(repo, arguments, "")

@@ -14,13 +14,13 @@ from typing import Final, Literal
 
 from resilience_bench._model import CaseInfo, InstructionRecord, LoadRecord, WorkerRecord
 from resilience_bench.commits import estimates
-from resilience_bench.commits.estimates import Figures
-from resilience_bench.measure.counting import measurable, passes_of
+from resilience_bench.commits.estimates import CaseEstimates
+from resilience_bench.measure.counting import find_measurable_signals, prepare_counting_session
 from resilience_bench.measure.launcher import Launcher, ProcessLauncher
 from resilience_bench.measure.load_session import Effort, LoadSession
 from resilience_bench.measure.session import PROFILES, Session
 
-Tracked = Literal["latency", "instructions", "scaling"]
+TrackedSignal = Literal["latency", "instructions", "scaling"]
 """The signals that asv tracks."""
 PROFILE_VARIABLE: Final = "RESILIENCE_BENCH_PROFILE"
 """How much to measure; environment variables are all that asv passes on to its processes."""
@@ -30,15 +30,15 @@ EFFORTS: Final[Mapping[str, Effort]] = {
     "thorough": Effort(workers=20, rounds=40, window_ns=10_000_000, timed=0),
 }
 """How much is measured under load, by profile."""
-COUNTED_BY: Final = 3
+COUNTING_PROCESSES: Final = 3
 """So many processes count the instructions of a case, each with a memory layout of its own."""
 DIGITS: Final = 6
-NOT_HERE: Final = frozenset({"not installed", "not available"})
+SKIPPED_STATUSES: Final = frozenset({"not installed", "not available"})
 """What becomes of a case that this environment cannot do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingEstimate:
     """Why a case has no figure; ``is_skipped`` if it is not there rather than broken."""
 
     reason: str
@@ -46,14 +46,14 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class SignalEstimates:
     """The figures of one signal, and what became of the cases that have none.
 
     ``lacking`` says why the signal as a whole cannot be measured here; empty if it can.
     """
 
-    figures: Figures
-    missing: dict[str, Missing]
+    figures: CaseEstimates
+    missing: dict[str, MissingEstimate]
     lacking: str = ""
 
     def skip_if_absent(self, case: str) -> None:
@@ -67,7 +67,7 @@ class Measured:
         if (why := self.missing.get(case)) and why.is_skipped:
             raise NotImplementedError(why.reason)
 
-    def figure(self, case: str, quantity: str) -> float:
+    def get_estimate(self, case: str, quantity: str) -> float:
         """The figure of a case, to so many digits as anybody reads.
 
         Raises:
@@ -82,9 +82,9 @@ class Measured:
         return float(f"{found:.{DIGITS}g}")
 
 
-def measured(
-    signal: Tracked, cases: Sequence[CaseInfo], launcher: Launcher | None = None
-) -> Measured:
+def measure_signal(
+    signal: TrackedSignal, cases: Sequence[CaseInfo], launcher: Launcher | None = None
+) -> SignalEstimates:
     """Measure a signal of cases.
 
     Args:
@@ -95,9 +95,9 @@ def measured(
     Raises:
         ValueError: If the environment asks for a profile that there is not.
     """
-    _, lacking = measurable([signal])
+    _, lacking = find_measurable_signals([signal])
     if lacking:
-        return Measured({}, {}, "; ".join(lacking.values()))
+        return SignalEstimates({}, {}, "; ".join(lacking.values()))
     profile = os.environ.get(PROFILE_VARIABLE) or "quick"
     if profile not in EFFORTS:
         message = f"{PROFILE_VARIABLE} is {profile!r}, expected {', '.join(EFFORTS)}"
@@ -105,44 +105,58 @@ def measured(
     return _MEASURES[signal](launcher or ProcessLauncher(), cases, profile)
 
 
-def _latency(launcher: Launcher, cases: Sequence[CaseInfo], profile: str) -> Measured:
+def _measure_latency(
+    launcher: Launcher, cases: Sequence[CaseInfo], profile: str
+) -> SignalEstimates:
     session = Session(launcher, cases, PROFILES[profile])
     records = [each.record for each in session.run() if isinstance(each.record, WorkerRecord)]
-    return Measured(estimates.of_latency(records, _controls(session)), _missing(session))
+    return SignalEstimates(
+        estimates.estimate_latency(records, _map_controls(session)), _find_missing(session)
+    )
 
 
-def _instructions(launcher: Launcher, cases: Sequence[CaseInfo], profile: str) -> Measured:
+def _measure_instructions(
+    launcher: Launcher, cases: Sequence[CaseInfo], profile: str
+) -> SignalEstimates:
     session = Session(launcher, cases, PROFILES[profile], signal="instructions")
-    passes = passes_of(session)
-    done = [each for index in range(COUNTED_BY) for each in passes.run(["instructions"], index)]
+    passes = prepare_counting_session(session)
+    done = [
+        each for index in range(COUNTING_PROCESSES) for each in passes.run(["instructions"], index)
+    ]
     records = [each.record for each in done if isinstance(each.record, InstructionRecord)]
-    return Measured(estimates.of_instructions(records), _missing(session))
+    return SignalEstimates(estimates.estimate_instructions(records), _find_missing(session))
 
 
-def _scaling(launcher: Launcher, cases: Sequence[CaseInfo], profile: str) -> Measured:
+def _measure_scaling(
+    launcher: Launcher, cases: Sequence[CaseInfo], profile: str
+) -> SignalEstimates:
     session = LoadSession(launcher, cases, PROFILES[profile], effort=EFFORTS[profile])
     records = [each.record for each in session.run() if isinstance(each.record, LoadRecord)]
-    return Measured(estimates.of_scaling(records, _controls(session)), _missing(session))
+    return SignalEstimates(
+        estimates.estimate_scaling(records, _map_controls(session)), _find_missing(session)
+    )
 
 
-_MEASURES: Final[Mapping[Tracked, Callable[[Launcher, Sequence[CaseInfo], str], Measured]]] = {
-    "latency": _latency,
-    "instructions": _instructions,
-    "scaling": _scaling,
+_MEASURES: Final[
+    Mapping[TrackedSignal, Callable[[Launcher, Sequence[CaseInfo], str], SignalEstimates]]
+] = {
+    "latency": _measure_latency,
+    "instructions": _measure_instructions,
+    "scaling": _measure_scaling,
 }
 
 
-def _controls(session: Session) -> dict[str, str]:
+def _map_controls(session: Session) -> dict[str, str]:
     return {name: record.control for name, record in session.records.items()}
 
 
-def _missing(session: Session) -> dict[str, Missing]:
+def _find_missing(session: Session) -> dict[str, MissingEstimate]:
     found = {}
     for name, record in session.records.items():
         if record.status != "measured":
-            found[name] = Missing(
-                f"{record.status}: {record.reason}", is_skipped=record.status in NOT_HERE
+            found[name] = MissingEstimate(
+                f"{record.status}: {record.reason}", is_skipped=record.status in SKIPPED_STATUSES
             )
         elif session.signal in record.missing:
-            found[name] = Missing(record.missing[session.signal], is_skipped=False)
+            found[name] = MissingEstimate(record.missing[session.signal], is_skipped=False)
     return found

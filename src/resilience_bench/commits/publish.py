@@ -14,18 +14,18 @@ from typing import Any, Final
 from resilience_bench.commits import asv_files, asv_tool
 from resilience_bench.commits.asv_files import ResultsFile, UnreadableFileError
 from resilience_bench.commits.asv_tool import Project
-from resilience_bench.commits.git_log import on_branches
+from resilience_bench.commits.git_log import list_published_commits
 from resilience_bench.errors import HistoryError
-from resilience_bench.files.checked_json import listed, shown
+from resilience_bench.files.checked_json import format_names, format_path
 
 DISCOVER: Final = "type 'asv run --bench just-discover' beside asv.conf.json to write it anew"
 MEND: Final = "mend it, or move it away and measure again"
 MEASURE: Final = "type 'scripts/history' to measure commits"
-MACHINE: Final = ("machine", "os", "arch", "cpu", "num_cpu", "ram")
+MACHINE_KEYS: Final = ("machine", "os", "arch", "cpu", "num_cpu", "ram")
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class Publication:
     """What was published: ``skipped`` files with the reason, and how much of what is on the pages.
 
     ``unbuilt`` are the commits that do not build, by their full hashes; they count among
@@ -39,7 +39,7 @@ class Published:
 
 
 @dataclass(slots=True)
-class _Readable:
+class _ReadableResults:
     """The results files that can be read, and the others."""
 
     found: list[ResultsFile] = field(default_factory=list)
@@ -47,7 +47,7 @@ class _Readable:
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def publish(conf_file: Path, html_dir: Path) -> Published:
+def publish(conf_file: Path, html_dir: Path) -> Publication:
     """Have asv publish the results of a project as pages, without those that cannot be read.
 
     Nothing is moved or deleted but ``html_dir``, which is replaced once the new pages are whole.
@@ -63,14 +63,18 @@ def publish(conf_file: Path, html_dir: Path) -> Published:
     Raises:
         HistoryError: If there is nothing to publish, or asv fails; ``html_dir`` stays as it was.
     """
-    project = asv_tool.project(conf_file)
-    readable = _read(project)
+    project = asv_tool.read_project(conf_file)
+    readable = _read_results(project)
     if not readable.found:
-        skipped = listed([f"{shown(path)} {reason}" for path, reason in readable.skipped], "; ")
-        message = f"{shown(project.results)}: found no results to publish; {skipped or MEASURE}"
+        skipped = format_names(
+            [f"{format_path(path)} {reason}" for path, reason in readable.skipped], "; "
+        )
+        message = (
+            f"{format_path(project.results)}: found no results to publish; {skipped or MEASURE}"
+        )
         raise HistoryError(message)
-    benchmarks = _benchmarks(project.results)
-    with _scratch(html_dir) as scratch:
+    benchmarks = _read_benchmark_names(project.results)
+    with _make_scratch(html_dir) as scratch:
         staged = replace(project, results=scratch / "results", html=scratch / "html")
         _stage(project, readable, staged.results)
         asv_tool.publish(staged, scratch)
@@ -78,23 +82,23 @@ def publish(conf_file: Path, html_dir: Path) -> Published:
     names = {name for each in readable.found for name in each.rows} & benchmarks
     unbuilt = dict.fromkeys(each.commit for each in readable.found if each.is_unbuilt)
     commits = {each.commit for each in readable.found}
-    return Published(tuple(readable.skipped), len(names), len(commits), tuple(unbuilt))
+    return Publication(tuple(readable.skipped), len(names), len(commits), tuple(unbuilt))
 
 
-def _benchmarks(folder: Path) -> set[str]:
+def _read_benchmark_names(folder: Path) -> set[str]:
     try:
-        return set(asv_files.benchmarks(folder))
+        return set(asv_files.read_benchmarks(folder))
     except UnreadableFileError as error:
-        path = shown(folder / asv_files.BENCHMARKS_FILE)
+        path = format_path(folder / asv_files.BENCHMARKS_FILE)
         message = f"{path}: {error}; without it asv cannot publish; {DISCOVER}"
         raise HistoryError(message) from error
 
 
-def _read(project: Project) -> _Readable:
-    readable = _Readable()
+def _read_results(project: Project) -> _ReadableResults:
+    readable = _ReadableResults()
     repo = Path(project.repo)
-    published = on_branches(repo, project.branches) if repo.is_dir() else None
-    for path in asv_files.results_paths(project.results):
+    published = list_published_commits(repo, project.branches) if repo.is_dir() else None
+    for path in asv_files.find_results_paths(project.results):
         try:
             found = asv_files.read(path)
             _accept(found, readable, published)
@@ -105,16 +109,18 @@ def _read(project: Project) -> _Readable:
     return readable
 
 
-def _accept(found: ResultsFile, readable: _Readable, published: frozenset[str] | None) -> None:
+def _accept(
+    found: ResultsFile, readable: _ReadableResults, published: frozenset[str] | None
+) -> None:
     """Compare a file with the machine whose folder it lies in, and with the history."""
     folder = found.path.parent
     if folder not in readable.machines:
         try:
-            readable.machines[folder] = asv_files.machine(folder)
+            readable.machines[folder] = asv_files.read_machine(folder)
         except UnreadableFileError as error:
             # Each results file says the same: what it was measured on is not lost.
             readable.skipped.append((folder / asv_files.MACHINE_FILE, str(error)))
-            told = {key: str(found.params.get(key) or "") for key in MACHINE}
+            told = {key: str(found.params.get(key) or "") for key in MACHINE_KEYS}
             readable.machines[folder] = {**told, "version": 1}
     machine = readable.machines[folder]["machine"]
     if found.params.get("machine") != machine:
@@ -125,7 +131,7 @@ def _accept(found: ResultsFile, readable: _Readable, published: frozenset[str] |
         raise UnreadableFileError(message)
 
 
-def _stage(project: Project, readable: _Readable, results: Path) -> None:
+def _stage(project: Project, readable: _ReadableResults, results: Path) -> None:
     results.mkdir()
     (results / asv_files.BENCHMARKS_FILE).symlink_to(project.results / asv_files.BENCHMARKS_FILE)
     for folder, machine in readable.machines.items():
@@ -137,14 +143,16 @@ def _stage(project: Project, readable: _Readable, results: Path) -> None:
 
 
 @contextlib.contextmanager
-def _scratch(html_dir: Path) -> Iterator[Path]:
+def _make_scratch(html_dir: Path) -> Iterator[Path]:
     """A folder beside the pages, so that they can be renamed into their place."""
     try:
         html_dir.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".publishing-", dir=html_dir.parent) as folder:
             yield Path(folder).absolute()
     except OSError as error:
-        message = f"{shown(html_dir)}: cannot be written: {error.strerror}; give another folder"
+        message = (
+            f"{format_path(html_dir)}: cannot be written: {error.strerror}; give another folder"
+        )
         raise HistoryError(message) from error
 
 

@@ -17,29 +17,29 @@ from resilience_bench._model import (
     Commit,
     Environment,
 )
-from resilience_bench.worker.gil import gil_is_enabled
+from resilience_bench.worker.gil import is_gil_enabled
 
 _CPU_NUMBERS: Final = {"family": "cpu family", "model": "model"}
 
 
-def current_environment() -> Environment:
+def detect_environment() -> Environment:
     """The environment of this interpreter on this machine."""
     build, date = platform.python_build()
     return Environment(
         python=f"{platform.python_implementation()} {platform.python_version()}",
         python_build=f"{build} {date}; {platform.python_compiler()}",
         free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-        cpu_model=_cpu_model(),
+        cpu_model=_detect_cpu_model(),
         cpu_count=os.cpu_count() or 1,
-        os=_os_name(),
+        os=_detect_os_name(),
         kernel=platform.release(),
         machine=platform.machine(),
-        packages=_packages(),
-        gil_enabled=gil_is_enabled(),
+        packages=_list_packages(),
+        gil_enabled=is_gil_enabled(),
     )
 
 
-def python_name(environment: Environment) -> str:
+def format_python_name(environment: Environment) -> str:
     """The interpreter by name and version, with a ``t`` where it is free-threaded.
 
     ``CPython 3.13.0t``: the letter is the one in the names of such interpreters and their wheels.
@@ -47,7 +47,7 @@ def python_name(environment: Environment) -> str:
     return f"{environment.python}{'t' if environment.free_threaded else ''}"
 
 
-def load_average() -> tuple[float, ...]:
+def read_load_average() -> tuple[float, ...]:
     """The load averages over 1, 5 and 15 minutes; empty where the system has none."""
     try:
         return tuple(round(load, 2) for load in os.getloadavg())
@@ -55,30 +55,30 @@ def load_average() -> tuple[float, ...]:
         return ()
 
 
-def current_commit(directory: Path) -> Commit | None:
+def find_commit(directory: Path) -> Commit | None:
     """The git commit of a directory, and whether its tree was clean; None where there is none."""
     try:
-        revision = _git(directory, "rev-parse", "HEAD")
+        revision = _run_git(directory, "rev-parse", "HEAD")
         return Commit(
             revision.strip(),
-            clean=not _git(directory, "status", "--porcelain", "--untracked-files=no").strip(),
+            clean=not _run_git(directory, "status", "--porcelain", "--untracked-files=no").strip(),
         )
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
-def _git(directory: Path, *arguments: str) -> str:
+def _run_git(directory: Path, *arguments: str) -> str:
     command = ["git", *arguments]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)  # noqa: S603
     return done.stdout
 
 
-def _packages() -> dict[str, str]:
+def _list_packages() -> dict[str, str]:
     found = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
     return {name: found[name] for name in sorted(found, key=str.lower) if name}
 
 
-def _cpu_model() -> str:
+def _detect_cpu_model() -> str:
     """The processor by name, and by family and model where the system tells them.
 
     Virtual machines hide the name: generations that differ by a fifth in what code costs are all
@@ -96,7 +96,7 @@ def _cpu_model() -> str:
     return " ".join([name, *numbers])
 
 
-def _os_name() -> str:
+def _detect_os_name() -> str:
     if sys.platform == "linux":
         try:
             return platform.freedesktop_os_release()["PRETTY_NAME"]

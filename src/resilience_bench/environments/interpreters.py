@@ -16,22 +16,28 @@ from packaging.utils import canonicalize_name
 
 from resilience_bench._model import CaseInfo, Environment
 from resilience_bench.environments import recipe
-from resilience_bench.environments.fingerprint import current_environment, python_name
-from resilience_bench.environments.pip import answer, does_not_run, last_lines, pip, pip_of
+from resilience_bench.environments.fingerprint import detect_environment, format_python_name
+from resilience_bench.environments.pip import (
+    create_interpreter_error,
+    extract_last_lines,
+    install_with_own_pip,
+    install_with_pip_of,
+    query_interpreter,
+)
 from resilience_bench.environments.variants import (
-    Note,
+    Notifier,
     Variant,
-    cached,
-    environment_of,
+    create_scratch_folder,
     fill,
+    find_or_build,
     ignore,
-    installed,
-    scratch_folder,
+    inspect_interpreter,
+    query_environment,
 )
 from resilience_bench.errors import VariantError
 
 THIS: Final = "this"
-WHICH_BUILD: Final = "import json, sys; print(json.dumps(sys.version))"
+BUILD_QUERY: Final = "import json, sys; print(json.dumps(sys.version))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,14 @@ class Interpreter:
     @property
     def name(self) -> str:
         """Its name for people, e.g. ``CPython 3.13.0t``."""
-        return python_name(self.environment)
+        return format_python_name(self.environment)
 
     @property
     def stem(self) -> str:
         """Its name within that of a file, e.g. ``cpython-3.13.0t``."""
         return self.name.lower().replace(" ", "-")
 
-    def why_not(self, info: CaseInfo) -> str:
+    def explain_unavailability(self, info: CaseInfo) -> str:
         """Why a case cannot be measured under it; nothing if it can, as far as is known."""
         for each in info.distributions:
             if said := self.lacking.get(canonicalize_name(each)):
@@ -64,7 +70,7 @@ class Interpreter:
         return ""
 
 
-def find(texts: Iterable[str], note: Note = ignore) -> list[Interpreter]:
+def find(texts: Iterable[str], note: Notifier = ignore) -> list[Interpreter]:
     """The interpreter that this runs in, then those that were asked for, each of them once.
 
     Args:
@@ -75,13 +81,13 @@ def find(texts: Iterable[str], note: Note = ignore) -> list[Interpreter]:
         VariantError: If one is no interpreter, or older than Python 3.11; it says which, and what
             was expected.
     """
-    ours = installed(THIS, Path(sys.executable))
-    found = [Interpreter(ours, current_environment())]
+    ours = inspect_interpreter(THIS, Path(sys.executable))
+    found = [Interpreter(ours, detect_environment())]
     for text in texts:
-        variant = _given(text)
+        variant = _find_existing(text)
         same = next((each for each in found if each.variant.home == variant.home), None)
         if same is None:
-            found.append(Interpreter(variant, environment_of(variant)))
+            found.append(Interpreter(variant, query_environment(variant)))
         elif same is found[0]:
             note(f"{text} is the interpreter that this runs in, which is measured in any case")
         else:
@@ -89,7 +95,7 @@ def find(texts: Iterable[str], note: Note = ignore) -> list[Interpreter]:
     return found
 
 
-def prepared(one: Interpreter, needed: Sequence[str], note: Note = ignore) -> Interpreter:
+def prepare(one: Interpreter, needed: Sequence[str], note: Notifier = ignore) -> Interpreter:
     """The interpreter with everything that the cases need, as far as it can be had.
 
     An interpreter that has all of it is used as it is. For another one an environment is made in
@@ -103,23 +109,23 @@ def prepared(one: Interpreter, needed: Sequence[str], note: Note = ignore) -> In
     Raises:
         VariantError: If the environment cannot be made.
     """
-    parts = recipe.parts(needed)
+    parts = recipe.list_requirements(needed)
     if parts.keys() <= one.variant.packages.keys():
         return one
     text = one.variant.text
-    with scratch_folder(text) as scratch:
-        due = recipe.for_interpreter(needed, scratch)
+    with create_scratch_folder(text) as scratch:
+        due = recipe.plan_for_interpreter(needed, scratch)
         build = functools.partial(_build, one, parts, due.constraints, scratch)
-        version = answer(one.variant.python, WHICH_BUILD)
+        version = query_interpreter(one.variant.python, BUILD_QUERY)
         key = due.key(version, os.path.realpath(one.variant.python), *parts)
-        home, told, made = cached(text, key, build, note)
+        home, told, made = find_or_build(text, key, build, note)
     variant = Variant(text, home, home / "bin" / "python", made, told["packages"])
     return replace(
-        one, variant=variant, environment=environment_of(variant), lacking=told["lacking"]
+        one, variant=variant, environment=query_environment(variant), lacking=told["lacking"]
     )
 
 
-def make(one: Interpreter, text: str, needed: Sequence[str], note: Note = ignore) -> Variant:
+def make(one: Interpreter, text: str, needed: Sequence[str], note: Notifier = ignore) -> Variant:
     """Find or make the environment of a variant ``pip:…`` under another interpreter.
 
     Args:
@@ -131,27 +137,27 @@ def make(one: Interpreter, text: str, needed: Sequence[str], note: Note = ignore
     Raises:
         VariantError: If the environment cannot be made.
     """
-    with scratch_folder(text) as scratch:
+    with create_scratch_folder(text) as scratch:
         due = recipe.read(text, needed, "", Path.cwd(), scratch)
 
         def build(home: Path) -> dict[str, Any]:
-            python = _venv(one, home)
-            fill(text, due, python, _pip_for(one))
-            return {"packages": installed(text, python).packages}
+            python = _create_venv(one, home)
+            fill(text, due, python, _choose_pip(one))
+            return {"packages": inspect_interpreter(text, python).packages}
 
         key = due.key(one.environment.python_build, os.path.realpath(one.variant.python), "made")
-        home, told, made = cached(text, key, build, note)
+        home, told, made = find_or_build(text, key, build, note)
     return Variant(text, home, home / "bin" / "python", made, told["packages"])
 
 
-def _given(text: str) -> Variant:
+def _find_existing(text: str) -> Variant:
     try:
-        return installed(text, _program(text))
+        return inspect_interpreter(text, _find_program(text))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise does_not_run(text, error) from error
+        raise create_interpreter_error(text, error) from error
 
 
-def _program(text: str) -> Path:
+def _find_program(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if path.is_dir():
         path = path / "bin" / "python"
@@ -175,8 +181,8 @@ def _build(
     home: Path,
 ) -> dict[str, Any]:
     """Make a venv of the interpreter; what does not install is told, and the rest is there."""
-    python = _venv(one, home)
-    install = _pip_for(one)
+    python = _create_venv(one, home)
+    install = _choose_pip(one)
     lacking: dict[str, str] = {}
     together = sorted({each for wanted in parts.values() for each in wanted})
     if together and install(python, *together, constraints=constraints):
@@ -187,18 +193,18 @@ def _build(
             ):
                 lacking[name] = said
     for name in parts:
-        folder = recipe.local_copy(name, scratch)
+        folder = recipe.get_copy_folder(name, scratch)
         wanted_here = folder.is_dir() and name not in lacking
         if wanted_here and (said := install(python, "--no-deps", str(folder))):
             lacking[name] = said
-    return {"packages": installed(one.variant.text, python).packages, "lacking": lacking}
+    return {"packages": inspect_interpreter(one.variant.text, python).packages, "lacking": lacking}
 
 
-def _venv(one: Interpreter, home: Path) -> Path:
+def _create_venv(one: Interpreter, home: Path) -> Path:
     make = [str(one.variant.python), "-m", "venv", "--without-pip", str(home)]
     done = subprocess.run(make, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
     if done.returncode:
-        said = last_lines(f"{done.stdout}\n{done.stderr}")
+        said = extract_last_lines(f"{done.stdout}\n{done.stderr}")
         message = (
             f"{one.variant.text}: it cannot make a virtual environment: {said}; expected its "
             "module venv; install that (apt-get install python3-venv), or name another interpreter"
@@ -207,8 +213,8 @@ def _venv(one: Interpreter, home: Path) -> Path:
     return home / "bin" / "python"
 
 
-def _pip_for(one: Interpreter) -> Callable[..., str]:
+def _choose_pip(one: Interpreter) -> Callable[..., str]:
     """Its own pip where there is one: an older pip takes wheels that a newer Python cannot use."""
     if "pip" in one.variant.packages:
-        return functools.partial(pip_of, one.variant.python)
-    return pip
+        return functools.partial(install_with_pip_of, one.variant.python)
+    return install_with_own_pip

@@ -18,7 +18,7 @@ SHOWN_LINES: Final = 3
 SHOWN_CHARACTERS: Final = 200
 
 
-def answer(python: Path, question: str, **more: str) -> Any:
+def query_interpreter(python: Path, question: str, **more: str) -> Any:
     """What a program prints as JSON that another interpreter runs.
 
     Args:
@@ -37,12 +37,14 @@ def answer(python: Path, question: str, **more: str) -> Any:
         text=True,
         check=True,
         timeout=60,
-        env={**_surroundings(), **more},
+        env={**_build_environment(), **more},
     )
     return json.loads(done.stdout)
 
 
-def pip(python: Path, *arguments: str, constraints: Mapping[str, str] | None = None) -> str:
+def install_with_own_pip(
+    python: Path, *arguments: str, constraints: Mapping[str, str] | None = None
+) -> str:
     """Install into another environment with our own pip.
 
     Args:
@@ -62,10 +64,10 @@ def pip(python: Path, *arguments: str, constraints: Mapping[str, str] | None = N
             f"type '{sys.executable} -m ensurepip'"
         )
         raise VariantError(message)
-    return pip_of(Path(sys.executable), python, *arguments, constraints=constraints)
+    return install_with_pip_of(Path(sys.executable), python, *arguments, constraints=constraints)
 
 
-def pip_of(
+def install_with_pip_of(
     owner: Path, python: Path, *arguments: str, constraints: Mapping[str, str] | None = None
 ) -> str:
     """The same with the pip of the interpreter ``owner``, which has one."""
@@ -79,12 +81,12 @@ def pip_of(
             capture_output=True,
             text=True,
             check=False,
-            env=_surroundings(),
+            env=_build_environment(),
         )
-    return last_lines(done.stderr or "nothing") if done.returncode else ""
+    return extract_last_lines(done.stderr or "nothing") if done.returncode else ""
 
 
-def must_be_silent(text: str, said: str) -> None:
+def refuse_pip_failure(text: str, said: str) -> None:
     """Refuse a variant of which pip said something.
 
     Raises:
@@ -98,33 +100,33 @@ def must_be_silent(text: str, said: str) -> None:
         raise VariantError(message)
 
 
-def does_not_run(text: str, error: Exception) -> VariantError:
+def create_interpreter_error(text: str, error: Exception) -> VariantError:
     """The error for what was given as an interpreter, and is none, or too old."""
-    said = last_lines(getattr(error, "stderr", None) or str(error))
+    said = extract_last_lines(getattr(error, "stderr", None) or str(error))
     return VariantError(
         f"{text}: it does not run as Python 3.11 or newer: {said}; name another one"
     )
 
 
-def last_lines(said: str) -> str:
+def extract_last_lines(said: str) -> str:
     """The last lines that are not mere warnings, as one line that is not too long."""
     lines = [line.strip().removeprefix("ERROR: ") for line in said.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("WARNING: ")] or lines
-    return " | ".join(map(_shortened, lines[-SHOWN_LINES:]))
+    return " | ".join(map(_shorten, lines[-SHOWN_LINES:]))
 
 
-def _shortened(line: str) -> str:
+def _shorten(line: str) -> str:
     half = SHOWN_CHARACTERS // 2
     return line if len(line) <= SHOWN_CHARACTERS else f"{line[:half]} ... {line[-half:]}"
 
 
-def _surroundings() -> dict[str, str]:
+def _build_environment() -> dict[str, str]:
     # PYTHONPATH would count as installed, and --user is refused inside a venv.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {**kept, "PIP_USER": "0"}
 
 
-def pinned(pins: Mapping[str, str], without: Iterable[str] = ()) -> list[str]:
+def format_pins(pins: Mapping[str, str], without: Iterable[str] = ()) -> list[str]:
     """Versions by name as pip wants them."""
     left_out = set(without)
     return [f"{name}=={pin}" for name, pin in pins.items() if name not in left_out]

@@ -57,8 +57,8 @@ class Recipe:
             self.requirements,
             sorted(self.constraints.items()) if self.requirements else [],
             sorted(self.pins.items()),
-            [_digest(folder) for folder in self.folders],
-            [_digest(path) for path in map(_local_path, self.requirements) if path],
+            [_compute_digest(folder) for folder in self.folders],
+            [_compute_digest(path) for path in map(_parse_local_path, self.requirements) if path],
         ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
@@ -77,49 +77,49 @@ def read(text: str, needed: Sequence[str], project: str, root: Path, scratch: Pa
         VariantError: If the text or what it names cannot be used; it says why.
     """
     if text.startswith("pip:"):
-        return _plan(needed, _requirements(text), scratch)
+        return _plan(needed, _parse_requirements(text), scratch)
     source = scratch / "project"
     if text == ".":
-        folder = _top(root) / project
+        folder = _find_git_root(root) / project
         if not (folder / "pyproject.toml").is_file():
             return _plan(needed, (), scratch)
         _copy(folder, source)
     else:
         _extract(text, project, root, source)
-    name, wanted = _declared(text, source)
+    name, wanted = _read_pyproject(text, source)
     unmet = [each for each in wanted if not _is_met(each)]
     return _plan([*needed, *(each.name for each in wanted)], unmet, scratch, {name: source})
 
 
-def for_interpreter(needed: Sequence[str], scratch: Path) -> Recipe:
+def plan_for_interpreter(needed: Sequence[str], scratch: Path) -> Recipe:
     """What the selected cases need under another interpreter: the versions that are here.
 
     Args:
         needed: The distributions that the selected cases need.
-        scratch: An empty folder for what is installed here from a folder; see `local_copy`.
+        scratch: An empty folder for what is installed here from a folder; see `get_copy_folder`.
     """
     return _plan(needed, (), scratch)
 
 
-def parts(needed: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def list_requirements(needed: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """What pip has to resolve for each needed distribution that is installed here.
 
     Returns:
         By normalised name: the distribution at its version, or, for one that is installed from a
         folder, what it depends on.
     """
-    here = _installed()
+    here = _list_installed()
     found: dict[str, tuple[str, ...]] = {}
     for name in sorted({canonicalize_name(each) for each in needed} & set(here)):
         names = [name]
-        if _local_folder(name):
-            wanted = _applying(importlib.metadata.requires(name) or ())
+        if _find_local_folder(name):
+            wanted = _parse_applicable(importlib.metadata.requires(name) or ())
             names = [canonicalize_name(each.name) for each in wanted]
         found[name] = tuple(f"{each}=={here[each]}" for each in names if each in here)
     return found
 
 
-def local_copy(name: str, scratch: Path) -> Path:
+def get_copy_folder(name: str, scratch: Path) -> Path:
     """Where a recipe puts the sources of a distribution that is installed here from a folder."""
     return scratch / f"local-{name}"
 
@@ -140,13 +140,13 @@ def _plan(
     sources: Mapping[str, Path] | None = None,
 ) -> Recipe:
     folders = dict(sources or {})
-    installed = _installed()
+    installed = _list_installed()
     replaced = {canonicalize_name(each.name) for each in requirements} | set(folders)
-    names = sorted(_closure(needed, installed, replaced))
+    names = sorted(_compute_closure(needed, installed, replaced))
     # What is installed here from a folder is on no index in this state, so it goes along.
     for name in names:
-        if local := _local_folder(name):
-            folders[name] = local_copy(name, scratch)
+        if local := _find_local_folder(name):
+            folders[name] = get_copy_folder(name, scratch)
             _copy(local, folders[name])
     return Recipe(
         requirements=tuple(map(str, requirements)),
@@ -156,7 +156,7 @@ def _plan(
     )
 
 
-def _requirements(text: str) -> list[Requirement]:
+def _parse_requirements(text: str) -> list[Requirement]:
     try:
         return [Requirement(part.strip()) for part in COMMA.split(text.removeprefix("pip:"))]
     except InvalidRequirement as error:
@@ -165,12 +165,12 @@ def _requirements(text: str) -> list[Requirement]:
         raise VariantError(message) from error
 
 
-def _installed() -> dict[str, str]:
+def _list_installed() -> dict[str, str]:
     found = importlib.metadata.distributions()
     return by_name((each.metadata["Name"], each.version) for each in found)
 
 
-def _closure(
+def _compute_closure(
     needed: Iterable[str], installed: Collection[str], replaced: Collection[str]
 ) -> set[str]:
     """The needed distributions with their dependencies, as far as they are installed here.
@@ -185,26 +185,26 @@ def _closure(
         if name in found or name in replaced or name not in installed:
             continue
         found.add(name)
-        due += [each.name for each in _applying(importlib.metadata.requires(name) or ())]
+        due += [each.name for each in _parse_applicable(importlib.metadata.requires(name) or ())]
     return found
 
 
-def _applying(texts: Iterable[str]) -> list[Requirement]:
+def _parse_applicable(texts: Iterable[str]) -> list[Requirement]:
     requirements = [Requirement(text) for text in texts]
     return [each for each in requirements if not each.marker or each.marker.evaluate({"extra": ""})]
 
 
 def _is_met(wanted: Requirement) -> bool:
-    pin = _installed().get(canonicalize_name(wanted.name))
+    pin = _list_installed().get(canonicalize_name(wanted.name))
     if pin is None or wanted.extras or wanted.url:
         return False
     return wanted.specifier.contains(pin, prereleases=True)
 
 
-def _declared(text: str, source: Path) -> tuple[str, list[Requirement]]:
+def _read_pyproject(text: str, source: Path) -> tuple[str, list[Requirement]]:
     try:
         table = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        return canonicalize_name(table["name"]), _applying(table.get("dependencies", ()))
+        return canonicalize_name(table["name"]), _parse_applicable(table.get("dependencies", ()))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = (
             f"{text}: its pyproject.toml cannot be used: {type(error).__name__}: "
@@ -214,7 +214,7 @@ def _declared(text: str, source: Path) -> tuple[str, list[Requirement]]:
         raise VariantError(message) from error
 
 
-def _git(root: Path, *arguments: str) -> bytes | None:
+def _run_git(root: Path, *arguments: str) -> bytes | None:
     command = ["git", "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the command is ours
@@ -223,16 +223,16 @@ def _git(root: Path, *arguments: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _top(root: Path) -> Path:
-    told = _git(root, "rev-parse", "--show-toplevel")
+def _find_git_root(root: Path) -> Path:
+    told = _run_git(root, "rev-parse", "--show-toplevel")
     return Path(os.fsdecode(told).rstrip("\n")) if told else root
 
 
 def _extract(text: str, project: str, root: Path, target: Path) -> None:
     revision = text.removeprefix("git:")
-    top = _top(root)
+    top = _find_git_root(root)
     asked = f"{revision or 'nothing'}^{{commit}}"
-    told = None if revision.startswith("-") else _git(top, "rev-parse", "--verify", "-q", asked)
+    told = None if revision.startswith("-") else _run_git(top, "rev-parse", "--verify", "-q", asked)
     if not told:
         message = (
             f"{text}: {top} knows no revision {revision!r}; expected a commit, branch or tag; "
@@ -242,13 +242,13 @@ def _extract(text: str, project: str, root: Path, target: Path) -> None:
     commit = told.decode().strip()
     inside = "" if Path(project) == Path() else Path(project).as_posix()
     below = f"{inside}/" if inside else ""
-    if _git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
+    if _run_git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
         message = (
             f"{text}: no {below}pyproject.toml in that revision; expected the folder of a "
             f"distribution; type a revision of 'git log --oneline -- {project}', or name its folder"
         )
         raise VariantError(message)
-    archive = _git(top, "archive", "--format=tar", f"{commit}:{inside}")
+    archive = _run_git(top, "archive", "--format=tar", f"{commit}:{inside}")
     target.mkdir()
     command = ["tar", "-x", "-C", str(target)]
     subprocess.run(command, input=archive or b"", check=True)  # noqa: S603 - the command is ours
@@ -256,7 +256,7 @@ def _extract(text: str, project: str, root: Path, target: Path) -> None:
 
 def _copy(folder: Path, target: Path) -> None:
     """Copy what git would commit of a folder; all of it where git knows nothing of it."""
-    told = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or b""
+    told = _run_git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or b""
     names = {os.fsdecode(name) for name in told.split(b"\0") if name}
     if "pyproject.toml" not in names:
         leftovers = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
@@ -268,19 +268,19 @@ def _copy(folder: Path, target: Path) -> None:
             shutil.copy(folder / name, target / name)
 
 
-def _local_folder(name: str) -> Path | None:
+def _find_local_folder(name: str) -> Path | None:
     told = importlib.metadata.distribution(name).read_text("direct_url.json")
     url = json.loads(told) if told else {}
     folder = Path(unquote(urlsplit(url.get("url", "")).path))
     return folder if "dir_info" in url and folder.is_dir() else None
 
 
-def _local_path(requirement: str) -> Path | None:
+def _parse_local_path(requirement: str) -> Path | None:
     url = urlsplit(Requirement(requirement).url or "")
     return Path(unquote(url.path)) if url.scheme == "file" else None
 
 
-def _digest(path: Path) -> str:
+def _compute_digest(path: Path) -> str:
     digest = hashlib.sha256()
     files = path.rglob("*") if path.is_dir() else [path]
     for file in sorted(each for each in files if each.is_file()):

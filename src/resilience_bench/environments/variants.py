@@ -21,22 +21,28 @@ from typing import Any, Final
 
 from resilience_bench._model import Environment
 from resilience_bench.environments import recipe
-from resilience_bench.environments.pip import answer, does_not_run, must_be_silent, pinned, pip
+from resilience_bench.environments.pip import (
+    create_interpreter_error,
+    format_pins,
+    install_with_own_pip,
+    query_interpreter,
+    refuse_pip_failure,
+)
 from resilience_bench.environments.recipe import Recipe
 from resilience_bench.errors import VariantError
 
 # Without the current directory, which is not part of what the interpreter has installed.
-WHAT_IS_INSTALLED: Final = """import sys; sys.path = [each for each in sys.path if each]
+PACKAGES_QUERY: Final = """import sys; sys.path = [each for each in sys.path if each]
 import importlib.metadata, json
 if sys.version_info < (3, 11): sys.exit("it is Python " + sys.version.split()[0])
 found = [(each.metadata["Name"], each.version) for each in importlib.metadata.distributions()]
 print(json.dumps([sys.prefix, sys.executable, found]))"""
-WHICH_ENVIRONMENT: Final = """import sys; sys.path = [each for each in sys.path if each]
+ENVIRONMENT_QUERY: Final = """import sys; sys.path = [each for each in sys.path if each]
 import dataclasses, json
-from resilience_bench.environments.fingerprint import current_environment
-print(json.dumps(dataclasses.asdict(current_environment())))"""
+from resilience_bench.environments.fingerprint import detect_environment
+print(json.dumps(dataclasses.asdict(detect_environment())))"""
 
-Note = Callable[[str], None]
+Notifier = Callable[[str], None]
 """Is told when an environment has to be made, which takes a while."""
 
 
@@ -59,7 +65,7 @@ def ignore(_: str) -> None:
     """Do nothing with a note."""
 
 
-def cache_folder() -> Path:
+def get_cache_folder() -> Path:
     """Where made environments are kept; ``RESILIENCE_BENCH_CACHE`` puts them elsewhere."""
     if own := os.environ.get("RESILIENCE_BENCH_CACHE"):
         return Path(own).expanduser().absolute()
@@ -73,7 +79,7 @@ def make(
     *,
     project: str = "stack",
     root: Path | None = None,
-    note: Note = ignore,
+    note: Notifier = ignore,
 ) -> Variant:
     """Find or make the environment of a variant.
 
@@ -83,27 +89,27 @@ def make(
         project: The folder of the distribution that ``.`` and ``git:`` install, relative to the
             top of the git work tree, or to ``root`` outside git.
         root: Where the checkout is; the current directory when left out.
-        note: See `Note`.
+        note: See `Notifier`.
 
     Raises:
         VariantError: If the text is none of the forms, or the environment cannot be made.
     """
     if text != "." and not text.startswith(("git:", "pip:")):
-        return _given(text)
-    with scratch_folder(text) as scratch:
+        return _find_existing(text)
+    with create_scratch_folder(text) as scratch:
         due = recipe.read(text, needed, project, root or Path.cwd(), scratch)
 
         def build(home: Path) -> dict[str, Any]:
             venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
             fill(text, due, home / "bin" / "python")
-            return {"packages": installed(text, home / "bin" / "python").packages}
+            return {"packages": inspect_interpreter(text, home / "bin" / "python").packages}
 
-        home, told, made = cached(text, due.key(), build, note)
+        home, told, made = find_or_build(text, due.key(), build, note)
     return Variant(text, home, home / "bin" / "python", made, told["packages"])
 
 
 @contextlib.contextmanager
-def scratch_folder(text: str) -> Iterator[Path]:
+def create_scratch_folder(text: str) -> Iterator[Path]:
     """An empty folder for as long as an environment is made, which is explained if it cannot be.
 
     Raises:
@@ -115,7 +121,7 @@ def scratch_folder(text: str) -> Iterator[Path]:
     except (OSError, subprocess.SubprocessError) as error:
         message = (
             f"{text}: cannot make its environment: {error}; expected a writable folder "
-            f"{cache_folder()}; set RESILIENCE_BENCH_CACHE to another one"
+            f"{get_cache_folder()}; set RESILIENCE_BENCH_CACHE to another one"
         )
         raise VariantError(message) from error
 
@@ -126,16 +132,16 @@ def clean() -> tuple[int, int]:
     Returns:
         How many there were, and how many bytes they took.
     """
-    homes = [each for each in (cache_folder() / "variants").glob("*") if each.is_dir()]
+    homes = [each for each in (get_cache_folder() / "variants").glob("*") if each.is_dir()]
     taken = 0
     for home in homes:
-        with _locked(home):
+        with _lock(home):
             taken += sum(each.lstat().st_size for each in home.rglob("*"))
             shutil.rmtree(home)
     return len(homes), taken
 
 
-def environment_of(variant: Variant) -> Environment:
+def query_environment(variant: Variant) -> Environment:
     """What a result that is measured in a variant says of its interpreter, packages and machine.
 
     Raises:
@@ -144,9 +150,11 @@ def environment_of(variant: Variant) -> Environment:
     try:
         with tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder:
             tool = link_tool(Path(folder))
-            return Environment(**answer(variant.python, WHICH_ENVIRONMENT, PYTHONPATH=str(tool)))
+            return Environment(
+                **query_interpreter(variant.python, ENVIRONMENT_QUERY, PYTHONPATH=str(tool))
+            )
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise does_not_run(variant.text, error) from error
+        raise create_interpreter_error(variant.text, error) from error
 
 
 def link_tool(folder: Path) -> Path:
@@ -162,8 +170,8 @@ def link_tool(folder: Path) -> Path:
     return tool
 
 
-def cached(
-    text: str, key: str, build: Callable[[Path], dict[str, Any]], note: Note
+def find_or_build(
+    text: str, key: str, build: Callable[[Path], dict[str, Any]], note: Notifier
 ) -> tuple[Path, dict[str, Any], bool]:
     """Find a made environment in the cache, or have it made there.
 
@@ -172,14 +180,14 @@ def cached(
         key: Names its folder: 16 hex digits over everything that decides the content.
         build: Makes a venv of a folder that there is not yet; returns what is to be known of it,
             with ``packages`` among it.
-        note: See `Note`.
+        note: See `Notifier`.
 
     Returns:
         Its folder, what ``build`` returned now or then, and whether it was made now.
     """
-    home = cache_folder() / "variants" / key
-    with _locked(home):
-        told = _complete(home)
+    home = get_cache_folder() / "variants" / key
+    with _lock(home):
+        told = _read_completion(home)
         if told is not None:
             return home, told, False
         note(f"making the environment of {text} (once)")
@@ -187,7 +195,7 @@ def cached(
             shutil.rmtree(home)
         try:
             told = build(home)
-            _completed(text, home, told)
+            _write_completion(text, home, told)
         except BaseException:
             shutil.rmtree(home, ignore_errors=True)
             raise
@@ -195,7 +203,7 @@ def cached(
 
 
 @contextlib.contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def _lock(home: Path) -> Iterator[None]:
     # The lock file stays: were it removed, two others could hold the locks of two files.
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_suffix(".lock").open("a") as file:
@@ -203,7 +211,7 @@ def _locked(home: Path) -> Iterator[None]:
         yield
 
 
-def _complete(home: Path) -> dict[str, Any] | None:
+def _read_completion(home: Path) -> dict[str, Any] | None:
     try:
         told: dict[str, Any] = json.loads((home / "complete").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -211,7 +219,7 @@ def _complete(home: Path) -> dict[str, Any] | None:
     return told if (home / "bin" / "python").exists() else None
 
 
-def _completed(text: str, home: Path, told: dict[str, Any]) -> None:
+def _write_completion(text: str, home: Path, told: dict[str, Any]) -> None:
     date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     content = {"variant": text, "key": home.name, **told, "date": date}
     partial = home / "complete.new"
@@ -219,14 +227,16 @@ def _completed(text: str, home: Path, told: dict[str, Any]) -> None:
     partial.replace(home / "complete")
 
 
-def fill(text: str, due: Recipe, python: Path, install: Callable[..., str] = pip) -> None:
+def fill(
+    text: str, due: Recipe, python: Path, install: Callable[..., str] = install_with_own_pip
+) -> None:
     """Install what an environment has to hold.
 
     Args:
         text: What the user calls it.
         due: What it holds.
         python: Its interpreter.
-        install: See `resilience_bench.environments.pip.pip`.
+        install: See `resilience_bench.environments.pip.install_with_own_pip`.
 
     Raises:
         VariantError: If pip cannot do so.
@@ -235,25 +245,25 @@ def fill(text: str, due: Recipe, python: Path, install: Callable[..., str] = pip
     if due.requirements:
         if install(python, *due.requirements, constraints=due.constraints):
             # Another release may need other versions of its dependencies than those of today.
-            must_be_silent(text, install(python, *due.requirements))
-        present = installed(text, python).packages
-    if rest := [*pinned(due.pins, present), *map(str, due.folders)]:
-        must_be_silent(text, install(python, "--no-deps", *rest))
+            refuse_pip_failure(text, install(python, *due.requirements))
+        present = inspect_interpreter(text, python).packages
+    if rest := [*format_pins(due.pins, present), *map(str, due.folders)]:
+        refuse_pip_failure(text, install(python, "--no-deps", *rest))
 
 
-def _given(text: str) -> Variant:
+def _find_existing(text: str) -> Variant:
     path = Path(text).expanduser().absolute()
     python = path / "bin" / "python" if path.is_dir() else path
     if not (python.is_file() and os.access(python, os.X_OK)):
         message = f"{text!r} is no variant; {recipe.FORMS}"
         raise VariantError(message)
     try:
-        return installed(text, python)
+        return inspect_interpreter(text, python)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise does_not_run(text, error) from error
+        raise create_interpreter_error(text, error) from error
 
 
-def installed(text: str, python: Path) -> Variant:
+def inspect_interpreter(text: str, python: Path) -> Variant:
     """An interpreter as it is, with what is installed for it.
 
     Raises:
@@ -261,6 +271,6 @@ def installed(text: str, python: Path) -> Variant:
         subprocess.SubprocessError: If it is older than Python 3.11, or no Python at all.
         ValueError: If it answers something else.
     """
-    prefix, executable, found = answer(python, WHAT_IS_INSTALLED)
+    prefix, executable, found = query_interpreter(python, PACKAGES_QUERY)
     packages = recipe.by_name(found)
     return Variant(text, Path(prefix), Path(executable), made=False, packages=packages)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench.errors import UnwritableOutputError
-from resilience_bench.files.checked_json import shown
+from resilience_bench.files.checked_json import format_path
 
 ANOTHER_OUTPUT: Final = "give the name of another file with --output"
 
@@ -24,15 +24,15 @@ def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
     Raises:
         UnwritableOutputError: If it cannot.
     """
-    with _explained(path, remedy):
+    with _explain_errors(path, remedy):
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():
             # A rename would put a plain file in the place of /dev/null.
             kind = "a folder" if target.is_dir() else "a device or a pipe"
-            message = f"cannot write {shown(path)}: it is {kind}, not a file; {remedy}"
+            message = f"cannot write {format_path(path)}: it is {kind}, not a file; {remedy}"
             raise UnwritableOutputError(message)
-        probe = _beside(target)
+        probe = _get_temporary_path(target)
         probe.write_bytes(b"\n")
         probe.unlink()
 
@@ -52,9 +52,9 @@ def write_bytes(content: bytes, path: Path, remedy: str = ANOTHER_OUTPUT) -> Non
     Raises:
         UnwritableOutputError: If it cannot be written; what was there stays.
     """
-    with _explained(path, remedy):
+    with _explain_errors(path, remedy):
         target = path.resolve()
-        temporary = _beside(target)
+        temporary = _get_temporary_path(target)
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -66,15 +66,15 @@ def write_bytes(content: bytes, path: Path, remedy: str = ANOTHER_OUTPUT) -> Non
             raise
 
 
-def _beside(target: Path) -> Path:
+def _get_temporary_path(target: Path) -> Path:
     return target.with_name(f".{os.getpid()}.tmp")
 
 
 @contextlib.contextmanager
-def _explained(path: Path, remedy: str) -> Iterator[None]:
+def _explain_errors(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        message = f"cannot write {shown(path)}: {reason}; {remedy}"
+        message = f"cannot write {format_path(path)}: {reason}; {remedy}"
         raise UnwritableOutputError(message) from error

@@ -17,32 +17,32 @@ import msgspec
 from resilience_bench.errors import UserError
 
 MOST_DIGITS: Final = 400
-NAMED: Final = 3
+SHOWN_NAMES: Final = 3
 """How many of many things a message names."""
 T = TypeVar("T")
 
 
-def shown(path: Path) -> str:
+def format_path(path: Path) -> str:
     """The path as text that stays on one line."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
 
-def brief(value: object) -> str:
+def describe_value(value: object) -> str:
     """What was found, in a few characters."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     return json.dumps(value, default=str)[:40]
 
 
-def listed(names: Sequence[str], separator: str = ", ") -> str:
+def format_names(names: Sequence[str], separator: str = ", ") -> str:
     """The first few of many things, and how many more there are."""
-    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
-    return separator.join([*names[:NAMED], *more])
+    more = [f"{len(names) - SHOWN_NAMES} more"] if len(names) > SHOWN_NAMES else []
+    return separator.join([*names[:SHOWN_NAMES], *more])
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CheckedFile:
     """A file to read: what it should be, with which error it is refused, and what to type then."""
 
     path: Path
@@ -54,10 +54,10 @@ class Source:
     def refuse(self, key: str, complaint: str, remedy: str = "") -> NoReturn:
         """Raise the error: file, key, what was expected and found, what to type."""
         where = f"key {key}: " if key else ""
-        message = f"{shown(self.path)}: {where}{complaint}; {remedy or self.remedy}"
+        message = f"{format_path(self.path)}: {where}{complaint}; {remedy or self.remedy}"
         raise self.error(" ".join(message.split()))
 
-    def content(self) -> str:
+    def read_content(self) -> str:
         """The text of the file; what is no file, or no text, or empty, is refused."""
         path = self.path
         try:
@@ -74,11 +74,11 @@ class Source:
             self.refuse("", f"expected {self.kind}, found an empty file")
         return content
 
-    def parsed(self, content: str) -> dict[str, Any]:
+    def parse(self, content: str) -> dict[str, Any]:
         """The object in a JSON text; numbers that are not finite are refused with their key."""
         try:
             # Python's own parser: it reads NaN, so that its place can be named.
-            stored = json.loads(content, parse_int=_whole_number)
+            stored = json.loads(content, parse_int=_parse_whole_number)
         except json.JSONDecodeError as error:
             open_end = content.lstrip().startswith("{") and not content.rstrip().endswith("}")
             cut = open_end and error.msg != "Extra data"
@@ -88,8 +88,10 @@ class Source:
         except RecursionError:
             self.refuse("", f"expected {self.kind}, found something nested too deeply")
         if not isinstance(stored, dict):
-            self.refuse("", f"expected an object with the key schema, found {brief(stored)}")
-        for key, number in _numbers(stored):
+            self.refuse(
+                "", f"expected an object with the key schema, found {describe_value(stored)}"
+            )
+        for key, number in _find_numbers(stored):
             if not math.isfinite(number):
                 self.refuse(key, f"expected a finite number, found {number}")
         return stored
@@ -101,22 +103,22 @@ class Source:
             complaint = f"expected at most {newest}, found {schema}, which a newer version wrote"
             self.refuse("schema", complaint, "type 'pip install --upgrade resilience-bench'")
         if type(schema) is not int or schema < 1:
-            found = brief(schema) if "schema" in stored else "no such key"
+            found = describe_value(schema) if "schema" in stored else "no such key"
             self.refuse("schema", f"expected the number {newest} of {self.kind}, found {found}")
 
     def check_least(self, key: str, number: float, least: int) -> None:
         """Refuse a number that is too small."""
         if number < least:
-            self.refuse(key, f"expected {least} or more, found {brief(number)}")
+            self.refuse(key, f"expected {least} or more, found {describe_value(number)}")
 
-    def converted(self, stored: dict[str, Any], wanted: type[T]) -> T:
+    def convert(self, stored: dict[str, Any], wanted: type[T]) -> T:
         """The object as a dataclass; whatever does not fit is refused with its key."""
         try:
             return msgspec.convert(stored, wanted, str_keys=True)
         except msgspec.ValidationError as error:
             text = str(error).replace("- at `key` in `$", "as one of its names - at `$")
             complaint, _, path = text.partition(" - at `$")
-            key, kind = _place(stored, wanted, path.rstrip("`"))
+            key, kind = _locate_key(stored, wanted, path.rstrip("`"))
             if "enum" in complaint:
                 complaint += f"; expected one of {', '.join(get_args(kind))}"
             self.refuse(key, complaint)
@@ -124,7 +126,7 @@ class Source:
             self.refuse("", "expected Unicode text, found half a surrogate pair")
 
 
-def _place(stored: object, wanted: Any, path: str) -> tuple[str, Any]:
+def _locate_key(stored: object, wanted: Any, path: str) -> tuple[str, Any]:
     """The key with the names that msgspec leaves out of mappings, and the type wanted there."""
     value: Any = stored
     key = ""
@@ -137,13 +139,13 @@ def _place(stored: object, wanted: Any, path: str) -> tuple[str, Any]:
         else:
             wanted = get_args(wanted)[1]
             step = next(name for name in value if not _fits(value[name], wanted))
-        wanted = _not_none(wanted)
+        wanted = _strip_none(wanted)
         key += f"[{step}]" if isinstance(step, int) else f".{step}"
         value = value[step]
     return key.lstrip("."), wanted
 
 
-def _not_none(wanted: Any) -> Any:
+def _strip_none(wanted: Any) -> Any:
     if get_origin(wanted) is types.UnionType:
         return next(each for each in get_args(wanted) if each is not types.NoneType)
     return wanted
@@ -156,17 +158,17 @@ def _fits(value: object, wanted: Any) -> bool:
     return False
 
 
-def _whole_number(digits: str) -> int | float:
+def _parse_whole_number(digits: str) -> int | float:
     # Python refuses to read numbers of thousands of digits; infinity is refused with its key.
     return int(digits) if len(digits) <= MOST_DIGITS else math.inf
 
 
-def _numbers(value: object, key: str = "") -> Iterator[tuple[str, float]]:
+def _find_numbers(value: object, key: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, dict):
         for name, each in value.items():
-            yield from _numbers(each, f"{key}.{name}" if key else name)
+            yield from _find_numbers(each, f"{key}.{name}" if key else name)
     elif isinstance(value, list):
         for position, each in enumerate(value):
-            yield from _numbers(each, f"{key}[{position}]")
+            yield from _find_numbers(each, f"{key}[{position}]")
     elif isinstance(value, float):
         yield key, value

@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 
 from resilience_bench._model import Result
-from resilience_bench.errors import OtherFileError, UnreadableResultError
+from resilience_bench.errors import UnreadableResultError, WrongFileKindError
 from resilience_bench.files.atomic import write_text
-from resilience_bench.files.checked_json import Source, listed, shown
-from resilience_bench.files.validation import check_sense
+from resilience_bench.files.checked_json import CheckedFile, format_names, format_path
+from resilience_bench.files.validation import validate_result
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
@@ -46,30 +46,30 @@ def read(path: Path) -> Result:
         UnreadableResultError: If it is missing, not JSON, of another schema, or makes no sense;
             the text names the file and the key, what was found, what was expected, what to type.
     """
-    source = _source(path)
+    source = _create_checked_file(path)
     _refuse_folder(source)
-    stored = source.parsed(source.content())
+    stored = source.parse(source.read_content())
     _refuse_other_files(source, stored)
     source.check_schema(stored, SCHEMA)
-    result = source.converted(stored, Result)
-    check_sense(source, result)
+    result = source.convert(stored, Result)
+    validate_result(source, result)
     return result
 
 
-def _refuse_folder(source: Source) -> None:
+def _refuse_folder(source: CheckedFile) -> None:
     if not source.path.is_dir():
         return
     held = sorted(each.name for each in source.path.glob("*.json"))
     writer = next((name for last, name in WRITERS.items() if last in held), "")
     found = f"found the folder of a '{writer}'" if writer else "found a folder"
-    files = listed([shown(source.path / name) for name in held], " or ")
+    files = format_names([format_path(source.path / name) for name in held], " or ")
     remedy = f"name one of its files instead: {files}" if held else MEASURE_AGAIN
     source.refuse("", f"expected {source.kind}, {found}", remedy)
 
 
-def _refuse_other_files(known: Source, stored: Mapping[str, object]) -> None:
-    path = shown(known.path)
-    source = dataclasses.replace(known, error=OtherFileError)
+def _refuse_other_files(known: CheckedFile, stored: Mapping[str, object]) -> None:
+    path = format_path(known.path)
+    source = dataclasses.replace(known, error=WrongFileKindError)
     if "ranges" in stored:
         remedy = f"type 'resilience-bench check --baseline {path}' to hold measurements against it"
         source.refuse("", f"expected {source.kind}, found a baseline", remedy)
@@ -78,5 +78,5 @@ def _refuse_other_files(known: Source, stored: Mapping[str, object]) -> None:
         source.refuse("", f"expected {source.kind}, found what 'prove' wrote", remedy)
 
 
-def _source(path: Path) -> Source:
-    return Source(path, "a results file", UnreadableResultError, MEASURE_AGAIN)
+def _create_checked_file(path: Path) -> CheckedFile:
+    return CheckedFile(path, "a results file", UnreadableResultError, MEASURE_AGAIN)

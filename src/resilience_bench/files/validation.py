@@ -20,21 +20,21 @@ from resilience_bench._model import (
     Weight,
     WorkerRecord,
 )
-from resilience_bench.files.checked_json import Source, brief
+from resilience_bench.files.checked_json import CheckedFile, describe_value
 
 LARGEST: Final = 2**63 - 1
 LARGEST_BUCKET: Final = int(math.log(LARGEST) / math.log(BUCKET))
-MAY_BE_MISSING: Final = ("blocks", "resident_bytes")
+OPTIONAL_FIELDS: Final = ("blocks", "resident_bytes")
 """What not every interpreter and system tells."""
 
 
-def check_sense(source: Source, result: Result) -> None:
+def validate_result(source: CheckedFile, result: Result) -> None:
     """Refuse a result that nobody can have measured, with the key that says so.
 
     Raises:
         UnreadableResultError: As the source has it.
     """
-    controls = _controls(source, result)
+    controls = _collect_controls(source, result)
     for position, worker in enumerate(result.workers):
         _check_worker(source, f"workers[{position}]", worker, controls)
     for position, counting in enumerate(result.instructions):
@@ -54,7 +54,7 @@ def check_sense(source: Source, result: Result) -> None:
         _check_drift(source, f"drifts[{position}]", drifting, controls)
 
 
-def _controls(source: Source, result: Result) -> dict[str, str]:
+def _collect_controls(source: CheckedFile, result: Result) -> dict[str, str]:
     controls: dict[str, str] = {}
     for position, record in enumerate(result.cases):
         if record.case.name in controls:
@@ -66,7 +66,11 @@ def _controls(source: Source, result: Result) -> dict[str, str]:
 
 
 def _check_names(
-    source: Source, key: str, names: Iterable[str], known: Container[str], kind: str = "operations"
+    source: CheckedFile,
+    key: str,
+    names: Iterable[str],
+    known: Container[str],
+    kind: str = "operations",
 ) -> None:
     for name in names:
         if name not in known:
@@ -74,7 +78,7 @@ def _check_names(
             source.refuse(where, "expected one of the names in cases, found another")
 
 
-def _check_counts(source: Source, key: str, counts: Counts) -> None:
+def _check_counts(source: CheckedFile, key: str, counts: Counts) -> None:
     for field in ("calls", "instructions"):
         fewer, more = getattr(counts, field)
         if not 0 <= fewer < more <= LARGEST:
@@ -82,13 +86,15 @@ def _check_counts(source: Source, key: str, counts: Counts) -> None:
             source.refuse(f"{key}.{field}", f"{expected}, found {fewer} and {more}")
 
 
-def _check_weight(source: Source, key: str, weight: Weight) -> None:
+def _check_weight(source: CheckedFile, key: str, weight: Weight) -> None:
     for field, value in dataclasses.asdict(weight).items():
         if value < 0:
             source.refuse(f"{key}.{field}", f"expected 0 or more, found {value}")
 
 
-def _check_worker(source: Source, key: str, worker: WorkerRecord, controls: dict[str, str]) -> None:
+def _check_worker(
+    source: CheckedFile, key: str, worker: WorkerRecord, controls: dict[str, str]
+) -> None:
     if worker.clock_resolution_ns <= 0:
         found = worker.clock_resolution_ns
         source.refuse(f"{key}.clock_resolution_ns", f"expected more than 0, found {found}")
@@ -105,28 +111,32 @@ def _check_worker(source: Source, key: str, worker: WorkerRecord, controls: dict
             source.refuse(f"{key}.controls", f"expected {controls[name]!r}, the control of {name}")
 
 
-def _check_samples(source: Source, key: str, samples: Samples, *, least: int = 0) -> None:
+def _check_samples(source: CheckedFile, key: str, samples: Samples, *, least: int = 0) -> None:
     if not 1 <= samples.calls <= LARGEST:
-        source.refuse(f"{key}.calls", f"expected 1 or more, found {brief(samples.calls)}")
+        source.refuse(f"{key}.calls", f"expected 1 or more, found {describe_value(samples.calls)}")
     if not samples.elapsed_ns:
         source.refuse(f"{key}.elapsed_ns", "expected samples, found none")
     for position, elapsed in enumerate(samples.elapsed_ns):
         if not least <= elapsed <= LARGEST:
-            complaint = f"expected {least} or more nanoseconds, found {brief(elapsed)}"
+            complaint = f"expected {least} or more nanoseconds, found {describe_value(elapsed)}"
             source.refuse(f"{key}.elapsed_ns[{position}]", complaint)
 
 
-def _check_beside(source: Source, key: str, samples: Samples, references: int) -> None:
+def _check_beside(source: CheckedFile, key: str, samples: Samples, references: int) -> None:
     if samples.beside and len(samples.beside) != len(samples.elapsed_ns):
         found = f"found {len(samples.beside)} for {len(samples.elapsed_ns)} samples"
         source.refuse(f"{key}.beside", f"expected as many numbers as there are samples, {found}")
     for position, beside in enumerate(samples.beside):
         if not 0 <= beside < references:
             expected = f"expected a sample of the reference, from 0 to {references - 1}"
-            source.refuse(f"{key}.beside[{position}]", f"{expected}, found {brief(beside)}")
+            source.refuse(
+                f"{key}.beside[{position}]", f"{expected}, found {describe_value(beside)}"
+            )
 
 
-def _check_load(source: Source, key: str, loading: LoadRecord, controls: dict[str, str]) -> None:
+def _check_load(
+    source: CheckedFile, key: str, loading: LoadRecord, controls: dict[str, str]
+) -> None:
     _check_names(source, key, loading.operations, controls)
     _check_names(source, key, loading.tallies, controls, "tallies")
     for kind, measured in (("controls", loading.controls), ("operations", loading.operations)):
@@ -140,7 +150,7 @@ def _check_load(source: Source, key: str, loading: LoadRecord, controls: dict[st
         _check_tally(source, f"{key}.tallies.{name}", tally)
 
 
-def _check_rates(source: Source, key: str, samples: LoadSamples) -> None:
+def _check_rates(source: CheckedFile, key: str, samples: LoadSamples) -> None:
     _check_range(source, f"{key}.callers", samples.callers, least=1)
     _check_range(source, f"{key}.release_ns", samples.release_ns)
     count = len(samples.calls)
@@ -160,12 +170,12 @@ def _check_rates(source: Source, key: str, samples: LoadSamples) -> None:
             source.refuse(f"{key}.fewest[{position}]", f"{expected}, found {fewest}")
 
 
-def _check_single_calls(source: Source, key: str, samples: LoadSamples) -> None:
+def _check_single_calls(source: CheckedFile, key: str, samples: LoadSamples) -> None:
     for bucket, count in samples.latencies.items():
         where = f"{key}.latencies.{bucket}"
         if not 0 <= bucket <= LARGEST_BUCKET:
             expected = f"expected a power of {BUCKET} as its name, from 0 to {LARGEST_BUCKET}"
-            source.refuse(where, f"{expected}, found {brief(bucket)}")
+            source.refuse(where, f"{expected}, found {describe_value(bucket)}")
         _check_range(source, where, count)
     _check_range(source, f"{key}.longest_ns", samples.longest_ns)
     _check_range(source, f"{key}.clock_ns", samples.clock_ns)
@@ -173,7 +183,7 @@ def _check_single_calls(source: Source, key: str, samples: LoadSamples) -> None:
         _check_range(source, f"{key}.lags_ns[{position}]", lag_ns)
 
 
-def _check_tally(source: Source, key: str, tally: Tally) -> None:
+def _check_tally(source: CheckedFile, key: str, tally: Tally) -> None:
     for field, value in dataclasses.asdict(tally).items():
         if value is not None:
             # A library's counter may have been reset meanwhile.
@@ -181,7 +191,9 @@ def _check_tally(source: Source, key: str, tally: Tally) -> None:
             _check_range(source, f"{key}.{field}", value, least=least)
 
 
-def _check_drift(source: Source, key: str, drifting: DriftRecord, known: Container[str]) -> None:
+def _check_drift(
+    source: CheckedFile, key: str, drifting: DriftRecord, known: Container[str]
+) -> None:
     if drifting.case not in known:
         source.refuse(f"{key}.case", "expected one of the names in cases, found another")
     points = drifting.points
@@ -190,7 +202,7 @@ def _check_drift(source: Source, key: str, drifting: DriftRecord, known: Contain
         source.refuse(f"{key}.points.calls", "expected points, found none")
     for field in dataclasses.fields(points):
         numbers = getattr(points, field.name)
-        if len(numbers) != count and (field.name not in MAY_BE_MISSING or numbers):
+        if len(numbers) != count and (field.name not in OPTIONAL_FIELDS or numbers):
             expected = f"expected as many numbers as there are of calls, {count}"
             source.refuse(f"{key}.points.{field.name}", f"{expected}, found {len(numbers)}")
         for position, number in enumerate(numbers):
@@ -201,6 +213,6 @@ def _check_drift(source: Source, key: str, drifting: DriftRecord, known: Contain
             source.refuse(where, f"expected more than the {fewer} before, found {more}")
 
 
-def _check_range(source: Source, key: str, number: float, *, least: int = 0) -> None:
+def _check_range(source: CheckedFile, key: str, number: float, *, least: int = 0) -> None:
     if not least <= number <= LARGEST:
-        source.refuse(key, f"expected {least} or more, found {brief(number)}")
+        source.refuse(key, f"expected {least} or more, found {describe_value(number)}")

@@ -13,7 +13,7 @@ import msgspec
 from resilience_bench._model import Baseline, Environment, Range
 from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineError
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import Source, brief
+from resilience_bench.files.checked_json import CheckedFile, describe_value
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
@@ -31,19 +31,19 @@ LEARN: Final = "type 'resilience-bench baseline learn'"
 SYSTEMS: Final = ("darwin", "windows", "freebsd", "openbsd", "netbsd")
 
 
-def environment_name(environment: Environment) -> str:
+def make_environment_name(environment: Environment) -> str:
     """The file stem of the baseline of an environment, of the characters ``a-z0-9._-`` only."""
     build = "nogil" if environment.free_threaded else ""
-    return _tidied(_minor_version(environment.python), machine_name(environment), build)
+    return _tidy(_shorten_version(environment.python), make_machine_name(environment), build)
 
 
-def machine_name(environment: Environment) -> str:
+def make_machine_name(environment: Environment) -> str:
     """The machine of an environment by what it is, in the same characters.
 
     Not by its host's name: in CI each run has a host of its own.
     """
     system = environment.os.partition(" ")[0].lower()
-    return _tidied(
+    return _tidy(
         system if system in SYSTEMS else "linux",  # distributions have names of their own
         environment.machine,
         re.sub(r"(?i)\((r|tm|c)\)", " ", environment.cpu_model),
@@ -51,12 +51,12 @@ def machine_name(environment: Environment) -> str:
     )
 
 
-def _tidied(*parts: str) -> str:
+def _tidy(*parts: str) -> str:
     tidy = (re.sub(r"[^a-z0-9._]+", "-", part.lower()).strip("-._") for part in parts)
     return "-".join(filter(None, tidy))
 
 
-def _minor_version(python: str) -> str:
+def _shorten_version(python: str) -> str:
     """``CPython 3.11`` of ``CPython 3.11.9``."""
     implementation, _, version = python.partition(" ")
     return f"{implementation} {'.'.join(version.split('.')[:2])}"
@@ -69,19 +69,23 @@ def write(baseline: Baseline, path: Path) -> None:
         UnwritableOutputError: If it cannot be written; what was there stays.
     """
     stored: dict[str, Any] = msgspec.to_builtins(baseline)
-    cases = _members("  ", stored.pop("ranges"), lambda ranges: _members("   ", ranges, _json))
+    cases = _format_members(
+        "  ", stored.pop("ranges"), lambda ranges: _format_members("   ", ranges, _format_json)
+    )
     head = json.dumps(stored, indent=1, ensure_ascii=False).removesuffix("\n}")
     atomic.ensure_writable(path)
     atomic.write_text(f'{head},\n "ranges": {cases}\n}}\n', path)
 
 
-def _members(indent: str, stored: dict[str, Any], shown: Callable[[Any], str]) -> str:
+def _format_members(indent: str, stored: dict[str, Any], shown: Callable[[Any], str]) -> str:
     """A JSON object with a member a line, sorted."""
-    lines = [f"\n{indent}{_json(key)}: {shown(each)}" for key, each in sorted(stored.items())]
+    lines = [
+        f"\n{indent}{_format_json(key)}: {shown(each)}" for key, each in sorted(stored.items())
+    ]
     return f"{{{','.join(lines)}\n{indent[:-1]}}}"
 
 
-def _json(value: object) -> str:
+def _format_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -92,10 +96,10 @@ def read(path: Path) -> Baseline:
         UnreadableBaselineError: If it is missing, not JSON, of another schema, or makes no sense;
             the text names the file and the key, what was found, what was expected, what to type.
     """
-    source = Source(path, "a baseline", UnreadableBaselineError, f"{LEARN} to learn it again")
-    stored = source.parsed(source.content())
+    source = CheckedFile(path, "a baseline", UnreadableBaselineError, f"{LEARN} to learn it again")
+    stored = source.parse(source.read_content())
     source.check_schema(stored, SCHEMA)
-    baseline = source.converted(stored, Baseline)
+    baseline = source.convert(stored, Baseline)
     source.check_least("reference_version", baseline.reference_version, 1)
     source.check_least("environment.cpu_count", baseline.environment.cpu_count, 1)
     for name, quantities in baseline.ranges.items():
@@ -104,19 +108,21 @@ def read(path: Path) -> Baseline:
     return baseline
 
 
-def _check_range(source: Source, key: str, quantity: str, each: Range) -> None:
+def _check_range(source: CheckedFile, key: str, quantity: str, each: Range) -> None:
     if quantity not in SIGNALS:
-        source.refuse(key, f"expected one of {', '.join(SIGNALS)}, found {brief(quantity)}")
+        source.refuse(
+            key, f"expected one of {', '.join(SIGNALS)}, found {describe_value(quantity)}"
+        )
     for name in ("expected", "low", "high", "spread"):
         source.check_least(f"{key}.{name}", getattr(each, name), 0)
     for name in ("runs", "workers"):
         source.check_least(f"{key}.{name}", getattr(each, name), 1)
     if not each.low <= each.expected <= each.high:
-        found = f"{brief(each.low)}, {brief(each.expected)}, {brief(each.high)}"
+        found = ", ".join(map(describe_value, (each.low, each.expected, each.high)))
         source.refuse(key, f"expected low <= expected <= high, found {found}")
 
 
-def differences(baseline: Environment, here: Environment) -> dict[str, tuple[str, ...]]:
+def find_differences(baseline: Environment, here: Environment) -> dict[str, tuple[str, ...]]:
     """What keeps the signals of two environments from being compared.
 
     Packages may differ: they are what is judged.
@@ -128,16 +134,16 @@ def differences(baseline: Environment, here: Environment) -> dict[str, tuple[str
     return {
         signal: tuple(
             f"{key}: baseline {was!r}, here {now[key]!r}"
-            for key, was in _decisive(signal, baseline).items()
+            for key, was in _select_decisive(signal, baseline).items()
             if was != now[key]
         )
         for signal in dict.fromkeys(SIGNALS.values())
-        for now in [_decisive(signal, here)]
+        for now in [_select_decisive(signal, here)]
     }
 
 
-def _decisive(signal: str, environment: Environment) -> dict[str, object]:
-    python = {"python": _minor_version(environment.python)}
+def _select_decisive(signal: str, environment: Environment) -> dict[str, object]:
+    python = {"python": _shorten_version(environment.python)}
     threading = {name: getattr(environment, name) for name in ("free_threaded", "gil_enabled")}
     common = {**threading, "machine": environment.machine}
     if signal == "instructions":
@@ -152,7 +158,7 @@ def find(folder: Path, environment: Environment) -> Path:
     Raises:
         UnreadableBaselineError: If there is none; the text names those that there are.
     """
-    wanted = f"{environment_name(environment)}.json"
+    wanted = f"{make_environment_name(environment)}.json"
     names = sorted(path.name for path in folder.glob("*.json"))
     if wanted not in names:
         found = ", ".join(names) or "no baseline at all"
@@ -160,12 +166,12 @@ def find(folder: Path, environment: Environment) -> Path:
             f"{LEARN} to make it, name another one with --baseline, or judge budgets alone with "
             "--baseline none"
         )
-        source = Source(folder, wanted, UnreadableBaselineError, remedy)
+        source = CheckedFile(folder, wanted, UnreadableBaselineError, remedy)
         source.refuse("", f"expected {wanted}, the baseline of this environment, found {found}")
     return folder / wanted
 
 
-def comparable(
+def select_comparable(
     baseline: Baseline,
     here: Environment,
     reference_version: int,
@@ -183,7 +189,7 @@ def comparable(
         ForeignBaselineError: If one of them cannot be compared; the text says what differs, which
             signals compare all the same, and what to type.
     """
-    differing = differences(baseline.environment, here)
+    differing = find_differences(baseline.environment, here)
     if baseline.reference_version != reference_version:
         versions = f"baseline {baseline.reference_version}, here {reference_version}"
         differing["latency"] += (f"reference_version: {versions}",)

@@ -10,7 +10,12 @@ from typing import Any, Final
 
 from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Range, Signal
 from resilience_bench.errors import UnreadableBaselineError
-from resilience_bench.files.checked_json import Source, brief, listed, shown
+from resilience_bench.files.checked_json import (
+    CheckedFile,
+    describe_value,
+    format_names,
+    format_path,
+)
 from resilience_bench.gate.baseline import FEWEST_RUNS, LEARN
 from resilience_bench.scenarios.patterns import matches
 
@@ -35,16 +40,18 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
         UnreadableBaselineError: If it is missing, not TOML, without budgets, or one makes no sense;
             the text names the file and the key, what was found, what was expected, what to type.
     """
-    source = Source(path, "a file of budgets", UnreadableBaselineError, EXAMPLE, language="TOML")
-    tables = _tables(source, source.content())
+    source = CheckedFile(
+        path, "a file of budgets", UnreadableBaselineError, EXAMPLE, language="TOML"
+    )
+    tables = _parse_tables(source, source.read_content())
     return tuple(
         budget
         for position, table in enumerate(tables)
-        for budget in _budgets(source, f"budget[{position}]", table)
+        for budget in _parse_budgets(source, f"budget[{position}]", table)
     )
 
 
-def _tables(source: Source, content: str) -> list[Any]:
+def _parse_tables(source: CheckedFile, content: str) -> list[Any]:
     try:
         stored = tomllib.loads(content)
     except ValueError as error:  # also what Python says of a number of thousands of digits
@@ -56,18 +63,18 @@ def _tables(source: Source, content: str) -> list[Any]:
             source.refuse(key, "expected tables named budget only, found another name")
     tables = stored.get("budget")
     if not isinstance(tables, list) or not tables:
-        found = brief(tables) if "budget" in stored else "no such key"
+        found = describe_value(tables) if "budget" in stored else "no such key"
         source.refuse("budget", f"expected one or more tables, found {found}")
     return tables
 
 
-def _budgets(source: Source, key: str, table: object) -> Iterator[Budget]:
+def _parse_budgets(source: CheckedFile, key: str, table: object) -> Iterator[Budget]:
     if not isinstance(table, dict):
-        source.refuse(key, f"expected a table, found {brief(table)}")
+        source.refuse(key, f"expected a table, found {describe_value(table)}")
     for name in ("cases", "reason"):
         text = table.get(name)
         if not isinstance(text, str) or not text.strip():
-            found = brief(text) if name in table else "no such key"
+            found = describe_value(text) if name in table else "no such key"
             source.refuse(f"{key}.{name}", f"expected a text, found {found}")
     limits = {name: limit for name, limit in table.items() if name not in {"cases", "reason"}}
     units = f"one of {', '.join(UNITS)}"
@@ -78,7 +85,7 @@ def _budgets(source: Source, key: str, table: object) -> Iterator[Budget]:
             source.refuse(f"{key}.{unit}", f"expected {units}, found another unit")
         is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not (is_number and 0 < limit <= sys.float_info.max):
-            complaint = f"expected a finite number of more than 0, found {brief(limit)}"
+            complaint = f"expected a finite number of more than 0, found {describe_value(limit)}"
             source.refuse(f"{key}.{unit}", complaint)
         yield Budget(table["cases"], unit, float(limit), table["reason"])
 
@@ -101,24 +108,24 @@ def lint(
         One line a finding, without an end of line; nothing when all is well.
     """
     found = [
-        f"{shown(path)}: {finding}"
+        f"{format_path(path)}: {finding}"
         for path, baseline in baselines.items()
-        for finding in _of_baseline(baseline, cases)
+        for finding in _lint_baseline(baseline, cases)
     ]
     return found + [
-        f"{shown(budgets_path)}: the budget of {pattern!r} matches no case; "
+        f"{format_path(budgets_path)}: the budget of {pattern!r} matches no case; "
         "type 'resilience-bench list' to see every case"
-        for pattern in unmatched(budgets, [record.case for record in cases])
+        for pattern in find_unmatched(budgets, [record.case for record in cases])
     ]
 
 
-def unmatched(budgets: Sequence[Budget], cases: Sequence[Case]) -> list[str]:
+def find_unmatched(budgets: Sequence[Budget], cases: Sequence[Case]) -> list[str]:
     """The patterns of the budgets that match none of the cases."""
     patterns = dict.fromkeys(budget.cases for budget in budgets)
     return [each for each in patterns if not any(matches(each, case) for case in cases)]
 
 
-def _of_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[str]:
+def _lint_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[str]:
     known = {record.case.name for record in cases}
     for name in baseline.ranges:
         if name not in known:
@@ -126,27 +133,27 @@ def _of_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[st
     available = [record.case.name for record in cases if record.status == "measured"]
     missing = [name for name in available if not baseline.ranges.get(name)]
     if missing:
-        yield f"{_some(missing, 'available case')} without a range; {LEARN}"
-    thin = [name for name, _, each in _ranges(baseline) if each.runs < FEWEST_RUNS]
+        yield f"{_describe_names(missing, 'available case')} without a range; {LEARN}"
+    thin = [name for name, _, each in _iterate_ranges(baseline) if each.runs < FEWEST_RUNS]
     if thin:
         expected = f"fewer than {FEWEST_RUNS} runs"
-        yield f"{_some(thin, 'range')} on {expected}; {LEARN} from more"
+        yield f"{_describe_names(thin, 'range')} on {expected}; {LEARN} from more"
     uncertain = [
         name
-        for name, quantity, each in _ranges(baseline)
+        for name, quantity, each in _iterate_ranges(baseline)
         if quantity == "ratio" and each.workers < FEWEST_WORKERS
     ]
     if uncertain:
         expected = f"fewer than {FEWEST_WORKERS} workers, too few to ever decide"
-        yield f"{_some(uncertain, 'latency range')} on {expected}; {LEARN} from more"
+        yield f"{_describe_names(uncertain, 'latency range')} on {expected}; {LEARN} from more"
 
 
-def _ranges(baseline: Baseline) -> Iterator[tuple[str, str, Range]]:
+def _iterate_ranges(baseline: Baseline) -> Iterator[tuple[str, str, Range]]:
     for name, quantities in baseline.ranges.items():
         for quantity, each in quantities.items():
             yield f"{name} {quantity}", quantity, each
 
 
-def _some(names: Sequence[str], what: str) -> str:
+def _describe_names(names: Sequence[str], what: str) -> str:
     """``5 ranges (a, b, c, 2 more)``."""
-    return f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({listed(names)})"
+    return f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({format_names(names)})"

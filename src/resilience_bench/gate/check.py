@@ -17,46 +17,51 @@ from resilience_bench._model import (
     Verdict,
 )
 from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
-from resilience_bench.files.checked_json import listed
+from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate.baseline import LEARN
-from resilience_bench.gate.budgets import UNITS, unmatched
+from resilience_bench.gate.budgets import UNITS, find_unmatched
 from resilience_bench.gate.criteria import (
-    headline_of,
-    judged,
-    questions_of_baseline,
-    questions_of_budgets,
-    relevant,
-    without_range,
+    find_cases_without_range,
+    judge,
+    make_baseline_criteria,
+    make_budget_criteria,
+    make_headline,
+    select_relevant,
 )
-from resilience_bench.gate.decide import Policy, Question
-from resilience_bench.gate.evidence import Source
+from resilience_bench.gate.decide import Criterion, Policy
+from resilience_bench.gate.evidence import EvidenceSource
 from resilience_bench.measure.counting import SIGNALS
-from resilience_bench.project import baselines_folder
+from resilience_bench.project import find_baselines_folder
 from resilience_bench.scenarios.patterns import matches
-from resilience_bench.stats.correctness import LETS_THROUGH, LOSES_CALLS, marks, tallies_of
+from resilience_bench.stats.correctness import (
+    LETS_THROUGH,
+    LOSES_CALLS,
+    collect_tallies,
+    find_defects,
+)
 
-Chosen = Callable[[str], bool]
+CaseFilter = Callable[[str], bool]
 """Whether the case of this name is judged."""
 NONE: Final = "none"
 """Instead of the file of a baseline: budgets alone are judged."""
 
 
-def chosen_budgets(path: Path | None) -> Sequence[Budget]:
+def find_budgets(path: Path | None) -> Sequence[Budget]:
     """The budgets of a file, by default those beside the baselines, if there are any."""
-    if path is None and not budgets_path().exists():
+    if path is None and not get_budgets_path().exists():
         return ()
-    return budget_files.read_budgets(path or budgets_path())
+    return budget_files.read_budgets(path or get_budgets_path())
 
 
-def budgets_path() -> Path:
+def get_budgets_path() -> Path:
     """Where budgets stand if nothing else is said."""
-    return baselines_folder() / "budgets.toml"
+    return find_baselines_folder() / "budgets.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Limits:
     """What cases are held against; without a baseline it is budgets alone."""
 
     headline: str
@@ -65,13 +70,13 @@ class Held:
     signals: Sequence[str]
 
 
-def held_against(
+def find_limits(
     here: Environment,
     reference_version: int,
     signals: Sequence[str] | None,
     baseline_file: Path | None,
     budgets_file: Path | None,
-) -> Held:
+) -> Limits:
     """Find out what is to be judged where, and by which ranges and budgets.
 
     Args:
@@ -85,39 +90,41 @@ def held_against(
     Raises:
         UserError: If a file is missing or cannot be read, or if nothing may be compared.
     """
-    budgets = chosen_budgets(budgets_file)
-    path = _baseline_path(baseline_file, budgets_file, here)
+    budgets = find_budgets(budgets_file)
+    path = _find_baseline_path(baseline_file, budgets_file, here)
     if path is None:
         limited = {UNITS[each.quantity] for each in budgets}
         wanted = signals or [each for each in SIGNALS if each in limited]
         reason = "as asked for" if baseline_file else "for there is no baseline of this environment"
-        headline = f"budgets alone are judged, {reason}: {budgets_file or budgets_path()}"
-        return Held(headline, None, budgets, wanted)
+        headline = f"budgets alone are judged, {reason}: {budgets_file or get_budgets_path()}"
+        return Limits(headline, None, budgets, wanted)
     baseline = baselines.read(path)
-    wanted = baselines.comparable(baseline, here, reference_version, signals)
-    return Held(f"baseline {path}, learned {baseline.learned}", baseline, budgets, wanted)
+    wanted = baselines.select_comparable(baseline, here, reference_version, signals)
+    return Limits(f"baseline {path}, learned {baseline.learned}", baseline, budgets, wanted)
 
 
-def _baseline_path(named: Path | None, budgets_file: Path | None, here: Environment) -> Path | None:
+def _find_baseline_path(
+    named: Path | None, budgets_file: Path | None, here: Environment
+) -> Path | None:
     """The baseline; None for who wants none, or names a file of budgets where there is none."""
     if named == Path(NONE):
         return None
     try:
-        return named or baselines.find(baselines_folder(), here)
+        return named or baselines.find(find_baselines_folder(), here)
     except UnreadableBaselineError:
         if budgets_file is None:
             raise
         return None
 
 
-def chosen_of(result: Result, selectors: Sequence[str]) -> Chosen:
+def make_case_filter(result: Result, selectors: Sequence[str]) -> CaseFilter:
     """Which cases are judged by a results file: all, or those that the selectors mean.
 
     The path of a scenario file means all that the results hold.
     """
     selectors = [each for each in selectors if not Path(each).exists()]
     if not selectors:
-        return everything
+        return accept_every_case
     cases = [record.case for record in result.cases]
     for pattern in selectors:
         if not any(matches(pattern, case) for case in cases):
@@ -126,32 +133,32 @@ def chosen_of(result: Result, selectors: Sequence[str]) -> Chosen:
     return names.__contains__
 
 
-def everything(_name: str) -> bool:
+def accept_every_case(_name: str) -> bool:
     """Every case is judged."""
     return True
 
 
-def decided(source: Source, held: Held, chosen: Chosen) -> Judgement:
+def judge_cases(source: EvidenceSource, held: Limits, chosen: CaseFilter) -> Judgement:
     """Decide what a baseline and budgets ask.
 
     Raises:
         UserError: If they ask nothing of the chosen cases.
     """
     policy = Policy()
-    asked: list[Question] = []
+    asked: list[Criterion] = []
     if held.baseline:
-        asked += questions_of_baseline(held.baseline, held.signals, chosen)
-    asked += questions_of_budgets(held.budgets, held.signals, _records(source, chosen))
+        asked += make_baseline_criteria(held.baseline, held.signals, chosen)
+    asked += make_budget_criteria(held.budgets, held.signals, _select_records(source, chosen))
     if not asked:
         said = "the baseline and the budgets say" if held.baseline else "the budgets say"
         message = f"{said} nothing of the selected cases; {LEARN}, or write a budget of them"
         raise UserError(message)
-    verdicts = relevant(judged(asked, source, policy), source.cases)
-    notes = _notes(held, _records(source, chosen))
-    return Judgement("check", (headline_of(policy, verdicts),), tuple(verdicts), tuple(notes))
+    verdicts = select_relevant(judge(asked, source, policy), source.cases)
+    notes = _make_notes(held, _select_records(source, chosen))
+    return Judgement("check", (make_headline(policy, verdicts),), tuple(verdicts), tuple(notes))
 
 
-def with_marks(judgement: Judgement, result: Result) -> Judgement:
+def add_defects(judgement: Judgement, result: Result) -> Judgement:
     """A judgement that says what was done wrong under load: a fast wrong answer is no good result.
 
     Where calls were lost, or let through that should not have been, no scaling is within its range.
@@ -161,37 +168,41 @@ def with_marks(judgement: Judgement, result: Result) -> Judgement:
         result: What it rests on.
     """
     cases = dict.fromkeys(verdict.case for verdict in judgement.verdicts)
-    told = {case: list(marks(tallies_of(result.loads, case))) for case in cases}
+    told = {case: list(find_defects(collect_tallies(result.loads, case))) for case in cases}
     wrong = {
         case: mark
         for case, found in told.items()
         for mark in found
         if mark.startswith((LETS_THROUGH, LOSES_CALLS))
     }
-    verdicts = tuple(_doubted(each, wrong.get(each.case, "")) for each in judgement.verdicts)
+    verdicts = tuple(
+        _downgrade_scaling(each, wrong.get(each.case, "")) for each in judgement.verdicts
+    )
     notes = [f"{case} {mark}" for case, found in told.items() for mark in found]
     return replace(judgement, verdicts=verdicts, notes=(*judgement.notes, *notes))
 
 
-def _doubted(verdict: Verdict, wrong: str) -> Verdict:
+def _downgrade_scaling(verdict: Verdict, wrong: str) -> Verdict:
     """What skips calls gets more of them done, so its scaling says nothing good."""
     if not wrong or verdict.signal != "scaling" or verdict.outcome not in {"within", "improved"}:
         return verdict
     return replace(verdict, outcome="inconclusive", reason=f"it {wrong}")
 
 
-def _records(source: Source, chosen: Chosen) -> list[CaseRecord]:
+def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseRecord]:
     return [record for name, record in source.cases.items() if chosen(name)]
 
 
-def _notes(held: Held, records: Sequence[CaseRecord]) -> list[str]:
+def _make_notes(held: Limits, records: Sequence[CaseRecord]) -> list[str]:
     """What was not judged, and what nothing was held against."""
     left_out = [key for key in dict.fromkeys(baselines.SIGNALS.values()) if key not in held.signals]
     notes = [f"{key} is not judged: not asked for" for key in left_out]
-    if held.baseline and (missing := without_range(records, held.baseline)):
+    if held.baseline and (missing := find_cases_without_range(records, held.baseline)):
         notes.append(
-            f"{len(missing)} measured cases have no range yet ({listed(missing)}); {LEARN}"
+            f"{len(missing)} measured cases have no range yet ({format_names(missing)}); {LEARN}"
         )
-    if idle := [repr(each) for each in unmatched(held.budgets, [each.case for each in records])]:
-        notes.append(f"budgets that match no selected case: {listed(idle)}")
+    if idle := [
+        repr(each) for each in find_unmatched(held.budgets, [each.case for each in records])
+    ]:
+        notes.append(f"budgets that match no selected case: {format_names(idle)}")
     return notes

@@ -15,21 +15,26 @@ from resilience_bench._model import (
     WorkerRecord,
 )
 from resilience_bench.gate.criteria import (
-    headline_of,
-    judged,
-    questions_of_comparison,
-    relevant,
-    with_null_control,
+    apply_null_control,
+    judge,
+    make_comparison_criteria,
+    make_headline,
+    select_relevant,
 )
-from resilience_bench.gate.decide import Evidence, Key, Numbers, Policy, join
-from resilience_bench.gate.evidence import COUNTED, Show, load_evidence, records_evidence
-from resilience_bench.measure.counting import passes_of
+from resilience_bench.gate.decide import Evidence, Key, Observations, Policy, extend_evidence
+from resilience_bench.gate.evidence import (
+    COUNT_SIGNALS,
+    Show,
+    collect_load_evidence,
+    collect_record_evidence,
+)
+from resilience_bench.measure.counting import prepare_counting_session
 from resilience_bench.measure.load_session import LoadSession
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import BlockDone, Session
-from resilience_bench.stats.latency import numbers
+from resilience_bench.measure.session import FinishedBlock, Session
+from resilience_bench.stats.latency import compute_worker_latencies
 
-COMPARED: Final = Policy(screen=12, confirm=(30, 140))
+COMPARISON_POLICY: Final = Policy(screen=12, confirm=(30, 140))
 """Ranges are narrow in a comparison, so it may take more workers to decide."""
 TOLERANCES: Final[Mapping[str, float]] = {
     "ratio": 0.03,
@@ -50,7 +55,7 @@ BLOCK: Final = 4
 
 
 @dataclass(slots=True)
-class Arm:
+class MeasuredVariant:
     """One variant that is measured, and what was measured of it."""
 
     session: Session
@@ -58,7 +63,7 @@ class Arm:
     loaded: LoadSession | None = None
     workers: list[WorkerRecord] = field(default_factory=list)
 
-    def note(self, done: BlockDone) -> None:
+    def note(self, done: FinishedBlock) -> None:
         """Keep a block, also on disk."""
         if isinstance(done.record, WorkerRecord):
             self.workers.append(done.record)
@@ -75,9 +80,9 @@ class Comparison:
     clock of `time.monotonic`.
     """
 
-    base: Arm
-    head: Arm
-    null: Arm
+    base: MeasuredVariant
+    head: MeasuredVariant
+    null: MeasuredVariant
     show: Show
     signals: tuple[Signal, ...]
     not_available: Mapping[str, str]
@@ -90,15 +95,15 @@ class Comparison:
     def cases(self) -> Mapping[str, CaseRecord]:
         """What became of the cases; one that an arm cannot do cannot be compared."""
         return {
-            name: record if record.status != "measured" else self._worse(name, record)
+            name: record if record.status != "measured" else self._pick_worse(name, record)
             for name, record in self.head.session.records.items()
         }
 
-    def _worse(self, name: str, record: CaseRecord) -> CaseRecord:
+    def _pick_worse(self, name: str, record: CaseRecord) -> CaseRecord:
         base = self.base.session.records[name]
         return base if base.status != "measured" or base.missing else record
 
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
         """The numbers of so many fresh workers of each arm, or of those that time allowed."""
         arms = (self.base, self.head, self.null)
         before = [len(arm.workers) for arm in arms]
@@ -114,10 +119,12 @@ class Comparison:
             for each in self.cases.values()
             if each.case.name in cases and each.status == "measured"
         ]
-        slices = [part for arm, n in zip(arms, before, strict=True) for part in _cut(arm, n)]
-        return paired_evidence(wanted, slices)
+        slices = [
+            part for arm, n in zip(arms, before, strict=True) for part in _split_workers(arm, n)
+        ]
+        return pair_latencies(wanted, slices)
 
-    def _leave_out(self, arms: Sequence[Arm]) -> None:
+    def _leave_out(self, arms: Sequence[MeasuredVariant]) -> None:
         """Have all arms measure the same cases, as far as is known.
 
         What else a worker measures moves the cost of a case by several per cent: caches and the
@@ -140,7 +147,7 @@ class Comparison:
                 arm.note(done)
                 self.show(done)
 
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
         """The numbers of so many fresh workers of each arm under load."""
         first = self._loads
         records: dict[int, list[LoadRecord]] = {}
@@ -157,50 +164,50 @@ class Comparison:
             self._loads = index + 1
         wanted = [each for each in self.cases.values() if each.status == "measured"]
         base, head, null = (
-            load_evidence(wanted, records.get(id(arm), []), cases)
+            collect_load_evidence(wanted, records.get(id(arm), []), cases)
             for arm in (self.base, self.head, self.null)
         )
         return {
-            **paired_scalings(head, base, is_null=False),
-            **paired_scalings(null, base, is_null=True),
+            **pair_scalings(head, base, is_null=False),
+            **pair_scalings(null, base, is_null=True),
         }
 
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """The numbers of fresh processes; the null control joins the confirmations."""
-        collected: dict[Key, Numbers] = {}
+        collected: dict[Key, Observations] = {}
         for index in range(self._passes, self._passes + processes):
             turn = [self.base, self.head, *([self.null] if index >= FIRST_NULL_PASS else [])]
             if index % 2:
                 turn.reverse()
-            told = {id(arm): self._pass(arm, index, cases) for arm in turn}
+            told = {id(arm): self._run_pass(arm, index, cases) for arm in turn}
             base = told[id(self.base)]
-            join(collected, paired_counts(told[id(self.head)], base, is_null=False))
-            join(collected, paired_counts(told.get(id(self.null), {}), base, is_null=True))
+            extend_evidence(collected, pair_counts(told[id(self.head)], base, is_null=False))
+            extend_evidence(collected, pair_counts(told.get(id(self.null), {}), base, is_null=True))
         self._passes += processes
         return collected
 
-    def _pass(self, arm: Arm, index: int, cases: Collection[str]) -> Evidence:
-        wanted = [each for each in self.signals if each in COUNTED]
+    def _run_pass(self, arm: MeasuredVariant, index: int, cases: Collection[str]) -> Evidence:
+        wanted = [each for each in self.signals if each in COUNT_SIGNALS]
         done = []
-        for each in passes_of(arm.session).run(wanted, index, cases):
+        for each in prepare_counting_session(arm.session).run(wanted, index, cases):
             arm.note(each)
             self.show(each)
             done.append(each)
-        return records_evidence(done, cases)
+        return collect_record_evidence(done, cases)
 
 
-def paired_evidence(
+def pair_latencies(
     records: Sequence[CaseRecord], slices: Sequence[Sequence[WorkerRecord]]
-) -> dict[Key, Numbers]:
+) -> dict[Key, Observations]:
     """The numbers of the fresh workers of BASE, HEAD and the null control, by case and quantity.
 
     Args:
         records: The cases that are wanted.
         slices: For each arm its earlier workers, which tell the best speed, and the fresh ones.
     """
-    _, base, _, head, _, null = numbers(records, slices)
+    _, base, _, head, _, null = compute_worker_latencies(records, slices)
     return {
-        (name, quantity, is_null): Numbers(tuple(values), tuple(base[name][quantity]))
+        (name, quantity, is_null): Observations(tuple(values), tuple(base[name][quantity]))
         for is_null, arm in ((False, head), (True, null))
         for name, quantities in arm.items()
         if name in base
@@ -209,20 +216,22 @@ def paired_evidence(
     }
 
 
-def paired_scalings(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+def pair_scalings(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Observations]:
     """The numbers of workers under load of two arms, where both have some."""
     return {
-        (name, quantity, is_null): Numbers(numbers.heads, bases[name, quantity, False].heads)
+        (name, quantity, is_null): Observations(numbers.heads, bases[name, quantity, False].heads)
         for (name, quantity, _), numbers in heads.items()
         if (name, quantity, False) in bases
     }
 
 
-def _cut(arm: Arm, before: int) -> tuple[Sequence[WorkerRecord], Sequence[WorkerRecord]]:
+def _split_workers(
+    arm: MeasuredVariant, before: int
+) -> tuple[Sequence[WorkerRecord], Sequence[WorkerRecord]]:
     return arm.workers[:before], arm.workers[before:]
 
 
-def paired_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Numbers]:
+def pair_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key, Observations]:
     """The numbers of the processes that counted and weighed, process by process.
 
     Args:
@@ -241,15 +250,15 @@ def paired_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Ke
             else (head_value, base_value)
             for head_value, base_value in zip(head.heads, base.heads, strict=False)
         ]
-        values = Numbers(tuple(each for each, _ in pair), tuple(each for _, each in pair))
+        values = Observations(tuple(each for each, _ in pair), tuple(each for _, each in pair))
         pairs[name, quantity, is_null] = values
     return pairs
 
 
-def compared(pair: Comparison, tolerances: dict[str, float], policy: Policy) -> Judgement:
+def judge_comparison(pair: Comparison, tolerances: dict[str, float], policy: Policy) -> Judgement:
     """Decide a comparison."""
-    questions = questions_of_comparison(pair.head.session.records, pair.signals, tolerances)
-    verdicts, notes = with_null_control(questions, judged(questions, pair, policy))
-    kept = relevant(verdicts, pair.base.session.records, pair.head.session.records)
+    questions = make_comparison_criteria(pair.head.session.records, pair.signals, tolerances)
+    verdicts, notes = apply_null_control(questions, judge(questions, pair, policy))
+    kept = select_relevant(verdicts, pair.base.session.records, pair.head.session.records)
     notes += [f"{key}: {reason}" for key, reason in pair.not_available.items()]
-    return Judgement("compare", (headline_of(policy, kept),), tuple(kept), tuple(notes))
+    return Judgement("compare", (make_headline(policy, kept),), tuple(kept), tuple(notes))

@@ -10,24 +10,24 @@ from typing import Final
 from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Verdict
 from resilience_bench.gate.baseline import SIGNALS as JUDGED
 from resilience_bench.gate.budgets import UNITS
-from resilience_bench.gate.decide import FLAGS, MORE_IS_BETTER, Policy, Question, decide
+from resilience_bench.gate.decide import FLAGS, MORE_IS_BETTER, Criterion, Policy, decide
 from resilience_bench.gate.decide_counts import decide_counts
-from resilience_bench.gate.evidence import COUNTED, Source
+from resilience_bench.gate.evidence import COUNT_SIGNALS, EvidenceSource
 from resilience_bench.scenarios.patterns import matches
 
 LOADED_SCREEN: Final = 5
 LOADED_CONFIRM: Final = (8, 20)
 """Workers for cases under load; each of them has many callers, and takes long."""
-POSSIBLE: Final = frozenset({"measured", "failed", "broken", "interrupted"})
+MEASURABLE: Final = frozenset({"measured", "failed", "broken", "interrupted"})
 """What a case may be that is there to be measured."""
 
 
-def questions_of_baseline(
+def make_baseline_criteria(
     baseline: Baseline, signals: Collection[str], selected: Callable[[str], bool]
-) -> list[Question]:
+) -> list[Criterion]:
     """What a baseline asks of the selected cases."""
     return [
-        Question(name, JUDGED[quantity], quantity, each.high, each.low, each.expected, each.reason)
+        Criterion(name, JUDGED[quantity], quantity, each.high, each.low, each.expected, each.reason)
         for name, ranges in baseline.ranges.items()
         if selected(name)
         for quantity, each in ranges.items()
@@ -35,12 +35,12 @@ def questions_of_baseline(
     ]
 
 
-def questions_of_budgets(
+def make_budget_criteria(
     budgets: Sequence[Budget], signals: Collection[str], records: Iterable[CaseRecord]
-) -> list[Question]:
+) -> list[Criterion]:
     """What budgets ask of the cases that exist and are available."""
     return [
-        Question(
+        Criterion(
             record.case.name,
             UNITS[budget.quantity],
             budget.quantity,
@@ -49,7 +49,7 @@ def questions_of_budgets(
             reason=f"budget {budget.cases}: {budget.reason}",
         )
         for record in records
-        if record.status in POSSIBLE
+        if record.status in MEASURABLE
         for budget in budgets
         if matches(budget.cases, record.case)
         and UNITS[budget.quantity] in signals
@@ -62,7 +62,7 @@ def has_signal(case: Case, signal: str) -> bool:
     return case.is_loaded is (signal == "scaling")
 
 
-def judged(questions: Sequence[Question], source: Source, policy: Policy) -> list[Verdict]:
+def judge(questions: Sequence[Criterion], source: EvidenceSource, policy: Policy) -> list[Verdict]:
     """Have everything decided; what cannot be measured is said to be so.
 
     Counts come first: they take as long as they take, and latency gets what is left of the time.
@@ -72,31 +72,35 @@ def judged(questions: Sequence[Question], source: Source, policy: Policy) -> lis
         policy,
         screen=LOADED_SCREEN,
         confirm=LOADED_CONFIRM,
-        error_rate=policy.error_rate * _share_of("scaling", questions),
+        error_rate=policy.error_rate * _compute_share("scaling", questions),
     )
-    alone = replace(policy, error_rate=policy.error_rate * _share_of("latency", questions))
+    alone = replace(policy, error_rate=policy.error_rate * _compute_share("latency", questions))
     verdicts: dict[int, Verdict] = {}
     for signals, decider, draw, using in (
-        (COUNTED, decide_counts, source.counts, policy),
-        ({"scaling"}, decide, source.scalings, under_load),
-        ({"latency"}, decide, source.latencies, alone),
+        (COUNT_SIGNALS, decide_counts, source.draw_counts, policy),
+        ({"scaling"}, decide, source.draw_scalings, under_load),
+        ({"latency"}, decide, source.draw_latencies, alone),
     ):
         kind = [each for each in questions if each.signal in signals]
-        askable = [each for each in kind if _why_not(each, source) is None]
+        askable = [each for each in kind if _find_obstacle(each, source) is None]
         answers = decider(askable, draw, using) if askable else []
         decided = dict(zip(map(id, askable), answers, strict=True))
         # Explained at once: what measuring the other kind finds out has no part in it.
-        verdicts |= {id(each): _explained(each, decided.get(id(each)), source) for each in kind}
+        verdicts |= {
+            id(each): _explain_verdict(each, decided.get(id(each)), source) for each in kind
+        }
     return [verdicts[id(each)] for each in questions]
 
 
-def _share_of(signal: str, questions: Sequence[Question]) -> float:
+def _compute_share(signal: str, questions: Sequence[Criterion]) -> float:
     """The share of a signal in the decisions that are tested; all of it where there are none."""
-    tested = [each.signal for each in questions if each.signal not in COUNTED and not each.is_null]
+    tested = [
+        each.signal for each in questions if each.signal not in COUNT_SIGNALS and not each.is_null
+    ]
     return tested.count(signal) / len(tested) if tested else 1.0
 
 
-def _why_not(question: Question, source: Source) -> str | None:
+def _find_obstacle(question: Criterion, source: EvidenceSource) -> str | None:
     """Why a question cannot be answered; None as far as is known."""
     record = source.cases.get(question.case)
     if record is None:
@@ -110,10 +114,12 @@ def _why_not(question: Question, source: Source) -> str | None:
     return record.missing.get(question.signal)
 
 
-def _explained(question: Question, verdict: Verdict | None, source: Source) -> Verdict:
+def _explain_verdict(
+    question: Criterion, verdict: Verdict | None, source: EvidenceSource
+) -> Verdict:
     if verdict is not None and verdict.outcome != "not measured":
         return verdict
-    why = _why_not(question, source)
+    why = _find_obstacle(question, source)
     if why is None and verdict is not None:
         why = verdict.reason
     found = verdict or Verdict(
@@ -128,29 +134,29 @@ def _explained(question: Question, verdict: Verdict | None, source: Source) -> V
     return replace(found, reason=why or "its process said nothing of it")
 
 
-def questions_of_comparison(
+def make_comparison_criteria(
     measured: Mapping[str, CaseRecord],
     signals: Collection[str],
     tolerances: Mapping[str, float],
-) -> list[Question]:
+) -> list[Criterion]:
     """What a comparison asks: is HEAD / BASE within the tolerance? And is BASE / BASE?"""
     asked = []
     for name, record in measured.items():
-        if record.status not in POSSIBLE:
+        if record.status not in MEASURABLE:
             continue
         for quantity, signal in JUDGED.items():
             if signal in signals and has_signal(record.case, signal):
                 most = 1 + tolerances[quantity]
-                asked.append(Question(name, signal, quantity, most, 1 / most, 1.0))
+                asked.append(Criterion(name, signal, quantity, most, 1 / most, 1.0))
                 if signal != "allocations":
                     asked.append(
-                        Question(name, signal, quantity, most, 1 / most, 1.0, is_null=True)
+                        Criterion(name, signal, quantity, most, 1 / most, 1.0, is_null=True)
                     )
     return asked
 
 
-def with_null_control(
-    questions: Sequence[Question], verdicts: Sequence[Verdict]
+def apply_null_control(
+    questions: Sequence[Criterion], verdicts: Sequence[Verdict]
 ) -> tuple[list[Verdict], list[str]]:
     """The verdicts on HEAD; none is red for a signal in which BASE differs from itself.
 
@@ -164,32 +170,32 @@ def with_null_control(
             flagged.setdefault(verdict.signal, []).append(verdict)
     notes = []
     for signal, found in flagged.items():
-        worst = max(found, key=_distance)
+        worst = max(found, key=_compute_distance)
         seen = f"{worst.seen.value:.3f} times" if worst.seen else "not"
         notes.append(
             f"null control: {signal} of BASE measured twice differs, {worst.case} by {seen}; no "
             f"verdict on {signal} is red: measure again on a quieter machine"
         )
     return [
-        _doubted(verdict) if verdict.signal in flagged else verdict
+        _downgrade_regression(verdict) if verdict.signal in flagged else verdict
         for question, verdict in pairs
         if not question.is_null
     ], notes
 
 
-def _distance(verdict: Verdict) -> float:
+def _compute_distance(verdict: Verdict) -> float:
     """How far a quotient lies from 1, where half is as far as twice."""
     seen = verdict.seen.value if verdict.seen else 1.0
     return abs(math.log(seen)) if seen > 0 else math.inf
 
 
-def _doubted(verdict: Verdict) -> Verdict:
+def _downgrade_regression(verdict: Verdict) -> Verdict:
     if verdict.outcome != "regressed":
         return verdict
     return replace(verdict, outcome="inconclusive", reason="BASE differs from itself, see the note")
 
 
-def without_range(records: Iterable[CaseRecord], baseline: Baseline) -> list[str]:
+def find_cases_without_range(records: Iterable[CaseRecord], baseline: Baseline) -> list[str]:
     """The cases that were measured and that the baseline knows nothing of."""
     return [
         record.case.name
@@ -198,7 +204,7 @@ def without_range(records: Iterable[CaseRecord], baseline: Baseline) -> list[str
     ]
 
 
-def headline_of(policy: Policy, verdicts: Sequence[Verdict]) -> str:
+def make_headline(policy: Policy, verdicts: Sequence[Verdict]) -> str:
     """How sure the gate is, in a line."""
     decisions = len(verdicts)
     counted = "1 decision" if decisions == 1 else f"{decisions} decisions"
@@ -211,7 +217,7 @@ def headline_of(policy: Policy, verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def relevant(verdicts: Iterable[Verdict], *arms: Mapping[str, CaseRecord]) -> list[Verdict]:
+def select_relevant(verdicts: Iterable[Verdict], *arms: Mapping[str, CaseRecord]) -> list[Verdict]:
     """The verdicts without those on cases that nobody has ever been able to measure.
 
     Args:

@@ -18,9 +18,15 @@ from typing import Final, Literal
 
 import numpy as np
 
-from resilience_bench._model import Outcome, Quantity, Verdict
-from resilience_bench.stats.quantiles import by_count
-from resilience_bench.stats.trimmed_t import FEWEST, Estimates, Values, differences, estimates
+from resilience_bench._model import Estimate, Outcome, Verdict
+from resilience_bench.stats.quantiles import group_by_length
+from resilience_bench.stats.trimmed_t import (
+    FEWEST,
+    Estimates,
+    Values,
+    estimate_differences,
+    estimate_trimmed_means,
+)
 
 CONFIDENCE: Final = 0.95
 FLAGS: Final = frozenset({"regressed", "improved"})
@@ -58,7 +64,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Criterion:
     """Whether one quantity of a case lies within its range.
 
     A budget has one limit only, and no ``expected``. The logarithm of a quantity that is a quotient
@@ -84,14 +90,14 @@ class Question:
         """Whether a case regresses by falling below its range."""
         return self.quantity == MORE_IS_BETTER
 
-    def cost(self, values: Values) -> Values:
+    def to_cost(self, values: Values) -> Values:
         """Numbers of the quantity on the scale that is judged, where more is worse."""
         if self.more_is_better:
             return -np.log(np.maximum(values, TINY))
         return np.log(np.maximum(values, TINY)) if self.quantity == "ratio" else values
 
-    def value(self, costs: Values) -> Values:
-        """The opposite of `cost`."""
+    def from_cost(self, costs: Values) -> Values:
+        """The opposite of `to_cost`."""
         if self.more_is_better:
             return np.exp(-costs)
         return np.exp(costs) if self.quantity == "ratio" else costs
@@ -101,13 +107,13 @@ class Question:
         """Best and worst acceptable cost; infinite where there is no limit."""
         best, worst = (self.high, self.low) if self.more_is_better else (self.low, self.high)
         return (
-            -math.inf if best is None else float(self.cost(np.array(best))),
-            math.inf if worst is None else float(self.cost(np.array(worst))),
+            -math.inf if best is None else float(self.to_cost(np.array(best))),
+            math.inf if worst is None else float(self.to_cost(np.array(worst))),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class Observations:
     """What is known of one quantity of a case: one number a worker.
 
     ``bases`` are those of the variant that it is compared with; empty if it is held against a
@@ -118,33 +124,33 @@ class Numbers:
     bases: tuple[float, ...] = ()
 
 
-Evidence = Mapping[Key, Numbers]
-Draw = Callable[[int, Collection[str]], Evidence]
+Evidence = Mapping[Key, Observations]
+DrawEvidence = Callable[[int, Collection[str]], Evidence]
 """``draw(workers, cases)``: that many fresh workers' numbers for these cases, or what there is."""
 State = Literal["regressed", "improved", "within", "undecided"]
 
 
-def join(collected: dict[Key, Numbers], fresh: Evidence) -> None:
+def extend_evidence(collected: dict[Key, Observations], fresh: Evidence) -> None:
     """Put fresh numbers behind those that were collected before."""
     for key, each in fresh.items():
-        before = collected.get(key, Numbers())
-        collected[key] = Numbers(before.heads + each.heads, before.bases + each.bases)
+        before = collected.get(key, Observations())
+        collected[key] = Observations(before.heads + each.heads, before.bases + each.bases)
 
 
 @dataclass(slots=True, eq=False)
 class Trial:
     """A question, and what has been found out about it so far."""
 
-    question: Question
+    question: Criterion
     state: State = "undecided"
-    seen: Quantity | None = None
+    seen: Estimate | None = None
     p_value: float | None = None
     level: float | None = None
     workers: int = 0
     steps: list[str] = field(default_factory=list)
 
 
-def decide(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Verdict]:
+def decide(questions: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
     """Answer questions about latencies, drawing as many workers as that takes.
 
     Args:
@@ -157,12 +163,14 @@ def decide(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Ve
     """
     trials = [Trial(each) for each in questions]
     evidence = draw(policy.screen, {each.case for each in questions})
-    told = [each for each in trials if _has_numbers(each, evidence)]
+    told = [each for each in trials if _has_enough_observations(each, evidence)]
     if told:
-        count = _counted_decisions(told)
+        count = _count_decisions(told)
         level = policy.error_rate / 2 / count
         share = f"half of {policy.error_rate:g} / {count} decisions"
-        _look(told, evidence, level, policy.miss_rate, f"screening, level {level:.1e} = {share}")
+        _judge_trials(
+            told, evidence, level, policy.miss_rate, f"screening, level {level:.1e} = {share}"
+        )
     heads = [each for each in told if not each.question.is_null and each.state == "undecided"]
     # A flag is confirmed as well: it would take the word from all other cases.
     flags = [each for each in told if each.question.is_null and each.state in FLAGS]
@@ -170,80 +178,86 @@ def decide(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Ve
     nulls = [each for each in told if each.question.is_null and each.question.case in asked]
     if asked:
         _confirm(heads, nulls, {each.question.case for each in flags}, draw, policy)
-    return [verdict_of(each) for each in trials]
+    return [make_verdict(each) for each in trials]
 
 
 def _confirm(
-    heads: list[Trial], nulls: list[Trial], flagged: set[str], draw: Draw, policy: Policy
+    heads: list[Trial], nulls: list[Trial], flagged: set[str], draw: DrawEvidence, policy: Policy
 ) -> None:
     """Look again, with fresh workers only, until everything is decided or the workers are used."""
     trials = heads + nulls
     for each in nulls:
         each.state = "undecided"
-    count = _counted_decisions(trials)
+    count = _count_decisions(trials)
     level = policy.error_rate / 2 / (count * max(1, len(policy.confirm)))
     share = f"half of {policy.error_rate:g} / {count} decisions / {len(policy.confirm)} looks"
-    collected: dict[Key, Numbers] = {}
+    collected: dict[Key, Observations] = {}
     drawn = 0
     for number, workers in enumerate(policy.confirm, start=1):
         open_cases = {each.question.case for each in heads if each.state == "undecided"}
         open_cases |= flagged if number == 1 else set()
         if not open_cases:
             break
-        join(collected, draw(workers - drawn, open_cases))
+        extend_evidence(collected, draw(workers - drawn, open_cases))
         drawn = workers
         due = [
             each
             for each in trials
             if each.question.case in open_cases
             and (each.state == "undecided" or each.question.is_null)
-            and _has_numbers(each, collected)
+            and _has_enough_observations(each, collected)
         ]
         title = f"confirmation {number} with fresh workers, level {level:.1e} = {share}"
-        _look(due, collected, level, policy.miss_rate, title)
+        _judge_trials(due, collected, level, policy.miss_rate, title)
 
 
-def _counted_decisions(trials: Sequence[Trial]) -> int:
+def _count_decisions(trials: Sequence[Trial]) -> int:
     """Among how many the error rate is shared; BASE against itself never makes a build fail."""
     return max(1, sum(not each.question.is_null for each in trials))
 
 
-def _has_numbers(trial: Trial, evidence: Evidence) -> bool:
+def _has_enough_observations(trial: Trial, evidence: Evidence) -> bool:
     numbers = evidence.get(trial.question.key)
     if numbers is None:
         return False
     return min(map(len, filter(None, (numbers.heads, numbers.bases))), default=0) >= FEWEST
 
 
-def _look(
+def _judge_trials(
     trials: list[Trial], evidence: Evidence, level: float, miss_rate: float, title: str
 ) -> None:
     """Judge each question once, on this evidence alone."""
     rows = [evidence[each.question.key] for each in trials]
-    kinds: dict[str, list[tuple[Trial, Numbers]]] = {}
+    kinds: dict[str, list[tuple[Trial, Observations]]] = {}
     for trial, row in zip(trials, rows, strict=True):
         quantity = trial.question.quantity
         kind = quantity if quantity in {"ratio", MORE_IS_BETTER} else "absolute"
         kinds.setdefault(kind, []).append((trial, row))
     for chosen in kinds.values():
-        _look_at([trial for trial, _ in chosen], [row for _, row in chosen], level, miss_rate)
+        _judge_same_scale(
+            [trial for trial, _ in chosen], [row for _, row in chosen], level, miss_rate
+        )
     for trial, row in zip(trials, rows, strict=True):
         trial.level = level
         trial.workers = len(row.heads)
-        trial.steps.append(_step(trial, row, title))
+        trial.steps.append(_describe_step(trial, row, title))
 
 
-def _look_at(trials: list[Trial], rows: list[Numbers], level: float, miss_rate: float) -> None:
+def _judge_same_scale(
+    trials: list[Trial], rows: list[Observations], level: float, miss_rate: float
+) -> None:
     question = trials[0].question
-    found = _estimated(rows, question.cost)
+    found = _estimate_costs(rows, question.to_cost)
     best, worst = np.array([each.question.limits for each in trials]).T
-    p_worse, p_better = found.below(worst), found.above(best)
+    p_worse, p_better = found.compute_p_value_below(worst), found.compute_p_value_above(best)
     # One-sided: where a case on its limit would be seen as low as this once in 1 / miss_rate times.
-    surely_better = found.above(worst) < miss_rate
-    ends = np.sort([question.value(each) for each in found.interval(CONFIDENCE)], axis=0)
-    seen = question.value(found.value), *ends
+    surely_better = found.compute_p_value_above(worst) < miss_rate
+    ends = np.sort(
+        [question.from_cost(each) for each in found.compute_interval(CONFIDENCE)], axis=0
+    )
+    seen = question.from_cost(found.value), *ends
     for index, trial in enumerate(trials):
-        trial.seen = Quantity(*(float(each[index]) for each in seen))
+        trial.seen = Estimate(*(float(each[index]) for each in seen))
         trial.p_value = float(p_worse[index])
         enough = level * NULL_LEVEL if trial.question.is_null else level
         if p_worse[index] < enough:
@@ -256,34 +270,36 @@ def _look_at(trials: list[Trial], rows: list[Numbers], level: float, miss_rate: 
             trial.state = "undecided"
 
 
-def _estimated(rows: list[Numbers], scale: Callable[[Values], Values]) -> Estimates:
-    heads = _located([each.heads for each in rows], scale)
+def _estimate_costs(rows: list[Observations], scale: Callable[[Values], Values]) -> Estimates:
+    heads = _estimate_locations([each.heads for each in rows], scale)
     if not rows[0].bases:
         return heads
-    return differences(heads, _located([each.bases for each in rows], scale))
+    return estimate_differences(heads, _estimate_locations([each.bases for each in rows], scale))
 
 
-def _located(rows: Sequence[Sequence[float]], scale: Callable[[Values], Values]) -> Estimates:
+def _estimate_locations(
+    rows: Sequence[Sequence[float]], scale: Callable[[Values], Values]
+) -> Estimates:
     table = np.empty((3, len(rows)))
-    for indices in by_count(rows).values():
-        found = estimates(scale(np.array([rows[index] for index in indices])))
+    for indices in group_by_length(rows).values():
+        found = estimate_trimmed_means(scale(np.array([rows[index] for index in indices])))
         table[:, indices] = found.value, found.error, found.freedom
     return Estimates(*table)
 
 
-def _step(trial: Trial, row: Numbers, title: str) -> str:
+def _describe_step(trial: Trial, row: Observations, title: str) -> str:
     question, seen = trial.question, trial.seen
     counted = f"{len(row.heads)} workers"
     if row.bases:
         counted = f"{len(row.heads)} workers against {len(row.bases)}"
     shown = f"{seen.value:.5g} ({seen.low:.5g} - {seen.high:.5g})" if seen else "nothing"
     return (
-        f"{title}: {counted}; seen {shown}, acceptable {acceptable(question, '.5g')}; "
+        f"{title}: {counted}; seen {shown}, acceptable {describe_limits(question, '.5g')}; "
         f"by chance {trial.p_value:.2g}; {trial.state}"
     )
 
 
-def acceptable(question: Question, form: str) -> str:
+def describe_limits(question: Criterion, form: str) -> str:
     """The range or the limit of a question in words, with numbers of this format."""
     low, high = (
         None if each is None else format(each, form) for each in (question.low, question.high)
@@ -301,7 +317,7 @@ _OUTCOMES: Final[Mapping[State, Outcome]] = {
 }
 
 
-def verdict_of(trial: Trial) -> Verdict:
+def make_verdict(trial: Trial) -> Verdict:
     """The answer to a question, as far as it was found."""
     question = trial.question
     told = trial.seen is not None

@@ -13,25 +13,27 @@ from typing import Final
 
 import numpy as np
 
-from resilience_bench._model import Quantity, Verdict
+from resilience_bench._model import Estimate, Verdict
 from resilience_bench.gate.decide import (
     FLAGS,
-    Draw,
+    Criterion,
+    DrawEvidence,
     Evidence,
-    Numbers,
+    Observations,
     Policy,
-    Question,
     Trial,
-    acceptable,
-    join,
-    verdict_of,
+    describe_limits,
+    extend_evidence,
+    make_verdict,
 )
 
 CLEAR: Final = 8.0
 """So many times as far as its range reaches lies a count beyond it that no memory layout makes."""
 
 
-def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> list[Verdict]:
+def decide_counts(
+    questions: Sequence[Criterion], draw: DrawEvidence, policy: Policy
+) -> list[Verdict]:
     """Answer questions about instructions and allocations, which hardly vary.
 
     One process settles what lies within its range. What does not is measured again, by fresh
@@ -50,24 +52,24 @@ def decide_counts(questions: Sequence[Question], draw: Draw, policy: Policy) -> 
     """
     trials = [Trial(each) for each in questions]
     collected = dict(draw(1, {each.case for each in questions}))
-    _place(trials, collected)
+    _judge_counts(trials, collected)
     drawn = 1
     for processes in policy.processes:
-        doubtful = _outside(trials) if drawn == 1 else _unsure(trials, policy)
+        doubtful = _select_outside(trials) if drawn == 1 else _select_unsure(trials, policy)
         asked = {each.question.case for each in doubtful}
         if not asked:
             break
-        join(collected, draw(processes - drawn, asked))
+        extend_evidence(collected, draw(processes - drawn, asked))
         again = [each for each in trials if each.question.case in asked]
-        _place(again, collected)
+        _judge_counts(again, collected)
         if drawn > 1:
             for trial in again:
-                _part(trial, collected.get(trial.question.key, Numbers()))
+                _reject_overlap(trial, collected.get(trial.question.key, Observations()))
         drawn = processes
-    return [_count_verdict(each) for each in trials]
+    return [_make_count_verdict(each) for each in trials]
 
 
-def _outside(trials: Sequence[Trial]) -> list[Trial]:
+def _select_outside(trials: Sequence[Trial]) -> list[Trial]:
     """What one process has found outside its range; the null control has no say yet."""
     return [
         each
@@ -76,7 +78,7 @@ def _outside(trials: Sequence[Trial]) -> list[Trial]:
     ]
 
 
-def _unsure(trials: Sequence[Trial], policy: Policy) -> list[Trial]:
+def _select_unsure(trials: Sequence[Trial], policy: Policy) -> list[Trial]:
     """What several processes agree on that a memory layout could do as well."""
     return [
         each
@@ -98,14 +100,14 @@ def _is_clear(trial: Trial) -> bool:
     return seen.low >= beyond if trial.state == "regressed" else seen.high <= beyond
 
 
-def _place(trials: Sequence[Trial], evidence: Evidence) -> None:
+def _judge_counts(trials: Sequence[Trial], evidence: Evidence) -> None:
     for trial in trials:
         question = trial.question
-        row = evidence.get(question.key, Numbers())
-        values = [value for value in _compared(row) if not math.isnan(value)]
+        row = evidence.get(question.key, Observations())
+        values = [value for value in _compute_values(row) if not math.isnan(value)]
         if not values:
             continue
-        trial.seen = Quantity(float(np.median(values)), min(values), max(values))
+        trial.seen = Estimate(float(np.median(values)), min(values), max(values))
         trial.workers = len(values)
         low = -math.inf if question.low is None else question.low
         high = math.inf if question.high is None else question.high
@@ -119,12 +121,13 @@ def _place(trials: Sequence[Trial], evidence: Evidence) -> None:
             trial.state = "undecided"
         shown = ", ".join(f"{value:,.6g}" for value in values)
         trial.steps.append(
-            f"{_counted(len(values))}: {shown}; acceptable {acceptable(question, ',.6g')}; "
+            f"{_describe_processes(len(values))}: {shown}; acceptable "
+            f"{describe_limits(question, ',.6g')}; "
             f"{trial.state}"
         )
 
 
-def _part(trial: Trial, row: Numbers) -> None:
+def _reject_overlap(trial: Trial, row: Observations) -> None:
     """Take a small difference back where the layouts of HEAD and BASE overlap.
 
     Pairs may all agree by chance where layouts differ by more than the tolerance; that every count
@@ -140,7 +143,7 @@ def _part(trial: Trial, row: Numbers) -> None:
         trial.steps.append("the counts of HEAD and BASE overlap; undecided")
 
 
-def _compared(row: Numbers) -> list[float]:
+def _compute_values(row: Observations) -> list[float]:
     if not row.bases:
         return list(row.heads)
     return [
@@ -149,16 +152,16 @@ def _compared(row: Numbers) -> list[float]:
     ]
 
 
-def _counted(processes: int) -> str:
+def _describe_processes(processes: int) -> str:
     return "1 process" if processes == 1 else f"all {processes} processes"
 
 
-def _count_verdict(trial: Trial) -> Verdict:
-    verdict = verdict_of(trial)
+def _make_count_verdict(trial: Trial) -> Verdict:
+    verdict = make_verdict(trial)
     if trial.seen is None:
         return replace(verdict, reason="no process measured it")
     if trial.state in {"regressed", "improved"}:
-        said = f"{_counted(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
+        said = f"{_describe_processes(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
         reason = f"{said}; {verdict.reason}" if verdict.reason else said
         return replace(verdict, reason=reason)
     if trial.state == "undecided":

@@ -15,20 +15,20 @@ from resilience_bench._model import (
     Signal,
     WorkerRecord,
 )
-from resilience_bench.gate.decide import Evidence, Key, Numbers, join
-from resilience_bench.measure.counting import passes_of
+from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
+from resilience_bench.measure.counting import prepare_counting_session
 from resilience_bench.measure.load_session import LoadSession
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import BlockDone, Session
-from resilience_bench.stats.latency import WEIGHTS, numbers
-from resilience_bench.stats.load import load_numbers
+from resilience_bench.measure.session import FinishedBlock, Session
+from resilience_bench.stats.latency import WEIGHTS, compute_worker_latencies
+from resilience_bench.stats.load import compute_worker_scalings
 
-COUNTED: Final[frozenset[Signal]] = frozenset({"instructions", "allocations"})
+COUNT_SIGNALS: Final[frozenset[Signal]] = frozenset({"instructions", "allocations"})
 
-Show = Callable[[BlockDone], None]
+Show = Callable[[FinishedBlock], None]
 
 
-class Source(Protocol):
+class EvidenceSource(Protocol):
     """Where the numbers of the cases come from."""
 
     @property
@@ -46,21 +46,21 @@ class Source(Protocol):
         """The signals that cannot be measured, and why."""
         ...
 
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
         """The numbers of fresh workers, as `gate.Draw` has it."""
         ...
 
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """The numbers of fresh processes that count and weigh."""
         ...
 
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
         """The numbers of fresh workers under load."""
         ...
 
 
 @dataclass(slots=True)
-class Stored:
+class StoredSource:
     """A results file: all that it holds at once, and nothing more after that."""
 
     result: Result
@@ -81,33 +81,33 @@ class Stored:
         """The signals that could not be measured, and why."""
         return self.result.not_available
 
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `Source`; the number of workers is what it is."""
+    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `EvidenceSource`; the number of workers is what it is."""
         del workers
         if "latencies" in self._told:
             return {}
         self._told.add("latencies")
-        return latency_evidence(self.result.cases, self.result.workers, cases)
+        return collect_latency_evidence(self.result.cases, self.result.workers, cases)
 
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `Source`; the number of workers is what it is."""
+    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `EvidenceSource`; the number of workers is what it is."""
         del workers
         if "scalings" in self._told:
             return {}
         self._told.add("scalings")
-        return load_evidence(self.result.cases, self.result.loads, cases)
+        return collect_load_evidence(self.result.cases, self.result.loads, cases)
 
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        """See `Source`; the number of processes is what it is."""
+    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
+        """See `EvidenceSource`; the number of processes is what it is."""
         del processes
         if "counts" in self._told:
             return {}
         self._told.add("counts")
-        return count_evidence(self.result.instructions, self.result.allocations, cases)
+        return collect_count_evidence(self.result.instructions, self.result.allocations, cases)
 
 
 @dataclass(slots=True)
-class Live:
+class LiveSource:
     """Has the cases of a session measured, as often as the gate asks.
 
     ``first_pass`` numbers the first pass of counting: its hash seed and its memory layout.
@@ -131,8 +131,8 @@ class Live:
         """What became of the cases so far."""
         return self.session.records
 
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `Source`."""
+    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `EvidenceSource`."""
         before = len(self._workers)
         first = self._next
         for index in range(first, first + workers):
@@ -141,22 +141,24 @@ class Live:
         self._next += workers
         # The best speed is that of the whole run; the numbers are those of the fresh workers.
         old, fresh = self._workers[:before], self._workers[before:]
-        return latency_evidence(self.session.records.values(), fresh, cases, beside=old)
+        return collect_latency_evidence(self.session.records.values(), fresh, cases, beside=old)
 
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        """See `Source`."""
-        wanted = [each for each in self.signals if each in COUNTED]
-        collected: dict[Key, Numbers] = {}
+    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
+        """See `EvidenceSource`."""
+        wanted = [each for each in self.signals if each in COUNT_SIGNALS]
+        collected: dict[Key, Observations] = {}
         for number in range(self._passes, self._passes + processes):
             chosen = None if number == 0 else cases
             index = self.first_pass + number
-            done = list(self._noted(passes_of(self.session).run(wanted, index, chosen)))
-            join(collected, records_evidence(done, cases))
+            done = list(
+                self._note_blocks(prepare_counting_session(self.session).run(wanted, index, chosen))
+            )
+            extend_evidence(collected, collect_record_evidence(done, cases))
         self._passes += processes
         return collected
 
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `Source`."""
+    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+        """See `EvidenceSource`."""
         if self.loaded is None:
             return {}
         records: list[LoadRecord] = []
@@ -166,73 +168,77 @@ class Live:
                 if isinstance(done.record, LoadRecord):
                     records.append(done.record)
         self._loads += workers
-        return load_evidence(self.loaded.records.values(), records, cases)
+        return collect_load_evidence(self.loaded.records.values(), records, cases)
 
-    def _noted(self, blocks: Iterable[BlockDone]) -> Iterable[BlockDone]:
+    def _note_blocks(self, blocks: Iterable[FinishedBlock]) -> Iterable[FinishedBlock]:
         for done in blocks:
             self._note(done)
             yield done
 
-    def _note(self, done: BlockDone) -> None:
+    def _note(self, done: FinishedBlock) -> None:
         if isinstance(done.record, WorkerRecord):
             self._workers.append(done.record)
         self.recording.add(done)
         self.show(done)
 
 
-def latency_evidence(
+def collect_latency_evidence(
     records: Iterable[CaseRecord],
     workers: Sequence[WorkerRecord],
     cases: Collection[str],
     beside: Sequence[WorkerRecord] = (),
-) -> dict[Key, Numbers]:
+) -> dict[Key, Observations]:
     """The numbers of these workers, by case and quantity.
 
     A stored range is of a machine at its best speed, so only such numbers are held against it.
     """
     wanted = [each for each in records if each.case.name in cases and each.status == "measured"]
-    _, found = numbers(wanted, [beside, workers], only_at_best_speed=True)
+    _, found = compute_worker_latencies(wanted, [beside, workers], only_at_best_speed=True)
     return {
-        (name, quantity, False): Numbers(tuple(values))
+        (name, quantity, False): Observations(tuple(values))
         for name, quantities in found.items()
         for quantity, values in quantities.items()
     }
 
 
-def load_evidence(
+def collect_load_evidence(
     records: Iterable[CaseRecord], loads: Iterable[LoadRecord], cases: Collection[str]
-) -> dict[Key, Numbers]:
+) -> dict[Key, Observations]:
     """The numbers of these workers under load, by case and quantity."""
     wanted = [each for each in records if each.case.name in cases and each.status == "measured"]
     return {
-        (name, quantity, False): Numbers(tuple(values))
-        for name, quantities in load_numbers(loads, wanted).items()
+        (name, quantity, False): Observations(tuple(values))
+        for name, quantities in compute_worker_scalings(loads, wanted).items()
         for quantity, values in quantities.items()
     }
 
 
-def count_evidence(
+def collect_count_evidence(
     instructions: Sequence[InstructionRecord],
     allocations: Sequence[AllocationRecord],
     cases: Collection[str],
-) -> dict[Key, Numbers]:
+) -> dict[Key, Observations]:
     """The numbers of processes that counted or weighed, by case and quantity."""
-    found: dict[Key, Numbers] = {}
+    found: dict[Key, Observations] = {}
     for counting in instructions:
         for name, counts in counting.operations.items():
             if name in cases:
-                join(found, {(name, "instructions", False): Numbers((counts.per_call,))})
+                extend_evidence(
+                    found, {(name, "instructions", False): Observations((counts.per_call,))}
+                )
     for weighing in allocations:
         for name, weight in weighing.operations.items():
             for quantity in ("allocated_bytes", "object_bytes") if name in cases else ():
                 value = float(getattr(weight, WEIGHTS[quantity]))
-                join(found, {(name, quantity, False): Numbers((value,))})
+                extend_evidence(found, {(name, quantity, False): Observations((value,))})
     return found
 
 
-def records_evidence(done: Sequence[BlockDone], cases: Collection[str]) -> dict[Key, Numbers]:
+def collect_record_evidence(
+    done: Sequence[FinishedBlock], cases: Collection[str]
+) -> dict[Key, Observations]:
     """What the processes of one pass, or of several, have counted and weighed."""
-    return count_evidence(
+    return collect_count_evidence(
         [each.record for each in done if isinstance(each.record, InstructionRecord)],
         [each.record for each in done if isinstance(each.record, AllocationRecord)],
         cases,

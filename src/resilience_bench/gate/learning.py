@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 from resilience_bench._model import Baseline, Measurement, Range, Result
 from resilience_bench.errors import RefusedLearningError
-from resilience_bench.files.checked_json import listed
+from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate.baseline import LEARN, SCHEMA, SIGNALS
 
 WIDTHS: Final[Mapping[str, float]] = {
@@ -40,7 +40,7 @@ def learn(
     of it, or `MARGIN` times as far as the runs did, whichever is more; never below 0.
 
     Args:
-        runs: What `results.read` and `statistics.measure` returned, in the order of the runs.
+        runs: What `results.read` and `latency.estimate` returned, in the order of the runs.
         reason: Why the baseline is learned, in the words of the person who does it.
         widths: The least half width of a range by quantity, as a share of the expected value.
 
@@ -54,7 +54,7 @@ def learn(
     _check_alike([result for result, _ in runs])
     seen: dict[str, dict[str, list[tuple[float, int]]]] = {}
     for result, measurements in runs:
-        for name, quantity, value, workers in _judged(result, measurements):
+        for name, quantity, value, workers in _iterate_values(result, measurements):
             seen.setdefault(name, {}).setdefault(quantity, []).append((value, workers))
     if not seen:
         _refuse("nothing was measured in the runs", LEARN)
@@ -69,7 +69,7 @@ def learn(
         reason=reason,
         ranges={
             name: {
-                quantity: _range(each, widths[quantity], SLACK.get(quantity, 0.0))
+                quantity: _estimate_range(each, widths[quantity], SLACK.get(quantity, 0.0))
                 for quantity, each in quantities.items()
             }
             for name, quantities in sorted(seen.items())
@@ -80,16 +80,16 @@ def learn(
 def _check_alike(runs: Sequence[Result]) -> None:
     if not runs:
         _refuse("there are no runs", LEARN)
-    first = _identity(runs[0])
+    first = _get_identity(runs[0])
     for position, run in enumerate(runs[1:], start=2):
-        other = _identity(run)
+        other = _get_identity(run)
         differing = [
             f"{key} ({first.get(key)!r}, then {other.get(key)!r})"
             for key in {**first, **other}
             if first.get(key) != other.get(key)
         ]
         if differing:
-            found = f"run {position} differs from run 1 in {listed(differing)}"
+            found = f"run {position} differs from run 1 in {format_names(differing)}"
             remedy = f"{LEARN} to measure them again"
             _refuse(f"{found}; expected runs of one environment", remedy)
 
@@ -99,7 +99,7 @@ def _refuse(found: str, remedy: str) -> NoReturn:
     raise RefusedLearningError(message)
 
 
-def _identity(run: Result) -> dict[str, object]:
+def _get_identity(run: Result) -> dict[str, object]:
     here = run.environment
     names = (
         "python",
@@ -117,7 +117,7 @@ def _identity(run: Result) -> dict[str, object]:
     }
 
 
-def _judged(
+def _iterate_values(
     result: Result, measurements: Sequence[Measurement]
 ) -> Iterator[tuple[str, str, float, int]]:
     """Case, quantity, value and the workers behind it."""
@@ -132,7 +132,7 @@ def _judged(
                 yield each.case.name, quantity, value, workers
 
 
-def _range(seen: Sequence[tuple[float, int]], width: float, slack: float) -> Range:
+def _estimate_range(seen: Sequence[tuple[float, int]], width: float, slack: float) -> Range:
     values = [value for value, _ in seen]
     least, most = min(values), max(values)
     expected = statistics.median(values)
@@ -149,7 +149,7 @@ def _range(seen: Sequence[tuple[float, int]], width: float, slack: float) -> Ran
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class RangeChange:
     """One range of a case that is not what it was; None where there is, or was, no range."""
 
     case: str
@@ -160,7 +160,7 @@ class Move:
     @property
     def loosens(self) -> bool:
         """Whether more is let through than before, or more is expected."""
-        rises = self._rises()
+        rises = self._compute_rises()
         if not rises:
             return False
         # A range that moves down as a whole is no looser: what it is of has become cheaper.
@@ -169,9 +169,9 @@ class Move:
     @property
     def is_real(self) -> bool:
         """Whether more differs than rounding explains."""
-        return self.before is None or self.after is None or any(self._rises().values())
+        return self.before is None or self.after is None or any(self._compute_rises().values())
 
-    def _rises(self) -> dict[str, float]:
+    def _compute_rises(self) -> dict[str, float]:
         """By how much each number went up; 0 if that is rounding."""
         if self.before is None or self.after is None:
             return {}
@@ -181,17 +181,18 @@ class Move:
         return {name: rise if abs(rise) > rounding else 0.0 for name, rise in rises.items()}
 
     def __str__(self) -> str:
-        return f"{self.case} {self.quantity} {_numbers(self.before)} -> {_numbers(self.after)}"
+        before, after = _format_range(self.before), _format_range(self.after)
+        return f"{self.case} {self.quantity} {before} -> {after}"
 
 
-def _numbers(each: Range | None) -> str:
+def _format_range(each: Range | None) -> str:
     return f"{each.expected:.6g} [{each.low:.6g}, {each.high:.6g}]" if each else "no range"
 
 
-def moves(before: Baseline, after: Baseline) -> list[Move]:
+def find_range_changes(before: Baseline, after: Baseline) -> list[RangeChange]:
     """What differs between two baselines by more than rounding, by case and quantity."""
     every = [
-        Move(name, quantity, old.get(quantity), new.get(quantity))
+        RangeChange(name, quantity, old.get(quantity), new.get(quantity))
         for name in sorted({**before.ranges, **after.ranges})
         for old, new in [(before.ranges.get(name, {}), after.ranges.get(name, {}))]
         for quantity in SIGNALS
@@ -200,7 +201,7 @@ def moves(before: Baseline, after: Baseline) -> list[Move]:
     return [move for move in every if move.is_real]
 
 
-def accepted(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
+def accept(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
     """The new baseline with the reason for whatever got looser.
 
     Args:
@@ -215,21 +216,27 @@ def accepted(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
     Raises:
         RefusedLearningError: If a range gets looser and there is no reason.
     """
-    loosened = {(move.case, move.quantity): move for move in moves(before, after) if move.loosens}
+    loosened = {
+        (move.case, move.quantity): move
+        for move in find_range_changes(before, after)
+        if move.loosens
+    }
     said = (reason or "").strip()
     if loosened and not said:
         count = f"{len(loosened)} range{'s' if len(loosened) > 1 else ''} would get looser"
-        some = listed([str(move) for move in loosened.values()], "; ")
+        some = format_names([str(move) for move in loosened.values()], "; ")
         _refuse(f"{count}: {some}", 'if that is right, type --accept "reason"')
 
-    def explained(name: str, quantity: str, new: Range) -> Range:
+    def add_reason(name: str, quantity: str, new: Range) -> Range:
         old = before.ranges.get(name, {}).get(quantity, new)
         return replace(new, reason=said if (name, quantity) in loosened else old.reason)
 
     return replace(
         after,
         ranges={
-            name: {quantity: explained(name, quantity, new) for quantity, new in quantities.items()}
+            name: {
+                quantity: add_reason(name, quantity, new) for quantity, new in quantities.items()
+            }
             for name, quantities in after.ranges.items()
         },
     )

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from resilience_bench._model import CaseRecord, Result
-from resilience_bench.gate.comparison import paired_counts, paired_evidence, paired_scalings
+from resilience_bench.gate.comparison import pair_counts, pair_latencies, pair_scalings
 from resilience_bench.gate.decide import Evidence
-from resilience_bench.gate.evidence import count_evidence, load_evidence
+from resilience_bench.gate.evidence import collect_count_evidence, collect_load_evidence
 
 
 @dataclass(slots=True)
@@ -35,31 +35,31 @@ class TwoFiles:
             if record.case.name in others
         }
 
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
         """See `sources.Source`; the number of workers is what it is."""
         del workers
         wanted = [each for name, each in self.cases.items() if name in cases]
         arms = [(), self.other.workers, (), self.this.workers, (), ()]
-        return self._once(1, paired_evidence(wanted, arms))
+        return self._return_once(1, pair_latencies(wanted, arms))
 
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
         """See `sources.Source`; the number of workers is what it is."""
         del workers
         base, head = (
-            load_evidence(each.cases, each.loads, cases) for each in (self.other, self.this)
+            collect_load_evidence(each.cases, each.loads, cases) for each in (self.other, self.this)
         )
-        return self._once(2, paired_scalings(head, base, is_null=False))
+        return self._return_once(2, pair_scalings(head, base, is_null=False))
 
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """See `sources.Source`; the number of processes is what it is."""
         del processes
         base, head = (
-            count_evidence(each.instructions, each.allocations, cases)
+            collect_count_evidence(each.instructions, each.allocations, cases)
             for each in (self.other, self.this)
         )
-        return self._once(4, paired_counts(head, base, is_null=False))
+        return self._return_once(4, pair_counts(head, base, is_null=False))
 
-    def _once(self, kind: int, evidence: Evidence) -> Evidence:
+    def _return_once(self, kind: int, evidence: Evidence) -> Evidence:
         if self._told & kind:
             return {}
         self._told |= kind

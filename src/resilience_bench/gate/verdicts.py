@@ -5,7 +5,7 @@ from __future__ import annotations
 from resilience_bench._model import Judgement
 
 
-def exit_code(judgement: Judgement, *, strict: bool) -> int:
+def compute_exit_code(judgement: Judgement, *, strict: bool) -> int:
     """What the command ends with.
 
     Args:
@@ -19,10 +19,11 @@ def exit_code(judgement: Judgement, *, strict: bool) -> int:
     outcomes = {verdict.outcome for verdict in judgement.verdicts}
     if "regressed" in outcomes:
         return 1
-    if not _any_judged(judgement):
+    if not has_measured_verdict(judgement):
         return 2
     return 3 if strict and outcomes & {"inconclusive", "not measured"} else 0
 
 
-def _any_judged(judgement: Judgement) -> bool:
+def has_measured_verdict(judgement: Judgement) -> bool:
+    """Say whether anything was measured at all, so that there is something to judge."""
     return any(verdict.outcome != "not measured" for verdict in judgement.verdicts)

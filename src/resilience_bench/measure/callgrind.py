@@ -14,7 +14,7 @@ from typing import Final
 from resilience_bench._model import Counts
 from resilience_bench.errors import UserError
 from resilience_bench.worker import client_request
-from resilience_bench.worker.protocol import Counted, Marked, Message
+from resilience_bench.worker.protocol import CountsMessage, MarkMessage, Message
 
 SHOWN_LINES: Final = 2
 PROBE_LIMIT_S: Final = 60.0
@@ -26,7 +26,7 @@ class ValgrindFailedError(UserError):
     """valgrind is there, but does not work."""
 
 
-def why_not_available() -> str:
+def explain_unavailability() -> str:
     """Why instructions cannot be counted here, with what to install; empty if they can."""
     if sys.platform != "linux":
         return f"valgrind does not count Python's instructions on {sys.platform}"
@@ -35,7 +35,7 @@ def why_not_available() -> str:
     return ""
 
 
-def command(folder: Path) -> list[str]:
+def build_command(folder: Path) -> list[str]:
     """What to put before a command so that callgrind dumps its counters into a folder."""
     return [
         "valgrind",
@@ -52,19 +52,19 @@ def command(folder: Path) -> list[str]:
     ]
 
 
-def counted(messages: Sequence[Message], folder: Path) -> Iterator[Message]:
+def insert_counts(messages: Sequence[Message], folder: Path) -> Iterator[Message]:
     """The messages, with the counts in place of the marks."""
     for message in messages:
-        if isinstance(message, Marked):
+        if isinstance(message, MarkMessage):
             # Dump 1 is what came before the first mark.
-            first, second = (_total(folder / f"{message.process}.{part}") for part in (2, 3))
+            first, second = (_read_total(folder / f"{message.process}.{part}") for part in (2, 3))
             counts = Counts(message.calls, (first, second))
-            yield Counted(message.kind, message.name, counts)
+            yield CountsMessage(message.kind, message.name, counts)
         else:
             yield message
 
 
-def _total(dump: Path) -> int:
+def _read_total(dump: Path) -> int:
     try:
         found = _TOTAL.search(dump.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:

@@ -24,11 +24,17 @@ from resilience_bench._model import (
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import callgrind
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
-from resilience_bench.measure.session import BlockDone, Session, planted
-from resilience_bench.worker.protocol import Counted, Message, Plan, Status, Weighed
+from resilience_bench.measure.session import FinishedBlock, Session, restrict_to_block
+from resilience_bench.worker.protocol import (
+    CountsMessage,
+    Message,
+    Plan,
+    StatusMessage,
+    WeightMessage,
+)
 
 SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", "scaling")
-FEWEST: Final = 12
+MINIMUM_CASES: Final = 12
 """With fewer cases in each, a second process would spend more on importing than it saves."""
 SLOW_WEIGHT: Final = 20
 """A slow case takes as long under valgrind as so many others."""
@@ -40,7 +46,7 @@ _ACTIONS: Final[Mapping[str, Literal["count", "weigh"]]] = {
 }
 
 
-def measurable(
+def find_measurable_signals(
     wanted: Collection[str] | None = None,
 ) -> tuple[tuple[Signal, ...], dict[str, str]]:
     """Which of the wanted signals can be measured here, and which cannot.
@@ -52,12 +58,12 @@ def measurable(
         Those that can, in the order of `SIGNALS`; the others with the reason.
     """
     asked = [each for each in SIGNALS if wanted is None or each in wanted]
-    reason = callgrind.why_not_available() if "instructions" in asked else ""
+    reason = callgrind.explain_unavailability() if "instructions" in asked else ""
     lacking = {"instructions": reason} if reason else {}
     return tuple(each for each in asked if each not in lacking), lacking
 
 
-def measured(session: Session, signals: Sequence[Signal]) -> Iterator[BlockDone]:
+def measure_signals(session: Session, signals: Sequence[Signal]) -> Iterator[FinishedBlock]:
     """Measure the signals of a session's cases, one after the other: latency wants to be alone.
 
     Raises:
@@ -66,10 +72,10 @@ def measured(session: Session, signals: Sequence[Signal]) -> Iterator[BlockDone]
     if "latency" in signals:
         yield from session.run()
     if others := [each for each in signals if each in _ACTIONS]:
-        yield from passes_of(session).run(others)
+        yield from prepare_counting_session(session).run(others)
 
 
-def passes_of(session: Session) -> Passes:
+def prepare_counting_session(session: Session) -> CountingSession:
     """The passes over the cases of a session.
 
     If no worker has measured the cases yet, one does so first: it finds out which of them do what
@@ -82,13 +88,13 @@ def passes_of(session: Session) -> Passes:
         trial.records = session.records
         for _ in trial.visit(0):
             pass
-    return Passes(
+    return CountingSession(
         session.launcher, session.cases, session.records, lambda: session.slow, session.count_plants
     )
 
 
 @dataclass(slots=True)
-class Passes:
+class CountingSession:
     """Measures instructions and allocations of cases, one pass each.
 
     ``records`` says what is known of the cases, and is brought up to date: cases that could not be
@@ -104,7 +110,7 @@ class Passes:
 
     def run(
         self, signals: Sequence[Signal], index: int = 0, cases: Collection[str] | None = None
-    ) -> Iterator[BlockDone]:
+    ) -> Iterator[FinishedBlock]:
         """Measure; yields whenever a process has come to its end.
 
         Args:
@@ -120,7 +126,7 @@ class Passes:
             running = {
                 pool.submit(self._launch, signal, block, index): (signal, block)
                 for signal in signals
-                for block in self._blocks(signal, cases)
+                for block in self._plan_blocks(signal, cases)
             }
             try:
                 while running:
@@ -130,33 +136,33 @@ class Passes:
                         try:
                             messages = each.result()
                         except WorkerFailedError as error:
-                            if rest := self._without_culprit(signal, block, error):
+                            if rest := self._handle_failure(signal, block, error):
                                 again = pool.submit(self._launch, signal, rest, index)
                                 running[again] = (signal, rest)
                             given_up = tuple(info for info in block if info not in rest)
-                            yield BlockDone(None, given_up, index, signal)
+                            yield FinishedBlock(None, given_up, index, signal)
                         else:
                             self._note(signal, block, messages)
-                            record = _record(signal, messages, index, started)
-                            yield BlockDone(record, tuple(block), index, signal)
+                            record = _build_record(signal, messages, index, started)
+                            yield FinishedBlock(record, tuple(block), index, signal)
             except BaseException:
                 for each in running:
                     each.cancel()
                 self.launcher.stop()
                 raise
 
-    def _blocks(self, signal: Signal, cases: Collection[str] | None) -> list[list[CaseInfo]]:
+    def _plan_blocks(self, signal: Signal, cases: Collection[str] | None) -> list[list[CaseInfo]]:
         due = [
             info
             for info in self.cases
             if (cases is None or info.case.name in cases)
             and self.records[info.case.name].status in {"measured", "interrupted"}
         ]
-        if signal == "instructions" and len(due) >= 2 * FEWEST and (os.cpu_count() or 1) > 1:
-            return self._halves(due)
+        if signal == "instructions" and len(due) >= 2 * MINIMUM_CASES and (os.cpu_count() or 1) > 1:
+            return self._split_in_two(due)
         return [due] if due else []
 
-    def _halves(self, due: list[CaseInfo]) -> list[list[CaseInfo]]:
+    def _split_in_two(self, due: list[CaseInfo]) -> list[list[CaseInfo]]:
         """Two blocks that take about as long, each with as few files to import as possible."""
         slow = self.slow()
         files = {info.path for info in due if info.case.name in slow}
@@ -175,11 +181,11 @@ class Passes:
             check=False,
             time_limit_s=LIMIT_S,
             heavy=tuple(info.case.name for info in block if info.case.name in slow),
-            plants=planted(self.plants, block),
+            plants=restrict_to_block(self.plants, block),
         )
         return self.launcher.run(plan, hash_seed=index)
 
-    def _without_culprit(
+    def _handle_failure(
         self, signal: Signal, block: list[CaseInfo], error: WorkerFailedError
     ) -> list[CaseInfo]:
         """What is tried again after a worker failed: all but the case that it names, if any."""
@@ -187,15 +193,15 @@ class Passes:
             callgrind.ensure_working()
         named = [info for info in block if info.case.name == error.suspect]
         for info in named or block:
-            self._miss(signal, info.case.name, f"its worker {error}")
+            self._mark_missing(signal, info.case.name, f"its worker {error}")
         return [info for info in block if info not in named] if named else []
 
     def _note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
-        measured = {each.name for each in messages if isinstance(each, Counted)}
-        measured |= {each.case for each in messages if isinstance(each, Weighed)}
+        measured = {each.name for each in messages if isinstance(each, CountsMessage)}
+        measured |= {each.case for each in messages if isinstance(each, WeightMessage)}
         for message in messages:
-            if isinstance(message, Status):
-                self._set(signal, message)
+            if isinstance(message, StatusMessage):
+                self._set_status(signal, message)
         for info in block:
             name = info.case.name
             record = self.records[name]
@@ -204,9 +210,9 @@ class Passes:
                 and record.status == "measured"
                 and signal not in record.missing
             ):
-                self._miss(signal, name, "its process said nothing of it")
+                self._mark_missing(signal, name, "its process said nothing of it")
 
-    def _set(self, signal: Signal, message: Status) -> None:
+    def _set_status(self, signal: Signal, message: StatusMessage) -> None:
         record = self.records[message.case]
         if message.status == "ready":
             if record.status in {"interrupted", "failed"}:  # another signal may have given it up
@@ -214,24 +220,24 @@ class Passes:
         elif record.status == "interrupted" and message.status != "failed":
             record = replace(record, status=message.status, reason=message.reason)
         else:
-            self._miss(signal, message.case, message.reason)
+            self._mark_missing(signal, message.case, message.reason)
             return
         self.records[message.case] = record
 
-    def _miss(self, signal: Signal, name: str, reason: str) -> None:
+    def _mark_missing(self, signal: Signal, name: str, reason: str) -> None:
         record = self.records[name]
         if record.status == "interrupted":  # it is not measured otherwise either
             record = replace(record, status="failed", reason=reason)
         self.records[name] = replace(record, missing={**record.missing, signal: reason})
 
 
-def _record(
+def _build_record(
     signal: Signal, messages: Sequence[Message], index: int, started: str
 ) -> InstructionRecord | AllocationRecord:
     if signal == "allocations":
-        weights = {each.case: each.weight for each in messages if isinstance(each, Weighed)}
+        weights = {each.case: each.weight for each in messages if isinstance(each, WeightMessage)}
         return AllocationRecord(index, index, started, now(), weights)
-    counts = [each for each in messages if isinstance(each, Counted)]
+    counts = [each for each in messages if isinstance(each, CountsMessage)]
     return InstructionRecord(
         index,
         index,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from resilience_bench._model import CaseInfo, DriftRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import WorkerFailedError
-from resilience_bench.measure.session import BlockDone, Session
-from resilience_bench.worker.protocol import Drifted, Plan
+from resilience_bench.measure.session import FinishedBlock, Session
+from resilience_bench.worker.protocol import DriftMessage, Plan
 
 
 @dataclass(slots=True)
@@ -21,17 +21,17 @@ class DriftSession(Session):
 
     drift_s: float = 60.0
 
-    def run(self) -> Iterator[BlockDone]:
+    def run(self) -> Iterator[FinishedBlock]:
         """Measure; yields after each case."""
         for info in self.cases:
             record = None
             try:
-                record = self._kept_going(info)
+                record = self._measure_drift(info)
             except WorkerFailedError as error:
-                self._without_culprit([info], error)
-            yield BlockDone(record, (info,), 0)
+                self._handle_failure([info], error)
+            yield FinishedBlock(record, (info,), 0)
 
-    def _kept_going(self, info: CaseInfo) -> DriftRecord | None:
+    def _measure_drift(self, info: CaseInfo) -> DriftRecord | None:
         name = info.case.name
         plan = Plan(
             action="drift",
@@ -45,8 +45,8 @@ class DriftSession(Session):
         messages = self.launcher.run(plan, hash_seed=0)
         self._note(messages)
         for message in messages:
-            if isinstance(message, Drifted) and message.case == name:
+            if isinstance(message, DriftMessage) and message.case == name:
                 return DriftRecord(name, 0, started, now(), message.points)
         if self.records[name].status == "measured":
-            self._set(name, "failed", "its worker said nothing of it", "")
+            self._set_status(name, "failed", "its worker said nothing of it", "")
         return None

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 from resilience_bench._model import CaseInfo, CaseRecord, Signal
 from resilience_bench.environments.interpreters import Interpreter
-from resilience_bench.measure.counting import measured
+from resilience_bench.measure.counting import measure_signals
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import LoadSession, sessions
+from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import BlockDone, Listing, Profile, Session
+from resilience_bench.measure.session import FinishedBlock, Listing, Profile, Session
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 
 
 @dataclass(slots=True)
-class Arm:
+class MeasuredInterpreter:
     """One interpreter, the sessions under it, and the file that keeps what they measure."""
 
     interpreter: Interpreter
@@ -24,7 +24,7 @@ class Arm:
     loaded: LoadSession
     recording: Recording
 
-    def visits(self, signals: Sequence[Signal]) -> int:
+    def count_visits(self, signals: Sequence[Signal]) -> int:
         """How many cases are visited in all, each as often as it is."""
         passes = {"latency": self.alone.profile.workers, "scaling": 0}
         alone = sum(len(self.alone.cases) * passes.get(each, 1) for each in signals)
@@ -32,7 +32,7 @@ class Arm:
         return alone + len(self.loaded.cases) * workers
 
 
-def sessions_under(
+def create_interpreter_sessions(
     interpreter: Interpreter,
     launcher: Launcher,
     cases: Sequence[CaseInfo],
@@ -48,12 +48,12 @@ def sessions_under(
         profile: How much is measured.
         listing: What the interpreter itself makes of their files.
     """
-    alone, loaded = sessions(launcher, cases, profile)
+    alone, loaded = create_sessions(launcher, cases, profile)
     there = {info.case.name for info in listing.cases}
     for info in cases:
-        reason = interpreter.why_not(info)
+        reason = interpreter.explain_unavailability(info)
         status: CaseRecord = alone.records[info.case.name]
-        if info.case.under(SINGLE, NOOP).name not in there:
+        if info.case.with_load(SINGLE, NOOP).name not in there:
             why = "; ".join(each for each in listing.problems if each.startswith(info.path))
             reason = why or f"its file does not define it under {interpreter.name}"
             alone.records[info.case.name] = replace(status, status="not available", reason=reason)
@@ -62,7 +62,9 @@ def sessions_under(
     return alone, loaded
 
 
-def taking_turns(arms: Sequence[Arm], signals: Sequence[Signal]) -> Iterator[tuple[Arm, BlockDone]]:
+def measure_interleaved(
+    arms: Sequence[MeasuredInterpreter], signals: Sequence[Signal]
+) -> Iterator[tuple[MeasuredInterpreter, FinishedBlock]]:
     """Measure; yields whenever a block is done, with whose it is.
 
     Worker by worker, and in the other direction every other time: so whatever the machine does in
@@ -73,20 +75,22 @@ def taking_turns(arms: Sequence[Arm], signals: Sequence[Signal]) -> Iterator[tup
         ValgrindFailedError: If valgrind does not work.
     """
     if "latency" in signals:
-        for arm, index in _turns(arms, arms[0].alone.profile.workers):
+        for arm, index in _interleave_workers(arms, arms[0].alone.profile.workers):
             for done in arm.alone.visit(index):
                 yield arm, done
     for arm in arms:
         counted = [each for each in signals if each not in {"latency", "scaling"}]
-        for done in measured(arm.alone, counted) if arm.alone.cases else ():
+        for done in measure_signals(arm.alone, counted) if arm.alone.cases else ():
             yield arm, done
     if "scaling" in signals:
-        for arm, index in _turns(arms, arms[0].loaded.effort.workers):
+        for arm, index in _interleave_workers(arms, arms[0].loaded.effort.workers):
             for done in arm.loaded.visit(index):
                 yield arm, done
 
 
-def _turns(arms: Sequence[Arm], workers: int) -> Iterator[tuple[Arm, int]]:
+def _interleave_workers(
+    arms: Sequence[MeasuredInterpreter], workers: int
+) -> Iterator[tuple[MeasuredInterpreter, int]]:
     for index in range(workers):
         for arm in arms if index % 2 == 0 else arms[::-1]:
             yield arm, index

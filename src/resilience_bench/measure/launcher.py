@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from resilience_bench.measure import callgrind
-from resilience_bench.worker.protocol import Done, Message, Plan, RubbishError, Starting, decode
+from resilience_bench.worker.protocol import (
+    EndMessage,
+    InvalidMessageError,
+    Message,
+    Plan,
+    StartMessage,
+    decode,
+)
 
 GRACE_S: Final = 5.0
 """How long after its time limit a worker may still be ending itself."""
@@ -47,7 +54,7 @@ class Launcher(Protocol):
         """Run a plan to its end.
 
         Returns:
-            The worker's messages; the last one is `Done`.
+            The worker's messages; the last one is `EndMessage`.
 
         Raises:
             WorkerFailedError: If the worker did not come to its end.
@@ -86,8 +93,8 @@ class ProcessLauncher:
         if plan.action != "count":
             return self._run(plan, hash_seed, [])
         with tempfile.TemporaryDirectory(prefix="callgrind-") as folder:
-            messages = self._run(plan, hash_seed, callgrind.command(Path(folder)))
-            return list(callgrind.counted(messages, Path(folder)))
+            messages = self._run(plan, hash_seed, callgrind.build_command(Path(folder)))
+            return list(callgrind.insert_counts(messages, Path(folder)))
 
     def _run(self, plan: Plan, hash_seed: int, wrapper: list[str]) -> list[Message]:
         # -P keeps the current directory, and whatever lies in it, out of the worker's imports.
@@ -106,7 +113,7 @@ class ProcessLauncher:
         except subprocess.TimeoutExpired as error:
             lines = (error.stdout or b"").decode(errors="replace").splitlines()
             message = f"hung past its time limit of {plan.time_limit_s:g} s"
-            raise WorkerFailedError(message, _suspect(lines), is_hung=True) from None
+            raise WorkerFailedError(message, _find_suspect(lines), is_hung=True) from None
         finally:
             self._running.discard(process)
             _end(process)
@@ -138,51 +145,51 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _read(lines: list[str], err: str, returncode: int, plan: Plan) -> list[Message]:
     try:
         messages = [decode(line) for line in lines]
-    except RubbishError as error:
+    except InvalidMessageError as error:
         if returncode == 0:
             message = f"printed something that is no message: {error}"
-            raise WorkerFailedError(message, _suspect(lines)) from error
+            raise WorkerFailedError(message, _find_suspect(lines)) from error
         messages = []
-    if messages and isinstance(messages[-1], Done):
+    if messages and isinstance(messages[-1], EndMessage):
         return messages
-    suspect = _suspect(lines)
+    suspect = _find_suspect(lines)
     if "Timeout (" in err and "most recent call first" in err:
         limit_s = plan.case_limit_s or plan.time_limit_s
-        reason = f"hung past its time limit of {limit_s:g} s; {_places(err)}"
+        reason = f"hung past its time limit of {limit_s:g} s; {_describe_threads(err)}"
         raise WorkerFailedError(reason, suspect, is_hung=True)
-    raise WorkerFailedError(_reason(err, returncode), suspect)
+    raise WorkerFailedError(_describe_exit(err, returncode), suspect)
 
 
-def _suspect(lines: list[str]) -> str:
+def _find_suspect(lines: list[str]) -> str:
     suspect = ""
     for line in lines:
         try:
             message = decode(line)
-        except RubbishError:
+        except InvalidMessageError:
             continue
-        if isinstance(message, Starting):
+        if isinstance(message, StartMessage):
             suspect = message.case
     return suspect
 
 
-def _places(err: str) -> str:
+def _describe_threads(err: str) -> str:
     """Where each thread stood, by what faulthandler wrote; threads at one place are one entry."""
     stacks = _THREAD.split(err)[1:]
     places = collections.Counter(
         " < ".join(_FRAME.findall(stack)[:SHOWN_FRAMES]) for stack in stacks
     )
     return "; ".join(
-        f"{count} thread{'s' if count > 1 else ''} stood at {_in_short(place)}"
+        f"{count} thread{'s' if count > 1 else ''} stood at {_strip_folders(place)}"
         for place, count in places.items()
     )
 
 
-def _in_short(place: str) -> str:
+def _strip_folders(place: str) -> str:
     """File names without their folders: there are many threads to tell of."""
     return re.sub(r'"[^"]*?([^"/\\]+)", line (\d+)', r"\1:\2", place).replace("File ", "")
 
 
-def _reason(err: str, returncode: int) -> str:
+def _describe_exit(err: str, returncode: int) -> str:
     said = [line.strip() for line in err.splitlines() if line.strip()][-SHOWN_LINES:]
     told = f"; it said: {' | '.join(said)}" if said else ""
     if returncode < 0:
@@ -195,7 +202,7 @@ class ScriptedLauncher:
     """The fake one: answers each plan from a script, without a process and without a clock.
 
     ``script`` is called with the plan and the hash seed; what it returns is the worker's messages
-    (`Done` is added), and what it raises is the worker's failure.
+    (`EndMessage` is added), and what it raises is the worker's failure.
     """
 
     script: Callable[[Plan, int], Iterable[Message]]
@@ -204,7 +211,7 @@ class ScriptedLauncher:
     def run(self, plan: Plan, hash_seed: int) -> list[Message]:
         """See `Launcher.run`."""
         self.plans.append((plan, hash_seed))
-        return [*self.script(plan, hash_seed), Done(clock_resolution_ns=1.0)]
+        return [*self.script(plan, hash_seed), EndMessage(clock_resolution_ns=1.0)]
 
     def stop(self) -> None:
         """See `Launcher.stop`; there is nothing to end."""

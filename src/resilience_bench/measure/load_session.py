@@ -9,8 +9,8 @@ from typing import Final
 from resilience_bench._model import CaseInfo, LoadRecord, Signal, WorkerRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
-from resilience_bench.measure.session import BlockDone, Profile, Session, under_load
-from resilience_bench.worker.protocol import Done, Loaded, Message, Plan, Tallied
+from resilience_bench.measure.session import FinishedBlock, Profile, Session, list_loaded_cases
+from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 }
 """By the name of the profile. Many short windows rather than a few long ones: what disturbs one of
 them does not disturb the others."""
-GATED: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
+GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much a gate measures at a time."""
 CASE_LIMIT_S: Final = 10.0
 """A case whose callers do not come back within so long is hung."""
@@ -50,12 +50,12 @@ class LoadSession(Session):
     signal: Signal = "scaling"
     effort: Effort = field(default_factory=lambda: EFFORTS["quick"])
 
-    def run(self) -> Iterator[BlockDone]:
+    def run(self) -> Iterator[FinishedBlock]:
         """Measure; yields after each block."""
         for index in range(self.effort.workers):
             yield from self.visit(index)
 
-    def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[BlockDone]:
+    def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
         """Measure with one worker a block; see `Session.visit`."""
         wanted = [info for info in self.cases if cases is None or info.case.name in cases]
         for number, block in enumerate(self.blocks(wanted)):
@@ -75,17 +75,17 @@ class LoadSession(Session):
                 blocks.append(list(group))
         return blocks
 
-    def _with_retry(
+    def _measure_with_retry(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
     ) -> WorkerRecord | LoadRecord:
         try:
-            return self._one_worker(index, number, block, profile)
+            return self._run_worker(index, number, block, profile)
         except WorkerFailedError as error:
             if error.is_hung:  # it would hang again, and take as long
                 raise
-            return self._one_worker(index, number, block, profile)
+            return self._run_worker(index, number, block, profile)
 
-    def _one_worker(
+    def _run_worker(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
     ) -> LoadRecord:
         plan = Plan(
@@ -94,7 +94,7 @@ class LoadSession(Session):
             cases=tuple(info.case.name for info in block),
             check=index == 0,
             time_limit_s=profile.time_limit_s + CASE_S * len(block),
-            under=under_load(block),
+            under=list_loaded_cases(block),
             rounds=self.effort.rounds,
             window_ns=self.effort.window_ns,
             case_limit_s=CASE_LIMIT_S,
@@ -103,10 +103,10 @@ class LoadSession(Session):
         started = now()
         messages = self.launcher.run(plan, hash_seed=index)
         self._note(messages)
-        return _load_record(messages, index, number, started)
+        return _build_load_record(messages, index, number, started)
 
 
-def sessions(
+def create_sessions(
     launcher: Launcher,
     cases: Sequence[CaseInfo],
     profile: Profile,
@@ -122,8 +122,10 @@ def sessions(
     return alone, together
 
 
-def _load_record(messages: Sequence[Message], index: int, block: int, started: str) -> LoadRecord:
-    loaded = [each for each in messages if isinstance(each, Loaded)]
+def _build_load_record(
+    messages: Sequence[Message], index: int, block: int, started: str
+) -> LoadRecord:
+    loaded = [each for each in messages if isinstance(each, LoadMessage)]
     return LoadRecord(
         index,
         block,
@@ -132,6 +134,6 @@ def _load_record(messages: Sequence[Message], index: int, block: int, started: s
         now(),
         controls={each.name: each.samples for each in loaded if each.kind == "control"},
         operations={each.name: each.samples for each in loaded if each.kind == "operation"},
-        tallies={each.case: each.tally for each in messages if isinstance(each, Tallied)},
-        gil_enabled=all(each.gil_enabled for each in messages if isinstance(each, Done)),
+        tallies={each.case: each.tally for each in messages if isinstance(each, TallyMessage)},
+        gil_enabled=all(each.gil_enabled for each in messages if isinstance(each, EndMessage)),
     )

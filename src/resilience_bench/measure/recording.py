@@ -18,13 +18,13 @@ from resilience_bench._model import (
     WorkerRecord,
 )
 from resilience_bench.environments.fingerprint import (
-    current_commit,
-    current_environment,
-    load_average,
+    detect_environment,
+    find_commit,
     now,
+    read_load_average,
 )
 from resilience_bench.files import results
-from resilience_bench.measure.session import BlockDone
+from resilience_bench.measure.session import FinishedBlock
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 
@@ -63,9 +63,9 @@ class Recording:
             started=now(),
             ended="",
             complete=False,
-            load_average=load_average(),
-            commit=current_commit(Path.cwd()),
-            environment=self.environment or current_environment(),
+            load_average=read_load_average(),
+            commit=find_commit(Path.cwd()),
+            environment=self.environment or detect_environment(),
             cases=(),
             workers=(),
             notes=tuple(self.notes),
@@ -73,7 +73,7 @@ class Recording:
             not_available=dict(self.not_available),
         )
 
-    def go_on(self, earlier: Result) -> None:
+    def resume(self, earlier: Result) -> None:
         """Take up what an earlier run measured; the file then holds both."""
         self._start = replace(self._start, started=earlier.started)
         self._workers[:0] = earlier.workers
@@ -81,7 +81,7 @@ class Recording:
         self._allocations[:0] = earlier.allocations
         self._loads[:0] = earlier.loads
 
-    def add(self, done: BlockDone) -> None:
+    def add(self, done: FinishedBlock) -> None:
         """Add a block and write the file."""
         if isinstance(done.record, WorkerRecord):
             self._workers.append(done.record)

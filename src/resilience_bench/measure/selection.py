@@ -13,15 +13,15 @@ from resilience_bench._model import CaseInfo
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.session import Listing, discover
-from resilience_bench.project import suite_folder
-from resilience_bench.scenarios.discovery import scenario_files
+from resilience_bench.project import find_suite_folder
+from resilience_bench.scenarios.discovery import find_scenario_files
 from resilience_bench.scenarios.load_patterns import (
-    gated_cases,
+    expand_load_pattern,
     looks_loaded,
     mentions_load,
-    no_such_load,
-    profile_cases,
-    under_loads,
+    select_gated_cases,
+    select_profile_cases,
+    suggest_loads,
 )
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.scenarios.patterns import matches
@@ -62,7 +62,7 @@ def select(
     """
     paths = [Path(each) for each in selectors if _is_path(each)]
     patterns = [each for each in selectors if not _is_path(each)]
-    files = [file for path in paths or [suite_folder()] for file in scenario_files(path)]
+    files = [file for path in paths or [find_suite_folder()] for file in find_scenario_files(path)]
     if not files:
         where = ", ".join(str(path) for path in paths)
         message = (
@@ -70,39 +70,39 @@ def select(
         )
         raise NoScenariosError(message)
     listing = discover(launcher, files, IMPORT_LIMIT_S)
-    chosen = tuple(_chosen(patterns, listing, loaded=loaded))
+    chosen = tuple(_choose_cases(patterns, listing, loaded=loaded))
     if loaded and listing.cases and not chosen:
-        raise UnknownLoadError(no_such_load("*", listing.cases))
+        raise UnknownLoadError(suggest_loads("*", listing.cases))
     if gated and not patterns:
-        chosen += tuple(gated_cases(listing.cases))
+        chosen += tuple(select_gated_cases(listing.cases))
     if not chosen:
-        raise NoScenariosError(_nothing_to_do(files, listing.problems))
+        raise NoScenariosError(_explain_empty_selection(files, listing.problems))
     return Selection(chosen, listing.problems)
 
 
-def _chosen(patterns: Sequence[str], listing: Listing, *, loaded: bool) -> list[CaseInfo]:
+def _choose_cases(patterns: Sequence[str], listing: Listing, *, loaded: bool) -> list[CaseInfo]:
     infos = listing.cases
     if not patterns:
-        return profile_cases(infos) if loaded else list(infos)
+        return select_profile_cases(infos) if loaded else list(infos)
     found: dict[str, CaseInfo] = {}
     for pattern in patterns:
-        some = _matching(pattern, infos, loaded=loaded)
+        some = _match_cases(pattern, infos, loaded=loaded)
         if not some:
-            if (loaded or looks_loaded(pattern)) and (hint := no_such_load(pattern, infos)):
+            if (loaded or looks_loaded(pattern)) and (hint := suggest_loads(pattern, infos)):
                 message = f"no case matches {pattern!r}; {hint}"
                 raise UnknownLoadError(message)
-            raise UnknownSelectorError(pattern, _close_names(pattern, infos), listing.problems)
+            raise UnknownSelectorError(pattern, _find_close_names(pattern, infos), listing.problems)
         found.update((info.case.name, info) for info in some)
     # In the order of their definition, whatever the order of the patterns.
-    order = {info.case.under(SINGLE, NOOP).name: number for number, info in enumerate(infos)}
-    return sorted(found.values(), key=lambda info: order[info.case.under(SINGLE, NOOP).name])
+    order = {info.case.with_load(SINGLE, NOOP).name: number for number, info in enumerate(infos)}
+    return sorted(found.values(), key=lambda info: order[info.case.with_load(SINGLE, NOOP).name])
 
 
-def _matching(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
+def _match_cases(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
     if mentions_load(pattern):
-        return under_loads(pattern, infos)
+        return expand_load_pattern(pattern, infos)
     some = [info for info in infos if matches(pattern, info.case)]
-    return profile_cases(some) if loaded else some
+    return select_profile_cases(some) if loaded else some
 
 
 def _is_path(selector: str) -> bool:
@@ -120,12 +120,12 @@ def _is_path(selector: str) -> bool:
     return exists
 
 
-def _close_names(pattern: str, infos: Sequence[CaseInfo]) -> tuple[str, ...]:
+def _find_close_names(pattern: str, infos: Sequence[CaseInfo]) -> tuple[str, ...]:
     names = dict.fromkeys(name for info in infos for name in (info.case.group, info.case.name))
     return tuple(difflib.get_close_matches(pattern.strip("*?"), names, n=CLOSE_NAMES, cutoff=0.5))
 
 
-def _nothing_to_do(files: Sequence[Path], problems: Sequence[str]) -> str:
+def _explain_empty_selection(files: Sequence[Path], problems: Sequence[str]) -> str:
     if problems:
         return f"nothing to measure: {'; '.join(problems)}"
     where = ", ".join(map(str, files))

@@ -13,6 +13,7 @@ from resilience_bench._model import (
     AllocationRecord,
     CaseInfo,
     CaseRecord,
+    CaseStatus,
     DriftRecord,
     InstructionRecord,
     LoadRecord,
@@ -21,12 +22,19 @@ from resilience_bench._model import (
     Signal,
     WorkerRecord,
 )
-from resilience_bench._model import Status as CaseStatus
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.worker.instructions import HEAVY_CALLS
-from resilience_bench.worker.protocol import Declared, Done, Message, Plan, Problem, Sampled, Status
+from resilience_bench.worker.protocol import (
+    DeclarationMessage,
+    EndMessage,
+    Message,
+    Plan,
+    ProblemMessage,
+    SamplesMessage,
+    StatusMessage,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockDone:
+class FinishedBlock:
     """One block of one worker is finished: what was measured and what became of its cases."""
 
     record: WorkerRecord | InstructionRecord | AllocationRecord | LoadRecord | DriftRecord | None
@@ -104,8 +112,8 @@ def _discover_together(launcher: Launcher, paths: Sequence[Path], limit_s: float
     plan = Plan("discover", tuple(map(str, paths)), time_limit_s=limit_s)
     messages = launcher.run(plan, hash_seed=0)
     return Listing(
-        tuple(each.info for each in messages if isinstance(each, Declared)),
-        tuple(each.text for each in messages if isinstance(each, Problem)),
+        tuple(each.info for each in messages if isinstance(each, DeclarationMessage)),
+        tuple(each.text for each in messages if isinstance(each, ProblemMessage)),
     )
 
 
@@ -140,12 +148,12 @@ class Session:
             for info in self.cases
         }
 
-    def run(self) -> Iterator[BlockDone]:
+    def run(self) -> Iterator[FinishedBlock]:
         """Measure; yields after each block, so that the caller can write and show it."""
         for index in range(self.profile.workers):
             yield from self.visit(index)
 
-    def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[BlockDone]:
+    def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
         """Measure with one worker a block.
 
         Args:
@@ -163,14 +171,14 @@ class Session:
         for number, block in enumerate(self.blocks(wanted)):
             yield from self._measure(index, number, block, profile)
 
-    def go_on(self, earlier: Result) -> None:
+    def resume(self, earlier: Result) -> None:
         """Take up what an earlier run found out about the cases, so that nothing is done twice."""
         for record in earlier.cases:
             if record.case.name in self.records and record.status != "interrupted":
                 self.records[record.case.name] = record
         for worker in earlier.workers:
             for name, samples in worker.operations.items():
-                self._visited(name, samples)
+                self._count_visit(name, samples)
         for counting in earlier.instructions:
             heavy = {n for n, counts in counting.operations.items() if counts.calls == HEAVY_CALLS}
             self._slow |= heavy
@@ -188,22 +196,22 @@ class Session:
 
     def _measure(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> Iterator[BlockDone]:
+    ) -> Iterator[FinishedBlock]:
         due = [info for info in block if self._is_due(info)]
         left_out = tuple(info for info in block if info not in due)
         if left_out:
-            yield BlockDone(None, left_out, index, self.signal)
+            yield FinishedBlock(None, left_out, index, self.signal)
         if not due:
             return
         try:
-            worker = self._with_retry(index, number, due, profile)
+            worker = self._measure_with_retry(index, number, due, profile)
         except WorkerFailedError as error:
-            for part in self._without_culprit(due, error):
+            for part in self._handle_failure(due, error):
                 yield from self._measure(index, number, part, profile)
         else:
-            yield BlockDone(worker, tuple(due), index, self.signal)
+            yield FinishedBlock(worker, tuple(due), index, self.signal)
 
-    def _without_culprit(
+    def _handle_failure(
         self, block: list[CaseInfo], error: WorkerFailedError
     ) -> list[list[CaseInfo]]:
         """What is still to be measured of a block that failed twice.
@@ -215,7 +223,7 @@ class Session:
         if len(block) == 1:
             culprits = block
         for info in culprits:
-            self._set(
+            self._set_status(
                 info.case.name, "hung" if error.is_hung else "failed", f"its worker {error}", ""
             )
         middle = len(block) // 2
@@ -227,15 +235,15 @@ class Session:
             return False
         return name not in self._slow or self._visits[name] < SLOW_WORKERS
 
-    def _with_retry(
+    def _measure_with_retry(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
     ) -> WorkerRecord | LoadRecord:
         try:
-            return self._one_worker(index, number, block, profile)
+            return self._run_worker(index, number, block, profile)
         except WorkerFailedError:
-            return self._one_worker(index, number, block, profile)
+            return self._run_worker(index, number, block, profile)
 
-    def _one_worker(
+    def _run_worker(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
     ) -> WorkerRecord | LoadRecord:
         plan = Plan(
@@ -248,44 +256,46 @@ class Session:
             case_ns=profile.case_ns,
             fewest_samples=profile.fewest_samples,
             time_limit_s=profile.time_limit_s,
-            plants=planted(self.plants, block),
-            waits=planted(self.waits, block),
+            plants=restrict_to_block(self.plants, block),
+            waits=restrict_to_block(self.waits, block),
         )
         started = now()
         messages = self.launcher.run(plan, hash_seed=index)
         self._note(messages)
-        return _record(messages, index, number, started)
+        return _build_record(messages, index, number, started)
 
     def _note(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if isinstance(message, Status):
+            if isinstance(message, StatusMessage):
                 status: CaseStatus = "measured" if message.status == "ready" else message.status
-                self._set(message.case, status, message.reason, message.control)
-            elif isinstance(message, Sampled) and message.kind == "operation":
-                self._visited(message.name, message.samples)
+                self._set_status(message.case, status, message.reason, message.control)
+            elif isinstance(message, SamplesMessage) and message.kind == "operation":
+                self._count_visit(message.name, message.samples)
 
-    def _visited(self, name: str, samples: Samples) -> None:
+    def _count_visit(self, name: str, samples: Samples) -> None:
         self._visits[name] += 1
         if min(samples.elapsed_ns) / samples.calls > SLOW_CALL_NS:
             self._slow.add(name)
 
-    def _set(self, name: str, status: CaseStatus, reason: str, control: str) -> None:
+    def _set_status(self, name: str, status: CaseStatus, reason: str, control: str) -> None:
         before = self.records[name]
         self.records[name] = replace(
             before, status=status, reason=reason, control=control or before.control
         )
 
 
-def under_load(block: Sequence[CaseInfo]) -> tuple[tuple[str, str, str, str], ...]:
+def list_loaded_cases(block: Sequence[CaseInfo]) -> tuple[tuple[str, str, str, str], ...]:
     """Those of the cases that are under a load, as a `Plan` has them."""
     return tuple(
-        (case.name, case.under(SINGLE, NOOP).name, case.load, case.payload)
+        (case.name, case.with_load(SINGLE, NOOP).name, case.load, case.payload)
         for case in (info.case for info in block)
         if case.is_loaded
     )
 
 
-def planted(plants: Mapping[str, int], block: Sequence[CaseInfo]) -> tuple[tuple[str, int], ...]:
+def restrict_to_block(
+    plants: Mapping[str, int], block: Sequence[CaseInfo]
+) -> tuple[tuple[str, int], ...]:
     """Those of the plants that concern a block, as a `Plan` has them."""
     return tuple(
         (info.case.name, plants[info.case.name]) for info in block if info.case.name in plants
@@ -302,25 +312,31 @@ def inspect(launcher: Launcher, cases: Sequence[CaseInfo], time_limit_s: float) 
 
 
 class _Inspection(Session):
-    def _one_worker(
+    def _run_worker(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
     ) -> WorkerRecord:
         paths = tuple(dict.fromkeys(info.path for info in block))
         names = tuple(info.case.name for info in block)
         plan = Plan(
-            "inspect", paths, names, time_limit_s=profile.time_limit_s, under=under_load(block)
+            "inspect",
+            paths,
+            names,
+            time_limit_s=profile.time_limit_s,
+            under=list_loaded_cases(block),
         )
         self._note(self.launcher.run(plan, hash_seed=index))
         nothing = Samples(1, ())
         return WorkerRecord(index, number, index, now(), now(), 0.0, nothing)
 
 
-def _record(messages: Sequence[Message], index: int, block: int, started: str) -> WorkerRecord:
-    sampled = [message for message in messages if isinstance(message, Sampled)]
+def _build_record(
+    messages: Sequence[Message], index: int, block: int, started: str
+) -> WorkerRecord:
+    sampled = [message for message in messages if isinstance(message, SamplesMessage)]
     by_kind: dict[str, dict[str, Samples]] = {"reference": {}, "control": {}, "operation": {}}
     for message in sampled:
         by_kind[message.kind][message.name] = message.samples
-    done = next(message for message in messages if isinstance(message, Done))
+    done = next(message for message in messages if isinstance(message, EndMessage))
     if "reference" not in by_kind["reference"]:
         message_text = "said that it was done without sampling the reference"
         raise WorkerFailedError(message_text)

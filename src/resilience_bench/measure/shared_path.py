@@ -15,7 +15,7 @@ from resilience_bench.worker.protocol import Message, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class SharedPath:
     """A folder where variants take turns, each installed at a path of the same text.
 
     The length of a path is part of the memory layout, so two copies of one environment at two
@@ -27,12 +27,12 @@ class Stage:
     tool: Path
     _turning: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
-    def launcher(self, variant: Variant) -> StagedLauncher:
+    def launcher(self, variant: Variant) -> SharedPathLauncher:
         """What carries out plans in a variant, and points ``env`` at it first."""
         staged = self.folder / "env" / "bin" / "python"
         python = staged if _is_venv(variant) else variant.python
         workers = ProcessLauncher(str(python), source=self.tool, inherit_path=False)
-        return StagedLauncher(self, variant, workers)
+        return SharedPathLauncher(self, variant, workers)
 
     def point_at(self, variant: Variant) -> None:
         """Make ``env`` this variant's folder, at once; nothing is touched where it is already.
@@ -51,10 +51,10 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class StagedLauncher:
+class SharedPathLauncher:
     """Runs plans in a variant, on the stage; several threads may do so at the same time."""
 
-    stage: Stage
+    stage: SharedPath
     variant: Variant
     workers: ProcessLauncher
 
@@ -69,10 +69,10 @@ class StagedLauncher:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
+def create_shared_path() -> Iterator[SharedPath]:
     """Set up a stage, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder:
-        yield Stage(Path(folder), link_tool(Path(folder)))
+        yield SharedPath(Path(folder), link_tool(Path(folder)))
 
 
 def _is_venv(variant: Variant) -> bool:

@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import Final
 
 from resilience_bench import __version__
-from resilience_bench._model import Environment, Measurement, Quantity
+from resilience_bench._model import Environment, Estimate, Measurement
 from resilience_bench.environments.fingerprint import now
-from resilience_bench.releases.changes import Found
-from resilience_bench.releases.history_file import SCHEMA, History, Release, Value
-from resilience_bench.releases.measure import Wanted
-from resilience_bench.releases.measured_release import Arm
-from resilience_bench.releases.prepare import Prepared
+from resilience_bench.releases.changes import SortedDecisions
+from resilience_bench.releases.history_file import SCHEMA, CaseCost, History, Release
+from resilience_bench.releases.measure import MeasurementRequest
+from resilience_bench.releases.measured_release import MeasuredRelease
+from resilience_bench.releases.prepare import PreparedRelease
 from resilience_bench.releases.timeline import Timeline
-from resilience_bench.stats.latency import measure
+from resilience_bench.stats.latency import estimate
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
-KEPT: Final = frozenset(
+HISTORY_QUANTITIES: Final = frozenset(
     {
         "latency_ns",
         "overhead_ns",
@@ -35,11 +35,11 @@ KEPT: Final = frozenset(
 """The quantities that a history keeps of every release."""
 
 
-def history_of(
-    wanted: Wanted,
-    prepared: Sequence[Prepared],
+def assemble_history(
+    wanted: MeasurementRequest,
+    prepared: Sequence[PreparedRelease],
     timeline: Timeline,
-    decisions: Found,
+    decisions: SortedDecisions,
     *,
     headline: Sequence[str],
 ) -> History:
@@ -54,16 +54,17 @@ def history_of(
     """
     by_version = {arm.version: arm for arm in timeline.arms if not arm.is_null}
     releases = tuple(
-        _release(each, by_version.get(each.release.version), timeline.screened) for each in prepared
+        _assemble_release(each, by_version.get(each.release.version), timeline.screened)
+        for each in prepared
     )
     return History(
         SCHEMA,
         wanted.package,
         __version__,
         REFERENCE_VERSION,
-        *_span(timeline.arms),
+        *_find_span(timeline.arms),
         complete=True,
-        environment=_common([arm.recording.environment for arm in timeline.arms]),
+        environment=_find_common_environment([arm.recording.environment for arm in timeline.arms]),
         selectors=tuple(wanted.selectors),
         signals=wanted.signals,
         not_available=dict(wanted.not_available),
@@ -78,7 +79,7 @@ def history_of(
     )
 
 
-def _span(arms: Sequence[Arm]) -> tuple[str, str]:
+def _find_span(arms: Sequence[MeasuredRelease]) -> tuple[str, str]:
     """When the first process of all began, and when the last one ended, an earlier run's too."""
     spans = [
         (each.started, each.ended)
@@ -90,14 +91,16 @@ def _span(arms: Sequence[Arm]) -> tuple[str, str]:
     return first, max((ended for _, ended in spans), default=first)
 
 
-def _common(environments: Sequence[Environment | None]) -> Environment:
+def _find_common_environment(environments: Sequence[Environment | None]) -> Environment:
     """What all releases were measured in: the packages are those that are the same for all."""
     told = [each for each in environments if each]
     same = set.intersection(*(set(each.packages.items()) for each in told))
     return replace(told[0], packages=dict(sorted(same)))
 
 
-def _release(prepared: Prepared, arm: Arm | None, screened: range) -> Release:
+def _assemble_release(
+    prepared: PreparedRelease, arm: MeasuredRelease | None, screened: range
+) -> Release:
     release = prepared.release
     if arm is None:
         return Release(
@@ -106,12 +109,12 @@ def _release(prepared: Prepared, arm: Arm | None, screened: range) -> Release:
     # Of all workers those that measured all releases alike: only their numbers make a curve.
     alike = tuple(each for each in arm.workers if each.index in screened)
     result = replace(arm.recording.result(complete=True), workers=alike)
-    measured = {each.case.name: each for each in measure(result)}
+    measured = {each.case.name: each for each in estimate(result)}
     values = {
-        record.case.name: Value(
+        record.case.name: CaseCost(
             record.status,
             record.reason,
-            _kept(measured[record.case.name]) if record.case.name in measured else {},
+            _select_quantities(measured[record.case.name]) if record.case.name in measured else {},
             record.missing,
         )
         for record in result.cases
@@ -129,14 +132,14 @@ def _release(prepared: Prepared, arm: Arm | None, screened: range) -> Release:
     )
 
 
-def _kept(measurement: Measurement) -> dict[str, Quantity]:
+def _select_quantities(measurement: Measurement) -> dict[str, Estimate]:
     return {
-        name: Quantity(*map(_short, (each.value, each.low, each.high)))
+        name: Estimate(*map(_round, (each.value, each.low, each.high)))
         for name, each in measurement.quantities.items()
-        if name in KEPT
+        if name in HISTORY_QUANTITIES
     }
 
 
-def _short(value: float) -> float:
+def _round(value: float) -> float:
     """Seven digits: nothing is measured as exactly as that, and the file is half as long."""
     return float(f"{value:.7g}")

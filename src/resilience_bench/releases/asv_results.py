@@ -19,21 +19,21 @@ from typing import Any, Final
 
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.releases.history_file import History, Release, quantities_of
+from resilience_bench.releases.history_file import History, Release, find_quantities
 
 BRANCH: Final = "releases"
 AUTHOR: Final = "resilience-bench <>"
 FORMAT: Final = 2
 """The version of the format of asv's results and of its list of benchmarks."""
-FORMAT_OF_MACHINE: Final = 1
-A_DAY_S: Final = 86_400
-NOBODY_KNOWS_S: Final = 1_000_000_000
+MACHINE_FORMAT: Final = 1
+DAY_S: Final = 86_400
+UNKNOWN_START_S: Final = 1_000_000_000
 """When a history starts whose dates nobody knows (2001-09-09), in seconds since 1970."""
 COLUMNS: Final = ("result", "params", "version", "started_at", "duration")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AsvQuantity:
     """How asv shows one of our quantities: its name there, and what it is counted in.
 
     asv takes more for worse; of what is better if it is more, the inverse is shown.
@@ -52,14 +52,14 @@ class Shown:
         return self.scale * value
 
 
-SHOWN: Final[Mapping[str, Shown]] = {
-    "latency_ns": Shown("time_call", "time", "seconds", 1e-9),
-    "overhead_ns": Shown("track_overhead_ns", "track", "ns"),
-    "ratio": Shown("track_ratio", "track", "times the reference"),
-    "instructions": Shown("track_instructions", "track", "instructions"),
-    "allocated_bytes": Shown("track_allocated_bytes", "track", "bytes"),
-    "object_bytes": Shown("track_object_bytes", "track", "bytes"),
-    "scaling": Shown("track_scaling", "track", "times the bare call", is_inverse=True),
+ASV_QUANTITIES: Final[Mapping[str, AsvQuantity]] = {
+    "latency_ns": AsvQuantity("time_call", "time", "seconds", 1e-9),
+    "overhead_ns": AsvQuantity("track_overhead_ns", "track", "ns"),
+    "ratio": AsvQuantity("track_ratio", "track", "times the reference"),
+    "instructions": AsvQuantity("track_instructions", "track", "instructions"),
+    "allocated_bytes": AsvQuantity("track_allocated_bytes", "track", "bytes"),
+    "object_bytes": AsvQuantity("track_object_bytes", "track", "bytes"),
+    "scaling": AsvQuantity("track_scaling", "track", "times the bare call", is_inverse=True),
 }
 
 
@@ -75,17 +75,17 @@ def write(history: History, folder: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
         commits = make_repository(history, Path(scratch) / "repository")
-    machine = _machine(history)
-    benchmarks = _benchmarks(history)
+    machine = _describe_machine(history)
+    benchmarks = _list_benchmarks(history)
     home = folder / machine["machine"]
     atomic.ensure_writable(home / "machine.json")
     _write(benchmarks | {"version": FORMAT}, folder / "benchmarks.json")
-    _write(machine | {"version": FORMAT_OF_MACHINE}, home / "machine.json")
+    _write(machine | {"version": MACHINE_FORMAT}, home / "machine.json")
     written = {home / "machine.json"}
-    for release, moment_s in dated(history):
+    for release, moment_s in date_releases(history):
         commit = commits[release.version]
         path = home / f"{commit[:8]}-{history.package}-{release.version}.json"
-        entry = _entry(history, release, machine, benchmarks)
+        entry = _make_entry(history, release, machine, benchmarks)
         more = {"commit_hash": commit, "date": moment_s * 1000, "version": FORMAT}
         _write(entry | more, path)
         written.add(path)
@@ -93,7 +93,7 @@ def write(history: History, folder: Path) -> None:
         stale.unlink()
 
 
-def dated(history: History) -> list[tuple[Release, int]]:
+def date_releases(history: History) -> list[tuple[Release, int]]:
     """The measured releases, each with its moment in seconds since 1970.
 
     Where the index tells no date, it is a day after the release before: asv has no entry without.
@@ -103,7 +103,7 @@ def dated(history: History) -> list[tuple[Release, int]]:
         if release.date:
             moment_s = int(dt.datetime.fromisoformat(release.date).timestamp())
         else:
-            moment_s = found[-1][1] + A_DAY_S if found else NOBODY_KNOWS_S
+            moment_s = found[-1][1] + DAY_S if found else UNKNOWN_START_S
         found.append((release, moment_s))
     return found
 
@@ -121,18 +121,18 @@ def make_repository(history: History, path: Path) -> dict[str, str]:
     Raises:
         UserError: If git is not there, or fails.
     """
-    _git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(path))
-    _git("-C", str(path), "fast-import", "--quiet", content=_stream(history))
+    _run_git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(path))
+    _run_git("-C", str(path), "fast-import", "--quiet", content=_format_fast_import(history))
     form = "--format=%(refname:lstrip=2) %(objectname)"
-    told = _git("-C", str(path), "for-each-ref", form, "refs/tags")
+    told = _run_git("-C", str(path), "for-each-ref", form, "refs/tags")
     pairs = (line.split() for line in told.splitlines())
     return {tag.removeprefix("v"): commit for tag, commit in pairs}
 
 
-def _stream(history: History) -> str:
+def _format_fast_import(history: History) -> str:
     """What git's fast-import reads; lengths are in bytes."""
     parts = []
-    for mark, (release, moment_s) in enumerate(dated(history), start=1):
+    for mark, (release, moment_s) in enumerate(date_releases(history), start=1):
         text = f"{history.package} {release.version}"
         if not release.date:
             text += "\n\nThe index does not tell when it came out."
@@ -151,7 +151,7 @@ def _stream(history: History) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _git(*arguments: str, content: str = "") -> str:
+def _run_git(*arguments: str, content: str = "") -> str:
     try:
         done = subprocess.run(  # noqa: S603 - the command is ours
             ["git", *arguments],  # noqa: S607 - the user's git
@@ -172,7 +172,7 @@ def _git(*arguments: str, content: str = "") -> str:
     return done.stdout
 
 
-def _machine(history: History) -> dict[str, Any]:
+def _describe_machine(history: History) -> dict[str, Any]:
     """The machine by what it is, never by its name in a network."""
     here = history.environment
     words = re.sub(r"[^a-z0-9]+", "-", here.cpu_model.lower()).strip("-")
@@ -186,27 +186,27 @@ def _machine(history: History) -> dict[str, Any]:
     }
 
 
-def _benchmarks(history: History) -> dict[str, Any]:
+def _list_benchmarks(history: History) -> dict[str, Any]:
     """The list of benchmarks: one a scenario and quantity, with the library as parameter."""
-    having = quantities_of(history)
+    having = find_quantities(history)
     found: dict[str, Any] = {}
-    for quantity, shown in SHOWN.items():
+    for quantity, shown in ASV_QUANTITIES.items():
         groups: dict[str, list[str]] = {}
         for name in history.cases:
             if name in having.get(quantity, ()):
-                group, label = _parts(name)
+                group, label = _split_name(name)
                 groups.setdefault(group, []).append(label)
         for group, labels in groups.items():
-            found[f"{group}.{shown.name}"] = _benchmark(history, quantity, group, labels)
+            found[f"{group}.{shown.name}"] = _describe_benchmark(history, quantity, group, labels)
     return found
 
 
-def _benchmark(
+def _describe_benchmark(
     history: History, quantity: str, group: str, labels: Iterable[str]
 ) -> dict[str, Any]:
-    shown = SHOWN[quantity]
+    shown = ASV_QUANTITIES[quantity]
     name = f"{group}.{shown.name}"
-    described = next(text for case, text in history.cases.items() if _parts(case)[0] == group)
+    described = next(text for case, text in history.cases.items() if _split_name(case)[0] == group)
     timed = {"number": 0, "repeat": 0, "rounds": 1, "sample_time": 0.01, "warmup_time": 0.0}
     return {
         "name": name,
@@ -221,13 +221,13 @@ def _benchmark(
     }
 
 
-def _parts(case: str) -> tuple[str, str]:
+def _split_name(case: str) -> tuple[str, str]:
     """The group and the label of a case by its name."""
     group, _, label = case.partition("[")
     return group, label.removesuffix("]")
 
 
-def _entry(
+def _make_entry(
     history: History, release: Release, machine: Mapping[str, Any], benchmarks: Mapping[str, Any]
 ) -> dict[str, Any]:
     python = history.environment.python.split()[-1]
@@ -241,19 +241,19 @@ def _entry(
         "results": {
             name: [values, benchmark["params"], benchmark["version"]]
             for name, benchmark in benchmarks.items()
-            if any(values := _row(release, benchmark))
+            if any(values := _make_row(release, benchmark))
         },
         "durations": {},
     }
 
 
-def _row(release: Release, benchmark: Mapping[str, Any]) -> list[float | None]:
+def _make_row(release: Release, benchmark: Mapping[str, Any]) -> list[float | None]:
     """What asv has of a benchmark in a release: a number or nothing for each library."""
     group, _, shown_name = benchmark["name"].rpartition(".")
-    quantity = next(key for key, shown in SHOWN.items() if shown.name == shown_name)
-    having = {name: each for name, each in release.values.items() if _parts(name)[0] == group}
+    quantity = next(key for key, shown in ASV_QUANTITIES.items() if shown.name == shown_name)
+    having = {name: each for name, each in release.values.items() if _split_name(name)[0] == group}
     by_label = {
-        repr(_parts(name)[1]): SHOWN[quantity].value(each.quantities[quantity].value)
+        repr(_split_name(name)[1]): ASV_QUANTITIES[quantity].value(each.quantities[quantity].value)
         for name, each in having.items()
         if quantity in each.quantities
     }

@@ -10,15 +10,15 @@ from typing import Final
 
 from resilience_bench._model import CaseRecord, Verdict
 from resilience_bench.gate.baseline import SIGNALS as JUDGED
-from resilience_bench.gate.criteria import questions_of_comparison, with_null_control
-from resilience_bench.gate.decide import Question
+from resilience_bench.gate.criteria import apply_null_control, make_comparison_criteria
+from resilience_bench.gate.decide import Criterion
 from resilience_bench.releases.history_file import Decision
 
-MOVED: Final = frozenset({"regressed", "improved"})
+CHANGE_OUTCOMES: Final = frozenset({"regressed", "improved"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReleaseCase:
     """What a key of the gate stands for: a case in a release, against the release before.
 
     ``record`` is what is known of the case; ``has_null`` says whether the release before is
@@ -33,7 +33,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SortedDecisions:
     """What was decided in a history; ``counts`` is by outcome."""
 
     steps: tuple[Decision, ...]
@@ -42,9 +42,9 @@ class Found:
     notes: tuple[str, ...]
 
 
-def asked(
-    places: Mapping[str, Place], signals: Sequence[str], tolerances: Mapping[str, float]
-) -> list[Question]:
+def make_release_criteria(
+    places: Mapping[str, ReleaseCase], signals: Sequence[str], tolerances: Mapping[str, float]
+) -> list[Criterion]:
     """What a history asks: is a release / the one before within the tolerance, for every case?
 
     Args:
@@ -53,13 +53,13 @@ def asked(
         tolerances: By quantity, see `resilience_bench.gate.comparison.TOLERANCES`.
     """
     records = {key: place.record for key, place in places.items()}
-    questions = questions_of_comparison(records, signals, tolerances)
+    questions = make_comparison_criteria(records, signals, tolerances)
     return [each for each in questions if not each.is_null or places[each.case].has_null]
 
 
-def found(
-    places: Mapping[str, Place], questions: Sequence[Question], verdicts: Sequence[Verdict]
-) -> Found:
+def sort_decisions(
+    places: Mapping[str, ReleaseCase], questions: Sequence[Criterion], verdicts: Sequence[Verdict]
+) -> SortedDecisions:
     """Sort what was decided.
 
     A signal in which a release measured twice differs from itself shows no steps at all, as in a
@@ -67,29 +67,33 @@ def found(
 
     Args:
         places: By the gate's key.
-        questions: What `asked` returned.
+        questions: What `make_release_criteria` returned.
         verdicts: The answers, in the same order.
     """
-    flagged = _flagged(questions, verdicts)
-    judged, notes = with_null_control(questions, verdicts)
-    judged = [_doubted(each) if each.signal in flagged else each for each in judged]
-    decisions = [_decision(places[each.case], each) for each in judged]
+    flagged = _find_flagged_signals(questions, verdicts)
+    judged, notes = apply_null_control(questions, verdicts)
+    judged = [_doubt_improvement(each) if each.signal in flagged else each for each in judged]
+    decisions = [_make_decision(places[each.case], each) for each in judged]
     outcomes = [each.outcome for each in judged]
     pairs = list(zip(outcomes, decisions, strict=True))
-    return Found(
-        _sorted(places, (each for outcome, each in pairs if outcome in MOVED)),
-        _sorted(places, (each for outcome, each in pairs if outcome == "inconclusive")),
+    return SortedDecisions(
+        _sort(places, (each for outcome, each in pairs if outcome in CHANGE_OUTCOMES)),
+        _sort(places, (each for outcome, each in pairs if outcome == "inconclusive")),
         dict(collections.Counter(outcomes)),
-        tuple(_named(places, note) for note in notes),
+        tuple(_name_release(places, note) for note in notes),
     )
 
 
-def _flagged(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> set[str]:
+def _find_flagged_signals(questions: Sequence[Criterion], verdicts: Sequence[Verdict]) -> set[str]:
     pairs = zip(questions, verdicts, strict=True)
-    return {each.signal for question, each in pairs if question.is_null and each.outcome in MOVED}
+    return {
+        each.signal
+        for question, each in pairs
+        if question.is_null and each.outcome in CHANGE_OUTCOMES
+    }
 
 
-def _doubted(verdict: Verdict) -> Verdict:
+def _doubt_improvement(verdict: Verdict) -> Verdict:
     """An improvement is no surer than a regression where a release differs from itself."""
     if verdict.outcome != "improved":
         return verdict
@@ -97,7 +101,7 @@ def _doubted(verdict: Verdict) -> Verdict:
     return replace(verdict, outcome="inconclusive", reason=reason)
 
 
-def _decision(place: Place, verdict: Verdict) -> Decision:
+def _make_decision(place: ReleaseCase, verdict: Verdict) -> Decision:
     seen = verdict.seen
     is_finite = seen is not None and all(map(math.isfinite, (seen.value, seen.low, seen.high)))
     return Decision(
@@ -115,7 +119,7 @@ def _decision(place: Place, verdict: Verdict) -> Decision:
     )
 
 
-def _sorted(places: Mapping[str, Place], decisions: Iterable[Decision]) -> tuple[Decision, ...]:
+def _sort(places: Mapping[str, ReleaseCase], decisions: Iterable[Decision]) -> tuple[Decision, ...]:
     """By release, then by signal as they are listed, then in the order of the cases."""
     releases = list(dict.fromkeys(place.release for place in places.values()))
     cases = list(dict.fromkeys(place.case for place in places.values()))
@@ -132,7 +136,7 @@ def _sorted(places: Mapping[str, Place], decisions: Iterable[Decision]) -> tuple
     )
 
 
-def _named(places: Mapping[str, Place], note: str) -> str:
+def _name_release(places: Mapping[str, ReleaseCase], note: str) -> str:
     """A note on the null control with the release's name in it, instead of BASE."""
     place = next((place for key, place in places.items() if f", {key} by" in note), None)
     if place is None:

@@ -10,20 +10,20 @@ from typing import Final, Literal
 
 import msgspec
 
-from resilience_bench._model import Environment, Quantity
+from resilience_bench._model import Environment, Estimate
 from resilience_bench.errors import UnreadableResultError
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import Source, brief
+from resilience_bench.files.checked_json import CheckedFile, describe_value
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
-NAME: Final = "releases.json"
-Became = Literal["measured", "does not install", "does not import", "nothing to measure"]
+FILE_NAME: Final = "releases.json"
+ReleaseStatus = Literal["measured", "does not install", "does not import", "nothing to measure"]
 """What became of a release; everything but ``measured`` comes with a reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class CaseCost:
     """What one case costs in one release; a case that was not measured says why.
 
     ``quantities`` by name (``latency_ns``, ``ratio``, ``instructions`` …) with their intervals;
@@ -32,7 +32,7 @@ class Value:
 
     status: str
     reason: str = ""
-    quantities: dict[str, Quantity] = field(default_factory=dict)
+    quantities: dict[str, Estimate] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,11 +45,11 @@ class Release:
 
     version: str
     date: str
-    status: Became
+    status: ReleaseStatus
     reason: str = ""
     is_yanked: bool = False
     packages: dict[str, str] = field(default_factory=dict)
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, CaseCost] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Decision:
     signal: str
     quantity: str
     outcome: Literal["regressed", "improved", "inconclusive"]
-    change: Quantity | None
+    change: Estimate | None
     p_value: float | None
     level: float | None
     workers: int
@@ -125,17 +125,17 @@ def write(history: History, path: Path) -> None:
     """
     stored = msgspec.to_builtins(history)
     # A line a release and a step: a diff shows which of them changed.
-    lines = [f"{_json(key)}: {_lines(value)}" for key, value in stored.items()]
+    lines = [f"{_to_json(key)}: {_format_lines(value)}" for key, value in stored.items()]
     atomic.write_text("{\n" + ",\n".join(lines) + "\n}\n", path)
 
 
-def _lines(value: object) -> str:
+def _format_lines(value: object) -> str:
     if not isinstance(value, (list, tuple)) or not value:
-        return _json(value)
-    return "[\n" + ",\n".join(map(_json, value)) + "\n]"
+        return _to_json(value)
+    return "[\n" + ",\n".join(map(_to_json, value)) + "\n]"
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
@@ -148,18 +148,18 @@ def read(path: Path) -> History:
     Raises:
         UnreadableResultError: If it is missing, cut short, no history, or of another schema.
     """
-    file = path / NAME if path.is_dir() else path
+    file = path / FILE_NAME if path.is_dir() else path
     remedy = f"type 'resilience-bench releases PACKAGE -o {file.parent}' to measure it"
-    source = Source(file, "a release history", UnreadableResultError, remedy)
-    stored = source.parsed(source.content())
+    source = CheckedFile(file, "a release history", UnreadableResultError, remedy)
+    stored = source.parse(source.read_content())
     source.check_schema(stored, SCHEMA)
     if not isinstance(stored.get("releases"), list):
-        found = brief(stored["releases"]) if "releases" in stored else "no such key"
+        found = describe_value(stored["releases"]) if "releases" in stored else "no such key"
         source.refuse("releases", f"expected {source.kind}, found {found}")
-    return source.converted(stored, History)
+    return source.convert(stored, History)
 
 
-def quantities_of(history: History) -> Mapping[str, set[str]]:
+def find_quantities(history: History) -> Mapping[str, set[str]]:
     """Which quantities there are, each with the names of the cases that have it."""
     found: dict[str, set[str]] = {}
     for release in history.measured:

@@ -23,15 +23,15 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from resilience_bench.environments.pip import last_lines
+from resilience_bench.environments.pip import extract_last_lines
 from resilience_bench.errors import UserError
 
-LISTED: Final = "Available versions:"
+VERSIONS_PREFIX: Final = "Available versions:"
 # With -vv pip names the pages that it reads; a log line of other text only costs us the dates.
-PAGE: Final = re.compile(r"^\* (https?://\S+)$", re.MULTILINE)
+PAGE_LINE: Final = re.compile(r"^\* (https?://\S+)$", re.MULTILINE)
 PEP_691: Final = "application/vnd.pypi.simple.v1+json"
 TIME_LIMIT_S: Final = 60
-SHOWN: Final = 6
+SUGGESTIONS: Final = 6
 
 
 class UnknownVersionError(UserError):
@@ -39,7 +39,7 @@ class UnknownVersionError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedRelease:
     """A release: when its first file was uploaded (UTC, ISO 8601), and whether it was withdrawn.
 
     ``date`` is empty where the index does not tell.
@@ -53,7 +53,7 @@ class Published:
 class Index(Protocol):
     """Knows the releases of packages."""
 
-    def releases(self, package: str) -> list[Published]:
+    def releases(self, package: str) -> list[PublishedRelease]:
         """All releases, pre-releases among them, from the oldest version to the newest.
 
         Raises:
@@ -68,29 +68,31 @@ class PipIndex:
 
     python: str = sys.executable
 
-    def releases(self, package: str) -> list[Published]:
+    def releases(self, package: str) -> list[PublishedRelease]:
         """See `Index.releases`."""
         # Releases for other Pythons are listed, too: that they do not install is worth knowing.
         options = ["--pre", "--ignore-requires-python", "--disable-pip-version-check", "-vv"]
         command = [self.python, "-m", "pip", "index", "versions", package, *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
-        told = [line for line in done.stdout.splitlines() if line.startswith(LISTED)]
+        told = [line for line in done.stdout.splitlines() if line.startswith(VERSIONS_PREFIX)]
         if done.returncode or not told:
             errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-            said = last_lines("\n".join(errors) or done.stderr or "nothing")
+            said = extract_last_lines("\n".join(errors) or done.stderr or "nothing")
             message = (
                 f"{package}: no releases found: pip said: {said}; expected the name of a package "
                 f"of pip's index that can be reached; type 'pip index versions {package}'"
             )
             raise UserError(message)
-        versions = told[0].removeprefix(LISTED).split(",")
-        files: dict[str, Published] = {}
-        for page in dict.fromkeys(PAGE.findall(done.stdout)):
-            files = dated(_files(page)) | files
-        return in_order(files.get(each.strip(), Published(each.strip())) for each in versions)
+        versions = told[0].removeprefix(VERSIONS_PREFIX).split(",")
+        files: dict[str, PublishedRelease] = {}
+        for page in dict.fromkeys(PAGE_LINE.findall(done.stdout)):
+            files = collect_releases(_fetch_files(page)) | files
+        return sort_releases(
+            files.get(each.strip(), PublishedRelease(each.strip())) for each in versions
+        )
 
 
-def _files(page: str) -> Sequence[Mapping[str, Any]]:
+def _fetch_files(page: str) -> Sequence[Mapping[str, Any]]:
     """The files of a page of the index, as PEP 691 has them; none where it does not speak JSON."""
     request = urllib.request.Request(page, headers={"Accept": PEP_691})  # noqa: S310 - see PAGE
     try:
@@ -102,7 +104,7 @@ def _files(page: str) -> Sequence[Mapping[str, Any]]:
     return [each for each in files if isinstance(each, dict)]
 
 
-def dated(files: Iterable[Mapping[str, Any]]) -> dict[str, Published]:
+def collect_releases(files: Iterable[Mapping[str, Any]]) -> dict[str, PublishedRelease]:
     """Releases by version, from the files that an index lists.
 
     Args:
@@ -113,11 +115,11 @@ def dated(files: Iterable[Mapping[str, Any]]) -> dict[str, Published]:
     """
     found: dict[str, list[tuple[str, bool]]] = {}
     for file in files:
-        if version := _version_of(str(file.get("filename", ""))):
+        if version := _parse_version(str(file.get("filename", ""))):
             time = str(file.get("upload-time") or "")
-            found.setdefault(version, []).append((_to_second(time), bool(file.get("yanked"))))
+            found.setdefault(version, []).append((_normalise_time(time), bool(file.get("yanked"))))
     return {
-        version: Published(
+        version: PublishedRelease(
             version,
             min((date for date, _ in told if date), default=""),
             all(is_yanked for _, is_yanked in told),
@@ -126,7 +128,7 @@ def dated(files: Iterable[Mapping[str, Any]]) -> dict[str, Published]:
     }
 
 
-def _version_of(filename: str) -> str:
+def _parse_version(filename: str) -> str:
     try:
         if filename.endswith(".whl"):
             return str(parse_wheel_filename(filename)[1])
@@ -135,7 +137,7 @@ def _version_of(filename: str) -> str:
         return ""
 
 
-def _to_second(time: str) -> str:
+def _normalise_time(time: str) -> str:
     try:
         moment = dt.datetime.fromisoformat(time)
     except ValueError:
@@ -143,7 +145,7 @@ def _to_second(time: str) -> str:
     return moment.astimezone(dt.UTC).isoformat(timespec="seconds")
 
 
-def in_order(published: Iterable[Published]) -> list[Published]:
+def sort_releases(published: Iterable[PublishedRelease]) -> list[PublishedRelease]:
     """From the oldest version to the newest, without what is no version."""
     found = {}
     for each in published:
@@ -154,7 +156,7 @@ def in_order(published: Iterable[Published]) -> list[Published]:
     return [found[version] for version in sorted(found)]
 
 
-def named(package: str) -> str:
+def normalise_name(package: str) -> str:
     """The normalised name of a package.
 
     Raises:
@@ -170,14 +172,14 @@ def named(package: str) -> str:
         raise UserError(message) from error
 
 
-def chosen(
+def select_releases(
     package: str,
-    releases: Sequence[Published],
+    releases: Sequence[PublishedRelease],
     first: str | None = None,
     last: str | None = None,
     *,
     pre: bool = False,
-) -> list[Published]:
+) -> list[PublishedRelease]:
     """The releases of a range, both ends included.
 
     Args:
@@ -191,7 +193,7 @@ def chosen(
         UnknownVersionError: If an end is no release, or nothing lies between the ends.
     """
     ends = [
-        _found(package, releases, option, text, pre=pre)
+        _find_end(package, releases, option, text, pre=pre)
         for option, text in (("--from", first), ("--to", last))
     ]
     low, high = ends
@@ -214,8 +216,8 @@ def chosen(
     return found
 
 
-def _found(
-    package: str, releases: Sequence[Published], option: str, text: str | None, *, pre: bool
+def _find_end(
+    package: str, releases: Sequence[PublishedRelease], option: str, text: str | None, *, pre: bool
 ) -> Version | None:
     if text is None:
         return None
@@ -226,7 +228,7 @@ def _found(
         version = None
     if version not in there:
         shown = [there[each] for each in sorted(there) if pre or not each.is_prerelease]
-        near = _nearest(shown, version)
+        near = _find_nearest(shown, version)
         message = f"{option} {text}: {package} has no such release; expected one such as {near}"
         raise UnknownVersionError(message)
     if version.is_prerelease and not pre:
@@ -235,10 +237,10 @@ def _found(
     return version
 
 
-def _nearest(versions: Sequence[str], wanted: Version | None) -> str:
+def _find_nearest(versions: Sequence[str], wanted: Version | None) -> str:
     """The versions around the wanted one; the newest ones where it is no version at all."""
     if wanted is None:
-        return ", ".join(versions[-SHOWN:])
+        return ", ".join(versions[-SUGGESTIONS:])
     older = sum(Version(each) < wanted for each in versions)
-    start = max(0, min(older - SHOWN // 2, len(versions) - SHOWN))
-    return ", ".join(versions[start : start + SHOWN])
+    start = max(0, min(older - SUGGESTIONS // 2, len(versions) - SUGGESTIONS))
+    return ", ".join(versions[start : start + SUGGESTIONS])

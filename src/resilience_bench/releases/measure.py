@@ -15,16 +15,21 @@ from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import results
 from resilience_bench.gate.comparison import TOLERANCES as COMPARED
-from resilience_bench.gate.criteria import LOADED_SCREEN, judged
-from resilience_bench.gate.decide import Policy, Question
-from resilience_bench.gate.evidence import COUNTED
+from resilience_bench.gate.criteria import LOADED_SCREEN, judge
+from resilience_bench.gate.decide import Criterion, Policy
+from resilience_bench.gate.evidence import COUNT_SIGNALS
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATED, sessions
+from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES
-from resilience_bench.releases.changes import Found, Place, asked, found
-from resilience_bench.releases.measured_release import Arm
-from resilience_bench.releases.prepare import Prepared
+from resilience_bench.releases.changes import (
+    ReleaseCase,
+    SortedDecisions,
+    make_release_criteria,
+    sort_decisions,
+)
+from resilience_bench.releases.measured_release import MeasuredRelease
+from resilience_bench.releases.prepare import PreparedRelease
 from resilience_bench.releases.timeline import Timeline
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
@@ -35,7 +40,7 @@ TOLERANCES: Final[Mapping[str, float]] = {**COMPARED, "ratio": 0.05, "instructio
 what is to be named stays in a history for years."""
 NULL_EVERY: Final = 8
 """Every so many releases one is measured twice, as the null control."""
-MEASURED: Final = "measured"
+SAMPLES_FOLDER: Final = "measured"
 """The folder of the raw samples, beside the history: from these an interrupted run goes on."""
 
 Launch = Callable[[Variant], Launcher]
@@ -43,7 +48,7 @@ Launch = Callable[[Variant], Launcher]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MeasurementRequest:
     """What is to be measured.
 
     ``cases`` are those that concern the package; ``folder`` is where everything is written;
@@ -60,7 +65,7 @@ class Wanted:
     policy: Policy = POLICY
 
 
-def concerned(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
+def select_cases(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
     """The cases whose library needs a package.
 
     Raises:
@@ -82,15 +87,15 @@ def concerned(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
     return chosen
 
 
-def arms(  # noqa: PLR0913 - one caller, which has them all
-    wanted: Wanted,
-    prepared: Sequence[Prepared],
+def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
+    wanted: MeasurementRequest,
+    prepared: Sequence[PreparedRelease],
     launch: Launch,
     environment_of: Callable[[Variant], Environment],
     note: Callable[[str], None],
     *,
     fresh: bool = False,
-) -> list[Arm]:
+) -> list[MeasuredRelease]:
     """The releases that can be measured, with what an earlier run has measured of them.
 
     Args:
@@ -108,35 +113,40 @@ def arms(  # noqa: PLR0913 - one caller, which has them all
         again = [True] if number % NULL_EVERY == 0 and number < len(usable) - 1 else []
         environment = environment_of(each.variant)
         for is_null in (False, *again):
-            arm = _arm(
+            arm = _make_measured_release(
                 wanted, each.release.version, launch(each.variant), environment, is_null=is_null
             )
-            earlier = None if fresh else _earlier(arm.recording.path, environment, note)
+            earlier = None if fresh else _read_earlier(arm.recording.path, environment, note)
             if earlier:
-                arm.go_on(earlier)
+                arm.resume(earlier)
             found_arms.append(arm)
     return found_arms
 
 
-def _arm(
-    wanted: Wanted, version: str, launcher: Launcher, environment: Environment, *, is_null: bool
-) -> Arm:
-    session, loaded = sessions(launcher, wanted.cases, PROFILES["quick"], GATED)
+def _make_measured_release(
+    wanted: MeasurementRequest,
+    version: str,
+    launcher: Launcher,
+    environment: Environment,
+    *,
+    is_null: bool,
+) -> MeasuredRelease:
+    session, loaded = create_sessions(launcher, wanted.cases, PROFILES["quick"], GATE_EFFORT)
     name = f"{version}-again.json" if is_null else f"{version}.json"
     recording = Recording(
         session.records,
         f"releases, {wanted.package} {version}",
-        wanted.folder / MEASURED / name,
+        wanted.folder / SAMPLES_FOLDER / name,
         tuple(wanted.selectors),
         (),
         wanted.signals,
         wanted.not_available,
         environment,
     )
-    return Arm(version, session, recording, loaded, is_null)
+    return MeasuredRelease(version, session, recording, loaded, is_null)
 
 
-def _earlier(path: Path, here: Environment, note: Callable[[str], None]) -> Result | None:
+def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) -> Result | None:
     """What an earlier run measured of a release, if it did so in the same environment."""
     if not path.exists():
         return None
@@ -158,41 +168,43 @@ def _earlier(path: Path, here: Environment, note: Callable[[str], None]) -> Resu
     return earlier if same else None
 
 
-def decided(
+def decide(
     timeline: Timeline, tolerances: Mapping[str, float], policy: Policy
-) -> tuple[Found, str]:
+) -> tuple[SortedDecisions, str]:
     """Measure, and decide everything.
 
     Returns:
         What was found, and how sure the gate is, in a line.
     """
     if not timeline.pairs:
-        timeline.counts(1, ())
+        timeline.draw_counts(1, ())
         if "latency" in timeline.signals:
-            timeline.latencies(policy.screen, ())
+            timeline.draw_latencies(policy.screen, ())
         if "scaling" in timeline.signals:
-            timeline.scalings(LOADED_SCREEN, ())
-        return Found((), (), {}, ()), "one release has no neighbour to be held against"
+            timeline.draw_scalings(LOADED_SCREEN, ())
+        return SortedDecisions((), (), {}, ()), "one release has no neighbour to be held against"
     places = {
-        pair.key(name): Place(
+        pair.key(name): ReleaseCase(
             pair.head.version, pair.base.version, name, record, pair.null is not None
         )
         for pair in timeline.pairs
         for name, record in pair.head.session.records.items()
     }
-    questions = asked(places, timeline.signals, tolerances)
-    verdicts = judged(questions, timeline, policy)
-    decisions = found(places, questions, verdicts)
-    return decisions, _how_sure(questions, verdicts, policy)
+    questions = make_release_criteria(places, timeline.signals, tolerances)
+    verdicts = judge(questions, timeline, policy)
+    decisions = sort_decisions(places, questions, verdicts)
+    return decisions, _describe_certainty(questions, verdicts, policy)
 
 
-def _how_sure(questions: Sequence[Question], verdicts: Sequence[Verdict], policy: Policy) -> str:
+def _describe_certainty(
+    questions: Sequence[Criterion], verdicts: Sequence[Verdict], policy: Policy
+) -> str:
     taken = [
         verdict
         for question, verdict in zip(questions, verdicts, strict=True)
         if not question.is_null and verdict.outcome != "not measured"
     ]
-    timed = sum(each.signal not in COUNTED for each in taken)
+    timed = sum(each.signal not in COUNT_SIGNALS for each in taken)
     said = f"{len(taken):,} decisions"
     if not timed:
         return said

@@ -18,17 +18,17 @@ from resilience_bench._model import (
 from resilience_bench.gate.criteria import has_signal
 from resilience_bench.measure.load_session import LoadSession
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import BlockDone, Session
+from resilience_bench.measure.session import FinishedBlock, Session
 
-BOTH: Final = frozenset({"measured", "interrupted"})
+MEASURABLE_STATUSES: Final = frozenset({"measured", "interrupted"})
 """What a case may be that can be measured, as far as is known."""
 
 
-Kept = InstructionRecord | AllocationRecord | LoadRecord
+SignalRecord = InstructionRecord | AllocationRecord | LoadRecord
 
 
 @dataclass(slots=True, eq=False)
-class Arm:
+class MeasuredRelease:
     """One release that is measured, and what was measured of it, now or in an earlier run.
 
     ``is_null`` is the same release once more, as a neighbour of itself.
@@ -44,16 +44,16 @@ class Arm:
     weighed: list[AllocationRecord] = field(default_factory=list)
     loads: list[LoadRecord] = field(default_factory=list)
 
-    def go_on(self, earlier: Result) -> None:
+    def resume(self, earlier: Result) -> None:
         """Take up what an earlier run has measured."""
-        self.session.go_on(earlier)
-        self.recording.go_on(earlier)
+        self.session.resume(earlier)
+        self.recording.resume(earlier)
         self.workers += earlier.workers
         self.counted += earlier.instructions
         self.weighed += earlier.allocations
         self.loads += earlier.loads
 
-    def note(self, done: BlockDone) -> None:
+    def note(self, done: FinishedBlock) -> None:
         """Keep a block, also on disk."""
         record = done.record
         if isinstance(record, WorkerRecord):
@@ -66,7 +66,7 @@ class Arm:
             self.loads.append(record)
         self.recording.add(done)
 
-    def same(self, index: int, plan: Collection[str]) -> WorkerRecord | None:
+    def find_worker(self, index: int, plan: Collection[str]) -> WorkerRecord | None:
         """What the worker of this number measured that was to measure just these cases."""
         wanted = set(plan)
         # Slow cases are left to a few workers: the others measure the rest of the plan.
@@ -78,9 +78,9 @@ class Arm:
 
     def is_able(self, name: str) -> bool:
         """Whether a case can be measured, as far as is known."""
-        return self.session.records[name].status in BOTH
+        return self.session.records[name].status in MEASURABLE_STATUSES
 
-    def due(self, cases: Collection[str], signal: Signal, index: int) -> set[str]:
+    def find_due(self, cases: Collection[str], signal: Signal, index: int) -> set[str]:
         """Which of the cases a process of this number has not counted, or not under load, yet."""
         done = {name for each in self.kept(signal, index) for name in each.operations}
         records = self.session.records
@@ -93,9 +93,9 @@ class Arm:
             and signal not in records[name].missing
         }
 
-    def kept(self, signal: Signal, index: int) -> list[Kept]:
+    def kept(self, signal: Signal, index: int) -> list[SignalRecord]:
         """What the process of this number has counted, or the worker under load measured."""
-        lists: Mapping[Signal, Sequence[Kept]] = {
+        lists: Mapping[Signal, Sequence[SignalRecord]] = {
             "instructions": self.counted,
             "allocations": self.weighed,
             "scaling": self.loads,
@@ -104,15 +104,15 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class NeighbourPair:
     """Two neighbours; ``null`` is BASE once more, where this pair has a null control."""
 
-    base: Arm
-    head: Arm
-    null: Arm | None = None
+    base: MeasuredRelease
+    head: MeasuredRelease
+    null: MeasuredRelease | None = None
 
     @property
-    def arms(self) -> tuple[Arm, ...]:
+    def arms(self) -> tuple[MeasuredRelease, ...]:
         """Those that there are, the null control beside BASE."""
         return tuple(arm for arm in (self.null, self.base, self.head) if arm)
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import Quantity
-from resilience_bench.releases.history_file import Decision, History, Release, quantities_of
-from resilience_bench.report.blocks import NOTHING, counted, plain, unit_of
+from resilience_bench._model import Estimate
+from resilience_bench.releases.history_file import Decision, History, Release, find_quantities
+from resilience_bench.report.blocks import NO_VALUE, choose_unit, clean_text, format_count
 
-SHOWN: Final[Mapping[str, str]] = {
+TABLE_QUANTITIES: Final[Mapping[str, str]] = {
     "latency_ns": "per call",
     "ratio": "ratio: per call divided by the reference",
     "instructions": "instructions per call",
@@ -19,13 +19,13 @@ SHOWN: Final[Mapping[str, str]] = {
     "scaling": "scaling",
 }
 """The quantities of which the site has a table, and what they are."""
-DEARER: Final = "regressed"
-LEAST_CHANCE: Final = 1e-9
+REGRESSED: Final = "regressed"
+MIN_P_VALUE: Final = 1e-9
 """Nobody knows a smaller chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepRow:
     """A release that moved a case."""
 
     release: str
@@ -56,7 +56,7 @@ class ReleaseRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CostTable:
     """What cases cost, a row a release."""
 
     title: str
@@ -72,9 +72,9 @@ class ReleasePage:
     headline: tuple[str, ...]
     notes: tuple[str, ...]
     releases: tuple[ReleaseRow, ...]
-    steps: tuple[Step, ...]
-    undecided: tuple[Step, ...]
-    tables: tuple[Table, ...]
+    steps: tuple[StepRow, ...]
+    undecided: tuple[StepRow, ...]
+    tables: tuple[CostTable, ...]
 
     @property
     def measured(self) -> int:
@@ -82,7 +82,7 @@ class ReleasePage:
         return sum(each.status == "measured" for each in self.releases)
 
 
-def release_page(history: History) -> ReleasePage:
+def make_release_page(history: History) -> ReleasePage:
     """What the site shows of a release history."""
     environment = history.environment
     ending = "" if history.complete else "; IT DID NOT COME TO ITS END"
@@ -90,84 +90,87 @@ def release_page(history: History) -> ReleasePage:
     when = f"measured {history.started} to {history.ended}{ending}"
     left_out = (f"{each}: not available: {why}" for each, why in history.not_available.items())
     return ReleasePage(
-        package=plain(history.package),
-        headline=tuple(map(plain, (where, when, *history.headline))),
-        notes=tuple(map(plain, (*left_out, *history.notes))),
-        releases=tuple(_row(each, history) for each in reversed(history.releases)),
-        steps=tuple(map(_step, history.steps)),
-        undecided=tuple(map(_step, history.undecided)),
-        tables=tuple(_tables(history)),
+        package=clean_text(history.package),
+        headline=tuple(map(clean_text, (where, when, *history.headline))),
+        notes=tuple(map(clean_text, (*left_out, *history.notes))),
+        releases=tuple(_make_row(each, history) for each in reversed(history.releases)),
+        steps=tuple(map(_make_step, history.steps)),
+        undecided=tuple(map(_make_step, history.undecided)),
+        tables=tuple(_make_tables(history)),
     )
 
 
-def _row(release: Release, history: History) -> ReleaseRow:
+def _make_row(release: Release, history: History) -> ReleaseRow:
     # A case counts once, as dearer first.
     made: dict[str, str] = {}
     steps = [each for each in history.steps if each.release == release.version]
     for step in steps:
-        if made.get(step.case) != DEARER:
+        if made.get(step.case) != REGRESSED:
             made[step.case] = step.outcome
     largest = max(steps, key=lambda each: each.size, default=None)
     outcomes = list(made.values())
     status = f"{release.status}: {release.reason}" if release.reason else release.status
     yanked = " (yanked)" if release.is_yanked else ""
     return ReleaseRow(
-        plain(f"{release.version}{yanked}"),
-        plain(release.date[:10]) or NOTHING,
-        plain(status),
-        outcomes.count(DEARER),
+        clean_text(f"{release.version}{yanked}"),
+        clean_text(release.date[:10]) or NO_VALUE,
+        clean_text(status),
+        outcomes.count(REGRESSED),
         outcomes.count("improved"),
-        plain(largest.case) if largest else "",
-        _change(largest) if largest else "",
+        clean_text(largest.case) if largest else "",
+        _format_change(largest) if largest else "",
     )
 
 
-def _change(decision: Decision) -> str:
-    return f"{decision.change.value - 1:+.1%}" if decision.change else NOTHING
+def _format_change(decision: Decision) -> str:
+    return f"{decision.change.value - 1:+.1%}" if decision.change else NO_VALUE
 
 
-def _step(decision: Decision) -> Step:
-    change, interval = _change(decision), ""
+def _make_step(decision: Decision) -> StepRow:
+    change, interval = _format_change(decision), ""
     if (seen := decision.change) and seen.low != seen.high:
         interval = f"× {seen.value:.3f} ({seen.low:.3f} - {seen.high:.3f})"
-    return Step(
-        plain(decision.release),
-        plain(decision.before),
-        plain(decision.case),
-        plain(decision.signal),
+    return StepRow(
+        clean_text(decision.release),
+        clean_text(decision.before),
+        clean_text(decision.case),
+        clean_text(decision.signal),
         change,
         interval,
         decision.outcome,
-        NOTHING if decision.p_value is None else f"{max(decision.p_value, LEAST_CHANCE):.1g}",
-        plain(decision.reason),
+        NO_VALUE if decision.p_value is None else f"{max(decision.p_value, MIN_P_VALUE):.1g}",
+        clean_text(decision.reason),
     )
 
 
-def _tables(history: History) -> Iterator[Table]:
-    having = quantities_of(history)
-    for quantity, title in SHOWN.items():
+def _make_tables(history: History) -> Iterator[CostTable]:
+    having = find_quantities(history)
+    for quantity, title in TABLE_QUANTITIES.items():
         names = [name for name in history.cases if name in having.get(quantity, ())]
         groups = itertools.groupby(names, key=lambda name: name.partition("[")[0])
         for group, members in groups:
             cases = list(members)
             rows = tuple(
-                (plain(release.version), *(_cell(release, name, quantity) for name in cases))
+                (
+                    clean_text(release.version),
+                    *(_format_cell(release, name, quantity) for name in cases),
+                )
                 for release in reversed(history.measured)
             )
-            heads = tuple(plain(name.removeprefix(group).strip("[]")) for name in cases)
-            yield Table(f"{plain(group)}, {title}", heads, rows)
+            heads = tuple(clean_text(name.removeprefix(group).strip("[]")) for name in cases)
+            yield CostTable(f"{clean_text(group)}, {title}", heads, rows)
 
 
-def _cell(release: Release, case: str, quantity: str) -> str:
+def _format_cell(release: Release, case: str, quantity: str) -> str:
     value = release.values.get(case)
     seen = value.quantities.get(quantity) if value else None
-    return NOTHING if seen is None else _text(seen, quantity)
+    return NO_VALUE if seen is None else _format_quantity(seen, quantity)
 
 
-def _text(seen: Quantity, quantity: str) -> str:
+def _format_quantity(seen: Estimate, quantity: str) -> str:
     if quantity == "latency_ns":
-        unit = unit_of([seen.value])
+        unit = choose_unit([seen.value])
         return f"{unit.text(seen.value)} {unit.name}"
     if quantity in {"instructions", "calls_per_s"}:
-        return counted(seen.value)
+        return format_count(seen.value)
     return f"{seen.value:,.4g}"

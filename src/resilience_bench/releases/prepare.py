@@ -12,14 +12,14 @@ from typing import Final
 
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.interpreters import make as make_under
-from resilience_bench.environments.pip import answer, last_lines
-from resilience_bench.environments.variants import Note, Variant, make
+from resilience_bench.environments.pip import extract_last_lines, query_interpreter
+from resilience_bench.environments.variants import Notifier, Variant, make
 from resilience_bench.errors import VariantError
-from resilience_bench.releases.history_file import Became
-from resilience_bench.releases.index import Published
+from resilience_bench.releases.history_file import ReleaseStatus
+from resilience_bench.releases.index import PublishedRelease
 
 # Some old releases brought their tests along as a package of its own: those need not import.
-IMPORT: Final = """import sys; sys.path = [each for each in sys.path if each]
+IMPORT_PROGRAM: Final = """import sys; sys.path = [each for each in sys.path if each]
 import contextlib, importlib, importlib.metadata, json, os
 name = os.environ["RESILIENCE_BENCH_PACKAGE"]
 files = importlib.metadata.distribution(name).files or ()
@@ -33,25 +33,28 @@ with contextlib.redirect_stdout(sys.stderr):
         except BaseException as error: failed = type(error).__name__ + ": " + str(error)
 print(json.dumps(failed))"""
 
-Make = Callable[[str], Variant]
+VariantMaker = Callable[[str], Variant]
 """Finds or makes the environment of a variant such as ``pip:tenacity==8.2.3``."""
-Why = Callable[[Variant], str]
+ImportCheck = Callable[[Variant], str]
 """Why what a variant holds cannot be measured; nothing if it can."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRelease:
     """A release and its environment, or why there is none."""
 
-    release: Published
+    release: PublishedRelease
     variant: Variant | None
-    status: Became = "measured"
+    status: ReleaseStatus = "measured"
     reason: str = ""
 
 
-def prepared(
-    package: str, releases: Sequence[Published], make_variant: Make, why_not: Why
-) -> list[Prepared]:
+def prepare_releases(
+    package: str,
+    releases: Sequence[PublishedRelease],
+    make_variant: VariantMaker,
+    why_not: ImportCheck,
+) -> list[PreparedRelease]:
     """The environments of releases; several are made at a time, for pip mostly waits.
 
     Args:
@@ -61,20 +64,24 @@ def prepared(
         why_not: Tells whether a release does not import.
     """
 
-    def one(release: Published) -> Prepared:
+    def one(release: PublishedRelease) -> PreparedRelease:
         try:
             variant = make_variant(f"pip:{package}=={release.version}")
         except VariantError as error:
-            return Prepared(release, None, "does not install", _without_text(str(error)))
+            return PreparedRelease(
+                release, None, "does not install", _extract_pip_error(str(error))
+            )
         reason = why_not(variant)
-        return Prepared(release, variant, "does not import" if reason else "measured", reason)
+        return PreparedRelease(
+            release, variant, "does not import" if reason else "measured", reason
+        )
 
-    return list(_side_by_side(one, releases))
+    return list(_map_in_threads(one, releases))
 
 
-def _side_by_side(
-    one: Callable[[Published], Prepared], releases: Sequence[Published]
-) -> Iterator[Prepared]:
+def _map_in_threads(
+    one: Callable[[PublishedRelease], PreparedRelease], releases: Sequence[PublishedRelease]
+) -> Iterator[PreparedRelease]:
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
     try:
         yield from pool.map(one, releases)
@@ -82,7 +89,9 @@ def _side_by_side(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def maker(needed: Sequence[str], interpreter: Interpreter | None, note: Note) -> Make:
+def create_variant_maker(
+    needed: Sequence[str], interpreter: Interpreter | None, note: Notifier
+) -> VariantMaker:
     """What makes environments: of this interpreter, or of another one.
 
     Args:
@@ -99,22 +108,24 @@ def maker(needed: Sequence[str], interpreter: Interpreter | None, note: Note) ->
     return of
 
 
-def import_failure(package: str) -> Why:
+def create_import_check(package: str) -> ImportCheck:
     """What tells why a package does not import in a variant; nothing if it does."""
 
     def why(variant: Variant) -> str:
         try:
-            said = answer(variant.python, IMPORT, RESILIENCE_BENCH_PACKAGE=package)
+            said = query_interpreter(
+                variant.python, IMPORT_PROGRAM, RESILIENCE_BENCH_PACKAGE=package
+            )
         except subprocess.CalledProcessError as error:
-            return last_lines(error.stderr or f"it ended with exit code {error.returncode}")
+            return extract_last_lines(error.stderr or f"it ended with exit code {error.returncode}")
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             return f"importing it did not end well: {error}"
-        return last_lines(str(said))
+        return extract_last_lines(str(said))
 
     return why
 
 
-def _without_text(message: str) -> str:
+def _extract_pip_error(message: str) -> str:
     """What pip said of a variant, without the variant and the advice around it."""
     _, found, said = message.partition("it said: ")
     return said.partition("; expected ")[0] if found else message

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench.commits import asv_files
-from resilience_bench.commits.publish import Published
+from resilience_bench.commits.publish import Publication
 from resilience_bench.commits.publish import publish as published
 from resilience_bench.errors import UserError
-from resilience_bench.files.checked_json import shown
+from resilience_bench.files.checked_json import format_path
 from resilience_bench.releases import asv_results, history_file
 
 TREE: Final = "asv"
 """The folder of asv's results, beside ``releases.json``."""
 
 
-def publish(folder: Path, html_dir: Path) -> Published:
+def publish(folder: Path, html_dir: Path) -> Publication:
     """Publish a history's asv results, as 'asv publish' does, without those that cannot be read.
 
     A repository with a commit a release is made for as long as this takes. asv's own pages are
@@ -46,10 +46,13 @@ def publish(folder: Path, html_dir: Path) -> Published:
         message = f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
         raise UserError(message)
     tree = folder / TREE
-    if not (tree / asv_files.BENCHMARKS_FILE).exists() or not any(asv_files.results_paths(tree)):
+    if not (tree / asv_files.BENCHMARKS_FILE).exists() or not any(
+        asv_files.find_results_paths(tree)
+    ):
         message = (
-            f"{shown(tree)}: found no results of asv's, expected those of {history.package}; type "
-            f"'resilience-bench releases {history.package} -o {shown(folder)}' to write them"
+            f"{format_path(tree)}: found no results of asv's, expected those of "
+            f"{history.package}; type "
+            f"'resilience-bench releases {history.package} -o {format_path(folder)}' to write them"
         )
         raise UserError(message)
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:

@@ -21,15 +21,19 @@ from resilience_bench._model import (
     Signal,
     WorkerRecord,
 )
-from resilience_bench.gate.comparison import paired_counts, paired_evidence
+from resilience_bench.gate.comparison import pair_counts, pair_latencies
 from resilience_bench.gate.criteria import has_signal
-from resilience_bench.gate.decide import Evidence, Key, Numbers, join
-from resilience_bench.gate.evidence import COUNTED, count_evidence, load_evidence
-from resilience_bench.measure.counting import passes_of
-from resilience_bench.measure.session import BlockDone
-from resilience_bench.releases.measured_release import Arm, Pair
+from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
+from resilience_bench.gate.evidence import (
+    COUNT_SIGNALS,
+    collect_count_evidence,
+    collect_load_evidence,
+)
+from resilience_bench.measure.counting import prepare_counting_session
+from resilience_bench.measure.session import FinishedBlock
+from resilience_bench.releases.measured_release import MeasuredRelease, NeighbourPair
 
-Show = Callable[[str, BlockDone], None]
+ShowBlock = Callable[[str, FinishedBlock], None]
 """Is told of every block that is done, with the version of its release."""
 
 
@@ -42,11 +46,11 @@ class Timeline:
     releases alike.
     """
 
-    arms: Sequence[Arm]
-    show: Show
+    arms: Sequence[MeasuredRelease]
+    show: ShowBlock
     signals: tuple[Signal, ...]
     not_available: Mapping[str, str]
-    pairs: tuple[Pair, ...] = field(init=False)
+    pairs: tuple[NeighbourPair, ...] = field(init=False)
     screened: range = range(0)
     _next: int = 0
     _passes: int = 0
@@ -57,27 +61,28 @@ class Timeline:
         releases = [arm for arm in self.arms if not arm.is_null]
         nulls = {arm.version: arm for arm in self.arms if arm.is_null}
         self.pairs = tuple(
-            Pair(base, head, nulls.get(base.version)) for base, head in itertools.pairwise(releases)
+            NeighbourPair(base, head, nulls.get(base.version))
+            for base, head in itertools.pairwise(releases)
         )
 
     @property
     def cases(self) -> Mapping[str, CaseRecord]:
-        """See `resilience_bench.gate.evidence.Source`."""
+        """See `resilience_bench.gate.evidence.EvidenceSource`."""
         return {
             pair.key(name): pair.record(name)
             for pair in self.pairs
             for name in pair.head.session.records
         }
 
-    def latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
         """The numbers of so many fresh workers: first of all releases, then of doubtful pairs."""
         if self._next == 0:
-            self._find_out()
+            self._probe_cases()
         if not self.screened:
             return self._screen(workers, cases)
         return self._confirm(workers, cases)
 
-    def _find_out(self) -> None:
+    def _probe_cases(self) -> None:
         """Worker 0 finds out which cases work, and which are slow; it is no evidence."""
         self._next = 1
         for arm in self.arms:
@@ -90,22 +95,22 @@ class Timeline:
         self.screened = range(self._next, self._next + workers)
         self._next += workers
         for index in self.screened:
-            plans = self._plans(cases)
+            plans = self._make_plans(cases)
             # The null controls have half as many workers: what they are for does not need more.
-            for arm in self._turn(index, with_null=index % 2 == 0):
+            for arm in self._order_releases(index, with_null=index % 2 == 0):
                 for plan in plans:
                     self._measure(arm, index, plan)
-        plans = self._plans(cases)
-        found: dict[Key, Numbers] = {}
+        plans = self._make_plans(cases)
+        found: dict[Key, Observations] = {}
         for pair in self.pairs:
             numbers = [(index, plan) for index in self.screened for plan in plans]
-            found |= self._evidence(pair, numbers, cases)
+            found |= self._collect_evidence(pair, numbers, cases)
         return found
 
     def _confirm(self, workers: int, cases: Collection[str]) -> Evidence:
         first = self._next
         self._next += 2 * workers
-        plans = [(pair, tuple(self._names(pair, cases))) for pair in self.pairs]
+        plans = [(pair, tuple(self._select_names(pair, cases))) for pair in self.pairs]
         # A release has two neighbours, so every other pair has every other number.
         for index in range(first, self._next):
             back = (index - first) // 2 % 2 == 1
@@ -114,15 +119,15 @@ class Timeline:
                 turn = [pair.base, pair.head] if back or not pair.null else [*pair.arms]
                 for arm in reversed(turn) if back else turn:
                     self._measure(arm, index, plan)
-        found: dict[Key, Numbers] = {}
+        found: dict[Key, Observations] = {}
         for number, (pair, plan) in enumerate(plans):
             own = range(first + number % 2, self._next, 2)
-            found |= self._evidence(pair, [(index, plan) for index in own if plan], cases)
+            found |= self._collect_evidence(pair, [(index, plan) for index in own if plan], cases)
         return found
 
-    def _plans(self, cases: Collection[str]) -> list[tuple[str, ...]]:
+    def _make_plans(self, cases: Collection[str]) -> list[tuple[str, ...]]:
         """The cases in parts: all releases that can do one of a part can do the others."""
-        asked = {name for pair in self.pairs for name in self._names(pair, cases)}
+        asked = {name for pair in self.pairs for name in self._select_names(pair, cases)}
         parts: dict[frozenset[str], list[str]] = {}
         for name in self.arms[0].session.records:
             able = frozenset(arm.version for arm in self.arms if arm.is_able(name))
@@ -130,14 +135,17 @@ class Timeline:
                 parts.setdefault(able, []).append(name)
         return [tuple(names) for able, names in parts.items() if able]
 
-    def _measure(self, arm: Arm, index: int, plan: Sequence[str]) -> None:
+    def _measure(self, arm: MeasuredRelease, index: int, plan: Sequence[str]) -> None:
         able = [name for name in plan if arm.is_able(name)]
-        if able and arm.same(index, plan) is None:
+        if able and arm.find_worker(index, plan) is None:
             self._note(arm, arm.session.visit(index, able))
 
-    def _evidence(
-        self, pair: Pair, plans: Sequence[tuple[int, Sequence[str]]], cases: Collection[str]
-    ) -> dict[Key, Numbers]:
+    def _collect_evidence(
+        self,
+        pair: NeighbourPair,
+        plans: Sequence[tuple[int, Sequence[str]]],
+        cases: Collection[str],
+    ) -> dict[Key, Observations]:
         """What two neighbours say, by workers of the same numbers that had the same plans."""
         first = min((index for index, _ in plans), default=0)
         slices: list[list[WorkerRecord]] = []
@@ -145,111 +153,117 @@ class Timeline:
             workers = arm.workers if arm else []
             # The workers before tell the machine's best speed.
             slices.append([each for each in workers if each.index < first])
-            own = [arm.same(index, plan) for index, plan in plans] if arm else []
+            own = [arm.find_worker(index, plan) for index, plan in plans] if arm else []
             slices.append([each for each in own if each])
-        return _of_pair(pair, paired_evidence(self._wanted(pair, cases), slices))
+        return _key_by_pair(pair, pair_latencies(self._select_records(pair, cases), slices))
 
-    def counts(self, processes: int, cases: Collection[str]) -> Evidence:
+    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """The numbers of fresh processes of each release; null controls join the confirmation."""
         if self._next == 0 and "latency" in self.signals:
-            self._find_out()
-        found: dict[Key, Numbers] = {}
+            self._probe_cases()
+        found: dict[Key, Observations] = {}
         for index in range(self._passes, self._passes + processes):
-            for arm in self._turn(index, with_null=index > 0):
-                self._count(arm, index, self._of_arm(arm, cases))
+            for arm in self._order_releases(index, with_null=index > 0):
+                self._count(arm, index, self._select_cases(arm, cases))
             for pair in self.pairs:
-                wanted = self._names(pair, cases)
-                base = _counted(pair.base, index, wanted)
+                wanted = self._select_names(pair, cases)
+                base = _select_counts(pair.base, index, wanted)
                 for other, is_null in ((pair.head, False), (pair.null, True)):
-                    told = _counted(other, index, wanted)
-                    join(found, _of_pair(pair, paired_counts(told, base, is_null=is_null)))
+                    told = _select_counts(other, index, wanted)
+                    extend_evidence(
+                        found, _key_by_pair(pair, pair_counts(told, base, is_null=is_null))
+                    )
         self._passes += processes
         return found
 
-    def scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
         """The numbers of so many fresh workers of each release under load."""
         first = self._loads
         self._loads += workers
-        asked = {name for arm in self.arms for name in self._of_arm(arm, cases)}
+        asked = {name for arm in self.arms for name in self._select_cases(arm, cases)}
         for index in range(first, self._loads):
-            for arm in self._turn(index, with_null=True):
-                due = arm.due(asked if self._of_arm(arm, cases) else (), "scaling", index)
+            for arm in self._order_releases(index, with_null=True):
+                due = arm.find_due(
+                    asked if self._select_cases(arm, cases) else (), "scaling", index
+                )
                 if due and arm.loaded:
                     self._note(arm, arm.loaded.visit(index, due))
-        found: dict[Key, Numbers] = {}
+        found: dict[Key, Observations] = {}
         for pair in self.pairs:
-            wanted = self._names(pair, cases)
-            base = _under_load(pair.base, first, self._loads, wanted)
+            wanted = self._select_names(pair, cases)
+            base = _select_load_evidence(pair.base, first, self._loads, wanted)
             for other, is_null in ((pair.head, False), (pair.null, True)):
-                told = _under_load(other, first, self._loads, wanted)
+                told = _select_load_evidence(other, first, self._loads, wanted)
                 joint = {
-                    (name, quantity, is_null): Numbers(numbers.heads, base[key].heads)
+                    (name, quantity, is_null): Observations(numbers.heads, base[key].heads)
                     for key, numbers in told.items()
                     if (name := key[0]) and (quantity := key[1]) and key in base
                 }
-                found |= _of_pair(pair, joint)
+                found |= _key_by_pair(pair, joint)
         return found
 
-    def _count(self, arm: Arm, index: int, wanted: Collection[str]) -> None:
+    def _count(self, arm: MeasuredRelease, index: int, wanted: Collection[str]) -> None:
         due = {
             signal: cases
             for signal in self.signals
-            if signal in COUNTED and (cases := arm.due(wanted, signal, index))
+            if signal in COUNT_SIGNALS and (cases := arm.find_due(wanted, signal, index))
         }
         together = (
             [list(due)] if len(set(map(frozenset, due.values()))) == 1 else [[s] for s in due]
         )
         for signals in together:
-            passes = passes_of(arm.session)
+            passes = prepare_counting_session(arm.session)
             self._note(arm, passes.run(signals, index, due[signals[0]]))
 
-    def _note(self, arm: Arm, blocks: Iterator[BlockDone]) -> None:
+    def _note(self, arm: MeasuredRelease, blocks: Iterator[FinishedBlock]) -> None:
         for done in blocks:
             arm.note(done)
             self.show(arm.version, done)
 
-    def _turn(self, index: int, *, with_null: bool) -> list[Arm]:
+    def _order_releases(self, index: int, *, with_null: bool) -> list[MeasuredRelease]:
         turn = [arm for arm in self.arms if with_null or not arm.is_null]
         return turn if index % 2 == 0 else turn[::-1]
 
-    def _names(self, pair: Pair, cases: Collection[str]) -> list[str]:
+    def _select_names(self, pair: NeighbourPair, cases: Collection[str]) -> list[str]:
         return [name for name in pair.head.session.records if pair.key(name) in cases]
 
-    def _of_arm(self, arm: Arm, cases: Collection[str]) -> set[str]:
+    def _select_cases(self, arm: MeasuredRelease, cases: Collection[str]) -> set[str]:
         if not self.pairs:  # a release without a neighbour is measured all the same
             return set(arm.session.records)
         pairs = [pair for pair in self.pairs if arm in pair.arms]
-        return {name for pair in pairs for name in self._names(pair, cases)}
+        return {name for pair in pairs for name in self._select_names(pair, cases)}
 
-    def _wanted(self, pair: Pair, cases: Collection[str]) -> list[CaseRecord]:
-        records = map(pair.record, self._names(pair, cases))
+    def _select_records(self, pair: NeighbourPair, cases: Collection[str]) -> list[CaseRecord]:
+        records = map(pair.record, self._select_names(pair, cases))
         return [each for each in records if each.status == "measured"]
 
 
-def _of_pair(pair: Pair, evidence: Evidence) -> dict[Key, Numbers]:
+def _key_by_pair(pair: NeighbourPair, evidence: Evidence) -> dict[Key, Observations]:
     return {
         (pair.key(name), quantity, is_null): numbers
         for (name, quantity, is_null), numbers in evidence.items()
     }
 
 
-def has_latency(arm: Arm, name: str) -> bool:
+def has_latency(arm: MeasuredRelease, name: str) -> bool:
     """Whether a case is measured alone, rather than under load."""
     return has_signal(arm.session.records[name].case, "latency")
 
 
-def _counted(arm: Arm | None, index: int, cases: Collection[str]) -> Evidence:
+def _select_counts(arm: MeasuredRelease | None, index: int, cases: Collection[str]) -> Evidence:
     if arm is None:
         return {}
-    return count_evidence(
+    return collect_count_evidence(
         [each for each in arm.counted if each.index == index],
         [each for each in arm.weighed if each.index == index],
         cases,
     )
 
 
-def _under_load(arm: Arm | None, first: int, last: int, cases: Collection[str]) -> Evidence:
+def _select_load_evidence(
+    arm: MeasuredRelease | None, first: int, last: int, cases: Collection[str]
+) -> Evidence:
     if arm is None:
         return {}
     fresh = [each for each in arm.loads if first <= each.index < last]
-    return load_evidence(arm.session.records.values(), fresh, cases)
+    return collect_load_evidence(arm.session.records.values(), fresh, cases)

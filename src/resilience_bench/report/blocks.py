@@ -10,7 +10,7 @@ from typing import Final
 
 from resilience_bench._model import Case, Measurement, Result
 from resilience_bench.scenarios.loads import NOOP, SINGLE
-from resilience_bench.stats.latency import compared_with, times_fastest
+from resilience_bench.stats.latency import divide_by_fastest, make_comparison_key
 
 LEGEND: Final[Mapping[str, str]] = {
     "per_call": "per call: nanoseconds of this machine at this hour, to inform.",
@@ -36,25 +36,25 @@ LEGEND: Final[Mapping[str, str]] = {
     "reads": "reads/s: how often readers beside the callers read the library's counter.",
 }
 """What the columns say that need saying, in the order of the columns."""
-NAME_LAST: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
-    "latency": lambda measured: _values(measured, "latency_ns", "instructions"),
-    "overhead": lambda measured: _values(measured, "overhead_ns", "overhead_instructions"),
-    "ratio": lambda measured: _values(measured, "ratio", "instructions"),
+SORT_KEYS: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
+    "latency": lambda measured: _get_values(measured, "latency_ns", "instructions"),
+    "overhead": lambda measured: _get_values(measured, "overhead_ns", "overhead_instructions"),
+    "ratio": lambda measured: _get_values(measured, "ratio", "instructions"),
     "name": lambda _measured: (),
 }
 """What each order looks at before the name; instructions where there is no latency."""
-EVERY_OTHER: Final = 0.5
+LEAST_BLOCKS_PER_CALL: Final = 0.5
 """So many blocks a call are no leftovers of a cache that grew once among the calls."""
-BEST: Final = frozenset({"per_call", "instructions", "calls"})
+ORDERING_COLUMNS: Final = frozenset({"per_call", "instructions", "calls"})
 """By memory alone the rows are in no order, and none is the best."""
 MILLION: Final = 1e6
-NOTHING: Final = "-"
-PLACES: Final = " | "
+NO_VALUE: Final = "-"
+PLACE_SEPARATOR: Final = " | "
 """Stands between the places at which something hung."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class TimeUnit:
     """A unit of time, and how many of its decimals are worth showing."""
 
     name: str
@@ -67,13 +67,13 @@ class Unit:
         return f"{round(ns / self.ns, self.decimals) + 0.0:,.{self.decimals}f}"
 
 
-NANOSECONDS: Final = Unit("ns", 1, 0)
-MICROSECONDS: Final = Unit("µs", 1e3, 2)
-MILLISECONDS: Final = Unit("ms", 1e6, 2)
+NANOSECONDS: Final = TimeUnit("ns", 1, 0)
+MICROSECONDS: Final = TimeUnit("µs", 1e3, 2)
+MILLISECONDS: Final = TimeUnit("ms", 1e6, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BlockRow:
     """One case of a block: its numbers by column, each marked with ``!`` if it is doubted.
 
     ``marks`` say what it did wrong; ``is_control`` is what the others are held against.
@@ -96,41 +96,42 @@ class Block:
     title: str
     description: str
     headers: Mapping[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[BlockRow, ...]
     kind: str = ""
 
 
-def plain(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text that stays in its line and cannot steer a terminal."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
-def blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
+def make_blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
     """The blocks of what was timed without a load, in the order of the file.
 
-    Each is sorted by ``sort`` (a key of `NAME_LAST`); see `load_rows.load_blocks` for the others.
+    Each is sorted by ``sort`` (a key of `SORT_KEYS`); the others are made by
+    `load_rows.make_load_blocks`.
     """
-    times = times_fastest(measurements)
+    times = divide_by_fastest(measurements)
     descriptions = {record.case.name: record.description for record in result.cases}
     made = []
-    for members in compared(measurements):
+    for members in group_comparable(measurements):
         if any(is_loaded(each) for each in members):
             continue
-        members.sort(key=lambda each: (NAME_LAST[sort](each), each.case.name))
+        members.sort(key=lambda each: (SORT_KEYS[sort](each), each.case.name))
         first = members[0].case
-        headers = _headers(members)
-        unit = unit_of(value_of(each, "latency_ns") for each in members)
-        rows = tuple(_row(each, unit, times.get(each.case), headers) for each in members)
-        description = plain(descriptions[first.name])
-        made.append(Block(title_of(first), description, shown_headers(headers, rows), rows))
+        headers = _make_headers(members)
+        unit = choose_unit(get_value(each, "latency_ns") for each in members)
+        rows = tuple(_make_row(each, unit, times.get(each.case), headers) for each in members)
+        description = clean_text(descriptions[first.name])
+        made.append(Block(format_title(first), description, select_headers(headers, rows), rows))
     return made
 
 
-def compared(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
+def group_comparable(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
     """What may be compared, side by side, in the order of the file."""
     groups: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
     for measured in measurements:
-        groups[compared_with(measured.case)].append(measured)
+        groups[make_comparison_key(measured.case)].append(measured)
     return list(groups.values())
 
 
@@ -139,42 +140,42 @@ def is_loaded(measured: Measurement) -> bool:
     return "calls_per_s" in measured.quantities
 
 
-def title_of(case: Case) -> str:
+def format_title(case: Case) -> str:
     """What the cases have in common that are compared with this one."""
     under = f" under {case.load}" if case.load != SINGLE else ""
     around = f" around {case.payload}" if case.payload != NOOP else ""
-    return plain(f"{case.group}{under}{around}")
+    return clean_text(f"{case.group}{under}{around}")
 
 
-def label_of(case: Case) -> str:
+def format_label(case: Case) -> str:
     """What tells a case from those that it is compared with."""
-    return plain(case.under(SINGLE, NOOP).label or case.scenario)
+    return clean_text(case.with_load(SINGLE, NOOP).label or case.scenario)
 
 
-def shown_headers(headers: Mapping[str, str], rows: Sequence[Row]) -> dict[str, str]:
+def select_headers(headers: Mapping[str, str], rows: Sequence[BlockRow]) -> dict[str, str]:
     """The headers of the columns in which a row has something."""
     return {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
 
 
-def best_of(block: Block) -> Row | None:
+def find_best(block: Block) -> BlockRow | None:
     """The first row that does nothing wrong, if there are several to choose from."""
     rivals = [row for row in block.rows if not row.is_control]
     right = [row for row in rivals if not row.marks]
-    ordered = not BEST.isdisjoint(block.headers)
+    ordered = not ORDERING_COLUMNS.isdisjoint(block.headers)
     return right[0] if len(rivals) > 1 and right and ordered else None
 
 
-def legend(found: Iterable[Block]) -> str:
+def explain_columns(found: Iterable[Block]) -> str:
     """A sentence for each column that one of the blocks has."""
     shown = {key for block in found for key in block.headers}
     return " ".join(text for key, text in LEGEND.items() if key in shown)
 
 
-def _headers(members: Sequence[Measurement]) -> dict[str, str]:
-    weighing = sum(value_of(each, "object_blocks") >= EVERY_OTHER for each in members)
+def _make_headers(members: Sequence[Measurement]) -> dict[str, str]:
+    weighing = sum(get_value(each, "object_blocks") >= LEAST_BLOCKS_PER_CALL for each in members)
     memory = {"object": "obj. B"} if 2 * weighing > len(members) else {"peak": "peak B"}
     return {
-        "per_call": f"{unit_of(value_of(each, 'latency_ns') for each in members).name}/call",
+        "per_call": f"{choose_unit(get_value(each, 'latency_ns') for each in members).name}/call",
         "overhead": "overhead",
         "ratio": "ratio",
         "interval": "±",
@@ -184,67 +185,69 @@ def _headers(members: Sequence[Measurement]) -> dict[str, str]:
     }
 
 
-def unit_of(numbers_ns: Iterable[float]) -> Unit:
+def choose_unit(numbers_ns: Iterable[float]) -> TimeUnit:
     """The unit in which the largest of some numbers is easily read."""
     largest = max(numbers_ns, default=0.0)
     limits = ((10e3, NANOSECONDS), (10e6, MICROSECONDS))
     return next((unit for limit, unit in limits if largest < limit), MILLISECONDS)
 
 
-def value_of(measured: Measurement, name: str, default: float = 0.0) -> float:
+def get_value(measured: Measurement, name: str, default: float = 0.0) -> float:
     """The estimate of a quantity."""
     quantity = measured.quantities.get(name)
     return quantity.value if quantity else default
 
 
-def _values(measured: Measurement, *names: str) -> tuple[float, ...]:
-    return tuple(value_of(measured, name, math.inf) for name in names)
+def _get_values(measured: Measurement, *names: str) -> tuple[float, ...]:
+    return tuple(get_value(measured, name, math.inf) for name in names)
 
 
-def _row(measured: Measurement, unit: Unit, times: float | None, headers: Mapping[str, str]) -> Row:
+def _make_row(
+    measured: Measurement, unit: TimeUnit, times: float | None, headers: Mapping[str, str]
+) -> BlockRow:
     values = {name: each.value for name, each in measured.quantities.items()}
     cells = {}
     if "latency_ns" in values:
         cells["per_call"] = unit.text(values["latency_ns"])
-        cells["interval"] = interval_of(measured, "ratio")
+        cells["interval"] = format_interval(measured, "ratio")
     if "overhead_ns" in values:
         cells["overhead"] = unit.text(values["overhead_ns"])
     if "ratio" in values:
-        cells["ratio"] = _significant(values["ratio"])
+        cells["ratio"] = _format_significant(values["ratio"])
     if times is not None:
         cells["times"] = f"{times:.1f}" if times < 100 else f"{times:,.0f}"  # noqa: PLR2004
     if "instructions" in values:
-        cells["instructions"] = counted(values["instructions"])
+        cells["instructions"] = format_count(values["instructions"])
     memory = "object" if "object" in headers else "peak"
     if f"{memory}_bytes" in values:
-        mark = "!" if leaks(measured) else ""
+        mark = "!" if is_leaking(measured) else ""
         # What a block or less among many calls leaves behind is no weight of a result.
-        weighs = memory == "peak" or values.get("object_blocks", 0.0) >= EVERY_OTHER
-        cells[memory] = mark + counted(values[f"{memory}_bytes"] if weighs else 0.0)
-    return Row(label_of(measured.case), cells)
+        weighs = memory == "peak" or values.get("object_blocks", 0.0) >= LEAST_BLOCKS_PER_CALL
+        cells[memory] = mark + format_count(values[f"{memory}_bytes"] if weighs else 0.0)
+    return BlockRow(format_label(measured.case), cells)
 
 
-def counted(value: float) -> str:
+def format_count(value: float) -> str:
     """A count for people."""
     whole = round(value)
     return f"{whole:,}" if whole < MILLION else f"{whole / MILLION:,.1f} M"
 
 
-def leaks(measured: Measurement) -> bool:
+def is_leaking(measured: Measurement) -> bool:
     """Whether calls leave blocks behind; bytes alone may be a cache that grew once."""
-    blocks, size = value_of(measured, "allocated_blocks"), value_of(measured, "allocated_bytes")
-    return blocks >= EVERY_OTHER and size > 1
+    blocks, size = get_value(measured, "allocated_blocks"), get_value(measured, "allocated_bytes")
+    return blocks >= LEAST_BLOCKS_PER_CALL and size > 1
 
 
-def _significant(value: float) -> str:
+def _format_significant(value: float) -> str:
     decimals = 4 if value < 1 else 3 if value < 10 else 2 if value < 100 else 0  # noqa: PLR2004
     return f"{value:,.{decimals}f}"
 
 
-def interval_of(measured: Measurement, name: str) -> str:
+def format_interval(measured: Measurement, name: str) -> str:
     """Half of an interval by its value, marked if the measurement is doubted."""
     mark = "!" if measured.warnings else ""
     quantity = measured.quantities.get(name)
     if not quantity or not quantity.value or measured.workers == 1:
-        return mark + NOTHING
+        return mark + NO_VALUE
     return f"{mark}{(quantity.high - quantity.low) / 2 / quantity.value:.1%}"

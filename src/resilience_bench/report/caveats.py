@@ -6,59 +6,61 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.report.blocks import counted, leaks, plain, value_of
+from resilience_bench.report.blocks import clean_text, format_count, get_value, is_leaking
 
 
-def doubts(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
+def collect_warnings(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
     """The warnings, each with the names of the cases that it holds for."""
     by_warning: dict[str, list[str]] = defaultdict(list)
     for measured in measurements:
-        name = plain(measured.case.name)
+        name = clean_text(measured.case.name)
         for warning in measured.warnings:
             by_warning[warning].append(name)
-        if leaks(measured):
-            kept = counted(value_of(measured, "allocated_bytes"))
+        if is_leaking(measured):
+            kept = format_count(get_value(measured, "allocated_bytes"))
             by_warning[f"keeps {kept} bytes per call"].append(name)
     return by_warning
 
 
-def marked(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
+def collect_defects(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
     """What operations did wrong under load, each with the names of the cases."""
     by_mark: dict[str, list[str]] = defaultdict(list)
     for measured in measurements:
-        for mark in map(plain, measured.marks):
-            by_mark[mark].append(plain(measured.case.name))
+        for mark in map(clean_text, measured.marks):
+            by_mark[mark].append(clean_text(measured.case.name))
     return by_mark
 
 
-def not_measured(result: Result) -> dict[tuple[str, str], list[str]]:
+def collect_not_measured(result: Result) -> dict[tuple[str, str], list[str]]:
     """Status and reason of what has no numbers, with the names of the cases."""
     by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record in result.cases:
         if record.status != "measured":
-            by_reason[record.status, plain(record.reason)].append(plain(record.case.name))
+            by_reason[record.status, clean_text(record.reason)].append(clean_text(record.case.name))
     return by_reason
 
 
-def missing(result: Result) -> dict[tuple[str, str], list[str]]:
+def collect_missing_signals(result: Result) -> dict[tuple[str, str], list[str]]:
     """Signal and reason of what measured cases lack, with the names of the cases."""
     by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
     for record in result.cases:
         if record.status == "measured":
             for signal, reason in record.missing.items():
-                by_reason[plain(signal), plain(reason)].append(plain(record.case.name))
+                by_reason[clean_text(signal), clean_text(reason)].append(
+                    clean_text(record.case.name)
+                )
     return by_reason
 
 
-def unavailable_signals(result: Result) -> list[str]:
+def list_unavailable_signals(result: Result) -> list[str]:
     """A line for each signal that could not be measured at all, with the reason."""
     return [
-        plain(f"{signal}: not available: {reason}")
+        clean_text(f"{signal}: not available: {reason}")
         for signal, reason in result.not_available.items()
     ]
 
 
-def headline(result: Result) -> list[str]:
+def describe_run(result: Result) -> list[str]:
     """Where, when and how much was measured, in a few lines."""
     environment = result.environment
     workers = {"latency": len(result.seeds), "scaling": len({each.index for each in result.loads})}
@@ -74,14 +76,14 @@ def headline(result: Result) -> list[str]:
         commit = f"commit {result.commit.revision[:10]}{changed}"
     ending = "" if result.complete else "; THE RUN DID NOT COME TO ITS END"
     lines = [
-        f"{python_of(result)}, {environment.cpu_count} x {environment.cpu_model}",
+        f"{describe_python(result)}, {environment.cpu_count} x {environment.cpu_model}",
         f"{result.started}, {commit}",
         f"profile {result.profile}: {', '.join(signals)}{ending}",
     ]
-    return [plain(line) for line in lines]
+    return [clean_text(line) for line in lines]
 
 
-def python_of(result: Result) -> str:
+def describe_python(result: Result) -> str:
     """The interpreter; of a free-threaded one what became of its lock, as the workers saw it."""
     environment = result.environment
     if not environment.free_threaded:

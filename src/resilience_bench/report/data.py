@@ -9,11 +9,11 @@ from typing import Any
 
 from resilience_bench._model import CaseRecord, Measurement, Result
 from resilience_bench.report import drift_rows
-from resilience_bench.report.blocks import NAME_LAST, is_loaded
-from resilience_bench.report.load_rows import BEST_FIRST, load_order
-from resilience_bench.stats.correctness import tallies_of, together
-from resilience_bench.stats.drift import measure_drifts
-from resilience_bench.stats.load import measure_controls
+from resilience_bench.report.blocks import SORT_KEYS, is_loaded
+from resilience_bench.report.load_rows import LOAD_SORT_KEYS, make_load_sort_key
+from resilience_bench.stats.correctness import collect_tallies, sum_tallies
+from resilience_bench.stats.drift import estimate_drifts
+from resilience_bench.stats.load import estimate_controls
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
@@ -21,7 +21,7 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
     measured = {each.case.name: each for each in measurements}
     ordered = sorted(
         (record for record in result.cases if record.case.name in measured),
-        key=lambda record: _place(measured[record.case.name], sort),
+        key=lambda record: _make_sort_key(measured[record.case.name], sort),
     )
     others = [record for record in result.cases if record.case.name not in measured]
     return json.dumps(
@@ -38,34 +38,36 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
             "commit": dataclasses.asdict(result.commit) if result.commit else None,
             "environment": dataclasses.asdict(result.environment),
             "cases": [
-                *(_entry(record, result, measured[record.case.name]) for record in ordered),
-                *(_entry(record, result, None) for record in others),
+                *(_case_to_json(record, result, measured[record.case.name]) for record in ordered),
+                *(_case_to_json(record, result, None) for record in others),
             ],
             "controls": {
-                key: {"workers": each.workers, "samples": each.samples} | _quantities(each)
-                for key, each in measure_controls(result).items()
+                key: {"workers": each.workers, "samples": each.samples} | _quantities_to_json(each)
+                for key, each in estimate_controls(result).items()
             },
-            "drifts": drift_rows.entries(measure_drifts(result)),
+            "drifts": drift_rows.drifts_to_json(estimate_drifts(result)),
         },
         indent=2,
     )
 
 
-def _place(measured: Measurement, sort: str) -> tuple[Any, ...]:
+def _make_sort_key(measured: Measurement, sort: str) -> tuple[Any, ...]:
     case = measured.case
     if not is_loaded(measured):
-        return case.group, 0, NAME_LAST[sort](measured), case.name
-    order = BEST_FIRST[sort](measured)
-    return case.group, 1, case.payload, load_order(case.load), order, case.name
+        return case.group, 0, SORT_KEYS[sort](measured), case.name
+    order = LOAD_SORT_KEYS[sort](measured)
+    return case.group, 1, case.payload, make_load_sort_key(case.load), order, case.name
 
 
-def _quantities(measured: Measurement) -> dict[str, Any]:
+def _quantities_to_json(measured: Measurement) -> dict[str, Any]:
     return {name: dataclasses.asdict(each) for name, each in measured.quantities.items()}
 
 
-def _entry(record: CaseRecord, result: Result, measured: Measurement | None) -> dict[str, Any]:
+def _case_to_json(
+    record: CaseRecord, result: Result, measured: Measurement | None
+) -> dict[str, Any]:
     case = record.case
-    tally = together(tallies_of(result.loads, case.name))
+    tally = sum_tallies(collect_tallies(result.loads, case.name))
     entry: dict[str, Any] = {
         "case": case.name,
         "family": case.family,
@@ -87,4 +89,4 @@ def _entry(record: CaseRecord, result: Result, measured: Measurement | None) -> 
     }
     if tally:
         entry["tally"] = dataclasses.asdict(tally)
-    return entry | _quantities(measured) if measured else entry
+    return entry | _quantities_to_json(measured) if measured else entry

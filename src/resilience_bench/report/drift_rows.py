@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from resilience_bench._model import Quantity
-from resilience_bench.report.blocks import MILLION, NOTHING, label_of, plain
+from resilience_bench._model import Estimate
+from resilience_bench.report.blocks import MILLION, NO_VALUE, clean_text, format_label
 from resilience_bench.stats.drift import (
     LEAST_BLOCKS,
     LEAST_BYTES,
     LEAST_COST,
     THOUSAND,
     Drift,
-    trend,
+    classify_trend,
 )
 
 TOO_LONG: Final = 100_000
@@ -54,48 +54,48 @@ class DriftRow:
     is_decided: bool
 
 
-def row(drift: Drift) -> DriftRow:
+def make_drift_row(drift: Drift) -> DriftRow:
     """What the cells of a case say; growth is loud, also without colour."""
     grows = "grow" in drift.verdict
     least = THOUSAND * LEAST_BYTES
     mark = "!" if drift.warnings else ""
     return DriftRow(
-        plain(drift.case.group),
-        label_of(drift.case),
+        clean_text(drift.case.group),
+        format_label(drift.case),
         {
-            "calls": _counted(drift.calls),
-            "cost": mark + _with_interval(drift.cost),
-            "in_all": _percent(drift.cost_in_all),
-            "blocks": _with_interval(drift.blocks),
-            "bytes": NOTHING if drift.bytes is None else _signed(drift.bytes.value),
+            "calls": _format_count(drift.calls),
+            "cost": mark + _format_with_interval(drift.cost),
+            "in_all": _format_percent(drift.cost_in_all),
+            "blocks": _format_with_interval(drift.blocks),
+            "bytes": NO_VALUE if drift.bytes is None else _format_signed(drift.bytes.value),
             "verdict": drift.verdict.upper() if grows else drift.verdict,
         },
         grows,
-        bool(drift.bytes and trend(drift.bytes, least, least) == "grows"),
+        bool(drift.bytes and classify_trend(drift.bytes, least, least) == "grows"),
         drift.verdict != "undecided",
     )
 
 
-def doubts(drifts: Iterable[Drift]) -> dict[str, list[str]]:
+def collect_warnings(drifts: Iterable[Drift]) -> dict[str, list[str]]:
     """The warnings, each with the names of the cases that it holds for."""
     names: dict[str, list[str]] = defaultdict(list)
     for drift in drifts:
         for warning in drift.warnings:
-            names[warning].append(plain(drift.case.name))
+            names[warning].append(clean_text(drift.case.name))
     return names
 
 
-def entries(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
+def drifts_to_json(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
     """The same for programs: a slope is ``{"value", "low", "high"}`` or null."""
     return [
         {
             "case": drift.case.name,
             "calls": drift.calls,
             "points": drift.points,
-            "cost_percent_per_million_calls": _entry(drift.cost),
-            "cost_percent_in_all": _entry(drift.cost_in_all),
-            "blocks_per_thousand_calls": _entry(drift.blocks),
-            "bytes_per_thousand_calls": _entry(drift.bytes),
+            "cost_percent_per_million_calls": _quantity_to_json(drift.cost),
+            "cost_percent_in_all": _quantity_to_json(drift.cost_in_all),
+            "blocks_per_thousand_calls": _quantity_to_json(drift.blocks),
+            "bytes_per_thousand_calls": _quantity_to_json(drift.bytes),
             "verdict": drift.verdict,
             "warnings": list(drift.warnings),
         }
@@ -103,22 +103,22 @@ def entries(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
     ]
 
 
-def _entry(quantity: Quantity | None) -> dict[str, float] | None:
+def _quantity_to_json(quantity: Estimate | None) -> dict[str, float] | None:
     return dataclasses.asdict(quantity) if quantity else None
 
 
-def _with_interval(quantity: Quantity | None) -> str:
+def _format_with_interval(quantity: Estimate | None) -> str:
     if quantity is None:
-        return NOTHING
-    value, low, high = map(_signed, (quantity.value, quantity.low, quantity.high))
+        return NO_VALUE
+    value, low, high = map(_format_signed, (quantity.value, quantity.low, quantity.high))
     return value if low == high else f"{value} [{low}, {high}]"
 
 
-def _percent(quantity: Quantity | None) -> str:
-    return NOTHING if quantity is None else f"{_signed(quantity.value)} %"
+def _format_percent(quantity: Estimate | None) -> str:
+    return NO_VALUE if quantity is None else f"{_format_signed(quantity.value)} %"
 
 
-def _signed(value: float) -> str:
+def _format_signed(value: float) -> str:
     """A number with its sign, and with as many decimals as tell something."""
     size = abs(value)
     if size >= TOO_LONG:
@@ -129,5 +129,5 @@ def _signed(value: float) -> str:
     return f"{rounded:+,.{decimals}f}" if rounded else "0"
 
 
-def _counted(calls: int) -> str:
+def _format_count(calls: int) -> str:
     return f"{calls:,}" if calls < MILLION else f"{calls / MILLION:,.1f} M"

@@ -6,8 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from resilience_bench._model import Judgement, Verdict
-from resilience_bench.report.markdown import code, escaped
-from resilience_bench.report.verdicts import CHANCE, few, not_measured, row, sections, summary, word
+from resilience_bench.report.markdown import escape_markdown, format_code
+from resilience_bench.report.verdicts import (
+    CHANCE_NOTE,
+    collect_not_measured,
+    group_by_outcome,
+    make_verdict_row,
+    name_conclusion,
+    shorten_names,
+    summarise_judgement,
+)
 
 SHOWN_ROWS: Final = 60
 """GitHub refuses a comment of more than 65,536 characters."""
@@ -15,22 +23,22 @@ SHOWN_ROWS: Final = 60
 
 def render(judgement: Judgement) -> str:
     """The judgement as one Markdown text; its first line says how it came out."""
-    return "\n".join(_lines(judgement))
+    return "\n".join(_format_lines(judgement))
 
 
-def _lines(judgement: Judgement) -> Iterator[str]:
-    yield f"**{word(judgement)}**: {escaped(summary(judgement))}"
-    found = sections(judgement)
-    yield from _table("Regressed", found["regressed"])
-    yield from _table("Improved", found["improved"])
-    yield from _table("Inconclusive", found["inconclusive"])
-    yield from _not_measured(judgement)
-    yield from _details("Notes", judgement.notes)
+def _format_lines(judgement: Judgement) -> Iterator[str]:
+    yield f"**{name_conclusion(judgement)}**: {escape_markdown(summarise_judgement(judgement))}"
+    found = group_by_outcome(judgement)
+    yield from _format_table("Regressed", found["regressed"])
+    yield from _format_table("Improved", found["improved"])
+    yield from _format_table("Inconclusive", found["inconclusive"])
+    yield from _format_not_measured(judgement)
+    yield from _format_details("Notes", judgement.notes)
     about = "What was held against what"
-    yield from _details(about, [judgement.title, *judgement.headline, CHANCE])
+    yield from _format_details(about, [judgement.title, *judgement.headline, CHANCE_NOTE])
 
 
-def _table(heading: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _format_table(heading: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
     if not verdicts:
         return
     yield ""
@@ -39,41 +47,46 @@ def _table(heading: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield "| case | signal | change | seen | expected | acceptable | by chance | reason |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |"
     for verdict in verdicts[:SHOWN_ROWS]:
-        said = row(verdict)
+        said = make_verdict_row(verdict)
         texts = (said.seen, said.expected, said.range, said.chance, said.reason)
-        cells = (code(said.case), escaped(said.signal), f"**{said.change}**", *map(escaped, texts))
+        cells = (
+            format_code(said.case),
+            escape_markdown(said.signal),
+            f"**{said.change}**",
+            *map(escape_markdown, texts),
+        )
         yield f"| {' | '.join(cells)} |"
     if len(verdicts) > SHOWN_ROWS:
         yield ""
         yield f"and {len(verdicts) - SHOWN_ROWS:,} more"
 
 
-def _not_measured(judgement: Judgement) -> Iterator[str]:
-    groups = not_measured(judgement)
+def _format_not_measured(judgement: Judgement) -> Iterator[str]:
+    groups = collect_not_measured(judgement)
     if not groups:
         return
-    yield from _opened("Not measured")
+    yield from _open_details("Not measured")
     for reason, names in groups.items():
-        yield f"- {escaped(reason)} ({len(names):,})"
-        yield from (f"  - {escaped(name)}" for name in few(names))
-    yield from _closed()
+        yield f"- {escape_markdown(reason)} ({len(names):,})"
+        yield from (f"  - {escape_markdown(name)}" for name in shorten_names(names))
+    yield from _close_details()
 
 
-def _details(heading: str, lines: Sequence[str]) -> Iterator[str]:
+def _format_details(heading: str, lines: Sequence[str]) -> Iterator[str]:
     if not lines:
         return
-    yield from _opened(heading)
-    yield from (f"- {escaped(line)}" for line in lines)
-    yield from _closed()
+    yield from _open_details(heading)
+    yield from (f"- {escape_markdown(line)}" for line in lines)
+    yield from _close_details()
 
 
-def _opened(heading: str) -> Iterator[str]:
+def _open_details(heading: str) -> Iterator[str]:
     # GitHub reads Markdown inside HTML only after an empty line.
     yield ""
     yield f"<details><summary>{heading}</summary>"
     yield ""
 
 
-def _closed() -> Iterator[str]:
+def _close_details() -> Iterator[str]:
     yield ""
     yield "</details>"

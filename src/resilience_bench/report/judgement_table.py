@@ -12,20 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench._model import Judgement, Outcome, Verdict
-from resilience_bench.gate.verdicts import exit_code
-from resilience_bench.report.blocks import plain
+from resilience_bench.gate.verdicts import compute_exit_code
+from resilience_bench.report.blocks import clean_text
 from resilience_bench.report.verdicts import (
-    CHANCE,
-    CHANGING,
-    MARKS,
-    Row,
-    by_case,
-    few,
-    largest_changes,
-    not_measured,
-    row,
-    sections,
-    summary,
+    CHANCE_NOTE,
+    CHANGE_SIGNALS,
+    OUTCOME_WORDS,
+    VerdictRow,
+    collect_not_measured,
+    find_largest_changes,
+    group_by_case,
+    group_by_outcome,
+    make_verdict_row,
+    shorten_names,
+    summarise_judgement,
 )
 
 HEADERS: Final = ("", "change", "seen", "expected", "acceptable")
@@ -35,35 +35,35 @@ STYLES: Final[Mapping[Outcome, str]] = {
     "inconclusive": "yellow",
     "not measured": "yellow",
 }
-IN_FULL: Final[tuple[Outcome, ...]] = ("regressed", "improved", "inconclusive")
+SHOWN_OUTCOMES: Final[tuple[Outcome, ...]] = ("regressed", "improved", "inconclusive")
 INDENT: Final = 2
 GAP: Final = 2
 
 
 def render(judgement: Judgement, console: Console) -> None:
     """Print a judgement: failures, improvements, doubts, what was held against what, a sum."""
-    found = sections(judgement)
-    shown = [verdict for outcome in IN_FULL for verdict in found[outcome]]
-    widths = _widths(map(row, shown), console.width)
-    for outcome in IN_FULL:
+    found = group_by_outcome(judgement)
+    shown = [verdict for outcome in SHOWN_OUTCOMES for verdict in found[outcome]]
+    widths = _choose_widths(map(make_verdict_row, shown), console.width)
+    for outcome in SHOWN_OUTCOMES:
         _print_section(outcome, found[outcome], widths, console)
     _print_not_measured(judgement, console)
     for note in judgement.notes:
-        _print(f"note: {plain(note)}", console, style="yellow")
-    chances = [CHANCE] if any(each.p_value is not None for each in shown) else []
+        _print(f"note: {clean_text(note)}", console, style="yellow")
+    chances = [CHANCE_NOTE] if any(each.p_value is not None for each in shown) else []
     for line in (judgement.title, *judgement.headline, *chances):
         if line:
-            _print(plain(line), console, style="dim")
-    colour = "red" if exit_code(judgement, strict=False) else "green"
-    _print(summary(judgement), console, style=f"bold {colour}")
+            _print(clean_text(line), console, style="dim")
+    colour = "red" if compute_exit_code(judgement, strict=False) else "green"
+    _print(summarise_judgement(judgement), console, style=f"bold {colour}")
 
 
 def render_changes(judgement: Judgement, console: Console) -> None:
     """Print what changed most among what lies within its range, a line a case."""
-    changes = largest_changes(judgement)
+    changes = find_largest_changes(judgement)
     if not changes:
         return
-    signals = [each for each in CHANGING if any(each in texts for texts in changes.values())]
+    signals = [each for each in CHANGE_SIGNALS if any(each in texts for texts in changes.values())]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("within, changed most", *signals):
         table.add_column(name, overflow="fold")
@@ -88,21 +88,21 @@ def render_explanation(
     """
     explained = [verdict for verdict in judgement.verdicts if wanted(verdict.case)]
     for verdict in explained:
-        said = row(verdict)
+        said = make_verdict_row(verdict)
         style = f"bold {STYLES.get(verdict.outcome, 'green')}"
-        title = Text(_mark(verdict.outcome), style=style)
+        title = Text(_format_outcome(verdict.outcome), style=style)
         title.append(f"  {said.case}  {said.signal}", style="not bold default")
         _print(title, console)
         for number, step in enumerate(verdict.steps, start=1):
-            _print(f"{number:>2}. {plain(step)}", console, indent=INDENT)
+            _print(f"{number:>2}. {clean_text(step)}", console, indent=INDENT)
         if said.reason:
             _print(said.reason, console, indent=INDENT, style="dim")
         console.print()
     return len(explained)
 
 
-def _mark(outcome: Outcome) -> str:
-    return MARKS.get(outcome, outcome)
+def _format_outcome(outcome: Outcome) -> str:
+    return OUTCOME_WORDS.get(outcome, outcome)
 
 
 def _print_section(
@@ -111,17 +111,17 @@ def _print_section(
     if not verdicts:
         return
     _print_cells([Text(name, style="dim") for name in HEADERS], widths, console)
-    for members in by_case(verdicts).values():
-        title = Text(_mark(outcome), style=f"bold {STYLES[outcome]}")
-        title.append(f"  {row(members[0]).case}", style="bold default")
+    for members in group_by_case(verdicts).values():
+        title = Text(_format_outcome(outcome), style=f"bold {STYLES[outcome]}")
+        title.append(f"  {make_verdict_row(members[0]).case}", style="bold default")
         _print(title, console)
         for verdict in members:
-            _print_verdict(row(verdict), widths, STYLES[outcome], console)
+            _print_verdict(make_verdict_row(verdict), widths, STYLES[outcome], console)
     console.print()
 
 
-def _print_verdict(said: Row, widths: Sequence[int], style: str, console: Console) -> None:
-    signal, change, *others = _cells(said)
+def _print_verdict(said: VerdictRow, widths: Sequence[int], style: str, console: Console) -> None:
+    signal, change, *others = _list_cells(said)
     cells = [Text(signal), Text(change, style=f"bold {style}"), *map(Text, others)]
     _print_cells(cells, widths, console)
     below = INDENT + widths[0] + GAP
@@ -131,13 +131,13 @@ def _print_verdict(said: Row, widths: Sequence[int], style: str, console: Consol
         _print(said.reason, console, indent=below, style="dim")
 
 
-def _cells(said: Row) -> tuple[str, ...]:
+def _list_cells(said: VerdictRow) -> tuple[str, ...]:
     return (said.signal, said.change, said.seen, said.expected, said.range)
 
 
-def _widths(rows: Iterable[Row], available: int) -> list[int]:
+def _choose_widths(rows: Iterable[VerdictRow], available: int) -> list[int]:
     """The widths of the columns; where they do not fit, signals wrap first, then the widest."""
-    columns = list(zip(HEADERS, *map(_cells, rows), strict=True))
+    columns = list(zip(HEADERS, *map(_list_cells, rows), strict=True))
     widths = [max(map(cell_len, column)) for column in columns]
     over = INDENT + sum(widths) + GAP * (len(widths) - 1) - available
     longest_word = max((cell_len(part) for text in columns[0] for part in text.split()), default=0)
@@ -157,12 +157,12 @@ def _print_cells(cells: Sequence[Text], widths: Sequence[int], console: Console)
 
 
 def _print_not_measured(judgement: Judgement, console: Console) -> None:
-    groups = not_measured(judgement)
+    groups = collect_not_measured(judgement)
     for reason, names in groups.items():
         heading = Text("not measured", style=f"bold {STYLES['not measured']}")
         heading.append(f" ({len(names):,}): {reason}", style="not bold default")
         _print(heading, console)
-        for name in few(names):
+        for name in shorten_names(names):
             _print(name, console, indent=INDENT, style="dim")
     if groups:
         console.print()

@@ -8,23 +8,29 @@ from itertools import groupby
 
 from resilience_bench._model import Environment, Measurement, Result
 from resilience_bench.report import drift_rows
-from resilience_bench.report.blocks import PLACES, Block, blocks, legend, plain
+from resilience_bench.report.blocks import (
+    PLACE_SEPARATOR,
+    Block,
+    clean_text,
+    explain_columns,
+    make_blocks,
+)
 from resilience_bench.report.caveats import (
-    doubts,
-    headline,
-    marked,
-    missing,
-    not_measured,
-    python_of,
-    unavailable_signals,
+    collect_defects,
+    collect_missing_signals,
+    collect_not_measured,
+    collect_warnings,
+    describe_python,
+    describe_run,
+    list_unavailable_signals,
 )
 from resilience_bench.report.drift_rows import DriftRow
-from resilience_bench.report.load_rows import load_blocks
-from resilience_bench.stats.drift import measure_drifts
+from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.stats.drift import estimate_drifts
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PageFigure:
     """A picture of a page: either its SVG, or the address of its file."""
 
     title: str
@@ -63,79 +69,88 @@ class RunPage:
     drift_legend: str
     notes: tuple[Note, ...]
     unavailable: tuple[str, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[PageFigure, ...]
     facts: Mapping[str, str]
     packages: Mapping[str, str]
 
 
-def run_page(
-    result: Result, measurements: Sequence[Measurement], name: str, figures: Sequence[Figure] = ()
+def make_run_page(
+    result: Result,
+    measurements: Sequence[Measurement],
+    name: str,
+    figures: Sequence[PageFigure] = (),
 ) -> RunPage:
     """What a page shows of a results file.
 
     Args:
         result: The file.
-        measurements: What `statistics.measure` returned of it.
+        measurements: What `latency.estimate` returned of it.
         name: What the file is called.
         figures: The pictures of it.
     """
-    drifts = measure_drifts(result)
+    drifts = estimate_drifts(result)
     return RunPage(
-        name=plain(name),
-        headline=tuple(headline(result)),
-        chapters=tuple(_chapters(result, measurements)),
-        drifts=tuple(map(drift_rows.row, drifts)),
+        name=clean_text(name),
+        headline=tuple(describe_run(result)),
+        chapters=tuple(_make_chapters(result, measurements)),
+        drifts=tuple(map(drift_rows.make_drift_row, drifts)),
         drift_headers=drift_rows.HEADERS,
         drift_legend=drift_rows.LEGEND,
-        notes=tuple(_notes(result, measurements)),
-        unavailable=tuple(unavailable_signals(result)),
+        notes=tuple(_make_notes(result, measurements)),
+        unavailable=tuple(list_unavailable_signals(result)),
         figures=tuple(figures),
-        facts=facts_of(result),
-        packages={plain(key): plain(each) for key, each in result.environment.packages.items()},
+        facts=collect_facts(result),
+        packages={
+            clean_text(key): clean_text(each) for key, each in result.environment.packages.items()
+        },
     )
 
 
-def _chapters(result: Result, measurements: Sequence[Measurement]) -> list[Chapter]:
+def _make_chapters(result: Result, measurements: Sequence[Measurement]) -> list[Chapter]:
     found: list[Chapter] = []
     for under, each in (
-        ("", blocks(result, measurements, "latency")),
-        (" under load", load_blocks(result, measurements, "latency")),
+        ("", make_blocks(result, measurements, "latency")),
+        (" under load", make_load_blocks(result, measurements, "latency")),
     ):
-        ordered = sorted(each, key=lambda block: _family(block, each))
-        for _, members in groupby(ordered, key=lambda block: _family(block, each)):
+        ordered = sorted(each, key=lambda block: _find_family_place(block, each))
+        for _, members in groupby(ordered, key=lambda block: _find_family_place(block, each)):
             told = tuple(members)
             family = told[0].title.partition(".")[0]
             anchor = f"tables-{len(found) + 1}"
-            found.append(Chapter(f"{family}{under}", anchor, told, legend(told)))
+            found.append(Chapter(f"{family}{under}", anchor, told, explain_columns(told)))
     return found
 
 
-def _family(block: Block, among: Sequence[Block]) -> int:
+def _find_family_place(block: Block, among: Sequence[Block]) -> int:
     """The place of the first block of the same family."""
     family = block.title.partition(".")[0]
     return next(i for i, each in enumerate(among) if each.title.partition(".")[0] == family)
 
 
-def _notes(result: Result, measurements: Sequence[Measurement]) -> list[Note]:
-    drift_doubts = drift_rows.doubts(measure_drifts(result))
+def _make_notes(result: Result, measurements: Sequence[Measurement]) -> list[Note]:
+    drift_doubts = drift_rows.collect_warnings(estimate_drifts(result))
     return [
         *(
-            Note((plain(warning),), tuple(names), is_doubt=True)
-            for found in (marked(measurements), doubts(measurements), drift_doubts)
+            Note((clean_text(warning),), tuple(names), is_doubt=True)
+            for found in (
+                collect_defects(measurements),
+                collect_warnings(measurements),
+                drift_doubts,
+            )
             for warning, names in found.items()
         ),
         *(
             Note((f"no {signal}: {reason}",), tuple(names))
-            for (signal, reason), names in missing(result).items()
+            for (signal, reason), names in collect_missing_signals(result).items()
         ),
         *(
-            Note(tuple(f"{status}: {reason}".split(PLACES)), tuple(names))
-            for (status, reason), names in not_measured(result).items()
+            Note(tuple(f"{status}: {reason}".split(PLACE_SEPARATOR)), tuple(names))
+            for (status, reason), names in collect_not_measured(result).items()
         ),
     ]
 
 
-def facts_of(result: Result) -> dict[str, str]:
+def collect_facts(result: Result) -> dict[str, str]:
     """Where, when and from what a run was measured, by what each fact is called."""
     environment = result.environment
     commit = "outside git"
@@ -146,8 +161,8 @@ def facts_of(result: Result) -> dict[str, str]:
         "started": result.started,
         "ended": result.ended if result.complete else f"{result.ended}, before its end",
         "commit": commit,
-        "Python": f"{python_of(result)} ({environment.python_build})",
-        **_machine(environment),
+        "Python": f"{describe_python(result)} ({environment.python_build})",
+        **_describe_machine(environment),
         "load average": ", ".join(f"{each:g}" for each in result.load_average),
         "profile": result.profile,
         "selected": ", ".join(result.selectors) or "everything",
@@ -156,10 +171,10 @@ def facts_of(result: Result) -> dict[str, str]:
         "measured with": f"resilience-bench {result.tool_version}, reference version "
         f"{result.reference_version}",
     }
-    return {key: plain(text) for key, text in facts.items()}
+    return {key: clean_text(text) for key, text in facts.items()}
 
 
-def _machine(environment: Environment) -> dict[str, str]:
+def _describe_machine(environment: Environment) -> dict[str, str]:
     return {
         "processor": f"{environment.cpu_count} × {environment.cpu_model} ({environment.machine})",
         "system": f"{environment.os}, kernel {environment.kernel}",

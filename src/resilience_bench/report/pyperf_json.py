@@ -12,11 +12,11 @@ import pyperf
 
 from resilience_bench._model import AllocationRecord, InstructionRecord, Result, WorkerRecord
 from resilience_bench.errors import UserError
-from resilience_bench.report.blocks import EVERY_OTHER
+from resilience_bench.report.blocks import LEAST_BLOCKS_PER_CALL
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _ProcessValues:
     """What one process has told of one case, under the name of a benchmark."""
 
     made: WorkerRecord | InstructionRecord | AllocationRecord
@@ -39,8 +39,8 @@ def render(result: Result) -> str:
     runs: dict[str, list[pyperf.Run]] = {}
     for record in result.cases:
         if record.status != "broken":
-            for told in _told(result, record.case.name):
-                if run := _run(result, told):
+            for told in _collect_values(result, record.case.name):
+                if run := _make_run(result, told):
                     runs.setdefault(told.name, []).append(run)
     if not runs:
         message = "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
@@ -50,43 +50,43 @@ def render(result: Result) -> str:
     return file.getvalue()
 
 
-def _told(result: Result, case: str) -> Iterator[_Told]:
+def _collect_values(result: Result, case: str) -> Iterator[_ProcessValues]:
     for worker in result.workers:
         if samples := worker.operations.get(case):
             values = [each / samples.calls / 1e9 for each in samples.elapsed_ns]
-            yield _Told(worker, case, "second", values, samples.calls)
+            yield _ProcessValues(worker, case, "second", values, samples.calls)
     for counting in result.instructions:
         if counts := counting.operations.get(case):
             calls = counts.calls[1] - counts.calls[0]
             values = [round(counts.per_call)]
-            yield _Told(counting, f"{case} instructions", "integer", values, calls)
+            yield _ProcessValues(counting, f"{case} instructions", "integer", values, calls)
     for weighing in result.allocations:
         if weight := weighing.operations.get(case):
             values = [weight.peak_bytes]
-            yield _Told(weighing, f"{case} peak bytes", "byte", values)
-            values = [weight.result_bytes] if weight.result_blocks >= EVERY_OTHER else []
-            yield _Told(weighing, f"{case} object bytes", "byte", values)
+            yield _ProcessValues(weighing, f"{case} peak bytes", "byte", values)
+            values = [weight.result_bytes] if weight.result_blocks >= LEAST_BLOCKS_PER_CALL else []
+            yield _ProcessValues(weighing, f"{case} object bytes", "byte", values)
 
 
-def _run(result: Result, told: _Told) -> pyperf.Run | None:
+def _make_run(result: Result, told: _ProcessValues) -> pyperf.Run | None:
     # pyperf takes positive values only; a sample of 0 ns is what a coarse clock made of one.
     values = [each for each in told.values if each > 0]
     if not values:
         return None
-    metadata = _metadata(result, told)
+    metadata = _make_metadata(result, told)
     # pyperf refuses texts that are empty or of several lines.
     texts = {key: " ".join(text.split()) for key, text in metadata.items() if isinstance(text, str)}
     kept = {key: texts.get(key, value) for key, value in metadata.items() if texts.get(key) != ""}
     return pyperf.Run(values, metadata=kept, collect_metadata=False)
 
 
-def _metadata(result: Result, told: _Told) -> dict[str, Any]:
+def _make_metadata(result: Result, told: _ProcessValues) -> dict[str, Any]:
     environment = result.environment
     return {
         "name": told.name,
         "unit": told.unit,
         "loops": told.calls,
-        **_times(told.made.started, told.made.ended),
+        **_make_time_metadata(told.made.started, told.made.ended),
         "python_version": environment.python.rpartition(" ")[2],
         "python_implementation": environment.python.partition(" ")[0].lower(),
         "python_hash_seed": told.made.hash_seed,
@@ -97,7 +97,7 @@ def _metadata(result: Result, told: _Told) -> dict[str, Any]:
     }
 
 
-def _times(started: str, ended: str) -> dict[str, Any]:
+def _make_time_metadata(started: str, ended: str) -> dict[str, Any]:
     try:
         begun = dt.datetime.fromisoformat(started)
         duration = (dt.datetime.fromisoformat(ended) - begun).total_seconds()

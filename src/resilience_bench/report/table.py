@@ -14,17 +14,25 @@ from rich.text import Text
 
 from resilience_bench._model import CaseRecord, Measurement, Result
 from resilience_bench.report import drift_table, side_by_side
-from resilience_bench.report.blocks import NOTHING, PLACES, Block, best_of, blocks, legend, plain
-from resilience_bench.report.caveats import (
-    doubts,
-    headline,
-    is_available,
-    missing,
-    not_measured,
-    unavailable_signals,
+from resilience_bench.report.blocks import (
+    NO_VALUE,
+    PLACE_SEPARATOR,
+    Block,
+    clean_text,
+    explain_columns,
+    find_best,
+    make_blocks,
 )
-from resilience_bench.report.load_rows import load_blocks
-from resilience_bench.stats.drift import measure_drifts
+from resilience_bench.report.caveats import (
+    collect_missing_signals,
+    collect_not_measured,
+    collect_warnings,
+    describe_run,
+    is_available,
+    list_unavailable_signals,
+)
+from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.stats.drift import estimate_drifts
 
 LABEL_WIDTHS: Final = (20, 32)
 """The label column is as wide as the longest label, but neither narrower nor wider than this."""
@@ -34,7 +42,7 @@ SHOWN_NAMES: Final = 6
 FEW_REASONS: Final = 3
 """So many reasons why cases are not available are told; more would bury the rest."""
 WIDTH: Final = 80
-DISPENSABLE: Final = frozenset({"times", "call"})
+OPTIONAL_COLUMNS: Final = frozenset({"times", "call"})
 """The columns that are left out where the table would be too wide: the others imply them."""
 
 
@@ -55,19 +63,22 @@ def render(
     result: Result, measurements: Sequence[Measurement], sort: str, console: Console
 ) -> None:
     """Print a result: a block a scenario, then doubts, then what was not measured."""
-    for line in headline(result):
+    for line in describe_run(result):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    for found in (blocks(result, measurements, sort), load_blocks(result, measurements, sort)):
+    for found in (
+        make_blocks(result, measurements, sort),
+        make_load_blocks(result, measurements, sort),
+    ):
         _print_blocks(found, console)
-    drift_table.render(measure_drifts(result), console)
+    drift_table.render(estimate_drifts(result), console)
     if not measurements:
         console.print()
-    for warning, names in doubts(measurements).items():
+    for warning, names in collect_warnings(measurements).items():
         _print_names(f"! {warning}", names, console, style="yellow")
-    for (signal, reason), names in missing(result).items():
+    for (signal, reason), names in collect_missing_signals(result).items():
         _print_names(f"no {signal}: {reason}", names, console, style="dim")
     _print_not_measured(result, console)
-    for line in unavailable_signals(result):
+    for line in list_unavailable_signals(result):
         # Not wrapped: it ends with what to type, which people copy.
         console.print(Text(line, style="yellow"), soft_wrap=True)
 
@@ -75,75 +86,77 @@ def render(
 def render_side_by_side(
     results: Sequence[Result], console: Console, files: Sequence[Path] = ()
 ) -> None:
-    """Print several results of one plan, a column each; see `side_by_side.side_blocks`.
+    """Print several results of one plan, a column each; see `side_by_side.make_side_blocks`.
 
     Args:
         results: The results.
         console: Where.
         files: The file of each, if they come from files: columns may look alike otherwise.
     """
-    places = [plain(str(each)) for each in files] or [""] * len(results)
-    for result, name, place in zip(results, side_by_side.names_of(results), places, strict=True):
-        for line in (f"{name}: {place}".rstrip(), *(f"  {each}" for each in headline(result))):
+    places = [clean_text(str(each)) for each in files] or [""] * len(results)
+    for result, name, place in zip(
+        results, side_by_side.name_interpreters(results), places, strict=True
+    ):
+        for line in (f"{name}: {place}".rstrip(), *(f"  {each}" for each in describe_run(result))):
             console.print(Text(line, style="dim"), soft_wrap=True)
-    found = side_by_side.side_blocks(results)
+    found = side_by_side.make_side_blocks(results)
     _print_blocks(found, console)
     if found:
-        _print_wrapped(side_by_side.legend_of(results), console, style="dim")
-    for result, name in zip(results, side_by_side.names_of(results), strict=True):
-        for (status, reason), cases in not_measured(result).items():
+        _print_wrapped(side_by_side.explain_columns(results), console, style="dim")
+    for result, name in zip(results, side_by_side.name_interpreters(results), strict=True):
+        for (status, reason), cases in collect_not_measured(result).items():
             if status != "not available":
                 _print_names(f"{name}: {status}: {reason}", cases, console, style="dim")
-        for line in unavailable_signals(result):
+        for line in list_unavailable_signals(result):
             console.print(Text(f"{name}: {line}", style="yellow"), soft_wrap=True)
 
 
 def _print_blocks(found: Sequence[Block], console: Console) -> None:
     limit = max(console.width, WIDTH)
     layouts = {
-        kind: _layout([block for block in found if block.kind == kind], limit)
+        kind: _choose_layout([block for block in found if block.kind == kind], limit)
         for kind in {block.kind for block in found}
     }
     for block in found:
         console.print()
         _print_block(block, layouts[block.kind], console)
-    if text := legend(found):
+    if text := explain_columns(found):
         console.print()
         _print_wrapped(text, console, style="dim")
 
 
-def _layout(found: Sequence[Block], limit: int) -> Layout:
+def _choose_layout(found: Sequence[Block], limit: int) -> Layout:
     rows = [row for block in found for row in block.rows]
     least, most = LOAD_LABEL_WIDTHS if any(block.kind for block in found) else LABEL_WIDTHS
     longest = max((cell_len(row.label) for row in rows), default=least)
     columns: dict[str, int] = {}
     for block in found:
         for key, header in block.headers.items():
-            cells = (row.cells.get(key, NOTHING) for row in block.rows)
+            cells = (row.cells.get(key, NO_VALUE) for row in block.rows)
             columns[key] = max(columns.get(key, 0), cell_len(header), *map(cell_len, cells))
     layout = Layout(min(max(longest, least), most), columns)
-    if _excess(layout, found, limit) > 0:
-        kept = {key: width for key, width in columns.items() if key not in DISPENSABLE}
+    if _compute_excess(layout, found, limit) > 0:
+        kept = {key: width for key, width in columns.items() if key not in OPTIONAL_COLUMNS}
         layout = Layout(layout.label, kept)
     # Numbers are never cut off; a label goes on in the next line.
-    excess = max(_excess(layout, found, limit), 0)
+    excess = max(_compute_excess(layout, found, limit), 0)
     return Layout(max(layout.label - excess, least), layout.columns)
 
 
-def _excess(layout: Layout, found: Sequence[Block], limit: int) -> int:
+def _compute_excess(layout: Layout, found: Sequence[Block], limit: int) -> int:
     return max(map(layout.width, found), default=0) - limit
 
 
 def _print_not_measured(result: Result, console: Console) -> None:
     unavailable = 0
-    told = not_measured(result)
+    told = collect_not_measured(result)
     are_few = sum(status == "not available" for status, _ in told) <= FEW_REASONS
     for (status, reason), names in told.items():
         if status == "not available" and not are_few:
             unavailable += len(names)
             continue
         style = "red" if status in {"broken", "failed", "hung"} else "dim"
-        first, *places = reason.split(PLACES)
+        first, *places = reason.split(PLACE_SEPARATOR)
         heading = "\n  ".join([f"{status}: {first}", *places])
         _print_names(heading, names, console, style=style)
     if unavailable:
@@ -158,23 +171,23 @@ def _print_block(block: Block, layout: Layout, console: Console) -> None:
         title.append(f"  {block.description}", style="not bold dim")
     _print_wrapped(title, console)
     keys = [key for key in block.headers if key in layout.columns]
-    best = best_of(block)
-    table = _empty_table(block, layout, keys)
+    best = find_best(block)
+    table = _make_table(block, layout, keys)
     for row in block.rows:
         # Text, not str: a label in brackets is no markup.
-        cells = [Text(row.label), *(Text(row.cells.get(key, NOTHING)) for key in keys)]
+        cells = [Text(row.label), *(Text(row.cells.get(key, NO_VALUE)) for key in keys)]
         table.add_row(*cells, style="bold" if row.is_control else "green" if row is best else "")
         if row.marks:
             # A table has no lines of its own width: it is ended here, and goes on below.
             console.print(table, width=max(console.width, layout.width(block)))
             for mark in row.marks:
                 _print_wrapped(f"  ! {mark}", console, style="yellow")
-            table = _empty_table(block, layout, keys, has_header=False)
+            table = _make_table(block, layout, keys, has_header=False)
     if table.row_count:
         console.print(table, width=max(console.width, layout.width(block)))
 
 
-def _empty_table(
+def _make_table(
     block: Block, layout: Layout, keys: Sequence[str], *, has_header: bool = True
 ) -> Table:
     table = Table(
@@ -209,9 +222,9 @@ def _print_wrapped(text: str | Text, console: Console, *, style: str = "") -> No
 def render_cases(records: Sequence[CaseRecord], console: Console) -> None:
     """Print a list of cases, a line each, with why one is not available."""
     for record in records:
-        line = Text(plain(record.case.name))
+        line = Text(clean_text(record.case.name))
         if not is_available(record):
-            line.append(f"  {record.status}: {plain(record.reason)}", style="yellow")
+            line.append(f"  {record.status}: {clean_text(record.reason)}", style="yellow")
         console.print(line, soft_wrap=True)
     available = sum(map(is_available, records))
     are = "is" if available == 1 else "are"

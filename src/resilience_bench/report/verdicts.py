@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import Judgement, Outcome, Verdict
-from resilience_bench.gate.verdicts import _any_judged, exit_code
-from resilience_bench.report.blocks import plain
+from resilience_bench.gate.verdicts import compute_exit_code, has_measured_verdict
+from resilience_bench.report.blocks import clean_text
 
 WORST_FIRST: Final[tuple[Outcome, ...]] = (
     "regressed",
@@ -28,17 +28,21 @@ SECTIONS: Final[tuple[Outcome, ...]] = (
     "within",
 )
 """The order in which people read."""
-MARKS: Final[Mapping[Outcome, str]] = {"regressed": "REGRESSED"}
+OUTCOME_WORDS: Final[Mapping[Outcome, str]] = {"regressed": "REGRESSED"}
 """How an outcome is written where its own word is too quiet."""
 SHOWN_NAMES: Final = 6
 SHOWN_CHANGES: Final = 10
-CHANGING: Final = ("latency", "scaling", "instructions")
+CHANGE_SIGNALS: Final = ("latency", "scaling", "instructions")
 """The signals of which the largest changes are shown."""
-CHANCE: Final = (
+CHANCE_NOTE: Final = (
     "by chance: how often chance alone shows as much or more when the case lies within its range."
 )
 _LEAST_CHANCE: Final = 1e-9
-_OBVIOUS: Final = {("latency", "ratio"), ("instructions", "instructions"), ("scaling", "scaling")}
+_MAIN_QUANTITIES: Final = {
+    ("latency", "ratio"),
+    ("instructions", "instructions"),
+    ("scaling", "scaling"),
+}
 _UNITS: Final[Mapping[str, str]] = {
     "overhead_ns": " ns",
     "latency_ns": " ns",
@@ -48,7 +52,7 @@ _UNITS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VerdictRow:
     """One verdict in words; a text is "-" where there is nothing to say, ``reason`` is empty."""
 
     case: str
@@ -61,24 +65,24 @@ class Row:
     reason: str
 
 
-def row(verdict: Verdict) -> Row:
+def make_verdict_row(verdict: Verdict) -> VerdictRow:
     """What the cells of a verdict say; names and reasons in one line, without control codes."""
-    numbers = _Numbers(verdict)
-    return Row(
-        case=plain(verdict.case),
-        signal=signal(verdict),
-        change=_change(verdict, numbers),
-        seen=_seen(verdict, numbers),
+    numbers = _NumberFormat(verdict)
+    return VerdictRow(
+        case=clean_text(verdict.case),
+        signal=format_signal(verdict),
+        change=_format_change(verdict, numbers),
+        seen=_format_seen(verdict, numbers),
         expected="-" if verdict.expected is None else numbers.text(verdict.expected),
-        range=_range(verdict, numbers),
-        chance=_chance(verdict.p_value),
-        reason=plain(verdict.reason),
+        range=_format_range(verdict, numbers),
+        chance=_format_chance(verdict.p_value),
+        reason=clean_text(verdict.reason),
     )
 
 
-def evidence(verdict: Verdict) -> str:
+def format_evidence(verdict: Verdict) -> str:
     """A verdict in one line, without its case."""
-    said = row(verdict)
+    said = make_verdict_row(verdict)
     parts = (
         ("seen ", said.seen),
         ("expected ", said.expected),
@@ -91,18 +95,20 @@ def evidence(verdict: Verdict) -> str:
     return f"{line}; {said.reason}" if said.reason else line
 
 
-def sections(judgement: Judgement) -> dict[Outcome, list[Verdict]]:
+def group_by_outcome(judgement: Judgement) -> dict[Outcome, list[Verdict]]:
     """The verdicts by outcome, in the order of `SECTIONS`; of a case they stand side by side.
 
     What regressed or improved comes with the largest change first, the rest in its own order.
     """
     return {
-        outcome: _ordered(outcome, [each for each in judgement.verdicts if each.outcome == outcome])
+        outcome: _sort_verdicts(
+            outcome, [each for each in judgement.verdicts if each.outcome == outcome]
+        )
         for outcome in SECTIONS
     }
 
 
-def by_case(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
+def group_by_case(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
     """The verdicts of each case, in the order of the first one of each."""
     cases: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
@@ -110,16 +116,16 @@ def by_case(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
     return cases
 
 
-def _ordered(outcome: Outcome, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    cases = list(by_case(verdicts).values())
+def _sort_verdicts(outcome: Outcome, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    cases = list(group_by_case(verdicts).values())
     if outcome in {"regressed", "improved"}:
         for members in cases:
-            members.sort(key=_size, reverse=True)
-        cases.sort(key=lambda members: _size(members[0]), reverse=True)
+            members.sort(key=_compute_change_size, reverse=True)
+        cases.sort(key=lambda members: _compute_change_size(members[0]), reverse=True)
     return [verdict for members in cases for verdict in members]
 
 
-def _size(verdict: Verdict) -> float:
+def _compute_change_size(verdict: Verdict) -> float:
     against = verdict.high if verdict.expected is None else verdict.expected
     if verdict.seen is None or against is None:
         return 0.0
@@ -127,8 +133,8 @@ def _size(verdict: Verdict) -> float:
     return difference / against if against > 0 else math.inf
 
 
-def largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
-    """The cases that changed most, in any signal of `CHANGING`, of what lies within its range.
+def find_largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
+    """Find the cases within their ranges that changed most, in any signal of `CHANGE_SIGNALS`.
 
     Returns:
         By case, the largest change first, by signal: the change, and its interval where it has one.
@@ -137,60 +143,64 @@ def largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
     within = [
         each
         for each in judgement.verdicts
-        if each.outcome == "within" and (each.signal, each.quantity) in _OBVIOUS
+        if each.outcome == "within" and (each.signal, each.quantity) in _MAIN_QUANTITIES
     ]
-    cases = by_case(within)
-    largest = {name: max(map(_size, members)) for name, members in cases.items()}
+    cases = group_by_case(within)
+    largest = {name: max(map(_compute_change_size, members)) for name, members in cases.items()}
     names = sorted(filter(largest.__getitem__, largest), key=largest.__getitem__, reverse=True)
     return {
-        plain(name): {each.signal: _relative(each) for each in cases[name]}
+        clean_text(name): {each.signal: _format_relative_change(each) for each in cases[name]}
         for name in names[:SHOWN_CHANGES]
     }
 
 
-def _relative(verdict: Verdict) -> str:
+def _format_relative_change(verdict: Verdict) -> str:
     seen, expected = verdict.seen, verdict.expected
     if seen is None or not expected:
         return "-"
     change, low, high = (each / expected - 1 for each in (seen.value, seen.low, seen.high))
-    interval = "" if low == high else f" ({_signed(low)} to {_signed(high)})"
-    return f"{_signed(change)}{interval}"
+    interval = "" if low == high else f" ({_format_signed(low)} to {_format_signed(high)})"
+    return f"{_format_signed(change)}{interval}"
 
 
-def not_measured(judgement: Judgement) -> dict[str, list[str]]:
+def collect_not_measured(judgement: Judgement) -> dict[str, list[str]]:
     """The reasons, each with the cases that it holds for, and the signals that these lack."""
     lacking: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for verdict in judgement.verdicts:
         if verdict.outcome == "not measured":
-            signals = lacking[plain(verdict.reason) or "no reason given"][plain(verdict.case)]
+            signals = lacking[clean_text(verdict.reason) or "no reason given"][
+                clean_text(verdict.case)
+            ]
             if verdict.signal and verdict.signal not in signals:
                 signals.append(verdict.signal)
     return {
         reason: [
-            f"{case} ({', '.join(map(plain, signals))})" if signals else case
+            f"{case} ({', '.join(map(clean_text, signals))})" if signals else case
             for case, signals in cases.items()
         ]
         for reason, cases in lacking.items()
     }
 
 
-def few(names: Sequence[str], shown: int = SHOWN_NAMES) -> list[str]:
+def shorten_names(names: Sequence[str], shown: int = SHOWN_NAMES) -> list[str]:
     """The first names, and how many more there are."""
     more = len(names) - shown
     return [*names[:shown], f"and {more:,} more"] if more > 0 else list(names)
 
 
-def summary(judgement: Judgement) -> str:
+def summarise_judgement(judgement: Judgement) -> str:
     """How many cases came out how, in one line; a case counts once, as its worst outcome."""
-    cases = by_case(judgement.verdicts)
-    if not _any_judged(judgement):
+    cases = group_by_case(judgement.verdicts)
+    if not has_measured_verdict(judgement):
         why = (
-            f": {_counted(len(cases), 'case')} not measured" if cases else ", for there is no case"
+            f": {_format_count(len(cases), 'case')} not measured"
+            if cases
+            else ", for there is no case"
         )
         return f"nothing was judged{why}"
     counts = dict.fromkeys(SECTIONS, 0)
     for members in cases.values():
-        counts[_worst(members)] += 1
+        counts[_find_worst(members)] += 1
     within = counts.pop("within")
     parts = [
         f"{count:,} {outcome}"
@@ -198,31 +208,31 @@ def summary(judgement: Judgement) -> str:
         if count or outcome == "regressed"
     ]
     parts.append(f"{within:,} within {'its range' if within == 1 else 'their ranges'}")
-    decisions = _counted(len(judgement.verdicts), "decision")
-    return f"{_counted(len(cases), 'case')} judged: {', '.join(parts)} ({decisions})"
+    decisions = _format_count(len(judgement.verdicts), "decision")
+    return f"{_format_count(len(cases), 'case')} judged: {', '.join(parts)} ({decisions})"
 
 
-def word(judgement: Judgement) -> str:
+def name_conclusion(judgement: Judgement) -> str:
     """The whole judgement in a word or two."""
     words = {1: "REGRESSED", 2: "NOTHING JUDGED", 3: "NO REGRESSION FOUND, NOT ALL DECIDED"}
-    return words.get(exit_code(judgement, strict=True), "NO REGRESSION")
+    return words.get(compute_exit_code(judgement, strict=True), "NO REGRESSION")
 
 
-def _worst(verdicts: Iterable[Verdict]) -> Outcome:
+def _find_worst(verdicts: Iterable[Verdict]) -> Outcome:
     return min((verdict.outcome for verdict in verdicts), key=WORST_FIRST.index)
 
 
-def _counted(count: int, noun: str) -> str:
+def _format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def signal(verdict: Verdict) -> str:
+def format_signal(verdict: Verdict) -> str:
     """The signal, and which of its quantities where it has several."""
-    obvious = (verdict.signal, verdict.quantity) in _OBVIOUS or not verdict.quantity
-    return plain(verdict.signal if obvious else f"{verdict.signal}: {verdict.quantity}")
+    obvious = (verdict.signal, verdict.quantity) in _MAIN_QUANTITIES or not verdict.quantity
+    return clean_text(verdict.signal if obvious else f"{verdict.signal}: {verdict.quantity}")
 
 
-class _Numbers:
+class _NumberFormat:
     """How the numbers of one verdict are written: with the same unit and decimals throughout."""
 
     def __init__(self, verdict: Verdict) -> None:
@@ -230,7 +240,7 @@ class _Numbers:
         relative = verdict.expected == 1 and verdict.low is not None
         quantity = "ratio" if relative else verdict.quantity
         self.unit = _UNITS.get(quantity, "")
-        self._decimals = _decimals(quantity, list(_known(verdict)))
+        self._decimals = _choose_decimals(quantity, list(_list_known_values(verdict)))
 
     def bare(self, value: float) -> str:
         """A number without its unit."""
@@ -242,14 +252,14 @@ class _Numbers:
         return self.bare(value) + self.unit
 
 
-def _known(verdict: Verdict) -> Iterable[float]:
+def _list_known_values(verdict: Verdict) -> Iterable[float]:
     seen = verdict.seen.value if verdict.seen else None
     for value in (verdict.expected, verdict.low, verdict.high, seen):
         if value is not None and math.isfinite(value):
             yield value
 
 
-def _decimals(quantity: str, values: Sequence[float]) -> int:
+def _choose_decimals(quantity: str, values: Sequence[float]) -> int:
     largest = max(map(abs, values), default=0.0)
     if quantity == "instructions" or not largest:
         return 0
@@ -259,7 +269,7 @@ def _decimals(quantity: str, values: Sequence[float]) -> int:
     return min(max(3 - math.floor(math.log10(largest)), 0), 4)
 
 
-def _seen(verdict: Verdict, numbers: _Numbers) -> str:
+def _format_seen(verdict: Verdict, numbers: _NumberFormat) -> str:
     if verdict.seen is None:
         return "-"
     value, low, high = map(numbers.bare, (verdict.seen.value, verdict.seen.low, verdict.seen.high))
@@ -267,7 +277,7 @@ def _seen(verdict: Verdict, numbers: _Numbers) -> str:
     return f"{value}{numbers.unit}" + ("" if low == high else f" ({low} - {high})")
 
 
-def _range(verdict: Verdict, numbers: _Numbers) -> str:
+def _format_range(verdict: Verdict, numbers: _NumberFormat) -> str:
     if verdict.low is None and verdict.high is None:
         return "-"
     if verdict.low is None:
@@ -277,34 +287,34 @@ def _range(verdict: Verdict, numbers: _Numbers) -> str:
     return f"{numbers.bare(verdict.low)} - {numbers.text(verdict.high)}"
 
 
-def _change(verdict: Verdict, numbers: _Numbers) -> str:
+def _format_change(verdict: Verdict, numbers: _NumberFormat) -> str:
     if verdict.seen is None:
         return "-"
     seen = verdict.seen.value
     if verdict.expected is None:
         # A budget expects nothing, it only has a limit.
         if verdict.high and verdict.high < seen:
-            return f"{_percent(seen / verdict.high - 1)} over"
+            return f"{_format_percent(seen / verdict.high - 1)} over"
         if verdict.low and verdict.low > seen:
-            return f"{_percent(1 - seen / verdict.low)} under"
+            return f"{_format_percent(1 - seen / verdict.low)} under"
         return "-"
     if verdict.expected <= 0:
         difference = seen - verdict.expected
         return f"{'+' if difference >= 0 else ''}{numbers.text(difference)}"
-    return _signed(seen / verdict.expected - 1)
+    return _format_signed(seen / verdict.expected - 1)
 
 
-def _signed(change: float) -> str:
-    return f"{'+' if change >= 0 else ''}{_percent(change)}"
+def _format_signed(change: float) -> str:
+    return f"{'+' if change >= 0 else ''}{_format_percent(change)}"
 
 
-def _percent(change: float) -> str:
+def _format_percent(change: float) -> str:
     percent = change * 100
     decimals = 2 if abs(percent) < 1 else 1 if abs(percent) < 1000 else 0  # noqa: PLR2004
     return f"{round(percent, decimals) + 0.0:,.{decimals}f} %"
 
 
-def _chance(p_value: float | None) -> str:
+def _format_chance(p_value: float | None) -> str:
     if p_value is None or math.isnan(p_value):
         return "-"
     if p_value < _LEAST_CHANCE:

@@ -177,9 +177,9 @@ class BoundCase:
         """Whether all callers are to make one call at once after a breaker was prepared."""
         return self.scenario.probes and self.info.case.is_loaded
 
-    def under(self, load: str, payload: str) -> BoundCase:
+    def with_load(self, load: str, payload: str) -> BoundCase:
         """The same case under another load, around another payload."""
-        info = replace(self.info, case=self.info.case.under(load, payload))
+        info = replace(self.info, case=self.info.case.with_load(load, payload))
         return replace(self, info=info)
 
 
@@ -226,7 +226,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         expected = RESULT if calls else ANYTHING
         registered = Scenario(
             function=builder,
-            libraries=_libraries(library),
+            libraries=_convert_libraries(library),
             payload_calls=calls,
             outcomes=tuple(outcomes),
             returns=expected if returns is None else returns,
@@ -243,7 +243,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
     return register if function is None else register(function)
 
 
-def _libraries(given: Sequence[Library] | Mapping[str, object]) -> tuple[Library, ...]:
+def _convert_libraries(given: Sequence[Library] | Mapping[str, object]) -> tuple[Library, ...]:
     if isinstance(given, Mapping):
         return tuple(Library(name, adapter) for name, adapter in given.items())
     return tuple(given)

@@ -50,13 +50,13 @@ def discover(paths: Iterable[Path]) -> Discovery:
     """
     found: dict[str, BoundCase] = {}
     problems: list[FileProblem] = []
-    files = itertools.chain.from_iterable(map(scenario_files, paths))
+    files = itertools.chain.from_iterable(map(find_scenario_files, paths))
     for path in dict.fromkeys(file.resolve() for file in files):
         try:
             module = import_file(path)
-            bound = [case for one in _scenarios_in(module) for case in one.bind(str(path))]
+            bound = [case for one in _find_scenarios(module) for case in one.bind(str(path))]
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's file may raise anything
-            problems.append(_problem(path, error))
+            problems.append(_build_problem(path, error))
             continue
         if taken := next((case for case in bound if case.name in found), None):
             other = found[taken.name].info.path
@@ -67,7 +67,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
     return Discovery(found, tuple(problems))
 
 
-def scenario_files(path: Path) -> list[Path]:
+def find_scenario_files(path: Path) -> list[Path]:
     """The files to import for a path: itself, or those below it that use the decorator."""
     if not path.is_dir():
         return [path]
@@ -111,7 +111,7 @@ def _import_alone(path: Path) -> ModuleType:
     return module
 
 
-def _scenarios_in(module: ModuleType) -> list[Scenario]:
+def _find_scenarios(module: ModuleType) -> list[Scenario]:
     return [
         value
         for value in vars(module).values()
@@ -119,7 +119,7 @@ def _scenarios_in(module: ModuleType) -> list[Scenario]:
     ]
 
 
-def _problem(path: Path, error: BaseException) -> FileProblem:
+def _build_problem(path: Path, error: BaseException) -> FileProblem:
     message = traceback.format_exception_only(error)[-1].strip()
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return FileProblem(str(path), error.lineno or 1, message)

@@ -15,13 +15,13 @@ from resilience_bench.errors import UnknownLoadError
 from resilience_bench.scenarios.loads import (
     CPU,
     IO,
+    LOAD_FORMS,
     MIXED,
     NOOP,
     PAYLOADS,
     PROCESSES,
     SINGLE,
-    SPELLED,
-    STANDARD,
+    STANDARD_LOADS,
     TASKS,
     THREADS,
     parse_load,
@@ -29,20 +29,20 @@ from resilience_bench.scenarios.loads import (
 from resilience_bench.scenarios.patterns import matches
 
 KINDS: Final = (THREADS, TASKS, PROCESSES, MIXED)
-PROFILE: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+PROFILE_LOADS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     THREADS: (
-        *((load, IO) for load in STANDARD[THREADS]),
+        *((load, IO) for load in STANDARD_LOADS[THREADS]),
         ("threads-4", CPU),
         ("threads-4", NOOP),
         ("threads-16", NOOP),
     ),
-    TASKS: (*((load, IO) for load in STANDARD[TASKS]), ("tasks-100", NOOP)),
-    PROCESSES: tuple((load, NOOP) for load in STANDARD[PROCESSES]),
-    MIXED: tuple((load, NOOP) for load in STANDARD[MIXED]),
+    TASKS: (*((load, IO) for load in STANDARD_LOADS[TASKS]), ("tasks-100", NOOP)),
+    PROCESSES: tuple((load, NOOP) for load in STANDARD_LOADS[PROCESSES]),
+    MIXED: tuple((load, NOOP) for load in STANDARD_LOADS[MIXED]),
 }
 """The loads and payloads of the concurrency profile."""
-LIMITS: Final = ("/sys/fs/cgroup/pids.max", "/proc/sys/kernel/threads-max")
-GATED: Final = ("threads-16", IO)
+LIMIT_FILES: Final = ("/sys/fs/cgroup/pids.max", "/proc/sys/kernel/threads-max")
+GATE_LOAD: Final = ("threads-16", IO)
 MOST_TASKS: Final = 1_000_000
 """More tasks than fit into memory are a slip of the keyboard."""
 EXAMPLE: Final = "e.g. 'breaker.closed_success[*,threads-8,io]'"
@@ -55,18 +55,18 @@ def mentions_load(pattern: str) -> bool:
     Raises:
         UnknownLoadError: If the load that it names cannot be.
     """
-    return any(_is_load(word) or word in PAYLOADS for word in _words(pattern))
+    return any(_is_load(word) or word in PAYLOADS for word in _split_words(pattern))
 
 
 def looks_loaded(pattern: str) -> bool:
     """Whether a pattern names a load or a payload, or something that is written like a load."""
-    if mentions_load(pattern) or any(map(_CALLERS.fullmatch, _words(pattern))):
+    if mentions_load(pattern) or any(map(_CALLERS.fullmatch, _split_words(pattern))):
         return True
     # Behind the library stand its parameters, which have values, and loads and payloads.
-    return any("=" not in word for word in _words(pattern)[1:])
+    return any("=" not in word for word in _split_words(pattern)[1:])
 
 
-def _words(pattern: str) -> list[str]:
+def _split_words(pattern: str) -> list[str]:
     return [each.strip() for each in pattern.partition("[")[2].removesuffix("]").split(",")]
 
 
@@ -92,16 +92,16 @@ def _ensure_possible(word: str) -> None:
         message = f"{error}; {EXAMPLE}"
         raise UnknownLoadError(message) from error
     callers = load.callers + load.readers
-    most = MOST_TASKS if load.kind == TASKS else most_threads()
+    most = MOST_TASKS if load.kind == TASKS else compute_thread_limit()
     if callers > most:
         message = f"{word}: this machine can start {most:,} at the most; ask for fewer"
         raise UnknownLoadError(message)
 
 
-def most_threads() -> int:
+def compute_thread_limit() -> int:
     """How many threads, or processes, this machine lets us start, less those that are running."""
     most = [MOST_TASKS]
-    for path in map(Path, LIMITS):
+    for path in map(Path, LIMIT_FILES):
         try:
             text = path.read_text(encoding="ascii").strip()
         except OSError:
@@ -119,13 +119,13 @@ def most_threads() -> int:
     return max(min(most) - (os.cpu_count() or 1) - 16, 1)
 
 
-def under_loads(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInfo]:
+def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInfo]:
     """The cases under the loads and payloads that a pattern names.
 
     A word such as ``threads-*`` stands for the standard numbers, and a ``*`` after a load for every
     payload. What the pattern leaves out is ``single`` or ``noop``, as in the names of cases.
     """
-    words = _words(pattern)
+    words = _split_words(pattern)
     loads = [word for word in words if _is_load(word)]
     payloads = [word for word in words if word in PAYLOADS]
     rest = [word for word in words if word not in {*loads, *payloads}]
@@ -139,29 +139,31 @@ def under_loads(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInfo]:
         loaded
         for info in infos
         if matches(plain, info.case)
-        for loaded in _variants(info, loads or [SINGLE], payloads or [NOOP])
+        for loaded in _expand_case(info, loads or [SINGLE], payloads or [NOOP])
     ]
 
 
-def _variants(info: CaseInfo, words: Sequence[str], payloads: Sequence[str]) -> Iterator[CaseInfo]:
+def _expand_case(
+    info: CaseInfo, words: Sequence[str], payloads: Sequence[str]
+) -> Iterator[CaseInfo]:
     # One caller around no work is the plain case, which every scenario has.
     possible = info.payloads if info.loads else (NOOP,)
     for kind in (SINGLE, *info.loads):
-        for load in dict.fromkeys(_named(words, kind)):
+        for load in dict.fromkeys(_match_loads(words, kind)):
             for payload in possible:
                 if payload in payloads:
-                    yield replace(info, case=info.case.under(load, payload))
+                    yield replace(info, case=info.case.with_load(load, payload))
 
 
-def _named(words: Sequence[str], kind: str) -> Iterator[str]:
+def _match_loads(words: Sequence[str], kind: str) -> Iterator[str]:
     for word in words:
         if _has_wildcard(word):
-            yield from fnmatch.filter(STANDARD[kind], word)
+            yield from fnmatch.filter(STANDARD_LOADS[kind], word)
         elif word.partition("-")[0] == kind:
             yield word
 
 
-def no_such_load(pattern: str, infos: Sequence[CaseInfo]) -> str:
+def suggest_loads(pattern: str, infos: Sequence[CaseInfo]) -> str:
     """Say what the cases can be measured under that a pattern would mean without its brackets.
 
     Args:
@@ -179,8 +181,8 @@ def no_such_load(pattern: str, infos: Sequence[CaseInfo]) -> str:
         return ""
     if not loads:
         return f"{group} is measured alone only: several callers would mix up its outcomes"
-    spelled = ", ".join([SINGLE, *(SPELLED[kind] for kind in loads)])
-    load, payload = STANDARD[next(iter(loads))][-1], list(payloads)[-1]
+    spelled = ", ".join([SINGLE, *(LOAD_FORMS[kind] for kind in loads)])
+    load, payload = STANDARD_LOADS[next(iter(loads))][-1], list(payloads)[-1]
     example = f"{group}[*,{load}{f',{payload}' if payload != NOOP else ''}]"
     return (
         f"{group} has the loads {spelled} and the payloads {', '.join(payloads)}; "
@@ -188,30 +190,30 @@ def no_such_load(pattern: str, infos: Sequence[CaseInfo]) -> str:
     )
 
 
-def profile_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
+def select_profile_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
     """The cases of the concurrency profile: those that ask to be in it, or else all."""
     asked = [info for info in infos if info.in_profile]
-    asked = asked or [replace(info, in_profile=_usual(info.loads)) for info in infos]
+    asked = asked or [replace(info, in_profile=_exclude_mixed(info.loads)) for info in infos]
     return [
-        replace(info, case=info.case.under(load, payload))
+        replace(info, case=info.case.with_load(load, payload))
         for info in asked
         for wanted in info.in_profile
         if wanted.partition("-")[0] in info.loads
         # One load alone is there for what it counts: around no work callers meet most often.
-        for load, payload in PROFILE.get(wanted, [(wanted, info.payloads[0])])
+        for load, payload in PROFILE_LOADS.get(wanted, [(wanted, info.payloads[0])])
         if payload in info.payloads
     ]
 
 
-def gated_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
+def select_gated_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
     """The cases under load that gates look at: what a lock that is held too long would ruin."""
     return [
-        replace(info, case=info.case.under(*GATED))
+        replace(info, case=info.case.with_load(*GATE_LOAD))
         for info in infos
         if THREADS in info.in_profile and {NOOP, IO} <= set(info.payloads)
     ]
 
 
-def _usual(kinds: Sequence[str]) -> tuple[str, ...]:
+def _exclude_mixed(kinds: Sequence[str]) -> tuple[str, ...]:
     """Those that every scenario can be measured under; readers need something to read."""
     return tuple(kind for kind in kinds if kind != MIXED)

@@ -20,7 +20,7 @@ NOOP: Final = "noop"
 CPU: Final = "cpu"
 IO: Final = "io"
 PAYLOADS: Final = (NOOP, CPU, IO)
-STANDARD: Final[Mapping[str, tuple[str, ...]]] = {
+STANDARD_LOADS: Final[Mapping[str, tuple[str, ...]]] = {
     SINGLE: (SINGLE,),
     THREADS: tuple(f"{THREADS}-{count}" for count in (1, 2, 4, 8, 16, 32)),
     TASKS: tuple(f"{TASKS}-{count}" for count in (1, 10, 100, 1000)),
@@ -28,7 +28,7 @@ STANDARD: Final[Mapping[str, tuple[str, ...]]] = {
     MIXED: tuple(f"{MIXED}-{writers}-{readers}" for writers, readers in ((7, 1), (4, 4), (1, 7))),
 }
 """The loads that a wildcard stands for, by kind."""
-SPELLED: Final[Mapping[str, str]] = {
+LOAD_FORMS: Final[Mapping[str, str]] = {
     THREADS: "threads-N",
     TASKS: "tasks-N",
     PROCESSES: "processes-N",
@@ -57,7 +57,7 @@ def parse_load(text: str) -> Load:
         return Load(SINGLE, 1)
     found = _LOAD.fullmatch(text)
     if found is None:
-        message = f"no such load: {text}; expected {', '.join([SINGLE, *SPELLED.values()])}"
+        message = f"no such load: {text}; expected {', '.join([SINGLE, *LOAD_FORMS.values()])}"
         raise ValueError(message)
     numbers = [int(each) for each in (found[2], found[4], found[5]) if each is not None]
     if not all(numbers):

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def busy_neighbours(count: int) -> Iterator[None]:
+def keep_cores_busy(count: int) -> Iterator[None]:
     """So many processes that burn a core each, for as long as the context lasts."""
     context = multiprocessing.get_context("spawn")
     burners = [
-        context.Process(target=_burn, args=(os.getpid(),), daemon=True) for _ in range(count)
+        context.Process(target=_keep_core_busy, args=(os.getpid(),), daemon=True)
+        for _ in range(count)
     ]
     for burner in burners:
         burner.start()
@@ -27,6 +28,6 @@ def busy_neighbours(count: int) -> Iterator[None]:
             burner.join()
 
 
-def _burn(parent: int) -> None:
+def _keep_core_busy(parent: int) -> None:
     while os.getppid() == parent:
         sum(range(10_000))

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench._model import Environment, Signal
-from resilience_bench.environments.fingerprint import current_environment, load_average
+from resilience_bench.environments.fingerprint import detect_environment, read_load_average
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import Source, shown
-from resilience_bench.gate.comparison import COMPARED, TOLERANCES
+from resilience_bench.files.checked_json import CheckedFile, format_path
+from resilience_bench.gate.comparison import COMPARISON_POLICY, TOLERANCES
 from resilience_bench.gate.decide import Policy
 from resilience_bench.selftest.simulation import Build, Rate
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
-ANEW: Final = "type 'resilience-bench prove' to make a proof"
+PROVE_HINT: Final = "type 'resilience-bench prove' to make a proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProofResult:
     """What a proof has come to, for readers: its rates, and how they were had."""
 
     date: str
@@ -52,20 +52,20 @@ class Proven:
     builds: tuple[Build, ...] = ()
 
 
-def read_rates(path: Path) -> Proven:
+def read_rates(path: Path) -> ProofResult:
     """Read what a proof has come to; what was measured for it need not be there.
 
     Raises:
         UserError: If it cannot be read, or makes no sense.
     """
-    source = _source(path)
-    stored = source.parsed(source.content())
+    source = _make_source(path)
+    stored = source.parse(source.read_content())
     source.check_schema(stored, SCHEMA)
-    return source.converted(stored, Proven)
+    return source.convert(stored, ProofResult)
 
 
-def _source(path: Path) -> Source:
-    return Source(path, "what 'resilience-bench prove' wrote", UserError, ANEW)
+def _make_source(path: Path) -> CheckedFile:
+    return CheckedFile(path, "what 'resilience-bench prove' wrote", UserError, PROVE_HINT)
 
 
 def read(path: Path) -> Proof:
@@ -74,18 +74,18 @@ def read(path: Path) -> Proof:
     Raises:
         UserError: If it cannot be read, makes no sense, or has no folder beside it.
     """
-    source = _source(path)
-    stored = source.parsed(source.content())
+    source = _make_source(path)
+    stored = source.parse(source.read_content())
     source.check_schema(stored, SCHEMA)
     if "builds" not in stored:
         source.refuse("builds", f"expected {source.kind}, found no such key")
-    found = source.converted(stored, Proof)
+    found = source.convert(stored, Proof)
     for position, build in enumerate(found.builds):
         for signal in build.signals:
             if signal not in build.red:
                 source.refuse(f"builds[{position}].red", f"expected {signal}, found no such key")
     if not path.with_suffix("").is_dir():
-        folder = shown(path.with_suffix(""))
+        folder = format_path(path.with_suffix(""))
         source.refuse("", f"expected the folder {folder} beside it, found none")
     signals = tuple(dict.fromkeys(signal for each in found.builds for signal in each.signals))
     sizes = sorted({each.planted_percent for each in found.builds if each.planted_percent})
@@ -101,12 +101,12 @@ def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
     stored = {
         "schema": SCHEMA,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "environment": dataclasses.asdict(current_environment()),
-        "load_average": load_average(),
+        "environment": dataclasses.asdict(detect_environment()),
+        "load_average": read_load_average(),
         "cases": cases,
         "policies": {
             "check": dataclasses.asdict(Policy()),
-            "compare": dataclasses.asdict(COMPARED),
+            "compare": dataclasses.asdict(COMPARISON_POLICY),
             "tolerances": dict(TOLERANCES),
         },
         "rates": [dataclasses.asdict(each) for each in rates],

@@ -17,7 +17,15 @@ from resilience_bench._model import (
     Signal,
     Verdict,
 )
-from resilience_bench.gate.decide import FLAGS, Evidence, Key, Numbers, Policy, Question, decide
+from resilience_bench.gate.decide import (
+    FLAGS,
+    Criterion,
+    Evidence,
+    Key,
+    Observations,
+    Policy,
+    decide,
+)
 from resilience_bench.gate.decide_counts import decide_counts
 
 TURNS: Final = 2000
@@ -65,7 +73,7 @@ HEADERS: Final = (
 WORDS: Final = 5
 
 
-def cells(each: Rate) -> tuple[str, ...]:
+def format_cells(each: Rate) -> tuple[str, ...]:
     """A rate in words and numbers, under `HEADERS`."""
     planted = f"{each.planted_percent:g} % {each.kind}" if each.planted_percent else "nothing"
     return (
@@ -80,7 +88,7 @@ def cells(each: Rate) -> tuple[str, ...]:
     )
 
 
-def rate(  # noqa: PLR0913 - what the rate is of
+def estimate_rate(  # noqa: PLR0913 - what the rate is of
     gate: str,
     signal: str,
     builds: str,
@@ -100,13 +108,13 @@ def rate(  # noqa: PLR0913 - what the rate is of
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class PlantingCost:
     """What planting costs in a signal: ``fixed + turns * per_turn``."""
 
     fixed: float
     per_turn: float
 
-    def turns(self, extra: float) -> int | None:
+    def estimate_turns(self, extra: float) -> int | None:
         """How many turns make a call dearer by so much; None if that cannot be planted."""
         if self.per_turn <= 0:  # the probe was too noisy to tell a price
             return None
@@ -114,17 +122,17 @@ class Price:
         return turns if turns >= 0 else None
 
 
-def price(bare: float, no_turns: float, many_turns: float) -> Price:
+def estimate_planting_cost(bare: float, no_turns: float, many_turns: float) -> PlantingCost:
     """What planting costs, from the probe without it, with no turns and with `TURNS`."""
-    return Price(no_turns - bare, (many_turns - no_turns) / TURNS)
+    return PlantingCost(no_turns - bare, (many_turns - no_turns) / TURNS)
 
 
-def planted(
-    percents: Mapping[str, float], expected: Mapping[str, float], cost: Price
+def compute_turns(
+    percents: Mapping[str, float], expected: Mapping[str, float], cost: PlantingCost
 ) -> dict[str, int]:
     """How many turns make each case dearer by so many per cent, where that is possible."""
     found = {
-        name: cost.turns(percent / 100 * expected[name])
+        name: cost.estimate_turns(percent / 100 * expected[name])
         for name, percent in percents.items()
         if name in expected
     }
@@ -150,7 +158,7 @@ class Build:
         return frozenset(name for each in self.red.values() for name in each)
 
     @property
-    def red_for_nothing(self) -> bool:
+    def has_false_alarm(self) -> bool:
         """Whether it was red for a case in which nothing was planted."""
         return not self.every_red <= set(self.planted)
 
@@ -166,7 +174,7 @@ Step = tuple[str, float, Kind]
 """A build to be made: the gate, and what is planted."""
 
 
-def plan(
+def plan_builds(
     gates: Sequence[str], builds: int, sizes: Sequence[Size], planted_builds: int
 ) -> list[Step]:
     """The builds in their order; those with something planted come early, among the others."""
@@ -178,14 +186,14 @@ def plan(
     return steps
 
 
-def counted(builds: Iterable[Build]) -> collections.Counter[Step]:
+def count_builds(builds: Iterable[Build]) -> collections.Counter[Step]:
     """How many builds of each kind there are."""
     return collections.Counter((each.gate, each.planted_percent, each.kind) for each in builds)
 
 
-def still_missing(steps: Iterable[Step], builds: Iterable[Build]) -> list[Step]:
+def find_missing_steps(steps: Iterable[Step], builds: Iterable[Build]) -> list[Step]:
     """The steps without as many of each kind as there are builds of it."""
-    made = counted(builds)
+    made = count_builds(builds)
     missing = []
     for step in steps:
         made[step] -= 1
@@ -194,7 +202,7 @@ def still_missing(steps: Iterable[Step], builds: Iterable[Build]) -> list[Step]:
     return missing
 
 
-def values_of(measurements: Iterable[Measurement], quantity: str) -> dict[str, float]:
+def extract_values(measurements: Iterable[Measurement], quantity: str) -> dict[str, float]:
     """The value of a quantity by case."""
     return {
         each.case.name: each.quantities[quantity].value
@@ -203,7 +211,7 @@ def values_of(measurements: Iterable[Measurement], quantity: str) -> dict[str, f
     }
 
 
-def chosen_cases(cases: Sequence[CaseInfo], costs: Mapping[str, float], count: int) -> list[str]:
+def choose_cases(cases: Sequence[CaseInfo], costs: Mapping[str, float], count: int) -> list[str]:
     """So many cases to plant something in, evenly from cheap to dear.
 
     Args:
@@ -217,7 +225,7 @@ def chosen_cases(cases: Sequence[CaseInfo], costs: Mapping[str, float], count: i
     return [ordered[place] for place in dict.fromkeys(places.tolist())]
 
 
-def failing(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> set[str]:
+def find_regressed_cases(questions: Sequence[Criterion], verdicts: Sequence[Verdict]) -> set[str]:
     """The cases that a gate is red for; none if BASE differs from itself."""
     pairs = list(zip(questions, verdicts, strict=True))
     if any(question.is_null and each.outcome in FLAGS for question, each in pairs):
@@ -229,9 +237,9 @@ def failing(questions: Sequence[Question], verdicts: Sequence[Verdict]) -> set[s
     }
 
 
-def of_all_layouts(
+def collect_distinct_counts(
     records: Iterable[InstructionRecord], cases: Collection[str]
-) -> dict[Key, Numbers]:
+) -> dict[Key, Observations]:
     """What processes counted of these cases, once for every hash seed and layout that was met.
 
     Processes with one seed and one layout repeat a number exactly; two seeds may agree on it.
@@ -242,22 +250,22 @@ def of_all_layouts(
             if name in cases:
                 told.setdefault(name, set()).add((record.hash_seed, counts.per_call))
     return {
-        (name, "instructions", False): Numbers(tuple(value for _, value in sorted(pairs)))
+        (name, "instructions", False): Observations(tuple(value for _, value in sorted(pairs)))
         for name, pairs in told.items()
     }
 
 
-def of_one_variant(recorded: Mapping[Key, Numbers]) -> dict[Key, Numbers]:
+def merge_base_and_null(recorded: Mapping[Key, Observations]) -> dict[Key, Observations]:
     """The same numbers, with those of BASE and of its null control put together.
 
     Both are workers of one variant. Drawn from apart, they would differ by what the two samples
     happened to differ by, and a null control with a difference of its own is none.
     """
-    found: dict[Key, Numbers] = {}
+    found: dict[Key, Observations] = {}
     for (case, quantity, is_null), numbers in recorded.items():
-        null = recorded.get((case, quantity, True), Numbers())
+        null = recorded.get((case, quantity, True), Observations())
         both = numbers.bases + null.heads
-        found[case, quantity, is_null] = Numbers(both if is_null else numbers.heads, both)
+        found[case, quantity, is_null] = Observations(both if is_null else numbers.heads, both)
     return found
 
 
@@ -270,18 +278,18 @@ class Pool:
     did. A comparison measures both sides in the same seconds, so it needs none.
     """
 
-    numbers: Mapping[Key, Numbers]
+    numbers: Mapping[Key, Observations]
     drifts: Sequence[Mapping[Key, float]] = ({},)
     generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEED))
 
-    def build(self, dearer: Mapping[str, float]) -> Draw:
+    def simulate_build(self, dearer: Mapping[str, float]) -> SimulatedBuild:
         """A build in which these cases cost so many times as much."""
         drift = self.drifts[int(self.generator.integers(len(self.drifts)))]
-        return Draw(self, drift, dearer)
+        return SimulatedBuild(self, drift, dearer)
 
 
 @dataclass(slots=True)
-class Draw:
+class SimulatedBuild:
     """One build that is drawn: a source of numbers for the gate, see `gate.Draw`."""
 
     pool: Pool
@@ -290,22 +298,22 @@ class Draw:
 
     def __call__(self, workers: int, cases: Collection[str]) -> Evidence:
         """So many workers, drawn with replacement; HEAD's and BASE's independently."""
-        drawn: dict[Key, Numbers] = {}
+        drawn: dict[Key, Observations] = {}
         for key, numbers in self.pool.numbers.items():
             if key[0] in cases:
                 times = self.drift.get(key, 1.0) * (1.0 if key[2] else self.dearer.get(key[0], 1.0))
-                heads = tuple(each * times for each in self._picked(numbers.heads, workers))
-                drawn[key] = Numbers(heads, self._picked(numbers.bases, workers))
+                heads = tuple(each * times for each in self._resample(numbers.heads, workers))
+                drawn[key] = Observations(heads, self._resample(numbers.bases, workers))
         return drawn
 
-    def _picked(self, values: Sequence[float], count: int) -> tuple[float, ...]:
+    def _resample(self, values: Sequence[float], count: int) -> tuple[float, ...]:
         if not values:
             return ()
         places = self.pool.generator.integers(len(values), size=count).tolist()
         return tuple(values[place] for place in places)
 
 
-def drifts_of(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
+def estimate_drifts(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
     """How the location of each build differs from that of all of them together."""
     middles = [
         {key: float(np.median(numbers.heads)) for key, numbers in build.items() if numbers.heads}
@@ -318,8 +326,8 @@ def drifts_of(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
     return [{key: value / overall[key] for key, value in each.items()} for each in middles]
 
 
-def drawn_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
-    questions: Sequence[Question],
+def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
+    questions: Sequence[Criterion],
     pool: Pool,
     policy: Policy,
     *,
@@ -345,6 +353,8 @@ def drawn_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
     outcomes = []
     for trial in range(trials):
         dearer = {cases[trial % len(cases)]: 1 + percent / 100} if percent else {}
-        red = failing(questions, decider(questions, pool.build(dearer), policy))
+        red = find_regressed_cases(
+            questions, decider(questions, pool.simulate_build(dearer), policy)
+        )
         outcomes.append(bool(red & set(dearer)) if percent else bool(red))
     return outcomes

@@ -11,14 +11,14 @@ from typing import Final
 
 from resilience_bench.errors import HistoryError
 from resilience_bench.site import tachyon
-from resilience_bench.site.saved_runs import Skipped
-from resilience_bench.site.tachyon import EXTRA, index_of
+from resilience_bench.site.saved_runs import SkippedFile
+from resilience_bench.site.tachyon import INSTALL_HINT, read_index
 
-OURS: Final = "resilience_bench"
+PACKAGE: Final = "resilience_bench"
 
 
 @dataclass(frozen=True, slots=True)
-class Commits:
+class CommitHistory:
     """The history of this project's commits, as far as it was published.
 
     ``unbuilt`` are the commits that do not build: their hashes, and the first line of each message.
@@ -28,10 +28,10 @@ class Commits:
     commits: int
     regressions: int
     unbuilt: Mapping[str, str]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedFile, ...]
 
 
-def publish_commits(conf_file: Path, folder: Path) -> Commits:
+def publish_commits(conf_file: Path, folder: Path) -> CommitHistory:
     """Publish what asv measured of this project's commits, with a page that needs no network.
 
     Args:
@@ -45,28 +45,28 @@ def publish_commits(conf_file: Path, folder: Path) -> Commits:
         # Extras: the site is made without them, too.
         from resilience_bench.commits.publish import publish  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith(OURS):
+        if (error.name or "").startswith(PACKAGE):
             raise
-        message = f"{error.name or 'asv'} is not installed; {EXTRA}"
+        message = f"{error.name or 'asv'} is not installed; {INSTALL_HINT}"
         raise HistoryError(message) from error
     published = publish(conf_file, folder)
-    subjects = _subjects(conf_file.absolute().parent)
+    subjects = _read_subjects(conf_file.absolute().parent)
     unbuilt = {each: subjects.get(each, "") for each in published.unbuilt}
     messages = {
         each: f"DOES NOT BUILD: {text}" if each in unbuilt else text
         for each, text in subjects.items()
     }
     tachyon.install(folder, messages, "../index.html")
-    return Commits(
+    return CommitHistory(
         published.benchmarks,
         published.commits,
-        regressions_in(folder),
+        count_regressions(folder),
         unbuilt,
         published.skipped,
     )
 
 
-def publish_releases(history: Path, package: str, folder: Path) -> tuple[Skipped, ...]:
+def publish_releases(history: Path, package: str, folder: Path) -> tuple[SkippedFile, ...]:
     """Publish what was measured of a package's releases, with the same page.
 
     Args:
@@ -83,7 +83,7 @@ def publish_releases(history: Path, package: str, folder: Path) -> tuple[Skipped
     from resilience_bench.releases.publish import publish  # noqa: PLC0415 - as above
 
     published = publish(history, folder)
-    index = index_of(folder)
+    index = read_index(folder)
     hashes = index["revision_to_hash"]
     tags = {hashes[str(revision)]: tag for tag, revision in index["tags"].items()}
     messages = {each: f"{package} {tag.removeprefix('v')}" for each, tag in tags.items()}
@@ -91,13 +91,13 @@ def publish_releases(history: Path, package: str, folder: Path) -> tuple[Skipped
     return published.skipped
 
 
-def regressions_in(folder: Path) -> int:
+def count_regressions(folder: Path) -> int:
     """How many regressions asv has listed."""
     stored = json.loads((folder / "regressions.json").read_text(encoding="utf-8"))
     return len(stored["regressions"])
 
 
-def _subjects(repository: Path) -> dict[str, str]:
+def _read_subjects(repository: Path) -> dict[str, str]:
     """The first lines of the messages of all commits; nothing where git does not tell."""
     done = subprocess.run(
         ["git", "log", "--all", "--format=%H %s"],  # noqa: S607 - the user's git

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench._model import Result
-from resilience_bench.errors import OtherFileError, UnreadableResultError
+from resilience_bench.errors import UnreadableResultError, WrongFileKindError
 from resilience_bench.files import results
-from resilience_bench.report.blocks import plain
+from resilience_bench.report.blocks import clean_text
 
 CHECK: Final = "check"
 """The profile of a results file that a check has written."""
-UNKEPT: Final = "run-*"
+UNCOMMITTED: Final = "run-*"
 """Results files of this name are not committed; there may be hundreds."""
 LONG_AGO: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
 
-Skipped = tuple[Path, str]
+SkippedFile = tuple[Path, str]
 """A file that could not be read, and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class SavedRun:
     """A results file that can be read, in a line."""
 
     path: Path
@@ -38,61 +38,61 @@ class Listed:
     @property
     def is_kept(self) -> bool:
         """Whether it was given a name to be kept under."""
-        return not self.path.match(UNKEPT)
+        return not self.path.match(UNCOMMITTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Runs:
+class SavedRuns:
     """The results files of a folder, the latest first; checks apart."""
 
-    runs: tuple[Listed, ...]
-    checks: tuple[Listed, ...]
-    skipped: tuple[Skipped, ...]
+    runs: tuple[SavedRun, ...]
+    checks: tuple[SavedRun, ...]
+    skipped: tuple[SkippedFile, ...]
 
 
-def found_in(folder: Path) -> Runs:
+def find_runs(folder: Path) -> SavedRuns:
     """Find the results files of a folder; proofs and baselines beside them are none, and no loss.
 
     Args:
         folder: Where they lie; folders in it are not looked into.
     """
-    skipped: list[Skipped] = []
-    listed = sorted(_listed(folder, skipped), key=_moment, reverse=True)
-    return Runs(
+    skipped: list[SkippedFile] = []
+    listed = sorted(_read_runs(folder, skipped), key=_make_sort_key, reverse=True)
+    return SavedRuns(
         tuple(each for each in listed if each.profile != CHECK),
         tuple(each for each in listed if each.profile == CHECK),
         tuple(skipped),
     )
 
 
-def _listed(folder: Path, skipped: list[Skipped]) -> Iterator[Listed]:
+def _read_runs(folder: Path, skipped: list[SkippedFile]) -> Iterator[SavedRun]:
     for path in sorted(folder.glob("*.json")):
         try:
-            yield _line(path, results.read(path))
-        except OtherFileError:
+            yield _make_saved_run(path, results.read(path))
+        except WrongFileKindError:
             continue
         except UnreadableResultError as error:
-            skipped.append((path, reason(path, error)))
+            skipped.append((path, describe_error(path, error)))
 
 
-def reason(path: Path, error: Exception) -> str:
+def describe_error(path: Path, error: Exception) -> str:
     """Why a file could not be read, without its name at the front."""
     return str(error).removeprefix(f"{path}: ")
 
 
-def _line(path: Path, result: Result) -> Listed:
-    return Listed(
+def _make_saved_run(path: Path, result: Result) -> SavedRun:
+    return SavedRun(
         path,
-        plain(result.started),
-        plain(result.profile),
+        clean_text(result.started),
+        clean_text(result.profile),
         len(result.cases),
         sum(record.status == "measured" for record in result.cases),
-        plain(result.commit.revision[:10]) if result.commit else "",
+        clean_text(result.commit.revision[:10]) if result.commit else "",
         result.complete,
     )
 
 
-def _moment(listed: Listed) -> tuple[dt.datetime, str]:
+def _make_sort_key(listed: SavedRun) -> tuple[dt.datetime, str]:
     try:
         moment = dt.datetime.fromisoformat(listed.started)
     except ValueError:  # somebody edited the file; it is the last that anybody wants to see

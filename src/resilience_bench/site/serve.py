@@ -12,10 +12,10 @@ from resilience_bench.errors import UserError
 
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8000
-LAST_PORT: Final = 65535
+MAX_PORT: Final = 65535
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
     """Files of a folder, without a line for each on the terminal."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its parent's name
@@ -27,7 +27,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
 
-def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
+def make_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
     """A server of a folder on a port of this machine; it serves when it is told to.
 
     Args:
@@ -37,13 +37,13 @@ def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
     Raises:
         UserError: If the port is taken, or may not be used.
     """
-    handler = functools.partial(_Quiet, directory=str(folder))
+    handler = functools.partial(_QuietHandler, directory=str(folder))
     try:
         return http.server.ThreadingHTTPServer((LOOPBACK, port), handler)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         found = "it is taken" if taken else (error.strerror or str(error))
-        other = port + 1 if taken and port < LAST_PORT else 0 if taken else PORT
+        other = port + 1 if taken and port < MAX_PORT else 0 if taken else PORT
         message = (
             f"cannot serve on port {port} of {LOOPBACK}: {found}; type "
             f"'resilience-bench site --serve --port {other}', or --port 0 for any that is free"
@@ -51,6 +51,6 @@ def server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
         raise UserError(message) from error
 
 
-def address(serving: http.server.ThreadingHTTPServer) -> str:
+def format_address(serving: http.server.ThreadingHTTPServer) -> str:
     """What to type into a browser."""
     return f"http://{LOOPBACK}:{serving.server_address[1]}/"

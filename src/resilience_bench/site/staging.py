@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench.errors import UnwritableOutputError
-from resilience_bench.files.checked_json import listed, shown
+from resilience_bench.files.checked_json import format_names, format_path
 
-MARK: Final = "site.json"
+MARKER: Final = "site.json"
 """The file that says that a folder is a site, and may be replaced by one."""
-ALSO_OURS: Final = frozenset({"history", "releases"})
+ALLOWED_NAMES: Final = frozenset({"history", "releases"})
 """What may lie in the place of a site before there is one: 'asv publish' writes there too."""
-ANOTHER: Final = "give another folder with --output"
+ANOTHER_FOLDER: Final = "give another folder with --output"
 
 
 @contextlib.contextmanager
-def staged(place: Path) -> Iterator[Path]:
+def replace_folder(place: Path) -> Iterator[Path]:
     """A new folder, which takes the place of the old one at the end, or is gone after an error.
 
     An interruption leaves the old one as it was.
@@ -32,12 +32,12 @@ def staged(place: Path) -> Iterator[Path]:
         UnwritableOutputError: If it cannot be written, or if something else would be lost.
     """
     target = place.resolve()
-    _refuse_others(target, place)
+    _ensure_replaceable(target, place)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
-        message = f"cannot write {shown(place)}: {error.strerror}; {ANOTHER}"
+        message = f"cannot write {format_path(place)}: {error.strerror}; {ANOTHER_FOLDER}"
         raise UnwritableOutputError(message) from error
     try:
         new = scratch / "new"
@@ -48,17 +48,19 @@ def staged(place: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _refuse_others(target: Path, place: Path) -> None:
+def _ensure_replaceable(target: Path, place: Path) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        message = f"cannot write {shown(place)}: it is a file, expected a folder; {ANOTHER}"
+        message = (
+            f"cannot write {format_path(place)}: it is a file, expected a folder; {ANOTHER_FOLDER}"
+        )
         raise UnwritableOutputError(message)
     names = {each.name for each in target.iterdir()}
-    if names and MARK not in names and (foreign := sorted(names - ALSO_OURS)):
+    if names and MARKER not in names and (foreign := sorted(names - ALLOWED_NAMES)):
         message = (
-            f"cannot write {shown(place)}: expected a site or an empty folder, found "
-            f"{listed(foreign)}, which would be lost; {ANOTHER}"
+            f"cannot write {format_path(place)}: expected a site or an empty folder, found "
+            f"{format_names(foreign)}, which would be lost; {ANOTHER_FOLDER}"
         )
         raise UnwritableOutputError(message)
 

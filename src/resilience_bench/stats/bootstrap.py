@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
-from resilience_bench._model import Quantity
-from resilience_bench.stats.quantiles import CHUNK, by_count
+from resilience_bench._model import Estimate
+from resilience_bench.stats.quantiles import CHUNK, group_by_length
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
-TRIMMED: Final = 1 / 3
+TRIMMED_SHARE: Final = 1 / 3
 """The part of the workers' numbers that the centre leaves out at either end."""
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 2000
@@ -25,17 +25,17 @@ FEWEST_WORKERS: Final = 5
 """With fewer an interval says little."""
 
 
-def estimated(rows: Sequence[Sequence[float]]) -> list[Quantity]:
+def estimate_quantities(rows: Sequence[Sequence[float]]) -> list[Estimate]:
     """Value and interval of each row; rows may have different numbers of workers."""
-    found: dict[int, Quantity] = {}
-    for indices in by_count(rows).values():
+    found: dict[int, Estimate] = {}
+    for indices in group_by_length(rows).values():
         values = np.array([rows[index] for index in indices])
-        numbers = np.stack([centre(values), *intervals(values)], axis=1).tolist()
-        found.update(zip(indices, (Quantity(*each) for each in numbers), strict=True))
+        numbers = np.stack([trimmed_mean(values), *estimate_intervals(values)], axis=1).tolist()
+        found.update(zip(indices, (Estimate(*each) for each in numbers), strict=True))
     return [found[index] for index in range(len(rows))]
 
 
-def centre(values: Values) -> Values:
+def trimmed_mean(values: Values) -> Values:
     """The central estimate over workers.
 
     Args:
@@ -44,10 +44,10 @@ def centre(values: Values) -> Values:
     Returns:
         The same without the last axis.
     """
-    return np.asarray(np.sort(values, axis=-1) @ _centre_weights(values.shape[-1]))
+    return np.asarray(np.sort(values, axis=-1) @ _compute_trimming_weights(values.shape[-1]))
 
 
-def _centre_weights(workers: int) -> Values:
+def _compute_trimming_weights(workers: int) -> Values:
     """The one place that says what the centre is: the weights of the sorted numbers.
 
     It is a trimmed mean, the mean of the middle third: nearly as steady as the mean when nothing is
@@ -56,11 +56,11 @@ def _centre_weights(workers: int) -> Values:
     such an estimate is linear in the sorted numbers, so is every bootstrap replicate of it.
     """
     ends = np.arange(workers + 1)
-    within = np.clip(ends, TRIMMED * workers, (1 - TRIMMED) * workers)
+    within = np.clip(ends, TRIMMED_SHARE * workers, (1 - TRIMMED_SHARE) * workers)
     return np.asarray(np.diff(within) / (within[-1] - within[0]))
 
 
-def intervals(values: Values) -> tuple[Values, Values]:
+def estimate_intervals(values: Values) -> tuple[Values, Values]:
     """95 % bootstrap intervals of the centre, over workers.
 
     The percentile bootstrap, expanded for few workers: instead of the quantiles a/2 and 1 - a/2 of
@@ -75,7 +75,7 @@ def intervals(values: Values) -> tuple[Values, Values]:
     Returns:
         Lower and upper ends, one a row; both the centre itself when there is one worker.
     """
-    value = centre(values)
+    value = trimmed_mean(values)
     workers = values.shape[1]
     if workers == 1:
         return value, value
@@ -86,7 +86,7 @@ def intervals(values: Values) -> tuple[Values, Values]:
     step = max(1, CHUNK // RESAMPLES)
     for start in range(0, len(values), step):
         ordered = np.sort(values[start : start + step], axis=1)
-        replicates = ordered @ _replicate_weights(workers)
+        replicates = ordered @ _compute_replicate_weights(workers)
         # Not np.quantile: the next replicate outwards is as good, and found in half the time.
         replicates.partition((first, RESAMPLES - 1 - first), axis=1)
         ends[start : start + step] = replicates[:, (first, RESAMPLES - 1 - first)]
@@ -95,17 +95,17 @@ def intervals(values: Values) -> tuple[Values, Values]:
 
 
 @functools.cache
-def _replicate_weights(workers: int) -> Values:
+def _compute_replicate_weights(workers: int) -> Values:
     """Shape (workers, RESAMPLES): what each sorted number weighs in each bootstrap replicate."""
     drawn = np.random.default_rng(SEED).integers(workers, size=(RESAMPLES, workers))
     drawn.sort(axis=1)
     weights = np.zeros((workers, RESAMPLES))
     replicate = np.broadcast_to(np.arange(RESAMPLES)[:, np.newaxis], drawn.shape)
-    np.add.at(weights, (drawn, replicate), _centre_weights(workers))
+    np.add.at(weights, (drawn, replicate), _compute_trimming_weights(workers))
     return weights
 
 
-def few_workers(workers: int) -> Iterator[str]:
+def warn_of_few_workers(workers: int) -> Iterator[str]:
     """The warning that there are too few workers, if there are."""
     if workers < FEWEST_WORKERS:
         counted = f"{workers} worker{'s' if workers > 1 else ''}"

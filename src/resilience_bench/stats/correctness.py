@@ -14,12 +14,12 @@ EXACT: Final = 1e-6
 """Counts are whole numbers, or sums of a step: a smaller difference is how floats add up."""
 
 
-def tallies_of(records: Iterable[LoadRecord], name: str) -> list[Tally]:
+def collect_tallies(records: Iterable[LoadRecord], name: str) -> list[Tally]:
     """What each worker counted of a case."""
     return [tally for record in records if (tally := record.tallies.get(name))]
 
 
-def together(tallies: Sequence[Tally]) -> Tally | None:
+def sum_tallies(tallies: Sequence[Tally]) -> Tally | None:
     """What all workers counted: sums, and the most probes at once; None if nothing was counted."""
     if not tallies:
         return None
@@ -31,7 +31,7 @@ def together(tallies: Sequence[Tally]) -> Tally | None:
     return Tally(**summed | {"probes": max(told["probes"], default=None)})
 
 
-def marks(tallies: Sequence[Tally]) -> Iterator[str]:
+def find_defects(tallies: Sequence[Tally]) -> Iterator[str]:
     """What the operation did wrong, a line each.
 
     What one worker lost does not make up for what another one has too much.
@@ -41,11 +41,11 @@ def marks(tallies: Sequence[Tally]) -> Iterator[str]:
         for each in tallies
         if each.counted is not None and each.promised_count is not None
     ]
-    promised = _shown(sum(each for _surplus, each in counts))
+    promised = _format_count(sum(each for _surplus, each in counts))
     if (lost := -sum(min(each, 0) for each, _promised in counts)) > EXACT:
-        yield f"loses counts: {_shown(lost)} of {promised}"
+        yield f"loses counts: {_format_count(lost)} of {promised}"
     if (surplus := sum(max(each, 0) for each, _promised in counts)) > EXACT:
-        yield f"counts too much: {_shown(surplus)} more than {promised}"
+        yield f"counts too much: {_format_count(surplus)} more than {promised}"
     runs = [each.payload_runs - each.promised_runs for each in tallies]
     if through := sum(max(each, 0) for each in runs):
         yield f"{LETS_THROUGH}: {through:,} of {sum(each.calls for each in tallies):,}"
@@ -55,5 +55,5 @@ def marks(tallies: Sequence[Tally]) -> Iterator[str]:
         yield f"{probes:,} probes at once"
 
 
-def _shown(value: float) -> str:
+def _format_count(value: float) -> str:
     return f"{value:,.0f}" if abs(value - round(value)) < EXACT else f"{value:,.3f}"

@@ -10,12 +10,12 @@ from typing import Any, Final, Literal, TypeVar
 import numpy as np
 from scipy.stats import theilslopes
 
-from resilience_bench._model import Case, DriftPoints, Quantity, Result
+from resilience_bench._model import Case, DriftPoints, Estimate, Result
 from resilience_bench.stats.bootstrap import CONFIDENCE
 from resilience_bench.stats.throttling import BEST_OF, SAME_SPEED
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
-Verdict = Literal["cost grows", "memory grows", "cost and memory grow", "steady", "undecided"]
+DriftVerdict = Literal["cost grows", "memory grows", "cost and memory grow", "steady", "undecided"]
 """What became of a case that was kept going."""
 T = TypeVar("T")
 Trend = Literal["grows", "steady", "undecided"]
@@ -54,50 +54,50 @@ class Drift:
     case: Case
     calls: int
     points: int
-    cost: Quantity | None
-    cost_in_all: Quantity | None
-    blocks: Quantity | None
-    bytes: Quantity | None
-    verdict: Verdict
+    cost: Estimate | None
+    cost_in_all: Estimate | None
+    blocks: Estimate | None
+    bytes: Estimate | None
+    verdict: DriftVerdict
     warnings: tuple[str, ...] = ()
 
 
-def measure_drifts(result: Result) -> list[Drift]:
+def estimate_drifts(result: Result) -> list[Drift]:
     """What became of each case that was kept going, in the order of the file.
 
     Broken cases are left out: what they did is not what their name says.
     """
     cases = {each.case.name: each for each in result.cases}
     return [
-        drift_of(cases[record.case].case, record.points)
+        estimate_drift(cases[record.case].case, record.points)
         for record in result.drifts
         if cases[record.case].status != "broken"
     ]
 
 
-def drift_of(case: Case, points: DriftPoints) -> Drift:
+def estimate_drift(case: Case, points: DriftPoints) -> Drift:
     """Estimate how cost and memory of a case grow with the number of its calls, and judge it.
 
     The cost of a point is operation / reference; its slope against the calls is taken relative to
     the median cost of the first fifth. Points at which the machine was slow are left out, if enough
-    remain, see `speed.at_best`.
+    remain, see `throttling.drop_throttled`.
 
     Args:
         case: The case.
         points: What was noted of it; the first ones are left out.
     """
-    steady = _after_warm_up(points)
-    at_speed, is_steady = _at_best_speed(steady)
-    cost = _cost(at_speed)
+    steady = _drop_warm_up(points)
+    at_speed, is_steady = _drop_throttled(steady)
+    cost = _estimate_cost(at_speed)
     calls = np.array(steady.calls, dtype=np.float64)
     blocks, size = (
-        slope(calls, np.array(values, dtype=np.float64)) if values else None
+        estimate_slope(calls, np.array(values, dtype=np.float64)) if values else None
         for values in (steady.blocks, steady.resident_bytes)
     )
     run = float(at_speed.calls[-1] - at_speed.calls[0]) if at_speed.calls else 0.0
-    cost_in_all = _times(cost, run)
+    cost_in_all = _multiply(cost, run)
     trends = [
-        trend(each, least, least)
+        classify_trend(each, least, least)
         for each, least in ((blocks, LEAST_BLOCKS), (size, LEAST_BYTES))
         if each is not None
     ]
@@ -105,18 +105,19 @@ def drift_of(case: Case, points: DriftPoints) -> Drift:
         case,
         calls=points.calls[-1],
         points=len(points.calls),
-        cost=_times(cost, 100 * MILLION),
-        cost_in_all=_times(cost_in_all, 100),
-        blocks=_times(blocks, THOUSAND),
-        bytes=_times(size, THOUSAND),
-        verdict=verdict(
-            trend(cost_in_all, LEAST_COST, LEAST_COST if is_steady else UNSTEADY_COST), trends
+        cost=_multiply(cost, 100 * MILLION),
+        cost_in_all=_multiply(cost_in_all, 100),
+        blocks=_multiply(blocks, THOUSAND),
+        bytes=_multiply(size, THOUSAND),
+        verdict=combine_trends(
+            classify_trend(cost_in_all, LEAST_COST, LEAST_COST if is_steady else UNSTEADY_COST),
+            trends,
         ),
-        warnings=tuple(_warnings(steady, is_steady=is_steady)),
+        warnings=tuple(_find_warnings(steady, is_steady=is_steady)),
     )
 
 
-def slope(calls: Values, values: Values) -> Quantity | None:
+def estimate_slope(calls: Values, values: Values) -> Estimate | None:
     """The slope of values against calls, with its 95 % interval; None for too few points.
 
     The median of the slopes between all pairs of points, and the interval that Kendall's
@@ -131,10 +132,10 @@ def slope(calls: Values, values: Values) -> Quantity | None:
     if len(calls) < FEWEST_POINTS:
         return None
     found = theilslopes(values, calls, CONFIDENCE)
-    return Quantity(float(found[0]), float(found[2]), float(found[3]))
+    return Estimate(float(found[0]), float(found[2]), float(found[3]))
 
 
-def trend(growth: Quantity | None, least: float, clear: float) -> Trend:
+def classify_trend(growth: Estimate | None, least: float, clear: float) -> Trend:
     """Whether something grows: certainly, and by more than the least that matters.
 
     Args:
@@ -153,7 +154,7 @@ def trend(growth: Quantity | None, least: float, clear: float) -> Trend:
     return "steady" if growth.high < least else "undecided"
 
 
-def verdict(cost: Trend, memory: Sequence[Trend]) -> Verdict:
+def combine_trends(cost: Trend, memory: Sequence[Trend]) -> DriftVerdict:
     """One verdict from the trends of the cost and of the measures of memory that there are."""
     if cost == "grows" and "grows" in memory:
         return "cost and memory grow"
@@ -164,12 +165,12 @@ def verdict(cost: Trend, memory: Sequence[Trend]) -> Verdict:
     return "steady" if {cost, *memory} == {"steady"} else "undecided"
 
 
-def _after_warm_up(points: DriftPoints) -> DriftPoints:
+def _drop_warm_up(points: DriftPoints) -> DriftPoints:
     first = math.ceil(WARM_UP * len(points.calls))
-    return _kept(points, range(first, len(points.calls)))
+    return _select_points(points, range(first, len(points.calls)))
 
 
-def _at_best_speed(points: DriftPoints) -> tuple[DriftPoints, bool]:
+def _drop_throttled(points: DriftPoints) -> tuple[DriftPoints, bool]:
     """The points at which the reference was fast, if they are most of them; whether they are."""
     paces = sorted(points.reference_ns)
     if not paces:
@@ -177,25 +178,25 @@ def _at_best_speed(points: DriftPoints) -> tuple[DriftPoints, bool]:
     limit_ns = SAME_SPEED * paces[min(BEST_OF, len(paces)) - 1]
     fast = [place for place, ns in enumerate(points.reference_ns) if ns <= limit_ns]
     if len(fast) >= max(FEWEST_POINTS, len(paces) / 2):
-        return _kept(points, fast), True
+        return _select_points(points, fast), True
     return points, len(fast) == len(paces)
 
 
-def _kept(points: DriftPoints, places: Sequence[int]) -> DriftPoints:
+def _select_points(points: DriftPoints, places: Sequence[int]) -> DriftPoints:
     return DriftPoints(
-        calls=_taken(points.calls, places),
-        operation_ns=_taken(points.operation_ns, places),
-        reference_ns=_taken(points.reference_ns, places),
-        blocks=_taken(points.blocks, places),
-        resident_bytes=_taken(points.resident_bytes, places),
+        calls=_select_values(points.calls, places),
+        operation_ns=_select_values(points.operation_ns, places),
+        reference_ns=_select_values(points.reference_ns, places),
+        blocks=_select_values(points.blocks, places),
+        resident_bytes=_select_values(points.resident_bytes, places),
     )
 
 
-def _taken(values: tuple[T, ...], places: Sequence[int]) -> tuple[T, ...]:
+def _select_values(values: tuple[T, ...], places: Sequence[int]) -> tuple[T, ...]:
     return tuple(values[place] for place in places) if values else ()
 
 
-def _cost(points: DriftPoints) -> Quantity | None:
+def _estimate_cost(points: DriftPoints) -> Estimate | None:
     """The slope of the cost, as a share of the first fifth's a call."""
     reference_ns = np.array(points.reference_ns)
     if not len(reference_ns) or not (reference_ns > 0).all():
@@ -204,16 +205,16 @@ def _cost(points: DriftPoints) -> Quantity | None:
     first = float(np.median(ratios[: math.ceil(FIRST * len(ratios))]))
     if first <= 0:
         return None
-    return slope(np.array(points.calls, dtype=np.float64), ratios / first)
+    return estimate_slope(np.array(points.calls, dtype=np.float64), ratios / first)
 
 
-def _times(quantity: Quantity | None, factor: float) -> Quantity | None:
+def _multiply(quantity: Estimate | None, factor: float) -> Estimate | None:
     if quantity is None:
         return None
-    return Quantity(factor * quantity.value, factor * quantity.low, factor * quantity.high)
+    return Estimate(factor * quantity.value, factor * quantity.low, factor * quantity.high)
 
 
-def _warnings(steady: DriftPoints, *, is_steady: bool) -> Iterator[str]:
+def _find_warnings(steady: DriftPoints, *, is_steady: bool) -> Iterator[str]:
     if len(steady.calls) < FEWEST_POINTS:
         count = len(steady.calls)
         told = f"only {count} point{'s' * (count != 1)} after the warm-up"

@@ -11,15 +11,15 @@ from typing import Final
 from resilience_bench._model import (
     Case,
     CaseRecord,
+    Estimate,
     Measurement,
-    Quantity,
     Result,
     Samples,
     WorkerRecord,
 )
-from resilience_bench.stats.bootstrap import estimated, few_workers
-from resilience_bench.stats.load import measure_loads
-from resilience_bench.stats.quantiles import at_best_speed, locations_ns
+from resilience_bench.stats.bootstrap import estimate_quantities, warn_of_few_workers
+from resilience_bench.stats.load import estimate_loads
+from resilience_bench.stats.quantiles import drop_throttled_samples, estimate_locations_ns
 from resilience_bench.stats.trimmed_t import FEWEST
 
 WEIGHTS: Final = {
@@ -38,7 +38,7 @@ FEWEST_TICKS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class _Located:
+class _WorkerLocations:
     """One worker: its samples of the operations, and the locations in ns per call."""
 
     resolution_ns: float
@@ -48,19 +48,19 @@ class _Located:
     operations_ns: Mapping[str, float]
 
 
-def measure(result: Result) -> list[Measurement]:
+def estimate(result: Result) -> list[Measurement]:
     """Estimate the quantities of every case that was measured.
 
     Latency: a worker's number is the 10 % quantile of ns per call over its samples. ``latency_ns``
     is that of the operation, ``overhead_ns`` is operation - control and ``ratio`` is operation /
-    reference, each within one worker. The value is the `centre` of the workers' numbers, with
-    `intervals`.
+    reference, each within one worker. The value is the `trimmed_mean` of the workers' numbers, with
+    `estimate_intervals`.
 
     Instructions and allocations come from few processes, and hardly vary: the value is the median
     over them, from the smallest to the largest. ``instructions`` is per call, and
     ``overhead_instructions`` is operation - control; for the others see `Weight`.
 
-    For what was measured under load see `measure_loads`.
+    For what was measured under load see `estimate_loads`.
 
     Args:
         result: A results file.
@@ -70,16 +70,16 @@ def measure(result: Result) -> list[Measurement]:
         out, and so are broken ones: what they did is not what their name says. A quantity that
         cannot be computed (no control, a reference of 0 ns) is missing in ``quantities``.
     """
-    measured = list(_measured(result))
-    numbers = [_numbers(record, workers) for record, workers in measured]
-    quantities = iter(estimated([row for each in numbers for row in each.values()]))
-    loaded = measure_loads(result)
+    measured = list(_select_measured(result))
+    numbers = [_compute_worker_values(record, workers) for record, workers in measured]
+    quantities = iter(estimate_quantities([row for each in numbers for row in each.values()]))
+    loaded = estimate_loads(result)
     return [
-        _with_load(
-            _measurement(
+        _merge_load(
+            _make_measurement(
                 record.case,
                 workers,
-                {name: next(quantities) for name in named} | _few(record, result),
+                {name: next(quantities) for name in named} | _estimate_counts(record, result),
             ),
             loaded.get(record.case.name),
         )
@@ -87,7 +87,7 @@ def measure(result: Result) -> list[Measurement]:
     ]
 
 
-def _with_load(alone: Measurement, loaded: Measurement | None) -> Measurement:
+def _merge_load(alone: Measurement, loaded: Measurement | None) -> Measurement:
     """What was measured of a case without a load, and under its load."""
     if loaded is None:
         return alone
@@ -100,7 +100,7 @@ def _with_load(alone: Measurement, loaded: Measurement | None) -> Measurement:
     )
 
 
-def _few(record: CaseRecord, result: Result) -> dict[str, Quantity]:
+def _estimate_counts(record: CaseRecord, result: Result) -> dict[str, Estimate]:
     """The quantities that a few processes have told."""
     values: dict[str, list[float]] = {}
     name = record.case.name
@@ -115,24 +115,24 @@ def _few(record: CaseRecord, result: Result) -> dict[str, Quantity]:
             for quantity, field in WEIGHTS.items():
                 values.setdefault(quantity, []).append(getattr(weight, field))
     return {
-        quantity: Quantity(statistics.median(each), min(each), max(each))
+        quantity: Estimate(statistics.median(each), min(each), max(each))
         for quantity, each in values.items()
     }
 
 
-def _measured(result: Result) -> Iterator[tuple[CaseRecord, list[_Located]]]:
-    steady = _by_case(at_best_speed(result.workers))
-    everything = _by_case(result.workers)
+def _select_measured(result: Result) -> Iterator[tuple[CaseRecord, list[_WorkerLocations]]]:
+    steady = _group_by_case(drop_throttled_samples(result.workers))
+    everything = _group_by_case(result.workers)
     under_load = {name for each in result.loads for name in each.operations}
     for record in result.cases:
         workers = everything.get(record.case.name, [])
         kept = steady.get(record.case.name, [])
-        told = workers or record.case.name in under_load or _few(record, result)
+        told = workers or record.case.name in under_load or _estimate_counts(record, result)
         if told and record.status != "broken":
-            yield record, _enough(kept, workers)
+            yield record, _choose_workers(kept, workers)
 
 
-def numbers(
+def compute_worker_latencies(
     cases: Sequence[CaseRecord],
     arms: Sequence[Sequence[WorkerRecord]],
     *,
@@ -151,19 +151,19 @@ def numbers(
         For each arm, by case name, the numbers of ``latency_ns``, ``overhead_ns`` and ``ratio``.
     """
     everything = [worker for arm in arms for worker in arm]
-    steady = iter(at_best_speed(everything))
-    kept = [_by_case([next(steady) for _ in arm]) for arm in arms]
-    whole = [_by_case(arm) for arm in arms]
+    steady = iter(drop_throttled_samples(everything))
+    kept = [_group_by_case([next(steady) for _ in arm]) for arm in arms]
+    whole = [_group_by_case(arm) for arm in arms]
     # One arm at its best speed against all of another would compare two speeds: all or none.
     mixed = {
         name
         for some, every in zip(kept, whole, strict=True)
         for name, workers in every.items()
-        if _enough(some.get(name, []), workers) is workers
+        if _choose_workers(some.get(name, []), workers) is workers
     }
     return [
         {
-            name: _numbers(record, every[name] if name in mixed else some[name])
+            name: _compute_worker_values(record, every[name] if name in mixed else some[name])
             for record in cases
             if (name := record.case.name) in every and not (only_at_best_speed and name in mixed)
         }
@@ -171,30 +171,32 @@ def numbers(
     ]
 
 
-def _enough(kept: list[_Located], workers: list[_Located]) -> list[_Located]:
+def _choose_workers(
+    kept: list[_WorkerLocations], workers: list[_WorkerLocations]
+) -> list[_WorkerLocations]:
     # A machine that never kept its best speed for long leaves us with what there is.
     return kept if len(kept) >= min(FEWEST, len(workers)) else workers
 
 
-def _by_case(workers: Sequence[WorkerRecord]) -> dict[str, list[_Located]]:
-    by_case: dict[str, list[_Located]] = {}
-    for worker in _located(workers):
+def _group_by_case(workers: Sequence[WorkerRecord]) -> dict[str, list[_WorkerLocations]]:
+    by_case: dict[str, list[_WorkerLocations]] = {}
+    for worker in _locate_workers(workers):
         for name, location_ns in worker.operations_ns.items():
             if math.isfinite(location_ns):
                 by_case.setdefault(name, []).append(worker)
     return by_case
 
 
-def _located(workers: Sequence[WorkerRecord]) -> list[_Located]:
+def _locate_workers(workers: Sequence[WorkerRecord]) -> list[_WorkerLocations]:
     # All at once, because a call of numpy costs more than one quantile.
     flat = [
         samples
         for worker in workers
         for samples in (worker.reference, *worker.controls.values(), *worker.operations.values())
     ]
-    locations = iter(locations_ns(flat))
+    locations = iter(estimate_locations_ns(flat))
     return [
-        _Located(
+        _WorkerLocations(
             worker.clock_resolution_ns,
             worker.operations,
             next(locations),
@@ -205,7 +207,9 @@ def _located(workers: Sequence[WorkerRecord]) -> list[_Located]:
     ]
 
 
-def _numbers(record: CaseRecord, workers: Sequence[_Located]) -> dict[str, list[float]]:
+def _compute_worker_values(
+    record: CaseRecord, workers: Sequence[_WorkerLocations]
+) -> dict[str, list[float]]:
     """The workers' numbers by quantity, leaving out what cannot be computed."""
     name = record.case.name
     numbers: dict[str, list[float]] = {"latency_ns": [], "overhead_ns": [], "ratio": []}
@@ -218,22 +222,22 @@ def _numbers(record: CaseRecord, workers: Sequence[_Located]) -> dict[str, list[
     return {key: each for key, each in finite.items() if each}
 
 
-def _measurement(
-    case: Case, workers: Sequence[_Located], quantities: dict[str, Quantity]
+def _make_measurement(
+    case: Case, workers: Sequence[_WorkerLocations], quantities: dict[str, Estimate]
 ) -> Measurement:
     name = case.name
     if not workers:
         return Measurement(case, quantities, 0, 0)
     counts = [len(worker.operations[name].elapsed_ns) for worker in workers]
     warnings = (
-        *_warnings_of_workers(len(workers), quantities),
-        *_warnings_of_samples(name, workers, sum(counts)),
+        *_check_workers(len(workers), quantities),
+        *_check_samples(name, workers, sum(counts)),
     )
     return Measurement(case, quantities, len(workers), sum(counts), warnings)
 
 
-def _warnings_of_workers(workers: int, quantities: Mapping[str, Quantity]) -> Iterator[str]:
-    yield from few_workers(workers)
+def _check_workers(workers: int, quantities: Mapping[str, Estimate]) -> Iterator[str]:
+    yield from warn_of_few_workers(workers)
     wide = [
         name.removesuffix("_ns")
         for name in ("latency_ns", "ratio")
@@ -245,7 +249,7 @@ def _warnings_of_workers(workers: int, quantities: Mapping[str, Quantity]) -> It
         yield "no ratio: the clock is too coarse for the reference"
 
 
-def _warnings_of_samples(name: str, workers: Sequence[_Located], samples: int) -> Iterator[str]:
+def _check_samples(name: str, workers: Sequence[_WorkerLocations], samples: int) -> Iterator[str]:
     if samples < FEWEST_SAMPLES * len(workers):
         mean = samples / len(workers)
         yield f"only {mean:.0f} samples a worker; the 10 % quantile wants {FEWEST_SAMPLES}"
@@ -259,11 +263,11 @@ def _warnings_of_samples(name: str, workers: Sequence[_Located], samples: int) -
         yield f"clock too coarse: a sample lasts only {ticks:.0f} clock ticks"
 
 
-def times_fastest(measurements: Sequence[Measurement]) -> dict[Case, float]:
+def divide_by_fastest(measurements: Sequence[Measurement]) -> dict[Case, float]:
     """How many times as long as the fastest a case takes.
 
     Args:
-        measurements: What `measure` returned.
+        measurements: What `estimate` returned.
 
     Returns:
         Latency / smallest latency among the cases of the same scenario, load and payload; without
@@ -276,15 +280,15 @@ def times_fastest(measurements: Sequence[Measurement]) -> dict[Case, float]:
         if "latency_ns" in each.quantities
     }
     for case, value in latency_ns.items():
-        key = compared_with(case)
+        key = make_comparison_key(case)
         fastest[key] = min(value, fastest.get(key, math.inf))
     return {
-        case: value / fastest[compared_with(case)]
+        case: value / fastest[make_comparison_key(case)]
         for case, value in latency_ns.items()
-        if fastest[compared_with(case)] > 0
+        if fastest[make_comparison_key(case)] > 0
     }
 
 
-def compared_with(case: Case) -> tuple[str, str, str]:
+def make_comparison_key(case: Case) -> tuple[str, str, str]:
     """The same for cases that may be compared: same scenario, same load, same payload."""
     return case.group, case.load, case.payload

@@ -16,38 +16,43 @@ from resilience_bench._model import (
     BUCKET,
     Case,
     CaseRecord,
+    Estimate,
     LoadRecord,
     LoadSamples,
     Measurement,
-    Quantity,
     Result,
     Tally,
 )
-from resilience_bench.stats.bootstrap import estimated, few_workers
-from resilience_bench.stats.correctness import marks, tallies_of
-from resilience_bench.stats.load_rounds import calls_ns, overheads_ns, quotients, rates
+from resilience_bench.stats.bootstrap import estimate_quantities, warn_of_few_workers
+from resilience_bench.stats.correctness import collect_tallies, find_defects
+from resilience_bench.stats.load_rounds import (
+    compute_call_times_ns,
+    compute_overheads_ns,
+    compute_rates,
+    divide_rates,
+)
 
 PERCENTILES: Final = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99, "p999_ns": 0.999}
 LAGS: Final = {"lag_p50_ns": 0.5, "lag_p99_ns": 0.99}
-BEYOND: Final = 10
+FEWEST_CALLS_BEYOND: Final = 10
 """A percentile is told if at least so many calls are beyond it."""
-TICKS_BEYOND: Final = 1
+FEWEST_TICKS_BEYOND: Final = 1
 """The same for lags: there is a tick in a millisecond at best, and none while the loop is held."""
 WIDE: Final = 0.10
 """The share of its value that the interval of the scaling may span without a warning."""
 
-Pair = tuple[LoadSamples, LoadSamples | None]
+ControlledSamples = tuple[LoadSamples, LoadSamples | None]
 """An operation and its control in one worker; the control may be missing."""
 
 
-def measure_loads(result: Result) -> dict[str, Measurement]:
+def estimate_loads(result: Result) -> dict[str, Measurement]:
     """Estimate the quantities of every case that was measured under a load.
 
     ``calls_per_s`` is the rate of all callers together, ``control_calls_per_s`` that of the same
     callers with the payload called bare, and ``scaling`` their quotient. ``call_ns`` is what a
     caller waits for one call on average, ``overhead_ns`` the same less the control's; ``fairness``
     is what the slowest caller got done by what the fastest one did, and ``reads_per_s`` the rate of
-    the readers. Each is estimated as `bootstrap.estimated` has it, from one number a worker.
+    the readers. Each is estimated by `bootstrap.estimate_quantities`, from one number a worker.
 
     ``p50_ns`` to ``p999_ns`` and ``longest_ns`` come from the calls of all workers together that
     were timed one by one, less ``clock_ns``; ``lag_...`` are how late a ticking task was. The ends
@@ -59,32 +64,34 @@ def measure_loads(result: Result) -> dict[str, Measurement]:
     Returns:
         The measurements by the name of the case; a quantity that cannot be told is left out.
     """
-    pairs = _pairs(result.loads, result.cases)
+    pairs = _pair_with_controls(result.loads, result.cases)
     cases = {record.case.name: record.case for record in result.cases}
     return {
-        name: _measurement(cases[name], pairs[name], numbers, tallies_of(result.loads, name))
-        for name, numbers in _estimates(pairs).items()
+        name: _make_measurement(
+            cases[name], pairs[name], numbers, collect_tallies(result.loads, name)
+        )
+        for name, numbers in _estimate_quantities(pairs).items()
     }
 
 
-def measure_controls(result: Result) -> dict[str, Measurement]:
+def estimate_controls(result: Result) -> dict[str, Measurement]:
     """Estimate what the payloads called bare did under load.
 
     Returns:
         By the key of the control (`CaseRecord.control`), a measurement of a case that is named
-        after it, with the quantities of `measure_loads` that need no control.
+        after it, with the quantities of `estimate_loads` that need no control.
     """
-    pairs: dict[str, list[Pair]] = {}
+    pairs: dict[str, list[ControlledSamples]] = {}
     for record in result.loads:
         for key, samples in record.controls.items():
             pairs.setdefault(key, []).append((samples, None))
     return {
-        key: _measurement(Case("control", key), pairs[key], numbers)
-        for key, numbers in _estimates(pairs).items()
+        key: _make_measurement(Case("control", key), pairs[key], numbers)
+        for key, numbers in _estimate_quantities(pairs).items()
     }
 
 
-def load_numbers(
+def compute_worker_scalings(
     records: Iterable[LoadRecord], cases: Iterable[CaseRecord]
 ) -> dict[str, dict[str, list[float]]]:
     """The workers' numbers under load, before anything is estimated.
@@ -93,16 +100,18 @@ def load_numbers(
         By case name, the numbers of ``scaling``, one a worker.
     """
     found: dict[str, dict[str, list[float]]] = {}
-    for name, pairs in _pairs(records, cases).items():
-        scaling = [median for each in pairs for median in _median(quotients(*each))]
+    for name, pairs in _pair_with_controls(records, cases).items():
+        scaling = [median for each in pairs for median in _compute_median(divide_rates(*each))]
         if scaling:
             found[name] = {"scaling": scaling}
     return found
 
 
-def _pairs(records: Iterable[LoadRecord], cases: Iterable[CaseRecord]) -> dict[str, list[Pair]]:
+def _pair_with_controls(
+    records: Iterable[LoadRecord], cases: Iterable[CaseRecord]
+) -> dict[str, list[ControlledSamples]]:
     controls = {record.case.name: record.control for record in cases}
-    found: dict[str, list[Pair]] = {}
+    found: dict[str, list[ControlledSamples]] = {}
     for record in records:
         for name, samples in record.operations.items():
             if name in controls:
@@ -111,104 +120,106 @@ def _pairs(records: Iterable[LoadRecord], cases: Iterable[CaseRecord]) -> dict[s
     return found
 
 
-def _estimates(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, dict[str, Quantity]]:
+def _estimate_quantities(
+    pairs: Mapping[str, Sequence[ControlledSamples]],
+) -> dict[str, dict[str, Estimate]]:
     """Value and interval of the workers' numbers; all at once, which is far faster."""
-    rows = {name: _numbers(each) for name, each in pairs.items()}
-    told = iter(estimated([row for each in rows.values() for row in each.values()]))
+    rows = {name: _compute_worker_values(each) for name, each in pairs.items()}
+    told = iter(estimate_quantities([row for each in rows.values() for row in each.values()]))
     return {name: {key: next(told) for key in each} for name, each in rows.items()}
 
 
-def _numbers(pairs: Sequence[Pair]) -> dict[str, list[float]]:
+def _compute_worker_values(pairs: Sequence[ControlledSamples]) -> dict[str, list[float]]:
     """The workers' numbers by quantity, leaving out what cannot be computed."""
     found: dict[str, list[float]] = {}
     for samples, control in pairs:
         rounds = {
-            "scaling": quotients(samples, control),
-            "calls_per_s": rates(samples.calls, samples),
-            "control_calls_per_s": rates(control.calls, control) if control else (),
-            "call_ns": filter(math.isfinite, calls_ns(samples)),
-            "overhead_ns": overheads_ns(samples, control),
+            "scaling": divide_rates(samples, control),
+            "calls_per_s": compute_rates(samples.calls, samples),
+            "control_calls_per_s": compute_rates(control.calls, control) if control else (),
+            "call_ns": filter(math.isfinite, compute_call_times_ns(samples)),
+            "overhead_ns": compute_overheads_ns(samples, control),
             "fairness": (
                 fewest / most
                 for fewest, most in zip(samples.fewest, samples.most, strict=True)
                 if most
             ),
-            "reads_per_s": rates(samples.reads, samples) if samples.reads else (),
+            "reads_per_s": compute_rates(samples.reads, samples) if samples.reads else (),
         }
         for key, values in rounds.items():
-            for median in _median(values):
+            for median in _compute_median(values):
                 found.setdefault(key, []).append(median)
     return found
 
 
-def _median(values: Iterable[float]) -> list[float]:
+def _compute_median(values: Iterable[float]) -> list[float]:
     """The median, or nothing of nothing."""
     told = list(values)
     return [statistics.median(told)] if told else []
 
 
-def _measurement(
+def _make_measurement(
     case: Case,
-    pairs: Sequence[Pair],
-    numbers: dict[str, Quantity],
+    pairs: Sequence[ControlledSamples],
+    numbers: dict[str, Estimate],
     tallies: Sequence[Tally] = (),
 ) -> Measurement:
     samples = [each for each, _control in pairs]
-    warnings = list(few_workers(len(samples)))
+    warnings = list(warn_of_few_workers(len(samples)))
     if (each := numbers.get("scaling")) and each.high - each.low > WIDE * each.value:
         warnings.append(f"interval of scaling spans more than {WIDE:.0%} of the value")
     return Measurement(
         case,
-        numbers | _percentiles(samples) | _lags(samples),
+        numbers | _estimate_percentiles(samples) | _estimate_lags(samples),
         workers=len(samples),
         samples=sum(len(each.elapsed_ns) for each in samples),
         warnings=tuple(warnings),
-        marks=tuple(marks(tallies)),
+        marks=tuple(find_defects(tallies)),
         timed_calls=sum(sum(each.latencies.values()) for each in samples),
     )
 
 
-def _percentiles(samples: Sequence[LoadSamples]) -> dict[str, Quantity]:
+def _estimate_percentiles(samples: Sequence[LoadSamples]) -> dict[str, Estimate]:
     """Percentiles of the calls that were timed one by one, in ns."""
     told = [each for each in samples if any(each.latencies.values())]
     if not told:
         return {}
-    clock_ns = _spread([each.clock_ns for each in told])
+    clock_ns = _compute_spread([each.clock_ns for each in told])
     longest_ns = [float(each.longest_ns) for each in told]
-    longest = Quantity(max(longest_ns), min(longest_ns), max(longest_ns))
+    longest = Estimate(max(longest_ns), min(longest_ns), max(longest_ns))
 
     def middle_ns(bucket: float) -> float:
         # The middle of its bucket may lie beyond the longest call.
         middle = math.pow(BUCKET, bucket + 0.5)
         return max(min(middle, longest.value) - clock_ns.value, 0.0)
 
-    found = _quantiles([each.latencies for each in told], PERCENTILES, BEYOND)
+    found = _estimate_quantiles([each.latencies for each in told], PERCENTILES, FEWEST_CALLS_BEYOND)
     in_ns = {
-        name: Quantity(*map(middle_ns, (each.value, each.low, each.high)))
+        name: Estimate(*map(middle_ns, (each.value, each.low, each.high)))
         for name, each in found.items()
     }
     return {**in_ns, "longest_ns": longest, "clock_ns": clock_ns}
 
 
-def _lags(samples: Sequence[LoadSamples]) -> dict[str, Quantity]:
+def _estimate_lags(samples: Sequence[LoadSamples]) -> dict[str, Estimate]:
     """How late a task was that wanted to run again and again."""
     told = [each.lags_ns for each in samples if each.lags_ns]
     if not told:
         return {}
     longest = [float(max(each)) for each in told]
     return {
-        **_quantiles([Counter(each) for each in told], LAGS, TICKS_BEYOND),
-        "lag_longest_ns": Quantity(max(longest), min(longest), max(longest)),
+        **_estimate_quantiles([Counter(each) for each in told], LAGS, FEWEST_TICKS_BEYOND),
+        "lag_longest_ns": Estimate(max(longest), min(longest), max(longest)),
     }
 
 
-def _spread(values: Collection[float]) -> Quantity:
-    return Quantity(statistics.median(values), min(values), max(values))
+def _compute_spread(values: Collection[float]) -> Estimate:
+    return Estimate(statistics.median(values), min(values), max(values))
 
 
-def _quantiles(
+def _estimate_quantiles(
     counts: Sequence[Mapping[int, int]], quantiles: Mapping[str, float], beyond: int
-) -> dict[str, Quantity]:
+) -> dict[str, Estimate]:
     """Quantiles of all workers together, from the least to the most of the workers' own.
 
     Args:
@@ -227,12 +238,12 @@ def _quantiles(
     tables = [sorted(each.items()) for each in (together, *counts)]
     found = {}
     for name, share in enough.items():
-        value, *own = (_quantile(table, share) for table in tables)
-        found[name] = Quantity(value, min(own), max(own))
+        value, *own = (_find_quantile(table, share) for table in tables)
+        found[name] = Estimate(value, min(own), max(own))
     return found
 
 
-def _quantile(table: Sequence[tuple[int, int]], share: float) -> int:
+def _find_quantile(table: Sequence[tuple[int, int]], share: float) -> int:
     """The smallest value that this share of all values does not exceed."""
     # Rounded, because 0.999 times 1,000 is a little more than 999.
     rank = math.ceil(round(share * sum(count for _value, count in table), 6))

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from resilience_bench._model import LoadSamples
 
 
-def rates(counts: Sequence[int], samples: LoadSamples) -> list[float]:
+def compute_rates(counts: Sequence[int], samples: LoadSamples) -> list[float]:
     """So many counts a second, round by round."""
     return [
         1e9 * count / elapsed for count, elapsed in zip(counts, samples.elapsed_ns, strict=True)
     ]
 
 
-def calls_ns(samples: LoadSamples) -> list[float]:
+def compute_call_times_ns(samples: LoadSamples) -> list[float]:
     """What a caller waited for one call on average, in ns; infinite where none was made."""
     return [
         samples.callers * elapsed / calls if calls else math.inf
@@ -26,16 +26,20 @@ def calls_ns(samples: LoadSamples) -> list[float]:
     ]
 
 
-def quotients(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
+def divide_rates(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
     """The rate of the operation divided by the control's."""
     if control:
         # A worker that was cut short may have begun a round that it did not end.
-        pairs = zip(rates(samples.calls, samples), rates(control.calls, control), strict=False)
+        pairs = zip(
+            compute_rates(samples.calls, samples),
+            compute_rates(control.calls, control),
+            strict=False,
+        )
         yield from (rate / bare for rate, bare in pairs if bare)
 
 
-def overheads_ns(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
+def compute_overheads_ns(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
     """What a caller waited for one call, less the control's, in ns."""
     if control:
-        pairs = zip(calls_ns(samples), calls_ns(control), strict=False)
+        pairs = zip(compute_call_times_ns(samples), compute_call_times_ns(control), strict=False)
         yield from (call - bare for call, bare in pairs if math.isfinite(call + bare))

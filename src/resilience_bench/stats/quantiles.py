@@ -16,19 +16,21 @@ CHUNK: Final = 4_000_000
 """How many numbers are worked on at a time, to bound the memory."""
 
 
-def at_best_speed(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
+def drop_throttled_samples(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
     """The workers with those of their samples that met the machine at its best speed.
 
     Args:
-        workers: All workers of a run; see `speed.at_best`.
+        workers: All workers of a run; see `throttling.drop_throttled`.
     """
-    return throttling.at_best(workers, locations_ns([each.reference for each in workers]))
+    return throttling.drop_throttled(
+        workers, estimate_locations_ns([each.reference for each in workers])
+    )
 
 
-def locations_ns(samples: Sequence[Samples]) -> list[float]:
+def estimate_locations_ns(samples: Sequence[Samples]) -> list[float]:
     """The 10 % quantile of ns per call of each of many sets of samples; NaN for an empty one."""
     found = [math.nan] * len(samples)
-    tables = by_count([each.elapsed_ns for each in samples])
+    tables = group_by_length([each.elapsed_ns for each in samples])
     tables.pop(0, None)
     for count, indices in tables.items():
         step = max(1, CHUNK // count)
@@ -41,7 +43,7 @@ def locations_ns(samples: Sequence[Samples]) -> list[float]:
     return found
 
 
-def by_count(rows: Sequence[Sequence[float]]) -> dict[int, list[int]]:
+def group_by_length(rows: Sequence[Sequence[float]]) -> dict[int, list[int]]:
     """The indices of the rows by their number of values, so that equal ones form a table."""
     found: dict[int, list[int]] = {}
     for index, row in enumerate(rows):

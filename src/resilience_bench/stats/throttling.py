@@ -23,7 +23,9 @@ FEWEST_AT_SPEED: Final = 3
 """An operation with fewer samples at the best speed is left out of a worker."""
 
 
-def at_best(workers: Sequence[WorkerRecord], paces_ns: Iterable[float]) -> list[WorkerRecord]:
+def drop_throttled(
+    workers: Sequence[WorkerRecord], paces_ns: Iterable[float]
+) -> list[WorkerRecord]:
     """The workers with those of their samples that met the machine at its best speed.
 
     A virtual processor runs at two speeds, as its sibling thread is idle or busy, and keeps one for
@@ -41,10 +43,10 @@ def at_best(workers: Sequence[WorkerRecord], paces_ns: Iterable[float]) -> list[
     if not paces:
         return list(workers)
     limit_ns = SAME_SPEED * paces[min(BEST_OF, len(paces)) - 1]
-    return [_steady(worker, limit_ns) for worker in workers]
+    return [_filter_worker(worker, limit_ns) for worker in workers]
 
 
-def _steady(worker: WorkerRecord, limit_ns: float) -> WorkerRecord:
+def _filter_worker(worker: WorkerRecord, limit_ns: float) -> WorkerRecord:
     reference = worker.reference
     is_fast = [elapsed <= limit_ns * reference.calls for elapsed in reference.elapsed_ns]
     if all(is_fast):
@@ -54,22 +56,24 @@ def _steady(worker: WorkerRecord, limit_ns: float) -> WorkerRecord:
     between = [before and after for before, after in itertools.pairwise(is_fast)]
     return replace(
         worker,
-        reference=_kept(reference, is_fast),
-        controls=_steady_samples(worker.controls, between),
-        operations=_steady_samples(worker.operations, between),
+        reference=_select_samples(reference, is_fast),
+        controls=_filter_operations(worker.controls, between),
+        operations=_filter_operations(worker.operations, between),
     )
 
 
-def _steady_samples(samples: Mapping[str, Samples], between: Sequence[bool]) -> dict[str, Samples]:
+def _filter_operations(
+    samples: Mapping[str, Samples], between: Sequence[bool]
+) -> dict[str, Samples]:
     found = {}
     for name, each in samples.items():
-        kept = _kept(each, map(between.__getitem__, each.beside)) if each.beside else each
+        kept = _select_samples(each, map(between.__getitem__, each.beside)) if each.beside else each
         if len(kept.elapsed_ns) >= min(FEWEST_AT_SPEED, len(each.elapsed_ns)):
             found[name] = kept
     return found
 
 
-def _kept(samples: Samples, mask: Iterable[bool]) -> Samples:
+def _select_samples(samples: Samples, mask: Iterable[bool]) -> Samples:
     # Made anew, for `replace` takes three times as long, and there are hundreds of thousands.
     elapsed_ns = tuple(itertools.compress(samples.elapsed_ns, mask))
     return (

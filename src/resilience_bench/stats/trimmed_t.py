@@ -10,7 +10,7 @@ from scipy.special import stdtr, stdtrit
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
-TRIMMED: Final = 0.2
+TRIMMED_SHARE: Final = 0.2
 """The part of the workers' numbers that is left out at either end."""
 FEWEST: Final = 4
 """Fewer numbers say nothing about their own spread."""
@@ -24,30 +24,30 @@ class Estimates:
     error: Values
     freedom: Values
 
-    def below(self, limit: Values) -> Values:
+    def compute_p_value_below(self, limit: Values) -> Values:
         """How often chance alone shows as much or more if the truth is at most the limit."""
-        return self._chance(limit - self.value)
+        return self._compute_p_value(limit - self.value)
 
-    def above(self, limit: Values) -> Values:
+    def compute_p_value_above(self, limit: Values) -> Values:
         """How often chance alone shows as little or less if the truth is at least the limit."""
-        return self._chance(self.value - limit)
+        return self._compute_p_value(self.value - limit)
 
-    def interval(self, confidence: float) -> tuple[Values, Values]:
+    def compute_interval(self, confidence: float) -> tuple[Values, Values]:
         """The two ends of the intervals of a confidence, e.g. 0.95."""
         reach = stdtrit(self.freedom, (1 + confidence) / 2) * self.error
         return self.value - reach, self.value + reach
 
-    def _chance(self, distance: Values) -> Values:
+    def _compute_p_value(self, distance: Values) -> Values:
         # Workers that agree to the last bit leave no doubt; dividing by zero would leave NaN.
         with np.errstate(over="ignore"):
             errors = distance / np.maximum(self.error, np.finfo(float).tiny)
         return np.asarray(stdtr(self.freedom, errors))
 
 
-def estimates(values: Values) -> Estimates:
-    """Trimmed means of numbers over workers.
+def estimate_trimmed_means(values: Values) -> Estimates:
+    """Estimate trimmed means over workers.
 
-    The standard error comes from the winsorised numbers, as Yuen has it (see `differences`), after
+    The standard error comes from the winsorised numbers (see `estimate_differences`), after
     J. W. Tukey and D. H. McLaughlin, "Less Vulnerable Confidence and Significance Procedures for
     Location Based on a Single Sample: Trimming/Winsorization 1", Sankhya A 25 (1963), 331-352.
 
@@ -55,7 +55,7 @@ def estimates(values: Values) -> Estimates:
         values: One row a case, at least `FEWEST` workers along the last axis.
     """
     count = values.shape[1]
-    cut = int(TRIMMED * count)
+    cut = int(TRIMMED_SHARE * count)
     ordered = np.sort(values, axis=1)
     kept = ordered[:, cut : count - cut]
     winsorised = np.clip(ordered, kept[:, :1], kept[:, -1:])
@@ -65,7 +65,7 @@ def estimates(values: Values) -> Estimates:
     return Estimates(kept.mean(axis=1), error, np.full(len(values), used - 1.0))
 
 
-def differences(heads: Estimates, bases: Estimates) -> Estimates:
+def estimate_differences(heads: Estimates, bases: Estimates) -> Estimates:
     """Differences of trimmed means of independent workers, of unequal spread.
 
     Source: K. K. Yuen, "The two-sample trimmed t for unequal population variances", Biometrika 61

@@ -17,29 +17,29 @@ from resilience_bench.scenarios.definition import BoundCase, Unsupported
 from resilience_bench.scenarios.discovery import Discovery, discover
 from resilience_bench.scenarios.loads import MIXED, NOOP, SINGLE, Load
 from resilience_bench.worker import instructions, protocol, throughput
-from resilience_bench.worker.allocations import weigh
+from resilience_bench.worker.allocations import measure_allocations
 from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.drift import LongRun
-from resilience_bench.worker.gil import gil_is_enabled
+from resilience_bench.worker.gil import is_gil_enabled
 from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
-    control_key,
-    delayed,
+    add_empty_loop,
+    add_wait,
     load_library,
     make_control,
-    opened,
-    slowed,
+    make_control_key,
+    open_operation,
 )
 from resilience_bench.worker.reference import Reference
 from resilience_bench.worker.timing import (
     Sampler,
     Subject,
     calibrate,
+    interleave_references,
     make_sampler,
-    merged,
+    merge_samples,
     run_rounds,
-    spread,
 )
 from resilience_bench.worker.verification import BrokenCaseError, check, check_outcome
 
@@ -71,17 +71,17 @@ class _Worker:
     def run(self) -> None:
         discovery = discover(map(Path, self._plan.paths))
         for problem in discovery.problems:
-            self._say(protocol.Problem(str(problem)))
+            self._send(protocol.ProblemMessage(str(problem)))
         if self._plan.action == "discover":
             for info in discovery.cases:
-                self._say(protocol.Declared(info))
+                self._send(protocol.DeclarationMessage(info))
         elif self._plan.action == "count":
             self._count(discovery)
         else:
             with asyncio.Runner() as runner, contextlib.ExitStack() as stack:
                 self._work(discovery, runner, stack)
         resolution = time.get_clock_info("perf_counter").resolution
-        self._say(protocol.Done(resolution * 1e9, gil_is_enabled()))
+        self._send(protocol.EndMessage(resolution * 1e9, is_gil_enabled()))
 
     def _work(
         self, discovery: Discovery, runner: asyncio.Runner, stack: contextlib.ExitStack
@@ -89,24 +89,29 @@ class _Worker:
         ready: list[tuple[BoundCase, Operation]] = []
         chosen = self._chosen(discovery)
         if self._plan.action == "load":
-            for load, payload, bounds in throughput.together(chosen):
+            for load, payload, bounds in throughput.group_by_control(chosen):
                 with contextlib.ExitStack() as group:
-                    self._load(load, payload, bounds, runner, group)
+                    self._measure_load(load, payload, bounds, runner, group)
             return
         for bound in chosen:
-            self._say(protocol.Starting(bound.name))
+            self._send(protocol.StartMessage(bound.name))
             if operation := self._prepare(bound, runner, stack):
                 ready.append((bound, operation))
         if self._plan.action == "measure":
             self._measure(ready, runner)
         elif self._plan.action == "weigh":
             for bound, operation in ready:
-                self._say(protocol.Starting(bound.name))
-                self._guarded(bound.name, functools.partial(self._weigh, bound, operation, runner))
+                self._send(protocol.StartMessage(bound.name))
+                self._run_guarded(
+                    bound.name,
+                    functools.partial(self._measure_allocations, bound, operation, runner),
+                )
         elif self._plan.action == "drift":
             for bound, operation in ready:
-                self._say(protocol.Starting(bound.name))
-                self._guarded(bound.name, functools.partial(self._drift, bound, operation, runner))
+                self._send(protocol.StartMessage(bound.name))
+                self._run_guarded(
+                    bound.name, functools.partial(self._measure_drift, bound, operation, runner)
+                )
 
     def _chosen(self, discovery: Discovery) -> list[BoundCase]:
         loaded = {name: (base, load, payload) for name, base, load, payload in self._plan.under}
@@ -114,25 +119,29 @@ class _Worker:
         for name in self._plan.cases:
             base, load, payload = loaded.get(name, (name, SINGLE, NOOP))
             if base in discovery.bound:
-                chosen.append(discovery.bound[base].under(load, payload))
+                chosen.append(discovery.bound[base].with_load(load, payload))
             else:
-                self._say(protocol.Status(name, "failed", "its file no longer defines it"))
+                self._send(protocol.StatusMessage(name, "failed", "its file no longer defines it"))
         return chosen
 
-    def _guarded(self, case: str, work: Callable[[], bool]) -> bool:
+    def _run_guarded(self, case: str, work: Callable[[], bool]) -> bool:
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             reason = f"measuring it raised {type(error).__name__}: {error}"
             if case:  # a control without counts costs an overhead, nothing else
-                self._say(protocol.Status(case, "failed", reason))
+                self._send(protocol.StatusMessage(case, "failed", reason))
             return True
 
-    def _weigh(self, bound: BoundCase, operation: Operation, runner: asyncio.Runner) -> bool:
-        self._say(protocol.Weighed(bound.name, weigh(operation, runner)))
+    def _measure_allocations(
+        self, bound: BoundCase, operation: Operation, runner: asyncio.Runner
+    ) -> bool:
+        self._send(protocol.WeightMessage(bound.name, measure_allocations(operation, runner)))
         return True
 
-    def _drift(self, bound: BoundCase, operation: Operation, runner: asyncio.Runner) -> bool:
+    def _measure_drift(
+        self, bound: BoundCase, operation: Operation, runner: asyncio.Runner
+    ) -> bool:
         """Keep a case going; what was seen until it failed is told as well."""
         long_run = LongRun(operation, runner, self._plan.sample_ns)
         try:
@@ -140,10 +149,10 @@ class _Worker:
             check_outcome(bound, operation, runner)
         except BrokenCaseError as error:
             reason = f"after {long_run.calls:,} calls it {error}"
-            self._say(protocol.Status(bound.name, "broken", reason))
+            self._send(protocol.StatusMessage(bound.name, "broken", reason))
         finally:
             if (points := long_run.points()).calls:
-                self._say(protocol.Drifted(bound.name, points))
+                self._send(protocol.DriftMessage(bound.name, points))
         return True
 
     def _count(self, discovery: Discovery) -> None:
@@ -152,38 +161,40 @@ class _Worker:
         for bound in chosen:
             with contextlib.suppress(Exception):  # its own process says what is wrong with it
                 load_library(bound)
-        instructions.get_ready()
+        instructions.prepare_forking()
         for bound in chosen:
             if bound.name in self._plan.heavy:
-                self._in_a_child(bound.name, functools.partial(self._mark_operation, bound))
-        controls = {control_key(bound): bound for bound in chosen}
+                self._mark_in_child(bound.name, functools.partial(self._mark_operation, bound))
+        controls = {make_control_key(bound): bound for bound in chosen}
         with asyncio.Runner() as runner:
             bare = [make_control(bound) for bound in controls.values()]
             instructions.start_counting([make_sampler(each, runner) for each in bare])
         for key, bound in controls.items():
-            self._in_a_child("", functools.partial(self._mark_control, key, bound))
+            self._mark_in_child("", functools.partial(self._mark_control, key, bound))
         for bound in chosen:
             if bound.name not in self._plan.heavy:
-                self._in_a_child(bound.name, functools.partial(self._mark_operation, bound))
+                self._mark_in_child(bound.name, functools.partial(self._mark_operation, bound))
 
-    def _in_a_child(self, case: str, work: Callable[[asyncio.Runner, bool], bool]) -> None:
+    def _mark_in_child(self, case: str, work: Callable[[asyncio.Runner, bool], bool]) -> None:
         """Mark in a process of its own; a second one counts what the first finds to be heavy."""
-        self._say(protocol.Starting(case))
+        self._send(protocol.StartMessage(case))
         for heavy in (False, True)[case in self._plan.heavy :]:
-            code = instructions.in_a_child(functools.partial(self._marked, case, work, heavy))
+            code = instructions.run_in_child(
+                functools.partial(self._mark_guarded, case, work, heavy)
+            )
             if code != instructions.HEAVY:
                 break
-        if case and (failure := instructions.ending(code)):
-            self._say(protocol.Status(case, "failed", failure))
+        if case and (failure := instructions.explain_exit_code(code)):
+            self._send(protocol.StatusMessage(case, "failed", failure))
 
-    def _marked(
+    def _mark_guarded(
         self,
         case: str,
         work: Callable[[asyncio.Runner, bool], bool],
         heavy: bool,  # noqa: FBT001 - functools.partial passes it on
     ) -> bool:
         # The runner makes its event loop when it is first used, and ends with the process.
-        return self._guarded(case, lambda: work(asyncio.Runner(), heavy))
+        return self._run_guarded(case, lambda: work(asyncio.Runner(), heavy))
 
     def _mark_control(
         self,
@@ -207,7 +218,7 @@ class _Worker:
     ) -> bool:
         calls = instructions.mark(sampler, heavy=heavy)
         if calls is not None:
-            self._say(protocol.Marked(kind, name, os.getpid(), calls))
+            self._send(protocol.MarkMessage(kind, name, os.getpid(), calls))
         return calls is not None
 
     def _prepare(
@@ -218,11 +229,11 @@ class _Worker:
         try:
             if self._plan.check and self._plan.action != "inspect":
                 check(bound, runner)
-            operation = stack.enter_context(opened(bound, runner))
+            operation = stack.enter_context(open_operation(bound, runner))
             if bound.name in self._plants:
-                operation = slowed(operation, self._plants[bound.name])
+                operation = add_empty_loop(operation, self._plants[bound.name])
             if bound.name in self._waits:
-                operation = delayed(operation, self._waits[bound.name])
+                operation = add_wait(operation, self._waits[bound.name])
         except NotInstalledError as error:
             status, reason = "not installed", str(error)
         except Unsupported as error:
@@ -231,8 +242,8 @@ class _Worker:
             status, reason = "broken", str(error)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             status, reason = "broken", f"building it raised {type(error).__name__}: {error}"
-        key = control_key(bound)
-        self._say(protocol.Status(bound.name, status, reason, key))  # type: ignore[arg-type]
+        key = make_control_key(bound)
+        self._send(protocol.StatusMessage(bound.name, status, reason, key))  # type: ignore[arg-type]
         return operation if status == "ready" else None
 
     def _measure(self, ready: list[tuple[BoundCase, Operation]], runner: asyncio.Runner) -> None:
@@ -241,26 +252,26 @@ class _Worker:
         operations: list[Subject] = []
         subjects: list[Subject] = []
         for bound, operation in ready:
-            key = control_key(bound)
+            key = make_control_key(bound)
             if key not in controls:
                 controls[key] = Subject(key, make_sampler(make_control(bound), runner))
                 subjects.append(controls[key])
             operations.append(Subject(bound.name, make_sampler(operation, runner)))
             subjects.append(operations[-1])
         for subject in subjects:
-            self._say(protocol.Starting(subject.name if subject in operations else ""))
+            self._send(protocol.StartMessage(subject.name if subject in operations else ""))
             calibrate(subject, plan.sample_ns, plan.samples, plan.case_ns, plan.fewest_samples)
-        self._say(protocol.Starting(""))
+        self._send(protocol.StartMessage(""))
         references = self._references(len(subjects), runner)
-        order = spread(references, subjects)
+        order = interleave_references(references, subjects)
         run_rounds(order, plan.samples, self._end_if_orphaned, references)
-        self._say(protocol.Sampled("reference", "reference", merged(references)))
+        self._send(protocol.SamplesMessage("reference", "reference", merge_samples(references)))
         for key, control in controls.items():
-            self._say(protocol.Sampled("control", key, control.samples()))
+            self._send(protocol.SamplesMessage("control", key, control.samples()))
         for (bound, operation), subject in zip(ready, operations, strict=True):
-            self._say(self._verdict(bound, operation, subject, runner))
+            self._send(self._make_result_message(bound, operation, subject, runner))
 
-    def _load(
+    def _measure_load(
         self,
         load: Load,
         payload: str,
@@ -275,62 +286,64 @@ class _Worker:
         except RuntimeError as error:
             for bound in bounds:
                 reason = f"{bound.info.case.load}: {error}"
-                self._say(protocol.Status(bound.name, "not available", reason))
+                self._send(protocol.StatusMessage(bound.name, "not available", reason))
             return
         stack.callback(callers.close)
-        window_ns = throughput.window_ns(load, plan.window_ns)
-        group = throughput.Group(
-            load, payload, callers, runner, window_ns, plan.case_limit_s, self._starting
+        window_ns = throughput.choose_window_ns(load, plan.window_ns)
+        group = throughput.LoadGroup(
+            load, payload, callers, runner, window_ns, plan.case_limit_s, self._announce_start
         )
-        subjects: dict[str, tuple[BoundCase, throughput.Subject]] = {}
+        subjects: dict[str, tuple[BoundCase, throughput.LoadSubject]] = {}
         for bound in bounds:
             group.watch(bound.name)
             operation = self._prepare(bound, runner, stack)
             if operation is not None and load.kind == MIXED and operation.count is None:
                 reason = "it has no counter that readers could read"
-                self._say(protocol.Status(bound.name, "not available", reason))
+                self._send(protocol.StatusMessage(bound.name, "not available", reason))
             elif operation is not None:
-                subjects[bound.name] = bound, throughput.Subject(bound.name, operation)
+                subjects[bound.name] = bound, throughput.LoadSubject(bound.name, operation)
         if not subjects:
             return
-        key = control_key(bounds[0])
-        control = throughput.Subject("", make_control(bounds[0]))
+        key = make_control_key(bounds[0])
+        control = throughput.LoadSubject("", make_control(bounds[0]))
         failed = group.measure([control, *(each for _, each in subjects.values())], plan.rounds)
         if control.name in failed:  # without it nothing can be said of any
             failed |= dict.fromkeys(subjects, f"its control: {failed[control.name]}")
         else:
-            self._say(
-                protocol.Loaded(
+            self._send(
+                protocol.LoadMessage(
                     "control", key, group.samples(control, timed_ns=plan.timed * plan.window_ns)
                 )
             )
         for bound, subject in subjects.values():
-            self._tell_load(group, bound, subject, failed)
-        self._starting("")
+            self._report_load(group, bound, subject, failed)
+        self._announce_start("")
 
-    def _tell_load(
+    def _report_load(
         self,
-        group: throughput.Group,
+        group: throughput.LoadGroup,
         bound: BoundCase,
-        subject: throughput.Subject,
+        subject: throughput.LoadSubject,
         failed: dict[str, str],
     ) -> None:
         if bound.name in failed:
-            self._say(protocol.Status(bound.name, "failed", failed[bound.name]))
+            self._send(protocol.StatusMessage(bound.name, "failed", failed[bound.name]))
             return
         try:
             timed_ns = self._plan.timed * self._plan.window_ns
             samples = group.samples(subject, timed_ns=timed_ns)
             tally = throughput.count_runs(group, bound, subject)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
-            self._say(protocol.Status(bound.name, "failed", throughput.blamed(error)))
+            self._send(
+                protocol.StatusMessage(bound.name, "failed", throughput.explain_failure(error))
+            )
             return
-        self._say(protocol.Loaded("operation", bound.name, samples))
-        self._say(protocol.Tallied(bound.name, tally))
+        self._send(protocol.LoadMessage("operation", bound.name, samples))
+        self._send(protocol.TallyMessage(bound.name, tally))
 
-    def _starting(self, case: str) -> None:
+    def _announce_start(self, case: str) -> None:
         self._end_if_orphaned()
-        self._say(protocol.Starting(case))
+        self._send(protocol.StartMessage(case))
 
     def _references(self, subjects: int, runner: asyncio.Runner) -> list[Subject]:
         plan = self._plan
@@ -343,20 +356,20 @@ class _Worker:
             for _ in range(count)
         ]
 
-    def _verdict(
+    def _make_result_message(
         self, bound: BoundCase, operation: Operation, subject: Subject, runner: asyncio.Runner
     ) -> protocol.Message:
         try:
             check_outcome(bound, operation, runner)
         except BrokenCaseError as error:
-            return protocol.Status(bound.name, "broken", f"after timing it {error}")
-        return protocol.Sampled("operation", subject.name, subject.samples())
+            return protocol.StatusMessage(bound.name, "broken", f"after timing it {error}")
+        return protocol.SamplesMessage("operation", subject.name, subject.samples())
 
     def _end_if_orphaned(self) -> None:
         if os.getppid() != self._parent:
             os._exit(1)
 
-    def _say(self, message: protocol.Message) -> None:
+    def _send(self, message: protocol.Message) -> None:
         self._channel.write(protocol.encode(message) + "\n")
         self._channel.flush()
 

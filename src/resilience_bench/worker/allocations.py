@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from resilience_bench._model import Weight
 from resilience_bench.worker.operations import Operation
-from resilience_bench.worker.timing import calls_of_functions, make_sampler
+from resilience_bench.worker.timing import count_function_calls, make_sampler
 
 CALLS: Final = 64
 """So many calls of a small operation are averaged over."""
@@ -21,15 +21,15 @@ PEAKS: Final = 3
 Results = list[Any]
 
 
-def weigh(operation: Operation, runner: asyncio.Runner) -> Weight:
+def measure_allocations(operation: Operation, runner: asyncio.Runner) -> Weight:
     """Measure what calls of an operation keep, what their results weigh, and their peak.
 
     Bytes are those that `tracemalloc` traces, blocks those of `sys.getallocatedblocks`; both are
     read after a garbage collection, and warm-up calls have filled the caches before.
     """
     sample = make_sampler(operation, runner)
-    calls = max(1, min(CALLS, FUNCTION_CALLS // calls_of_functions(sample, FUNCTION_CALLS)))
-    call_all = _caller(operation, runner)
+    calls = max(1, min(CALLS, FUNCTION_CALLS // count_function_calls(sample, FUNCTION_CALLS)))
+    call_all = _make_caller(operation, runner)
     # What other cases left behind is not looked through at every collection.
     gc.collect()
     gc.freeze()
@@ -37,18 +37,18 @@ def weigh(operation: Operation, runner: asyncio.Runner) -> Weight:
     try:
         sample(calls, 0)
         # Twice, because a table that happens to grow now is not kept by every call.
-        kept = min(_growth(lambda: sample(calls, 0)) for _ in range(2))
+        kept = min(_measure_growth(lambda: sample(calls, 0)) for _ in range(2))
         results: Results = [None] * calls
-        held = _growth(lambda: call_all(results))
+        held = _measure_growth(lambda: call_all(results))
         results.clear()
         # What measuring itself allocates: a few numbers, a task for asyncio.
-        own_blocks, own_bytes = _growth(lambda: None)
-        own_peak = _peak(lambda: call_all([]))
-        peak = min(_peak(lambda: call_all([None])) for _ in range(min(PEAKS, calls)))
+        own_blocks, own_bytes = _measure_growth(lambda: None)
+        own_peak = _measure_peak(lambda: call_all([]))
+        peak = min(_measure_peak(lambda: call_all([None])) for _ in range(min(PEAKS, calls)))
     finally:
         tracemalloc.stop()
-    kept_blocks, kept_bytes = _per_call(kept[0] - own_blocks, kept[1] - own_bytes, calls)
-    result_blocks, result_bytes = _per_call(held[0] - kept[0], held[1] - kept[1], calls)
+    kept_blocks, kept_bytes = _divide_by_calls(kept[0] - own_blocks, kept[1] - own_bytes, calls)
+    result_blocks, result_bytes = _divide_by_calls(held[0] - kept[0], held[1] - kept[1], calls)
     return Weight(
         calls,
         kept_blocks=kept_blocks,
@@ -59,14 +59,14 @@ def weigh(operation: Operation, runner: asyncio.Runner) -> Weight:
     )
 
 
-def _per_call(blocks: int, size: int, calls: int) -> tuple[float, float]:
+def _divide_by_calls(blocks: int, size: int, calls: int) -> tuple[float, float]:
     """Blocks and bytes a call; less than a block every other call is a table that grew."""
     if 2 * blocks < calls:
         return 0.0, 0.0
     return blocks / calls, max(size, 0) / calls
 
 
-def _growth(work: Callable[[], object]) -> tuple[int, int]:
+def _measure_growth(work: Callable[[], object]) -> tuple[int, int]:
     """By how many blocks and bytes the memory in use grows."""
     gc.collect()
     blocks, size = sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]
@@ -75,7 +75,7 @@ def _growth(work: Callable[[], object]) -> tuple[int, int]:
     return sys.getallocatedblocks() - blocks, tracemalloc.get_traced_memory()[0] - size
 
 
-def _peak(work: Callable[[], object]) -> int:
+def _measure_peak(work: Callable[[], object]) -> int:
     gc.collect()
     gc.disable()
     try:
@@ -87,7 +87,7 @@ def _peak(work: Callable[[], object]) -> int:
         gc.enable()
 
 
-def _caller(operation: Operation, runner: asyncio.Runner) -> Callable[[Results], None]:
+def _make_caller(operation: Operation, runner: asyncio.Runner) -> Callable[[Results], None]:
     """Calls the operation once for each place in a list, and puts the results there."""
     if operation.is_async:
         run = runner.get_loop().run_until_complete

@@ -20,7 +20,7 @@ Job = Callable[[int, int], Any]
 """``job(caller, released_ns)``: what each caller does; tasks get a coroutine function."""
 TICK_S: Final = 0.001
 STDERR: Final = 2
-_WHEN: Final = struct.Struct("q")
+_INT64: Final = struct.Struct("q")
 
 clock = time.perf_counter_ns
 
@@ -32,7 +32,7 @@ class CallerFailedError(Exception):
 class Callers(Protocol):
     """Callers that can be sent out again and again."""
 
-    def together(self, job: Job) -> tuple[int, list[Any]]:
+    def run_together(self, job: Job) -> tuple[int, list[Any]]:
         """Have all callers do a job at once.
 
         Returns:
@@ -57,7 +57,7 @@ def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
         RuntimeError: If the machine cannot start so many threads or processes.
     """
     if load.kind == SINGLE:
-        return _Alone(runner)
+        return _SingleCaller(runner)
     if load.kind == TASKS:
         return Tasks(load.callers, runner)
     if load.kind == PROCESSES:
@@ -65,13 +65,13 @@ def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
     return _Threads(load.callers + load.readers)
 
 
-class _Alone:
+class _SingleCaller:
     """The one caller: this thread."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
         self._runner = runner
 
-    def together(self, job: Job) -> tuple[int, list[Any]]:
+    def run_together(self, job: Job) -> tuple[int, list[Any]]:
         released_ns = clock()
         made = job(0, released_ns)
         done = self._runner.run(made) if asyncio.iscoroutine(made) else made
@@ -117,7 +117,7 @@ class _Threads:
                 self._errors.append(error)
             done.release()
 
-    def together(self, job: Job) -> tuple[int, list[Any]]:
+    def run_together(self, job: Job) -> tuple[int, list[Any]]:
         self._job = job
         self._released_ns = clock()
         for gate in self._gates:
@@ -145,15 +145,15 @@ class Tasks:
         self._count = count
         self._runner = runner
 
-    def together(self, job: Job) -> tuple[int, list[Any]]:
+    def run_together(self, job: Job) -> tuple[int, list[Any]]:
         """See `Callers`."""
-        return self._runner.run(self._gathered(job))
+        return self._runner.run(self._gather(job))
 
-    def watched(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
+    def run_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
         """The same beside a task that ticks; also returns how late each tick was, in ns."""
-        return self._runner.run(self._beside_ticks(job))
+        return self._runner.run(self._gather_with_ticks(job))
 
-    async def _gathered(self, job: Callable[[int, int], Awaitable[Any]]) -> tuple[int, list[Any]]:
+    async def _gather(self, job: Callable[[int, int], Awaitable[Any]]) -> tuple[int, list[Any]]:
         released_ns = clock()
         jobs = (job(caller, released_ns) for caller in range(self._count))
         # All of them end, so that none goes on calling beside whoever comes next.
@@ -163,12 +163,12 @@ class Tasks:
                 raise each
         return released_ns, told
 
-    async def _beside_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
+    async def _gather_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
         lags_ns: list[int] = []
-        ticking = asyncio.ensure_future(_ticks(lags_ns))
+        ticking = asyncio.ensure_future(_tick(lags_ns))
         await asyncio.sleep(0)
         try:
-            done = await self._gathered(job)
+            done = await self._gather(job)
             await asyncio.sleep(0)  # a tick that is due by now was held up to the end
         finally:
             ticking.cancel()
@@ -178,7 +178,7 @@ class Tasks:
         """See `Callers`; the loop is the runner's."""
 
 
-async def _ticks(lags_ns: list[int]) -> None:
+async def _tick(lags_ns: list[int]) -> None:
     while True:
         due_ns = clock() + int(TICK_S * 1e9)
         await asyncio.sleep(TICK_S)
@@ -192,23 +192,23 @@ class _Processes:
         self._count = count
         self._limit_s = limit_s
         try:
-            self.together(lambda _caller, _released_ns: None)
+            self.run_together(lambda _caller, _released_ns: None)
         except OSError as error:
             message = f"can't start new process: {error}"
             raise RuntimeError(message) from error
 
-    def together(self, job: Job) -> tuple[int, list[Any]]:
+    def run_together(self, job: Job) -> tuple[int, list[Any]]:
         children: list[tuple[int, socket.socket]] = []
         try:
             # One by one: those that were forked off are ended also if the next one cannot be.
             for caller in range(self._count):
-                children.append(self._forked(caller, job))  # noqa: PERF401
+                children.append(self._fork(caller, job))  # noqa: PERF401
             for _, channel in children:
-                _received(channel)  # it is ready
+                _receive(channel)  # it is ready
             released_ns = clock()
             for _, channel in children:
-                channel.sendall(_WHEN.pack(released_ns))
-            told = [json.loads(_received(channel)) for _, channel in children]
+                channel.sendall(_INT64.pack(released_ns))
+            told = [json.loads(_receive(channel)) for _, channel in children]
         finally:
             for child, channel in children:
                 channel.close()
@@ -220,7 +220,7 @@ class _Processes:
             raise CallerFailedError(message)
         return released_ns, [each["result"] for each in told]
 
-    def _forked(self, caller: int, job: Job) -> tuple[int, socket.socket]:
+    def _fork(self, caller: int, job: Job) -> tuple[int, socket.socket]:
         ours, theirs = socket.socketpair()
         try:
             child = os.fork()
@@ -233,9 +233,9 @@ class _Processes:
             return child, ours
         try:
             ours.close()
-            _end_in(self._limit_s)
+            _set_time_limit(self._limit_s)
             _send(theirs, b"{}")
-            (released_ns,) = _WHEN.unpack(theirs.recv(_WHEN.size))
+            (released_ns,) = _INT64.unpack(theirs.recv(_INT64.size))
             try:
                 told = {"result": job(caller, released_ns)}
             except Exception as error:  # noqa: BLE001 - measured code may raise anything
@@ -249,7 +249,7 @@ class _Processes:
         pass
 
 
-def _end_in(limit_s: float) -> None:
+def _set_time_limit(limit_s: float) -> None:
     """End this process after so long, with the place where it stands.
 
     Not by `faulthandler.dump_traceback_later`: it would wait for the parent's watching thread,
@@ -260,15 +260,15 @@ def _end_in(limit_s: float) -> None:
 
 
 def _send(channel: socket.socket, data: bytes) -> None:
-    channel.sendall(_WHEN.pack(len(data)) + data)
+    channel.sendall(_INT64.pack(len(data)) + data)
 
 
-def _received(channel: socket.socket) -> bytes:
-    (size,) = _WHEN.unpack(_whole(channel, _WHEN.size))
-    return _whole(channel, size)
+def _receive(channel: socket.socket) -> bytes:
+    (size,) = _INT64.unpack(_receive_exactly(channel, _INT64.size))
+    return _receive_exactly(channel, size)
 
 
-def _whole(channel: socket.socket, size: int) -> bytes:
+def _receive_exactly(channel: socket.socket, size: int) -> bytes:
     data = channel.recv(size, socket.MSG_WAITALL)
     if len(data) < size:
         message = "a process ended before it had said what it did"
@@ -276,9 +276,11 @@ def _whole(channel: socket.socket, size: int) -> bytes:
     return data
 
 
-def lag_of(callers: Callers, job: Job) -> tuple[tuple[int, Sequence[Any]], tuple[int, ...]]:
+def run_and_measure_lag(
+    callers: Callers, job: Job
+) -> tuple[tuple[int, Sequence[Any]], tuple[int, ...]]:
     """Have all callers do a job; where they are tasks, also how late a ticking one was."""
     if isinstance(callers, Tasks):
-        done, lags_ns = callers.watched(job)
+        done, lags_ns = callers.run_with_ticks(job)
         return done, tuple(lags_ns)
-    return callers.together(job), ()
+    return callers.run_together(job), ()

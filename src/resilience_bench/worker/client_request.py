@@ -35,14 +35,14 @@ def is_possible() -> bool:
     if platform.machine() != _MACHINE:
         return False
     try:
-        starter()()
+        make_starter()()
     except OSError:  # a system that forbids memory which is both written and executed
         return False
     return True
 
 
 @functools.cache
-def starter() -> Callable[[], None]:
+def make_starter() -> Callable[[], None]:
     """A function that has callgrind count from now on; without callgrind it does nothing.
 
     Raises:

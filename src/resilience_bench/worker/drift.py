@@ -25,24 +25,24 @@ STEPS: Final = 60
 """The time is divided into so many steps, with a point at the end of each."""
 REFERENCE_EVERY: Final = 8
 """One sample in so many is the reference's."""
-KEPT: Final = 1024
+KEPT_SAMPLES: Final = 1024
 """So many samples of a step are kept, evenly spread over it."""
-LOW: Final = 0.10
+LOW_QUANTILE: Final = 0.10
 """Which quantile of a step's samples is its number: noise only ever adds time."""
 MOST_GROWTH_BYTES: Final = 1 << 30
 """An operation that has grown by so much has shown what it does."""
 POINT_BYTES: Final = MOST_GROWTH_BYTES // STEPS
 """A step that grows by so much ends before its time: a fast leak gets its points as well."""
-LOOK_NS: Final = 50_000_000
+MEMORY_CHECK_NS: Final = 50_000_000
 """So often the memory is looked at within a step."""
 CALIBRATION_NS: Final = 10_000_000
 STATM: Final = Path("/proc/self/statm")
 
 
-class Thinned:
+class ThinnedSamples:
     """A bounded, even number of samples out of many, evenly spread over their time."""
 
-    def __init__(self, room: int = KEPT) -> None:
+    def __init__(self, room: int = KEPT_SAMPLES) -> None:
         self._samples = array.array("q", bytes(8 * room))
         self.clear()
 
@@ -67,7 +67,7 @@ class Thinned:
     def low(self) -> float:
         """The 10 % quantile, interpolated between the two samples that it lies between."""
         ordered = sorted(self._samples[: self._count])
-        place = LOW * (len(ordered) - 1)
+        place = LOW_QUANTILE * (len(ordered) - 1)
         first = int(place)
         after = ordered[min(first + 1, len(ordered) - 1)]
         return ordered[first] + (place - first) * (after - ordered[first])
@@ -80,10 +80,10 @@ class LongRun:
         reference = Operation(Reference(), is_async=False)
         self._operation = self._subject(make_sampler(operation, runner), sample_ns)
         self._reference = self._subject(make_sampler(reference, runner), sample_ns)
-        self._operations, self._references = Thinned(), Thinned()
+        self._operations, self._references = ThinnedSamples(), ThinnedSamples()
         room = bytes(8 * 2 * STEPS)
         self._points = 0
-        self._calls, self._blocks, self._resident = (array.array("q", room) for _ in range(3))
+        self._calls, self._plan_blocks, self._resident = (array.array("q", room) for _ in range(3))
         self._operation_ns, self._reference_ns = (array.array("d", room) for _ in range(2))
         self.calls = 0
 
@@ -106,11 +106,11 @@ class LongRun:
             began_ns = time.perf_counter_ns()
             ends_ns = began_ns + int(seconds * 1e9)
             step_ns = (ends_ns - began_ns) // STEPS
-            first_bytes = resident_bytes()
+            first_bytes = read_resident_bytes()
             while (now_ns := time.perf_counter_ns()) < ends_ns and not self._is_full():
                 steps = (now_ns - began_ns) // step_ns + 1
                 self._step(min(began_ns + steps * step_ns, ends_ns), between)
-                if resident_bytes() > first_bytes + MOST_GROWTH_BYTES:
+                if read_resident_bytes() > first_bytes + MOST_GROWTH_BYTES:
                     break
         finally:
             gc.enable()
@@ -120,7 +120,7 @@ class LongRun:
         return self._points == len(self._calls)
 
     def _step(self, ends_ns: int, between: Callable[[], None]) -> None:
-        most_bytes = resident_bytes() + POINT_BYTES
+        most_bytes = read_resident_bytes() + POINT_BYTES
         self._operations.clear()
         self._references.clear()
         looked_ns = 0
@@ -133,10 +133,10 @@ class LongRun:
             now_ns = time.perf_counter_ns()
             if now_ns >= ends_ns:
                 break
-            if now_ns - looked_ns >= LOOK_NS:
+            if now_ns - looked_ns >= MEMORY_CHECK_NS:
                 looked_ns = now_ns
                 between()
-                if resident_bytes() > most_bytes:
+                if read_resident_bytes() > most_bytes:
                     break
         self._note()
 
@@ -152,9 +152,9 @@ class LongRun:
         self._calls[place] = self.calls
         self._operation_ns[place] = self._operations.low() / self._operation.calls
         self._reference_ns[place] = self._references.low() / self._reference.calls
-        if tells_blocks():
-            self._blocks[place] = sys.getallocatedblocks()
-        self._resident[place] = resident_bytes()
+        if can_count_blocks():
+            self._plan_blocks[place] = sys.getallocatedblocks()
+        self._resident[place] = read_resident_bytes()
         self._points += 1
 
     def points(self) -> DriftPoints:
@@ -164,25 +164,25 @@ class LongRun:
             tuple(self._calls[:count]),
             tuple(self._operation_ns[:count]),
             tuple(self._reference_ns[:count]),
-            tuple(self._blocks[:count]) if tells_blocks() else (),
+            tuple(self._plan_blocks[:count]) if can_count_blocks() else (),
             tuple(self._resident[:count]) if STATM.exists() else (),
         )
 
 
-def tells_blocks() -> bool:
+def can_count_blocks() -> bool:
     """Whether this interpreter counts the blocks that are allocated; PyPy does not."""
     return hasattr(sys, "getallocatedblocks")
 
 
-def resident_bytes() -> int:
+def read_resident_bytes() -> int:
     """How much of this process lies in memory; 0 where the system does not tell."""
     try:
-        return int(STATM.read_bytes().split()[1]) * _page_bytes()
+        return int(STATM.read_bytes().split()[1]) * _get_page_bytes()
     except OSError:
         return 0
 
 
-def _page_bytes() -> int:
+def _get_page_bytes() -> int:
     import resource  # noqa: PLC0415 - there is none on Windows, and no /proc either
 
     return resource.getpagesize()

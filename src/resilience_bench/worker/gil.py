@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 
-def gil_is_enabled() -> bool:
+def is_gil_enabled() -> bool:
     """Whether only one thread at a time runs Python here.
 
     A free-threaded build may run with the lock all the same: when it was told to, or from the

@@ -17,15 +17,15 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from resilience_bench.worker import client_request
-from resilience_bench.worker.timing import Sampler, calls_of_functions
+from resilience_bench.worker.timing import Sampler, count_function_calls
 
 CALLS: Final = 24
 """At most so many calls more has the larger number than the smaller one."""
 FUNCTION_CALLS: Final = 1_500
 """An operation that calls so many functions, or more, is heavy: one call of it is counted."""
-WARM: Final = 2
+WARM_UP_FACTOR: Final = 2
 """So many times as many calls come before, for CPython adapts its bytecode to what it runs."""
-SURROUNDINGS: Final = 100
+LOOP_WARM_UPS: Final = 100
 """How often what surrounds the calls runs before the first count, for the same reason."""
 DONE: Final = -signal.SIGKILL
 HEAVY: Final = -signal.SIGUSR1
@@ -36,7 +36,7 @@ Calls = tuple[int, int]
 HEAVY_CALLS: Final[Calls] = (0, 1)
 
 
-def chosen_calls(function_calls: int) -> Calls:
+def choose_calls(function_calls: int) -> Calls:
     """The two numbers of calls that are counted.
 
     They depend on the operation only, not on a clock, so that a count repeats exactly.
@@ -59,13 +59,13 @@ def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
     """
     fewer, more = HEAVY_CALLS
     if heavy:
-        client_request.starter()()
+        client_request.make_starter()()
     else:
-        function_calls = calls_of_functions(sample, FUNCTION_CALLS)
+        function_calls = count_function_calls(sample, FUNCTION_CALLS)
         if function_calls >= FUNCTION_CALLS:
             return None
-        fewer, more = chosen_calls(function_calls)
-        for _ in range(WARM * (more - fewer)):
+        fewer, more = choose_calls(function_calls)
+        for _ in range(WARM_UP_FACTOR * (more - fewer)):
             sample(1, 0)
     dump = os.getppid
     dump()
@@ -76,12 +76,12 @@ def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
     return fewer, more
 
 
-def get_ready() -> None:
+def prepare_forking() -> None:
     """Make ready for forking: what is there is not collected any more."""
     gc.collect()
     gc.freeze()
     gc.disable()
-    client_request.starter()
+    client_request.make_starter()
 
 
 def start_counting(controls: Iterable[Sampler]) -> None:
@@ -93,14 +93,14 @@ def start_counting(controls: Iterable[Sampler]) -> None:
     Args:
         controls: Are run, so that code is adapted and translated.
     """
-    client_request.starter()()
+    client_request.make_starter()()
     for sample in controls:
-        for _ in range(SURROUNDINGS):
+        for _ in range(LOOP_WARM_UPS):
             sample(1, 0)
     os.getppid()
 
 
-def in_a_child(work: Callable[[], bool]) -> int:
+def run_in_child(work: Callable[[], bool]) -> int:
     """Do something in a forked process.
 
     Args:
@@ -121,8 +121,8 @@ def in_a_child(work: Callable[[], bool]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def ending(code: int) -> str:
-    """What an exit code of `in_a_child` says; empty when all is well."""
+def explain_exit_code(code: int) -> str:
+    """What an exit code of `run_in_child` says; empty when all is well."""
     if code == DONE:
         return ""
     if code == HUNG:

@@ -1,7 +1,7 @@
 """The loops of a caller: calls back to back until a window of time has closed.
 
-They are made anew for each subject, see `payloads.fresh`. Those for operations that raise have a
-``try`` of their own: a function around the call would cost more than the ``try``.
+They are made anew for each subject, see `payloads.copy_function`. Those for operations that raise
+have a ``try`` of their own: a function around the call would cost more than the ``try``.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from typing import Any, Final
 
 from resilience_bench._model import BUCKET
 from resilience_bench.worker.operations import Operation
-from resilience_bench.worker.payloads import fresh, returns, returns_async
+from resilience_bench.worker.payloads import copy_function, return_result, return_result_async
 from resilience_bench.worker.timing import make_sampler
 
 CLOCK_CALLS: Final = 1000
 CLOCK_TRIES: Final = 15
 NEVER_NS: Final = 1 << 62
 """A window that closes then is ended by something else."""
-APART: Final = -1
+GAP: Final = -1
 """Stands between two times that are not the start and the end of a call."""
 
 clock = time.perf_counter_ns
 
 
-def differences(stamps: Sequence[int]) -> list[int]:
-    """How long the calls took, of the times that a `timed_loop` noted."""
+def compute_durations(stamps: Sequence[int]) -> list[int]:
+    """How long the calls took, of the times that a `make_timed_loop` noted."""
     pairs = itertools.pairwise(stamps)
-    return [after - before for before, after in pairs if APART not in {before, after}]
+    return [after - before for before, after in pairs if GAP not in {before, after}]
 
 
-def histogram(elapsed_ns: Iterable[int]) -> dict[int, int]:
+def build_histogram(elapsed_ns: Iterable[int]) -> dict[int, int]:
     """How many calls took from ``BUCKET ** b`` to ``BUCKET ** (b + 1)`` ns, by b."""
     width = math.log(BUCKET)
     counts: dict[int, int] = {}
@@ -45,14 +45,14 @@ def histogram(elapsed_ns: Iterable[int]) -> dict[int, int]:
     return counts
 
 
-def loop(operation: Operation) -> Callable[[int, int], Any]:
+def make_loop(operation: Operation) -> Callable[[int, int], Any]:
     """``calls(closes_ns, chunk)``: call until a time, looking at the clock after each chunk.
 
     Returns the number of calls and when they had ended; a coroutine for an async operation.
     """
     kinds = (_loop, _loop_raising, _loop_async, _loop_async_raising)
     kind = kinds[2 * operation.is_async + bool(operation.raises)]
-    return functools.partial(fresh(kind), operation)
+    return functools.partial(copy_function(kind), operation)
 
 
 def _loop(operation: Operation, closes_ns: int, chunk: int) -> tuple[int, int]:
@@ -103,17 +103,19 @@ async def _loop_async_raising(operation: Operation, closes_ns: int, chunk: int) 
     return calls, now
 
 
-def timed_loop(operation: Operation) -> Callable[[int, int, int], Any]:
+def make_timed_loop(operation: Operation) -> Callable[[int, int, int], Any]:
     """``stamps(closes_ns, chunk, most)``: the same, noting the time after each call.
 
     The end of a call is the start of the next one, so that the clock is read once a call. Returns
     the times; a coroutine for an async operation.
     """
-    kind = _stamps_async if operation.is_async else _stamps
-    return functools.partial(fresh(kind), operation, operation.raises or ())
+    kind = _record_stamps_async if operation.is_async else _record_stamps
+    return functools.partial(copy_function(kind), operation, operation.raises or ())
 
 
-def _stamps(operation: Operation, raises: Any, closes_ns: int, chunk: int, most: int) -> list[int]:
+def _record_stamps(
+    operation: Operation, raises: Any, closes_ns: int, chunk: int, most: int
+) -> list[int]:
     call, now = operation.call, clock
     stamps = [now()]
     stamp = stamps.append
@@ -127,7 +129,7 @@ def _stamps(operation: Operation, raises: Any, closes_ns: int, chunk: int, most:
     return stamps
 
 
-async def _stamps_async(
+async def _record_stamps_async(
     operation: Operation, raises: Any, closes_ns: int, chunk: int, most: int
 ) -> list[int]:
     call, now = operation.call, clock
@@ -142,13 +144,13 @@ async def _stamps_async(
             stamp(now())
         await asyncio.sleep(0)
         # What the others did meanwhile is no call of ours: the next one starts afresh.
-        stamp(APART)
+        stamp(GAP)
         stamp(now())
     return stamps
 
 
-def once(operation: Operation) -> Callable[[], tuple[int, int]]:
-    """One call of an operation that is no coroutine; the same as a `loop` of one call."""
+def make_single_call(operation: Operation) -> Callable[[], tuple[int, int]]:
+    """One call of an operation that is no coroutine; the same as a `make_loop` of one call."""
     call, raises = operation.call, operation.raises or ()
 
     def called() -> tuple[int, int]:
@@ -161,18 +163,20 @@ def once(operation: Operation) -> Callable[[], tuple[int, int]]:
     return called
 
 
-def clock_cost(runner: asyncio.Runner, *, is_async: bool) -> float:
+def measure_clock_cost(runner: asyncio.Runner, *, is_async: bool) -> float:
     """What timing adds to a call, in ns: a timed loop of an empty function, less an untimed one."""
-    empty = Operation(fresh(returns_async if is_async else returns), is_async=is_async)
-    stamps_of, sampler = timed_loop(empty), make_sampler(empty, runner)
+    empty = Operation(
+        copy_function(return_result_async if is_async else return_result), is_async=is_async
+    )
+    stamps_of, sampler = make_timed_loop(empty), make_sampler(empty, runner)
     timed_ns, untimed_ns = [], []
     for _ in range(CLOCK_TRIES):
-        stamps = finished(stamps_of(NEVER_NS, CLOCK_CALLS, 1), runner)
-        timed_ns.append(sum(differences(stamps)))
+        stamps = run_if_coroutine(stamps_of(NEVER_NS, CLOCK_CALLS, 1), runner)
+        timed_ns.append(sum(compute_durations(stamps)))
         untimed_ns.append(sampler(CLOCK_CALLS, 0))
     return max(min(timed_ns) - min(untimed_ns), 0) / CLOCK_CALLS
 
 
-def finished(made: Any, runner: asyncio.Runner) -> Any:
+def run_if_coroutine(made: Any, runner: asyncio.Runner) -> Any:
     """The result of a loop, which is a coroutine where the operation is one."""
     return runner.run(made) if asyncio.iscoroutine(made) else made

@@ -24,12 +24,12 @@ from resilience_bench.scenarios.definition import (
     Unsupported,
 )
 from resilience_bench.worker.payloads import (
-    Phases,
-    Record,
-    fresh,
+    PhasedPayload,
+    RunRecorder,
+    copy_function,
     make_payload,
-    returns,
-    returns_async,
+    return_result,
+    return_result_async,
 )
 
 
@@ -54,14 +54,14 @@ class Operation:
     prepare: Callable[[], object] | None = None
 
 
-def control_key(bound: BoundCase) -> str:
+def make_control_key(bound: BoundCase) -> str:
     """Names the control of a case; cases with the same key share its samples."""
     one, case = bound.scenario, bound.info.case
     if not one.payload_calls:
         work = "nothing"
     else:
         work = ",".join(
-            f"{len(list(run))}x{outcome}" for outcome, run in itertools.groupby(_per_call(one))
+            f"{len(list(run))}x{outcome}" for outcome, run in itertools.groupby(_list_outcomes(one))
         )
     marks = [work, "async" if one.is_async else "", "with arguments" if one.arguments else ""]
     if case.is_loaded:
@@ -69,7 +69,7 @@ def control_key(bound: BoundCase) -> str:
     return " ".join(mark for mark in marks if mark)
 
 
-def _per_call(one: Scenario) -> list[str]:
+def _list_outcomes(one: Scenario) -> list[str]:
     return list(itertools.islice(itertools.cycle(one.outcomes), one.payload_calls))
 
 
@@ -81,19 +81,23 @@ def make_control(bound: BoundCase) -> Operation:
     """
     one = bound.scenario
     if bound.is_probed_at_once:
-        return Operation(Phases(bound.info.case.payload).payload, one.is_async, prepare=returns)
-    calls = _per_call(one)
+        return Operation(
+            PhasedPayload(bound.info.case.payload).payload, one.is_async, prepare=return_result
+        )
+    calls = _list_outcomes(one)
     payload = make_payload(bound)
     if len(calls) > 1:
-        return Operation(_in_a_row(payload, calls, is_async=one.is_async), one.is_async)
+        return Operation(_unroll_calls(payload, calls, is_async=one.is_async), one.is_async)
     if not calls:
-        return Operation(fresh(returns_async if one.is_async else returns), one.is_async)
+        return Operation(
+            copy_function(return_result_async if one.is_async else return_result), one.is_async
+        )
     if one.arguments is not None:
         payload = functools.partial(payload, *one.arguments[0], **one.arguments[1])
     return Operation(payload, one.is_async, (PayloadError,) if calls == [FAILS] else ())
 
 
-def _in_a_row(
+def _unroll_calls(
     payload: Callable[[], Any], outcomes: list[str], *, is_async: bool
 ) -> Callable[[], Any]:
     """The payload called once for each outcome, with nothing around it but what it needs."""
@@ -109,8 +113,8 @@ def _in_a_row(
 
 
 @contextlib.contextmanager
-def opened(
-    bound: BoundCase, runner: asyncio.Runner, record: Record | None = None
+def open_operation(
+    bound: BoundCase, runner: asyncio.Runner, record: RunRecorder | None = None
 ) -> Iterator[Operation]:
     """Build the operation of a case, and tear it down afterwards.
 
@@ -131,13 +135,13 @@ def opened(
     wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     # What only other libraries of the scenario have as a parameter keeps its default.
     arguments = {name: offered[name] for name in wanted if name in offered}
-    with _built(one, arguments, runner) as built:
-        yield _operation(bound, built, library, payload)
+    with _build_operation(one, arguments, runner) as built:
+        yield _make_operation(bound, built, library, payload)
 
 
-def _operation(bound: BoundCase, built: Any, library: Any, payload: object) -> Operation:
+def _make_operation(bound: BoundCase, built: Any, library: Any, payload: object) -> Operation:
     one = bound.scenario
-    raises = _expected_exceptions(one, library)
+    raises = _find_expected_exceptions(one, library)
     if isinstance(built, Probed) is not one.probes:
         message = f"probes={one.probes}, but it built a {type(built).__name__}; see Probed"
         raise TypeError(message)
@@ -148,13 +152,15 @@ def _operation(bound: BoundCase, built: Any, library: Any, payload: object) -> O
     if not isinstance(built, Probed):
         return Operation(built, one.is_async, raises)
     phases = getattr(payload, "__self__", None)
-    if isinstance(phases, Phases):
-        prepare = phases.failing(built.prepare)
-        return Operation(built.operation, one.is_async, (_rejection(library),), prepare=prepare)
-    return Operation(_one_after_the_other(built), one.is_async, raises)
+    if isinstance(phases, PhasedPayload):
+        prepare = phases.wrap_prepare(built.prepare)
+        return Operation(
+            built.operation, one.is_async, (_find_rejection(library),), prepare=prepare
+        )
+    return Operation(_prepare_before_call(built), one.is_async, raises)
 
 
-def _one_after_the_other(built: Probed) -> Callable[[], Any]:
+def _prepare_before_call(built: Probed) -> Callable[[], Any]:
     prepare, operation = built.prepare, built.operation
 
     def prepared_and_called() -> Any:
@@ -165,7 +171,9 @@ def _one_after_the_other(built: Probed) -> Callable[[], Any]:
 
 
 @contextlib.contextmanager
-def _built(one: Scenario, arguments: dict[str, Any], runner: asyncio.Runner) -> Iterator[Any]:
+def _build_operation(
+    one: Scenario, arguments: dict[str, Any], runner: asyncio.Runner
+) -> Iterator[Any]:
     made = one.function(**arguments)
     if hasattr(made, "__anext__"):
         try:
@@ -184,7 +192,7 @@ def _built(one: Scenario, arguments: dict[str, Any], runner: asyncio.Runner) -> 
         yield made
 
 
-def slowed(operation: Operation, turns: int) -> Operation:
+def add_empty_loop(operation: Operation, turns: int) -> Operation:
     """The operation with an empty loop of so many turns inside, before the call."""
     call = operation.call
 
@@ -197,7 +205,7 @@ def slowed(operation: Operation, turns: int) -> Operation:
     return replace(operation, call=planted)
 
 
-def delayed(operation: Operation, wait_ns: int) -> Operation:
+def add_wait(operation: Operation, wait_ns: int) -> Operation:
     """The operation with a wait of so many nanoseconds inside, before the call.
 
     The clock is watched, because a sleep is never shorter than some 50 us.
@@ -223,8 +231,8 @@ def load_library(bound: BoundCase) -> Any:
             message = f"{distribution} is not installed; type: pip install {distribution}"
             raise NotInstalledError(message)
     if isinstance(library.adapters, tuple):
-        return tuple(_adapter(each, bound) for each in library.adapters)
-    return _adapter(library.adapters, bound)
+        return tuple(_load_adapter(each, bound) for each in library.adapters)
+    return _load_adapter(library.adapters, bound)
 
 
 @functools.cache
@@ -236,7 +244,7 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _adapter(given: object, bound: BoundCase) -> object:
+def _load_adapter(given: object, bound: BoundCase) -> object:
     if not isinstance(given, str) or ":" not in given:
         return given() if isinstance(given, type) else given
     module, _, name = given.partition(":")
@@ -249,18 +257,18 @@ def _adapter(given: object, bound: BoundCase) -> object:
     return found() if isinstance(found, type) else found
 
 
-def _expected_exceptions(one: Scenario, library: Any) -> tuple[type[BaseException], ...]:
+def _find_expected_exceptions(one: Scenario, library: Any) -> tuple[type[BaseException], ...]:
     if one.raises is None:
         return ()
     if isinstance(one.raises, type):
         return (one.raises,)
     if one.raises == REJECTION:
-        return (_rejection(library),)
+        return (_find_rejection(library),)
     message = f"raises={one.raises!r}: expected an exception type or REJECTION"
     raise TypeError(message)
 
 
-def _rejection(library: Any) -> type[BaseException]:
+def _find_rejection(library: Any) -> type[BaseException]:
     for each in library if isinstance(library, tuple) else (library,):
         if hasattr(each, "rejection"):
             found: type[BaseException] = each.rejection

@@ -25,10 +25,10 @@ IO_S: Final = 0.001
 CPU_TURNS: Final = 400
 """Turns of a loop that take about 10 microseconds, and that let nobody else run Python."""
 
-Record = Callable[[], object]
+RunRecorder = Callable[[], object]
 
 
-def make_payload(bound: BoundCase, record: Record | None = None) -> Callable[..., Any]:
+def make_payload(bound: BoundCase, record: RunRecorder | None = None) -> Callable[..., Any]:
     """The work inside the guard, which does what the scenario's ``outcomes`` say.
 
     Args:
@@ -40,8 +40,8 @@ def make_payload(bound: BoundCase, record: Record | None = None) -> Callable[...
     """
     one, kind = bound.scenario, bound.info.case.payload
     if bound.is_probed_at_once:
-        return Phases(kind, record).payload
-    payload = _working(_plain_payload(one), kind, is_async=one.is_async)
+        return PhasedPayload(kind, record).payload
+    payload = _add_work(_make_plain_payload(one), kind, is_async=one.is_async)
     if record is None:
         return payload
     counted = record  # a name that is not Optional, for the closures below
@@ -57,11 +57,11 @@ def make_payload(bound: BoundCase, record: Record | None = None) -> Callable[...
     return recording_async if one.is_async else recording
 
 
-def _working(plain: Callable[..., Any], kind: str, *, is_async: bool) -> Callable[..., Any]:
+def _add_work(plain: Callable[..., Any], kind: str, *, is_async: bool) -> Callable[..., Any]:
     """The payload with its work before it returns or raises."""
     if kind == NOOP:
         return plain
-    work = {CPU: fresh(_computes), IO: _sleeps}[kind]
+    work = {CPU: copy_function(_compute), IO: _sleep}[kind]
     if not is_async:
 
         def working(*args: object, **kwargs: object) -> object:
@@ -80,27 +80,27 @@ def _working(plain: Callable[..., Any], kind: str, *, is_async: bool) -> Callabl
     return working_async
 
 
-def _computes() -> None:
+def _compute() -> None:
     for _ in itertools.repeat(None, CPU_TURNS):
         pass
 
 
-def _sleeps() -> None:
+def _sleep() -> None:
     time.sleep(IO_S)
 
 
-class Phases:
+class PhasedPayload:
     """Has a payload that fails while a breaker is prepared, and succeeds for all callers then.
 
     ``record`` is called for each run that begins before the first one has ended: until then the
     breaker is half-open, and cannot know whether its probe succeeds.
     """
 
-    def __init__(self, kind: str, record: Record | None = None) -> None:
+    def __init__(self, kind: str, record: RunRecorder | None = None) -> None:
         self._fails = False
         self._is_decided = False
         self._record = record
-        self._work = _working(fresh(returns), kind, is_async=False)
+        self._work = _add_work(copy_function(return_result), kind, is_async=False)
 
     def payload(self) -> object:
         """Fail at once, or work and return."""
@@ -112,7 +112,7 @@ class Phases:
         self._is_decided = True
         return result
 
-    def failing(self, prepare: Callable[[], object]) -> Callable[[], object]:
+    def wrap_prepare(self, prepare: Callable[[], object]) -> Callable[[], object]:
         """The same function, run while the payload fails."""
 
         def prepared() -> object:
@@ -125,19 +125,19 @@ class Phases:
         return prepared
 
 
-def _plain_payload(one: Scenario) -> Callable[..., Any]:
+def _make_plain_payload(one: Scenario) -> Callable[..., Any]:
     outcomes = set(one.outcomes)
     if one.arguments is not None:
-        return fresh(_accepts_async if one.is_async else _accepts)
+        return copy_function(_accept_arguments_async if one.is_async else _accept_arguments)
     if outcomes == {RETURNS}:
-        return fresh(returns_async if one.is_async else returns)
+        return copy_function(return_result_async if one.is_async else return_result)
     if outcomes == {FAILS}:
-        return fresh(_fails_async if one.is_async else _fails)
+        return copy_function(_raise_payload_error_async if one.is_async else _raise_payload_error)
     following = itertools.cycle(one.outcomes).__next__
-    return (_scripted_async if one.is_async else _scripted)(following)
+    return (_make_scripted_async if one.is_async else _make_scripted)(following)
 
 
-def fresh(function: Callable[..., Any]) -> Callable[..., Any]:
+def copy_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function with a code object of its own.
 
     CPython (PEP 659) specialises bytecode in place: with a shared code object one case would
@@ -154,33 +154,33 @@ def fresh(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def returns() -> str:
+def return_result() -> str:
     """The payload that does nothing but succeed."""
     return RESULT
 
 
-async def returns_async() -> str:
+async def return_result_async() -> str:
     """The same, as a coroutine function."""
     return RESULT
 
 
-def _fails() -> str:
+def _raise_payload_error() -> str:
     raise PayloadError
 
 
-async def _fails_async() -> str:
+async def _raise_payload_error_async() -> str:
     raise PayloadError
 
 
-def _accepts(*_args: object, **_kwargs: object) -> str:
+def _accept_arguments(*_args: object, **_kwargs: object) -> str:
     return RESULT
 
 
-async def _accepts_async(*_args: object, **_kwargs: object) -> str:
+async def _accept_arguments_async(*_args: object, **_kwargs: object) -> str:
     return RESULT
 
 
-def _scripted(following: Callable[[], str]) -> Callable[[], str | None]:
+def _make_scripted(following: Callable[[], str]) -> Callable[[], str | None]:
     def scripted() -> str | None:
         outcome = following()
         if outcome is FAILS:
@@ -190,8 +190,8 @@ def _scripted(following: Callable[[], str]) -> Callable[[], str | None]:
     return scripted
 
 
-def _scripted_async(following: Callable[[], str]) -> Callable[[], Any]:
-    play = _scripted(following)
+def _make_scripted_async(following: Callable[[], str]) -> Callable[[], Any]:
+    play = _make_scripted(following)
 
     async def scripted() -> str | None:
         return play()

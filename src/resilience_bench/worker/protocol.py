@@ -72,28 +72,28 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclarationMessage:
     """A case that a scenario file declares."""
 
     info: CaseInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ProblemMessage:
     """A scenario file that could not be used; ``text`` is ``path:line: message``."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Starting:
+class StartMessage:
     """A case is about to be built, checked or calibrated; if the worker ends now, it is why."""
 
     case: str
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class StatusMessage:
     """What became of a case before it was timed; ``reason`` is empty when it is fine."""
 
     case: str
@@ -103,7 +103,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class SamplesMessage:
     """The samples of the reference, of a control or of the operation of a case."""
 
     kind: Literal["reference", "control", "operation"]
@@ -112,7 +112,7 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class MarkMessage:
     """Process ``process`` dumped callgrind's counters around two numbers of calls."""
 
     kind: Literal["control", "operation"]
@@ -122,7 +122,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountsMessage:
     """What callgrind counted of a control or of the operation of a case."""
 
     kind: Literal["control", "operation"]
@@ -131,7 +131,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class WeightMessage:
     """What the operation of a case allocates."""
 
     case: str
@@ -139,7 +139,7 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadMessage:
     """What the callers of a control, or of the operation of a case, did."""
 
     kind: Literal["control", "operation"]
@@ -148,7 +148,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Tallied:
+class TallyMessage:
     """What the operation of a case did under its load, counted."""
 
     case: str
@@ -156,7 +156,7 @@ class Tallied:
 
 
 @dataclass(frozen=True, slots=True)
-class Drifted:
+class DriftMessage:
     """What became of the operation of a case that was kept going."""
 
     case: str
@@ -164,7 +164,7 @@ class Drifted:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class EndMessage:
     """The last message of a worker that came to its end."""
 
     clock_resolution_ns: float = 0.0
@@ -172,24 +172,24 @@ class Done:
 
 
 Message = (
-    Declared
-    | Problem
-    | Starting
-    | Status
-    | Sampled
-    | Marked
-    | Counted
-    | Weighed
-    | Loaded
-    | Tallied
-    | Drifted
-    | Done
+    DeclarationMessage
+    | ProblemMessage
+    | StartMessage
+    | StatusMessage
+    | SamplesMessage
+    | MarkMessage
+    | CountsMessage
+    | WeightMessage
+    | LoadMessage
+    | TallyMessage
+    | DriftMessage
+    | EndMessage
 )
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message)}
 
 
-class RubbishError(Exception):
+class InvalidMessageError(Exception):
     """A line that is not a message; the text says what was found."""
 
 
@@ -207,31 +207,31 @@ def decode(line: str) -> Message:
     try:
         fields = json.loads(line)
         kind = _KINDS[fields.pop("message")]
-        if kind is Sampled:
-            fields["samples"] = _samples(**fields["samples"])
-        if kind is Declared:
-            fields["info"] = _info(**fields["info"])
-        if kind is Marked:
+        if kind is SamplesMessage:
+            fields["samples"] = _read_samples(**fields["samples"])
+        if kind is DeclarationMessage:
+            fields["info"] = _read_case_info(**fields["info"])
+        if kind is MarkMessage:
             fields["calls"] = tuple(fields["calls"])
-        if kind is Counted:
+        if kind is CountsMessage:
             fields["counts"] = Counts(
                 **{key: tuple(each) for key, each in fields["counts"].items()}
             )
-        if kind is Weighed:
+        if kind is WeightMessage:
             fields["weight"] = Weight(**fields["weight"])
-        if kind is Loaded:
-            fields["samples"] = _load_samples(**fields["samples"])
-        if kind is Tallied:
+        if kind is LoadMessage:
+            fields["samples"] = _read_load_samples(**fields["samples"])
+        if kind is TallyMessage:
             fields["tally"] = Tally(**fields["tally"])
-        if kind is Drifted:
-            fields["points"] = _drift_points(**fields["points"])
+        if kind is DriftMessage:
+            fields["points"] = _read_drift_points(**fields["points"])
         message: Message = kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RubbishError(repr(line[:80])) from error
+        raise InvalidMessageError(repr(line[:80])) from error
     return message
 
 
-def _samples(calls: int, elapsed_ns: list[int], beside: list[int]) -> Samples:
+def _read_samples(calls: int, elapsed_ns: list[int], beside: list[int]) -> Samples:
     if (
         calls < 1
         or not elapsed_ns
@@ -242,7 +242,7 @@ def _samples(calls: int, elapsed_ns: list[int], beside: list[int]) -> Samples:
     return Samples(calls, tuple(elapsed_ns), tuple(beside))
 
 
-def _load_samples(latencies: dict[str, int], **rest: Any) -> LoadSamples:
+def _read_load_samples(latencies: dict[str, int], **rest: Any) -> LoadSamples:
     tuples: dict[str, Any] = {
         key: tuple(each) if isinstance(each, list) else each for key, each in rest.items()
     }
@@ -253,7 +253,7 @@ def _load_samples(latencies: dict[str, int], **rest: Any) -> LoadSamples:
     return samples
 
 
-def _drift_points(**rest: list[Any]) -> DriftPoints:
+def _read_drift_points(**rest: list[Any]) -> DriftPoints:
     points = DriftPoints(**{key: tuple(each) for key, each in rest.items()})
     if not len(points.calls) == len(points.operation_ns) == len(points.reference_ns) > 0:
         message = f"points of {len(points.calls)} numbers of calls"
@@ -261,7 +261,7 @@ def _drift_points(**rest: list[Any]) -> DriftPoints:
     return points
 
 
-def _info(case: dict[str, Any], **rest: Any) -> CaseInfo:
+def _read_case_info(case: dict[str, Any], **rest: Any) -> CaseInfo:
     parameters = tuple((key, value) for key, value in case.pop("parameters"))
     tuples: dict[str, Any] = {
         key: tuple(each) if isinstance(each, list) else each for key, each in rest.items()

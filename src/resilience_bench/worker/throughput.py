@@ -22,17 +22,17 @@ from resilience_bench._model import LoadSamples, Tally
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.loads import IO, MIXED, PROCESSES, TASKS, Load, parse_load
 from resilience_bench.worker import timing
-from resilience_bench.worker.callers import CallerFailedError, Callers, Job, lag_of
+from resilience_bench.worker.callers import CallerFailedError, Callers, Job, run_and_measure_lag
 from resilience_bench.worker.load_loops import (
-    clock_cost,
-    differences,
-    histogram,
-    loop,
-    once,
-    timed_loop,
+    build_histogram,
+    compute_durations,
+    make_loop,
+    make_single_call,
+    make_timed_loop,
+    measure_clock_cost,
 )
-from resilience_bench.worker.operations import Operation, control_key, opened
-from resilience_bench.worker.payloads import returns
+from resilience_bench.worker.operations import Operation, make_control_key, open_operation
+from resilience_bench.worker.payloads import return_result
 from resilience_bench.worker.timing import calibrate, make_sampler
 
 CHUNK_NS: Final = 20_000
@@ -49,11 +49,11 @@ BURSTS: Final = 5
 TALLIED_WINDOWS: Final = 5
 """What is counted is counted in one window, or in so many until there is something to count."""
 
-Say = Callable[[str], None]
+Announcer = Callable[[str], None]
 
 
 @dataclass(slots=True, eq=False)
-class Subject:
+class LoadSubject:
     """A control or an operation under a load, and what its callers did so far."""
 
     name: str
@@ -69,7 +69,7 @@ class Subject:
 
 
 @dataclass(slots=True)
-class Group:
+class LoadGroup:
     """Cases under one load with one control: what is compared with each other.
 
     ``starting`` is told what is about to run, so that a worker that hangs names its case.
@@ -81,7 +81,7 @@ class Group:
     runner: asyncio.Runner
     window_ns: int
     limit_s: float
-    starting: Say
+    starting: Announcer
     release_ns: int = 0
 
     def watch(self, name: str) -> None:
@@ -89,26 +89,26 @@ class Group:
         self.starting(name)
         faulthandler.dump_traceback_later(self.limit_s, exit=True)
 
-    def measure(self, subjects: Sequence[Subject], rounds: int) -> dict[str, str]:
+    def measure(self, subjects: Sequence[LoadSubject], rounds: int) -> dict[str, str]:
         """Calibrate, then take a sample of each subject in turns.
 
         Returns:
             What went wrong, by the name of the subject; such a one has too few samples.
         """
         failed: dict[str, str] = {}
-        with _no_collection():
+        with _disable_collection():
             for subject in subjects:
-                self._guarded(subject, failed, self._calibrate)
-            empty = [self._ended(subjects[0], window_ns=-1)[0] for _ in range(RELEASES)]
+                self._run_guarded(subject, failed, self._calibrate)
+            empty = [self._run_window(subjects[0], window_ns=-1)[0] for _ in range(RELEASES)]
             self.release_ns = min(empty)
             for _ in range(rounds):
                 for subject in subjects:
-                    self._guarded(subject, failed, self._sample)
+                    self._run_guarded(subject, failed, self._sample)
                     gc.collect(1)
         return failed
 
-    def _guarded(
-        self, subject: Subject, failed: dict[str, str], work: Callable[[Subject], None]
+    def _run_guarded(
+        self, subject: LoadSubject, failed: dict[str, str], work: Callable[[LoadSubject], None]
     ) -> None:
         if subject.name in failed:
             return
@@ -116,24 +116,24 @@ class Group:
         try:
             work(subject)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
-            failed[subject.name] = blamed(error)
+            failed[subject.name] = explain_failure(error)
 
-    def _calibrate(self, subject: Subject) -> None:
+    def _calibrate(self, subject: LoadSubject) -> None:
         if subject.operation.prepare is None:
-            subject.chunk = self._chunk(subject)
-        subject.first_count = _count(subject.operation)
+            subject.chunk = self._choose_chunk(subject)
+        subject.first_count = _read_counter(subject.operation)
 
-    def _chunk(self, subject: Subject) -> int:
+    def _choose_chunk(self, subject: LoadSubject) -> int:
         """How many calls take about `CHUNK_NS`."""
         alone = timing.Subject(subject.name, make_sampler(subject.operation, self.runner))
         calibrate(alone, CHUNK_NS, samples=1, case_ns=self.window_ns, fewest=1)
         return min(alone.calls, LARGEST_CHUNK)
 
-    def _sample(self, subject: Subject) -> None:
+    def _sample(self, subject: LoadSubject) -> None:
         if subject.operation.prepare is not None:
-            self.burst(subject)
+            self.run_burst(subject)
             return
-        elapsed_ns, told = self._ended(subject, self.window_ns)
+        elapsed_ns, told = self._run_window(subject, self.window_ns)
         calls = [each[0] for each in told[: self.load.callers]]
         subject.calls.append(sum(calls))
         subject.total += sum(calls)
@@ -143,15 +143,15 @@ class Group:
         if self.load.kind == MIXED:
             subject.reads.append(sum(each[0] for each in told[self.load.callers :]))
 
-    def _ended(self, subject: Subject, window_ns: int) -> tuple[int, list[Any]]:
+    def _run_window(self, subject: LoadSubject, window_ns: int) -> tuple[int, list[Any]]:
         """A window of calls: how long until the last caller had ended, and what they told."""
-        released_ns, told = self.callers.together(self.window(subject, window_ns))
+        released_ns, told = self.callers.run_together(self.make_window_job(subject, window_ns))
         return max(each[1] for each in told) - released_ns, told
 
-    def window(self, subject: Subject, window_ns: int) -> Job:
+    def make_window_job(self, subject: LoadSubject, window_ns: int) -> Job:
         """What each caller does: call until the window has closed; a reader reads."""
-        calls = loop(subject.operation)
-        reading = loop(Operation(subject.operation.count or returns, is_async=False))
+        calls = make_loop(subject.operation)
+        reading = make_loop(Operation(subject.operation.count or return_result, is_async=False))
         chunk, callers = subject.chunk, self.load.callers
 
         def job(caller: int, released_ns: int) -> Any:
@@ -160,16 +160,16 @@ class Group:
 
         return job
 
-    def burst(self, subject: Subject) -> None:
+    def run_burst(self, subject: LoadSubject) -> None:
         """One call of each caller at once, after a breaker was prepared for a probe.
 
         Nothing is taken off for the release: who was released first is long at its call.
         """
         prepare = subject.operation.prepare
         assert prepare is not None
-        called = once(subject.operation)
+        called = make_single_call(subject.operation)
         prepare()
-        released_ns, told = self.callers.together(lambda _caller, _released_ns: called())
+        released_ns, told = self.callers.run_together(lambda _caller, _released_ns: called())
         calls = [each[0] for each in told]
         subject.calls.append(sum(calls))
         subject.total += sum(calls)
@@ -177,7 +177,7 @@ class Group:
         subject.fewest.append(1)
         subject.most.append(1)
 
-    def samples(self, subject: Subject, *, timed_ns: int) -> LoadSamples:
+    def samples(self, subject: LoadSubject, *, timed_ns: int) -> LoadSamples:
         """What was sampled, and how long single calls take, in a pass of its own from now on.
 
         Args:
@@ -190,10 +190,12 @@ class Group:
         longest_ns = 0
         clock_ns = 0.0
         if timed_ns and subject.operation.prepare is None:
-            clock_ns = clock_cost(self.runner, is_async=subject.operation.is_async)
-            (_, stamps), lags_ns = lag_of(self.callers, self._timed(subject, timed_ns))
-            taken = [differences(each) for each in stamps[: self.load.callers]]
-            latencies = histogram(itertools.chain.from_iterable(taken))
+            clock_ns = measure_clock_cost(self.runner, is_async=subject.operation.is_async)
+            (_, stamps), lags_ns = run_and_measure_lag(
+                self.callers, self._make_timed_job(subject, timed_ns)
+            )
+            taken = [compute_durations(each) for each in stamps[: self.load.callers]]
+            latencies = build_histogram(itertools.chain.from_iterable(taken))
             longest_ns = max(map(max, filter(None, taken)), default=0)
             subject.total += sum(map(len, taken))
         return LoadSamples(
@@ -210,12 +212,12 @@ class Group:
             lags_ns,
         )
 
-    def _timed(self, subject: Subject, timed_ns: int) -> Job:
-        calls = timed_loop(subject.operation)
-        reading = loop(Operation(subject.operation.count or returns, is_async=False))
+    def _make_timed_job(self, subject: LoadSubject, timed_ns: int) -> Job:
+        calls = make_timed_loop(subject.operation)
+        reading = make_loop(Operation(subject.operation.count or return_result, is_async=False))
         most = max(MOST_STAMPS // self.load.callers, 1)
         chunk, callers = subject.chunk, self.load.callers
-        window_ns = long_window_ns(self.load, self.payload, max(timed_ns, self.window_ns))
+        window_ns = choose_long_window_ns(self.load, self.payload, max(timed_ns, self.window_ns))
 
         def job(caller: int, released_ns: int) -> Any:
             closes_ns = released_ns + window_ns
@@ -224,19 +226,19 @@ class Group:
         return job
 
 
-def blamed(error: Exception) -> str:
+def explain_failure(error: Exception) -> str:
     """Why a case has failed whose callers raised an error."""
     if isinstance(error, CallerFailedError):
         return f"under this load {error}"
     return f"under this load it raised {type(error).__name__}: {error}"
 
 
-def window_ns(load: Load, least_ns: int) -> int:
+def choose_window_ns(load: Load, least_ns: int) -> int:
     """A window in which every task gets to call: starting a thousand of them takes a while."""
     return max(least_ns, load.callers * TASK_NS) if load.kind == TASKS else least_ns
 
 
-def long_window_ns(load: Load, payload: str, least_ns: int) -> int:
+def choose_long_window_ns(load: Load, payload: str, least_ns: int) -> int:
     """A window in which every thread has had two turns, where they share the interpreter's lock."""
     if payload == IO or load.kind == PROCESSES:
         return least_ns
@@ -245,7 +247,7 @@ def long_window_ns(load: Load, payload: str, least_ns: int) -> int:
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def _disable_collection() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -256,7 +258,7 @@ def _no_collection() -> Iterator[None]:
         gc.unfreeze()
 
 
-def count_runs(group: Group, bound: BoundCase, subject: Subject) -> Tally:
+def count_runs(group: LoadGroup, bound: BoundCase, subject: LoadSubject) -> Tally:
     """What the payload and the library's counter say of the calls of another window.
 
     Args:
@@ -266,29 +268,31 @@ def count_runs(group: Group, bound: BoundCase, subject: Subject) -> Tally:
     """
     runs: list[None] = []
     group.watch(bound.name)
-    with opened(bound, group.runner, lambda: runs.append(None)) as operation:
+    with open_operation(bound, group.runner, lambda: runs.append(None)) as operation:
         if operation.prepare is not None:
-            return _probes(group, operation, runs)
-        first = _count(operation)
+            return _count_probes(group, operation, runs)
+        first = _read_counter(operation)
         runs.clear()
-        calls, counted_runs = _windows_of_runs(
-            group, Subject(bound.name, operation, subject.chunk), runs
+        calls, counted_runs = _count_runs_in_windows(
+            group, LoadSubject(bound.name, operation, subject.chunk), runs
         )
-        counted = _count(operation)
+        counted = _read_counter(operation)
     moved, promised = None, None
     if first is not None and counted is not None and subject.first_count is not None:
-        timed = _count(subject.operation) or 0.0
+        timed = _read_counter(subject.operation) or 0.0
         moved = counted - first + timed - subject.first_count
         promised = (calls + subject.total) * operation.step
     return Tally(calls, counted_runs, calls * bound.scenario.payload_calls, moved, promised)
 
 
-def _windows_of_runs(group: Group, subject: Subject, runs: list[None]) -> tuple[int, int]:
+def _count_runs_in_windows(
+    group: LoadGroup, subject: LoadSubject, runs: list[None]
+) -> tuple[int, int]:
     """How many calls were made in a window, and how often the payload ran meanwhile.
 
     A machine that is busy elsewhere for as long as the window gets some more of them.
     """
-    job = group.window(subject, group.window_ns)
+    job = group.make_window_job(subject, group.window_ns)
     calls = own = 0
 
     def with_runs(caller: int, released_ns: int) -> tuple[int, int]:
@@ -297,35 +301,35 @@ def _windows_of_runs(group: Group, subject: Subject, runs: list[None]) -> tuple[
 
     for _ in range(TALLIED_WINDOWS):
         if group.load.kind == PROCESSES:  # each has runs of its own, which end with it
-            _, told = group.callers.together(with_runs)
+            _, told = group.callers.run_together(with_runs)
             own += sum(each[1] for each in told)
         else:
-            _, told = group.callers.together(job)
+            _, told = group.callers.run_together(job)
         calls += sum(each[0] for each in told[: group.load.callers])
         if calls >= group.load.callers:
             break
     return calls, len(runs) + own
 
 
-def _probes(group: Group, operation: Operation, runs: list[None]) -> Tally:
+def _count_probes(group: LoadGroup, operation: Operation, runs: list[None]) -> Tally:
     admitted = []
-    bursts = Subject("", operation)
+    bursts = LoadSubject("", operation)
     for _ in range(BURSTS):
         before = len(runs)
-        group.burst(bursts)
+        group.run_burst(bursts)
         admitted.append(len(runs) - before)
     return Tally(bursts.total, len(runs), len(runs), probes=max(admitted))
 
 
-def _count(operation: Operation) -> float | None:
+def _read_counter(operation: Operation) -> float | None:
     return operation.count() if operation.count else None
 
 
-def together(bounds: Sequence[BoundCase]) -> Iterator[tuple[Load, str, list[BoundCase]]]:
+def group_by_control(bounds: Sequence[BoundCase]) -> Iterator[tuple[Load, str, list[BoundCase]]]:
     """The cases with the same load, payload and control, which are measured in turns."""
     groups: dict[str, list[BoundCase]] = {}
     for bound in bounds:
-        groups.setdefault(control_key(bound), []).append(bound)
+        groups.setdefault(make_control_key(bound), []).append(bound)
     for group in groups.values():
         case = group[0].info.case
         yield parse_load(case.load), case.payload, group

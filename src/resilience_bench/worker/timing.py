@@ -13,7 +13,7 @@ from typing import Final
 
 from resilience_bench._model import Samples
 from resilience_bench.worker.operations import Operation
-from resilience_bench.worker.payloads import fresh
+from resilience_bench.worker.payloads import copy_function
 
 Sampler = Callable[[int, int], int]
 """``sampler(calls, warm)`` makes ``warm`` calls, then times ``calls`` calls back to back; in ns."""
@@ -27,10 +27,10 @@ WORTH_WARMING_NS: Final = 1_000_000
 def make_sampler(operation: Operation, runner: asyncio.Runner) -> Sampler:
     """A sampler of its own for one operation, with a loop that no other operation runs in."""
     if operation.is_async:
-        loop = fresh(_sample_async_raising if operation.raises else _sample_async)
+        loop = copy_function(_sample_async_raising if operation.raises else _sample_async)
         run = runner.get_loop().run_until_complete
         return lambda calls, warm: run(loop(operation, calls, warm))
-    loop = fresh(_sample_raising if operation.raises else _sample)
+    loop = copy_function(_sample_raising if operation.raises else _sample)
     return lambda calls, warm: loop(operation, calls, warm)
 
 
@@ -102,7 +102,7 @@ async def _sample_async_raising(operation: Operation, calls: int, warm: int) -> 
     return clock() - start
 
 
-def calls_of_functions(sample: Sampler, limit: int) -> int:
+def count_function_calls(sample: Sampler, limit: int) -> int:
     """How many function calls one call of an operation makes: its size, told without a clock.
 
     Counting ends at the limit, because counting costs many times as much as calling.
@@ -155,10 +155,10 @@ def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewe
         fewest: How many samples are taken of the slowest operation.
     """
     calls = 1
-    elapsed = _shortest(subject, calls, case_ns)
+    elapsed = _measure_shortest(subject, calls, case_ns)
     while elapsed < sample_ns // 4 and calls < MAX_CALLS:
         calls *= 4
-        elapsed = _shortest(subject, calls, case_ns)
+        elapsed = _measure_shortest(subject, calls, case_ns)
     call_ns = elapsed / calls
     subject.calls = max(1, min(MAX_CALLS, round(sample_ns / max(call_ns, 1))))
     subject.warm = int(call_ns < WORTH_WARMING_NS)
@@ -166,7 +166,7 @@ def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewe
     subject.wanted = max(min(samples, affordable), min(samples, fewest))
 
 
-def _shortest(subject: Subject, calls: int, patience_ns: int) -> int:
+def _measure_shortest(subject: Subject, calls: int, patience_ns: int) -> int:
     # One stolen time slice is longer than many samples: a calibration that believes it makes the
     # samples of this worker so short that they are all cold.
     elapsed = subject.sample(calls, 0)
@@ -180,7 +180,9 @@ def _shortest(subject: Subject, calls: int, patience_ns: int) -> int:
     return elapsed
 
 
-def spread(references: Sequence[Subject], subjects: Sequence[Subject]) -> list[Subject]:
+def interleave_references(
+    references: Sequence[Subject], subjects: Sequence[Subject]
+) -> list[Subject]:
     """The order of a round: the subjects, with the references evenly between them."""
     order: list[Subject] = []
     for number, reference in enumerate(references):
@@ -190,7 +192,7 @@ def spread(references: Sequence[Subject], subjects: Sequence[Subject]) -> list[S
     return order
 
 
-def merged(subjects: Sequence[Subject]) -> Samples:
+def merge_samples(subjects: Sequence[Subject]) -> Samples:
     """The samples of several subjects that do the same, in the order of their taking."""
     rounds = zip(*(subject.elapsed_ns for subject in subjects), strict=True)
     return Samples(subjects[0].calls, tuple(itertools.chain.from_iterable(rounds)))

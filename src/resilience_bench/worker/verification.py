@@ -8,7 +8,7 @@ from typing import Final
 
 from resilience_bench.scenarios.definition import ANYTHING, BoundCase
 from resilience_bench.scenarios.loads import NOOP, SINGLE
-from resilience_bench.worker.operations import Operation, opened
+from resilience_bench.worker.operations import Operation, open_operation
 
 CHECKED_CALLS: Final = 12
 """More calls than the breakers' five failures, so that one that opens unasked is noticed."""
@@ -37,7 +37,7 @@ def check(bound: BoundCase, runner: asyncio.Runner) -> None:
         runs += 1
 
     promised = bound.scenario.payload_calls
-    with opened(bound.under(SINGLE, NOOP), runner, record) as operation:
+    with open_operation(bound.with_load(SINGLE, NOOP), runner, record) as operation:
         give_up_at = time.perf_counter() + PATIENCE_S
         for call in range(1, CHECKED_CALLS + 1):
             runs = 0
@@ -59,7 +59,7 @@ def check_outcome(bound: BoundCase, operation: Operation, runner: asyncio.Runner
     Raises:
         BrokenCaseError: If it is something else.
     """
-    expected = _expected_text(bound, operation)
+    expected = _describe_expected(bound, operation)
     try:
         seen = runner.run(operation.call()) if operation.is_async else operation.call()
     except Exception as error:
@@ -76,7 +76,7 @@ def check_outcome(bound: BoundCase, operation: Operation, runner: asyncio.Runner
         raise BrokenCaseError(message)
 
 
-def _expected_text(bound: BoundCase, operation: Operation) -> str:
+def _describe_expected(bound: BoundCase, operation: Operation) -> str:
     if operation.raises:
         return "that it raises " + " or ".join(each.__name__ for each in operation.raises)
     if bound.scenario.returns is ANYTHING:

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from resilience_bench._model import Measurement
-from resilience_bench.report.plots.style import GREY, mark_of, new_figure, wrapped
+from resilience_bench.report.plots.style import GREY, format_defects, make_figure, wrap_label
 
 MAP: Final = mpl.colormaps["cividis"]
 """One direction from dark to bright, the same to colour-blind people and in grey."""
@@ -22,18 +22,18 @@ NORM: Final = Normalize(0.0, 1.0, clip=True)
 MISSING: Final = "#EDEDED"
 CELL_INCHES: Final = 0.33
 HEAD_INCHES: Final = 1.75
-MANY: Final = 12
+MANY_LOADS: Final = 12
 """With more loads than this the numbers are set smaller."""
-LEAST: Final = 0.01
+SMALL_SCALING: Final = 0.01
 """A scaling below it is written with a third decimal."""
 BRIGHT: Final = 0.179
 """The luminance from which on black is read better than white."""
 
-Table = Mapping[str, Mapping[str, Measurement]]
+ScalingTable = Mapping[str, Mapping[str, Measurement]]
 """Measurements by library, then by load."""
 
 
-def draw(title: str, foot: str, table: Table, loads: Sequence[str]) -> Figure:
+def draw(title: str, foot: str, table: ScalingTable, loads: Sequence[str]) -> Figure:
     """A row a library, the best first, and a column a load.
 
     Args:
@@ -42,11 +42,11 @@ def draw(title: str, foot: str, table: Table, loads: Sequence[str]) -> Figure:
         table: Measurements with a scaling.
         loads: Their loads, in the order of the columns.
     """
-    ordered = sorted(table, key=lambda label: -_mean(table[label]))
-    labels = [wrapped(label) + mark_of(table[label].values(), "\n") for label in ordered]
+    ordered = sorted(table, key=lambda label: -_compute_mean_scaling(table[label]))
+    labels = [wrap_label(label) + format_defects(table[label].values(), "\n") for label in ordered]
     lines = sum(max(label.count("\n") * 0.55 + 0.55, 1) for label in labels)
     height = HEAD_INCHES + CELL_INCHES * lines
-    figure = new_figure(
+    figure = make_figure(
         title,
         "Calls per second, divided by those of the bare call under the same load",
         foot,
@@ -59,7 +59,7 @@ def draw(title: str, foot: str, table: Table, loads: Sequence[str]) -> Figure:
             measured = table[label].get(load)
             if measured:
                 values[row, column] = measured.quantities["scaling"].value
-            _write(axes, row, column, measured, len(loads))
+            _write_cell(axes, row, column, measured, len(loads))
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(values), cmap=MAP, norm=NORM, edgecolors="white", linewidth=1.5
     )
@@ -80,12 +80,14 @@ def _add_scale(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:
     bar.outline.set_visible(False)
 
 
-def _mean(members: Mapping[str, Measurement]) -> float:
+def _compute_mean_scaling(members: Mapping[str, Measurement]) -> float:
     scalings = [each.quantities["scaling"].value for each in members.values()]
     return sum(scalings) / len(scalings)
 
 
-def _write(axes: Axes, row: int, column: int, measured: Measurement | None, loads: int) -> None:
+def _write_cell(
+    axes: Axes, row: int, column: int, measured: Measurement | None, loads: int
+) -> None:
     if measured is None:
         axes.text(column + 0.5, row + 0.5, "-", ha="center", va="center", color=GREY)
         return
@@ -93,15 +95,15 @@ def _write(axes: Axes, row: int, column: int, measured: Measurement | None, load
     axes.text(
         column + 0.5,
         row + 0.5,
-        f"{value:.{2 if value >= LEAST else 3}f}{'!' if measured.marks else ''}",
+        f"{value:.{2 if value >= SMALL_SCALING else 3}f}{'!' if measured.marks else ''}",
         ha="center",
         va="center",
-        color="black" if luminance(MAP(NORM(value))) > BRIGHT else "white",
-        size=8.5 if loads <= MANY else 7,
+        color="black" if compute_luminance(MAP(NORM(value))) > BRIGHT else "white",
+        size=8.5 if loads <= MANY_LOADS else 7,
     )
 
 
-def luminance(colour: Sequence[float]) -> float:
+def compute_luminance(colour: Sequence[float]) -> float:
     """How bright a colour is, from 0 to 1: the relative luminance of WCAG 2.2."""
     linear = [
         each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4  # noqa: PLR2004

@@ -9,10 +9,10 @@ from xml.etree import ElementTree as ET
 SVG: Final = "http://www.w3.org/2000/svg"
 XLINK: Final = "http://www.w3.org/1999/xlink"
 REFERENCE: Final = re.compile(r"url\(#([^)]+)\)")
-KEPT: Final = "viewBox"
+KEPT_ATTRIBUTE: Final = "viewBox"
 
 
-def inlined(svg: bytes, title: str, number: int) -> str:
+def inline_svg(svg: bytes, title: str, number: int) -> str:
     """The picture as an element of HTML: as wide as there is room, its identifiers its own.
 
     Args:
@@ -26,15 +26,15 @@ def inlined(svg: bytes, title: str, number: int) -> str:
     root = ET.fromstring(svg)  # noqa: S314
     for metadata in root.findall(f"{{{SVG}}}metadata"):
         root.remove(metadata)
-    for name in set(root.attrib) - {KEPT}:
+    for name in set(root.attrib) - {KEPT_ATTRIBUTE}:
         del root.attrib[name]
     root.set("role", "img")
     root.set("aria-label", title)
-    _make_own(root, f"p{number}-")
+    _prefix_identifiers(root, f"p{number}-")
     return ET.tostring(root, encoding="unicode")
 
 
-def _make_own(root: ET.Element, prefix: str) -> None:
+def _prefix_identifiers(root: ET.Element, prefix: str) -> None:
     """Give the identifiers that are referred to a prefix, and take the others away."""
     link = f"{{{XLINK}}}href"
     wanted = set()

@@ -10,17 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from resilience_bench._model import Measurement, Quantity
+from resilience_bench._model import Estimate, Measurement
 from resilience_bench.report.plots.style import (
     BARE,
     BARE_LABEL,
     Look,
     add_legend,
-    bars,
-    mark_of,
-    new_figure,
-    time_axis,
-    wrapped,
+    compute_error_bars,
+    format_defects,
+    make_figure,
+    set_time_axis,
+    wrap_label,
 )
 
 COLUMNS: Final = {
@@ -53,41 +53,43 @@ def draw(
         libraries: Their measurements.
         look: How each library is drawn.
     """
-    told = {label: told_of(each) for label, each in libraries.items()}
+    told = {label: select_percentiles(each) for label, each in libraries.items()}
     # The slowest above, as their lines are.
     ordered = sorted(told, key=lambda label: -max(each.value for each in told[label].values()))
     subtitle = "How long single calls take; bars: from the least to the most of the workers"
-    figure = new_figure(title, subtitle, foot, 4.4)
+    figure = make_figure(title, subtitle, foot, 4.4)
     axes = figure.add_subplot()
     axes.set_yscale("log")
-    bare_told = told_of(bare) if bare else {}
+    bare_told = select_percentiles(bare) if bare else {}
     columns = [
         name for name in COLUMNS if any(name in each for each in (bare_told, *told.values()))
     ]
     handles: list[Line2D] = []
     for position, label in enumerate(ordered):
         shift = DODGE * (position - (len(ordered) - 1) / 2)
-        handles.append(_line(axes, columns, told[label], shift, look[label].of_line()))
-    labels = [wrapped(label + mark_of([libraries[label]])) for label in ordered]
+        handles.append(
+            _draw_line(axes, columns, told[label], shift, look[label].make_line_settings())
+        )
+    labels = [wrap_label(label + format_defects([libraries[label]])) for label in ordered]
     if bare_told:
-        handles.append(_line(axes, columns, bare_told, 0.0, {**BARE, "marker": "o"}))
+        handles.append(_draw_line(axes, columns, bare_told, 0.0, {**BARE, "marker": "o"}))
         labels.append(f"{BARE_LABEL}: the line to reach")
     everything = (bare_told, *told.values())
-    _finish(axes, columns, [each.value for members in everything for each in members.values()])
+    _finish_axes(axes, columns, [each.value for members in everything for each in members.values()])
     add_legend(axes, handles, labels)
     return figure
 
 
-def told_of(measured: Measurement) -> dict[str, Quantity]:
+def select_percentiles(measured: Measurement) -> dict[str, Estimate]:
     """The percentiles that were told, and that have a place on a logarithmic axis."""
     found = {name: measured.quantities.get(name) for name in COLUMNS}
     return {name: each for name, each in found.items() if each and each.value > 0}
 
 
-def _line(
+def _draw_line(
     axes: Axes,
     columns: Sequence[str],
-    told: Mapping[str, Quantity],
+    told: Mapping[str, Estimate],
     shift: float,
     more: Mapping[str, Any],
 ) -> Line2D:
@@ -99,7 +101,7 @@ def _line(
     axes.errorbar(
         [place for place, name in zip(places, columns, strict=True) if name in told],
         [each.value for each in quantities],
-        yerr=bars(quantities),
+        yerr=compute_error_bars(quantities),
         fmt="none",
         ecolor=more["color"],
         elinewidth=0.9,
@@ -109,8 +111,8 @@ def _line(
     return line
 
 
-def _finish(axes: Axes, columns: Sequence[str], values: Sequence[float]) -> None:
-    time_axis(axes.yaxis, values)
+def _finish_axes(axes: Axes, columns: Sequence[str], values: Sequence[float]) -> None:
+    set_time_axis(axes.yaxis, values)
     axes.set_ylim(top=max(axes.get_ylim()[1], HEADROOM * max(values, default=0.0)) or None)
     axes.set_xticks(range(len(columns)), [COLUMNS[name] for name in columns])
     axes.set_xlim(-0.4, len(columns) - 0.6)

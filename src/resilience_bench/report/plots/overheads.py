@@ -10,19 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from resilience_bench._model import Measurement, Quantity
+from resilience_bench._model import Estimate, Measurement
 from resilience_bench.report.plots.style import (
     GREY,
     SPARSE_FROM,
     Look,
-    bars,
-    new_figure,
-    short_time,
-    time_axis,
-    wrapped,
+    compute_error_bars,
+    format_short_time,
+    make_figure,
+    set_time_axis,
+    wrap_label,
 )
 
-SPREAD: Final = 30
+LOGARITHMIC_FROM: Final = 30
 """From so many times the smallest on, a panel's axis is logarithmic; otherwise it begins at 0."""
 NARROW_SPARSE_FROM: Final = 1.5
 """Two panels side by side leave no room for labels at 2 and 5 over more powers of ten."""
@@ -32,7 +32,7 @@ LINE_INCHES: Final = 0.16
 PANEL_INCHES: Final = 0.62
 HEAD_INCHES: Final = 0.75
 
-DOUBTED: Final = "!: 'resilience-bench show' says what to doubt"
+WARNING_NOTE: Final = "!: 'resilience-bench show' says what to doubt"
 
 Panel = tuple[str, Mapping[str, Measurement]]
 """The name of a scenario, and its measurements by library."""
@@ -47,79 +47,81 @@ def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look
         panels: At least one, none empty; each measurement has an overhead.
         look: How each library is drawn.
     """
-    columns = in_columns(panels)
-    height = max(sum(map(_height, column)) for column in columns)
+    columns = split_into_columns(panels)
+    height = max(sum(map(_compute_height, column)) for column in columns)
     subtitle = "Time of a call, less that of the same call made bare; bars: 95 % intervals"
     if len(panels) > 1:
         subtitle += "; each panel has its own axis"
     if any(each.warnings for _name, members in panels for each in members.values()):
-        foot += f" · {DOUBTED}"
-    figure = new_figure(title, subtitle, foot, HEAD_INCHES + height)
+        foot += f" · {WARNING_NOTE}"
+    figure = make_figure(title, subtitle, foot, HEAD_INCHES + height)
     outer = figure.add_gridspec(1, len(columns))
     for number, column in enumerate(columns):
-        heights = [_height(panel) for panel in column]
+        heights = [_compute_height(panel) for panel in column]
         rest = height - sum(heights)
         inner = outer[0, number].subgridspec(
             len(column) + 1, 1, height_ratios=[*heights, max(rest, 0.001)]
         )
         for row, (name, members) in enumerate(column):
             axes = figure.add_subplot(inner[row, 0])
-            _panel(axes, members, look, NARROW_SPARSE_FROM if columns[1:] else SPARSE_FROM)
-            axes.set_title(wrapped(name, 40), loc="left", size=9, weight="bold", pad=3)
+            _draw_panel(axes, members, look, NARROW_SPARSE_FROM if columns[1:] else SPARSE_FROM)
+            axes.set_title(wrap_label(name, 40), loc="left", size=9, weight="bold", pad=3)
     return figure
 
 
-def in_columns(panels: Sequence[Panel]) -> list[list[Panel]]:
+def split_into_columns(panels: Sequence[Panel]) -> list[list[Panel]]:
     """The panels in one column, or in two of about the same height."""
     if len(panels) <= PANELS_IN_A_COLUMN:
         return [list(panels)]
-    heights = [_height(panel) for panel in panels]
+    heights = [_compute_height(panel) for panel in panels]
     half = sum(heights) / 2
     cut = min(range(1, len(panels)), key=lambda at: abs(sum(heights[:at]) - half))
     return [list(panels[:cut]), list(panels[cut:])]
 
 
-def _height(panel: Panel) -> float:
+def _compute_height(panel: Panel) -> float:
     _name, members = panel
-    lines = sum(wrapped(label).count("\n") for label in members)
+    lines = sum(wrap_label(label).count("\n") for label in members)
     return PANEL_INCHES + ROW_INCHES * len(members) + LINE_INCHES * lines
 
 
-def _scale(axes: Axes, quantities: Sequence[Quantity], sparse_from: float) -> float:
+def _scale_axis(axes: Axes, quantities: Sequence[Estimate], sparse_from: float) -> float:
     """Scale the axis, and return the value at its left end if what is not above 0 belongs there."""
     positive = [each.value for each in quantities if each.value > 0]
     highest = max(each.high for each in quantities)
-    if positive and max(positive) > SPREAD * min(positive):
+    if positive and max(positive) > LOGARITHMIC_FROM * min(positive):
         axes.set_xscale("log")
         lows = [each.low for each in quantities if each.low > 0]
-        time_axis(axes.xaxis, [*positive, *lows, highest], sparse_from)
+        set_time_axis(axes.xaxis, [*positive, *lows, highest], sparse_from)
         return float(axes.get_xlim()[0])
     lowest = min(0.0, *(each.low for each in quantities))
     room = 0.06 * (max(highest, 0.0) - lowest or 1.0)
     axes.set_xlim(lowest - room if lowest else 0.0, max(highest, 0.0) + room)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: short_time(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: format_short_time(value)))
     return -math.inf
 
 
-def _overhead(measured: Measurement) -> Quantity:
+def _get_overhead(measured: Measurement) -> Estimate:
     return measured.quantities["overhead_ns"]
 
 
-def _panel(
+def _draw_panel(
     axes: Axes, members: Mapping[str, Measurement], look: Mapping[str, Look], sparse_from: float
 ) -> None:
-    ordered = sorted(members, key=lambda label: _overhead(members[label]).value)
-    left_end = _scale(axes, [_overhead(each) for each in members.values()], sparse_from)
+    ordered = sorted(members, key=lambda label: _get_overhead(members[label]).value)
+    left_end = _scale_axis(axes, [_get_overhead(each) for each in members.values()], sparse_from)
     axes.autoscale(enable=False)
     for row, label in enumerate(ordered):
-        quantity = _overhead(members[label])
-        _dot(axes, row, quantity, look[label], at=left_end if quantity.value < left_end else None)
-        note = f"{short_time(quantity.value)}{' !' if members[label].warnings else ''}"
+        quantity = _get_overhead(members[label])
+        _draw_dot(
+            axes, row, quantity, look[label], at=left_end if quantity.value < left_end else None
+        )
+        note = f"{format_short_time(quantity.value)}{' !' if members[label].warnings else ''}"
         axes.text(
             1.015, row, note, transform=axes.get_yaxis_transform(), va="center_baseline", size=8
         )
-    axes.set_yticks(range(len(ordered)), [wrapped(label) for label in ordered], size=8)
+    axes.set_yticks(range(len(ordered)), [wrap_label(label) for label in ordered], size=8)
     axes.set_ylim(len(ordered) - 0.4, -0.6)
     axes.grid(visible=True, axis="x")
     axes.tick_params(axis="x", labelsize=7.5)
@@ -127,7 +129,7 @@ def _panel(
     axes.spines["left"].set_visible(False)
 
 
-def _dot(axes: Axes, row: int, quantity: Quantity, look: Look, at: float | None) -> None:
+def _draw_dot(axes: Axes, row: int, quantity: Estimate, look: Look, at: float | None) -> None:
     """A dot with its interval; an arrow at the edge for what lies beyond it."""
     if at is not None:
         axes.plot([at], [row], marker="<", color=GREY, markersize=6, clip_on=False)
@@ -135,7 +137,7 @@ def _dot(axes: Axes, row: int, quantity: Quantity, look: Look, at: float | None)
     axes.errorbar(
         [quantity.value],
         [row],
-        xerr=bars([quantity]),
+        xerr=compute_error_bars([quantity]),
         marker=look.marker,
         color=look.colour,
         markersize=5.5,

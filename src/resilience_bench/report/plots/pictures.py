@@ -12,14 +12,20 @@ from itertools import groupby
 from matplotlib.figure import Figure
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report.blocks import compared, is_loaded, label_of, plain, title_of
-from resilience_bench.report.load_rows import by_load, load_of, load_order
+from resilience_bench.report.blocks import (
+    clean_text,
+    format_label,
+    format_title,
+    group_comparable,
+    is_loaded,
+)
+from resilience_bench.report.load_rows import find_load, group_by_load, make_load_sort_key
 from resilience_bench.report.plots import heat, latencies, overheads, rates
-from resilience_bench.report.plots.style import Look, foot_of, looks
+from resilience_bench.report.plots.style import Look, assign_looks, format_foot
 from resilience_bench.scenarios.loads import PROCESSES, TASKS, THREADS
-from resilience_bench.stats.load import measure_controls
+from resilience_bench.stats.load import estimate_controls
 
-Draw = Callable[[], Figure]
+DrawFunction = Callable[[], Figure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +33,11 @@ class Picture:
     """A picture that can be drawn: the name of its file without the ending."""
 
     name: str
-    draw: Draw
+    draw: DrawFunction
 
 
 @dataclass(frozen=True, slots=True)
-class _Scene:
+class _ScenarioData:
     """What the pictures of one scenario around one payload are drawn from, load by load."""
 
     foot: str
@@ -41,17 +47,17 @@ class _Scene:
     loads: Mapping[str, Mapping[str, Measurement]]
     bare: Mapping[str, Measurement]
 
-    def of_kind(self, kind: str) -> dict[str, int]:
+    def select_loads(self, kind: str) -> dict[str, int]:
         """The loads of a kind, and their numbers of callers."""
-        found = {name: load_of(name) for name in self.loads}
+        found = {name: find_load(name) for name in self.loads}
         return {name: each.callers for name, each in found.items() if each and each.kind == kind}
 
 
-def pictures(result: Result, measurements: Sequence[Measurement]) -> list[Picture]:
+def plan_pictures(result: Result, measurements: Sequence[Measurement]) -> list[Picture]:
     """The pictures that a result makes, in the order of the file; none if nothing can be drawn."""
     made: list[Picture] = []
     taken: set[str] = set()
-    for wanted, draw in _all(result, measurements):
+    for wanted, draw in _plan_all(result, measurements):
         name = stem = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip(".-") or "picture"
         number = 1
         while name.lower() in taken:
@@ -62,62 +68,68 @@ def pictures(result: Result, measurements: Sequence[Measurement]) -> list[Pictur
     return made
 
 
-def _all(result: Result, measurements: Sequence[Measurement]) -> Iterator[tuple[str, Draw]]:
-    foot = foot_of(result)
+def _plan_all(
+    result: Result, measurements: Sequence[Measurement]
+) -> Iterator[tuple[str, DrawFunction]]:
+    foot = format_foot(result)
     labels: dict[str, set[str]] = defaultdict(set)
     for each in measurements:
-        labels[each.case.family].add(label_of(each.case))
+        labels[each.case.family].add(format_label(each.case))
     # A library looks the same in all pictures of its family.
-    look = {family: looks(members) for family, members in labels.items()}
+    look = {family: assign_looks(members) for family, members in labels.items()}
     alone = [each for each in measurements if not is_loaded(each)]
-    yield from _overheads(foot, look, alone)
-    for scene in _scenes(result, measurements, foot, look):
-        yield from _rates(scene)
-        yield from _latencies(scene)
-        yield from _scaling(scene)
+    yield from _plan_overheads(foot, look, alone)
+    for scene in _collect_scenarios(result, measurements, foot, look):
+        yield from _plan_rates(scene)
+        yield from _plan_latencies(scene)
+        yield from _plan_scaling(scene)
 
 
-def _overheads(
+def _plan_overheads(
     foot: str, look: Mapping[str, Mapping[str, Look]], alone: Sequence[Measurement]
-) -> Iterator[tuple[str, Draw]]:
+) -> Iterator[tuple[str, DrawFunction]]:
     families: dict[str, list[overheads.Panel]] = {}
-    for members in compared(alone):
-        told = {label_of(each.case): each for each in members if "overhead_ns" in each.quantities}
+    for members in group_comparable(alone):
+        told = {
+            format_label(each.case): each for each in members if "overhead_ns" in each.quantities
+        }
         case = members[0].case
         if told:
-            title = title_of(case).removeprefix(f"{plain(case.family)}.")
+            title = format_title(case).removeprefix(f"{clean_text(case.family)}.")
             families.setdefault(case.family, []).append((title, told))
     for family, panels in families.items():
-        title = f"{plain(family)}: overhead per call"
+        title = f"{clean_text(family)}: overhead per call"
         draw = functools.partial(overheads.draw, title, foot, panels, look[family])
         yield f"overhead-{family}", draw
 
 
-def _scenes(
+def _collect_scenarios(
     result: Result,
     measurements: Sequence[Measurement],
     foot: str,
     look: Mapping[str, Mapping[str, Look]],
-) -> Iterator[_Scene]:
-    controls = measure_controls(result)
+) -> Iterator[_ScenarioData]:
+    controls = estimate_controls(result)
     keys = {record.case.name: record.control for record in result.cases}
     for (group, payload), groups in groupby(
-        by_load(measurements), key=lambda each: (each[0].case.group, each[0].case.payload)
+        group_by_load(measurements), key=lambda each: (each[0].case.group, each[0].case.payload)
     ):
         loads, bare = {}, {}
         for members in groups:
             case = members[0].case
-            loads[case.load] = {label_of(each.case): each for each in members if is_loaded(each)}
+            loads[case.load] = {
+                format_label(each.case): each for each in members if is_loaded(each)
+            }
             told = [controls[key] for each in members if (key := keys[each.case.name]) in controls]
             if told:
                 bare[case.load] = told[0]
-        title = title_of(case.under("single", payload))
-        yield _Scene(foot, look[case.family], title, f"{group}-{payload}", loads, bare)
+        title = format_title(case.with_load("single", payload))
+        yield _ScenarioData(foot, look[case.family], title, f"{group}-{payload}", loads, bare)
 
 
-def _rates(scene: _Scene) -> Iterator[tuple[str, Draw]]:
+def _plan_rates(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:
     for kind in (THREADS, TASKS, PROCESSES):
-        loads = scene.of_kind(kind)
+        loads = scene.select_loads(kind)
         libraries: dict[str, dict[int, Measurement]] = defaultdict(dict)
         for name, callers in loads.items():
             for label, each in scene.loads[name].items():
@@ -144,13 +156,17 @@ def _rates(scene: _Scene) -> Iterator[tuple[str, Draw]]:
             )
 
 
-def _latencies(scene: _Scene) -> Iterator[tuple[str, Draw]]:
+def _plan_latencies(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:
     """One picture for the largest load of each kind."""
     kinds: dict[str, str] = {}
-    for name in sorted(scene.loads, key=load_order):
+    for name in sorted(scene.loads, key=make_load_sort_key):
         kinds[name.partition("-")[0]] = name
     for name in kinds.values():
-        told = {label: each for label, each in scene.loads[name].items() if latencies.told_of(each)}
+        told = {
+            label: each
+            for label, each in scene.loads[name].items()
+            if latencies.select_percentiles(each)
+        }
         if told:
             title = f"{scene.title} under {name}" if name != "single" else scene.title
             yield (
@@ -161,7 +177,7 @@ def _latencies(scene: _Scene) -> Iterator[tuple[str, Draw]]:
             )
 
 
-def _scaling(scene: _Scene) -> Iterator[tuple[str, Draw]]:
+def _plan_scaling(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:
     table: dict[str, dict[str, Measurement]] = defaultdict(dict)
     for name, members in scene.loads.items():
         for label, each in members.items():

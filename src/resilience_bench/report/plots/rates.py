@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resilience_bench._model import Measurement, Quantity
+from resilience_bench._model import Estimate, Measurement
 from resilience_bench.report.plots.style import (
     BARE,
     BARE_LABEL,
     Look,
     add_legend,
-    bars,
-    count_axis,
-    mark_of,
-    new_figure,
-    rate_axis,
-    wrapped,
+    compute_error_bars,
+    format_defects,
+    make_figure,
+    set_count_axis,
+    set_rate_axis,
+    wrap_label,
 )
 
-Points = Mapping[int, Quantity]
+Points = Mapping[int, Estimate]
 """Calls per second by the number of callers."""
 
 
@@ -50,7 +50,7 @@ def draw(  # noqa: PLR0913 - what a picture shows stands in one place
     }
     # In the order in which the lines end, so that the legend is read beside them.
     ordered = sorted(rates, key=lambda label: -rates[label][max(rates[label])].value)
-    figure = new_figure(title, f"Calls per second of all {kind} together", foot, 4.4)
+    figure = make_figure(title, f"Calls per second of all {kind} together", foot, 4.4)
     axes = figure.add_subplot()
     axes.set_yscale("log")
     handles, labels = [], []
@@ -63,20 +63,20 @@ def draw(  # noqa: PLR0913 - what a picture shows stands in one place
         container = axes.errorbar(
             counts,
             [points[each].value for each in counts],
-            yerr=bars([points[each] for each in counts]),
+            yerr=compute_error_bars([points[each] for each in counts]),
             elinewidth=1.2,
-            **look[label].of_line(),
+            **look[label].make_line_settings(),
         )
         handles.append(container.lines[0])
-        labels.append(wrapped(label + mark_of(libraries[label].values())))
-    _finish(axes, kind, [bare, *rates.values()])
+        labels.append(wrap_label(label + format_defects(libraries[label].values())))
+    _finish_axes(axes, kind, [bare, *rates.values()])
     add_legend(axes, handles, labels)
     return figure
 
 
-def _finish(axes: Axes, kind: str, lines: Sequence[Points]) -> None:
-    count_axis(axes, sorted({callers for points in lines for callers in points}))
-    rate_axis(axes.yaxis, [each.value for points in lines for each in points.values()])
+def _finish_axes(axes: Axes, kind: str, lines: Sequence[Points]) -> None:
+    set_count_axis(axes, sorted({callers for points in lines for callers in points}))
+    set_rate_axis(axes.yaxis, [each.value for points in lines for each in points.values()])
     axes.set_xlabel(f"Number of {kind}")
     axes.set_ylabel("Calls per second")
     axes.grid(visible=True, which="major")

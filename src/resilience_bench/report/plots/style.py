@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from resilience_bench._model import Measurement, Quantity, Result
-from resilience_bench.report.blocks import plain
+from resilience_bench._model import Estimate, Measurement, Result
+from resilience_bench.report.blocks import clean_text
 
 OKABE_ITO: Final = (
     "#0072B2",  # blue
@@ -74,7 +74,7 @@ SPARSE_FROM: Final = 3.0
 """An axis that spans so many powers of ten has no labels at 2 and 5."""
 MARGIN: Final = 1.06
 """The part beyond the ends of a logarithmic axis, so that nothing lies on its edge."""
-HARDLY: Final = 1.03
+ROUNDING_TOLERANCE: Final = 1.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Look:
     marker: str
     line: Any
 
-    def of_line(self) -> dict[str, Any]:
+    def make_line_settings(self) -> dict[str, Any]:
         """The settings of a line with markers."""
         return {
             "color": self.colour,
@@ -109,7 +109,7 @@ BARE: Final[Mapping[str, Any]] = {
 """The bare call: the line to reach, beneath the others, bold and without a marker."""
 
 
-def looks(labels: Iterable[str]) -> dict[str, Look]:
+def assign_looks(labels: Iterable[str]) -> dict[str, Look]:
     """A look for each label: colours repeat after seven, but not with the same marker and line."""
     return {
         label: Look(
@@ -121,7 +121,7 @@ def looks(labels: Iterable[str]) -> dict[str, Look]:
     }
 
 
-def new_figure(title: str, subtitle: str, foot: str, height_inches: float) -> Figure:
+def make_figure(title: str, subtitle: str, foot: str, height_inches: float) -> Figure:
     """An empty picture with its title above and where it comes from below."""
     figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
     foot_lines = textwrap.wrap(foot, FOOT_CHARACTERS, break_on_hyphens=False)
@@ -139,7 +139,7 @@ def new_figure(title: str, subtitle: str, foot: str, height_inches: float) -> Fi
     return figure
 
 
-def foot_of(result: Result) -> str:
+def format_foot(result: Result) -> str:
     """Where and when something was measured, in a line."""
     environment = result.environment
     commit = f"commit {result.commit.revision[:10]}" if result.commit else ""
@@ -154,10 +154,10 @@ def foot_of(result: Result) -> str:
         f"resilience-bench {result.tool_version}",
         "" if result.complete else "THE RUN DID NOT COME TO ITS END",
     )
-    return plain(" · ".join(filter(None, parts)))
+    return clean_text(" · ".join(filter(None, parts)))
 
 
-def wrapped(label: str, width: int = LABEL_CHARACTERS) -> str:
+def wrap_label(label: str, width: int = LABEL_CHARACTERS) -> str:
     """A long label in several lines, broken where its parts meet if that is possible."""
     spaced = label.replace(",", ",\0").replace("+", "+\0")
     lines = [""]
@@ -168,13 +168,15 @@ def wrapped(label: str, width: int = LABEL_CHARACTERS) -> str:
     return "\n".join(piece for line in lines for piece in textwrap.wrap(line, LONGEST_LINE) or [""])
 
 
-def mark_of(members: Iterable[Measurement], separator: str = " ") -> str:
+def format_defects(members: Iterable[Measurement], separator: str = " ") -> str:
     """What several measurements of a library did wrong, in brackets; empty if nothing."""
-    kinds = dict.fromkeys(plain(mark.partition(":")[0]) for each in members for mark in each.marks)
+    kinds = dict.fromkeys(
+        clean_text(mark.partition(":")[0]) for each in members for mark in each.marks
+    )
     return f"{separator}({', '.join(kinds)})" if kinds else ""
 
 
-def bars(quantities: Sequence[Quantity]) -> list[list[float]]:
+def compute_error_bars(quantities: Sequence[Estimate]) -> list[list[float]]:
     """How far the intervals reach below and above the values, as matplotlib wants it."""
     return [
         [max(each.value - each.low, 0) for each in quantities],
@@ -199,12 +201,14 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], labels: Sequence[str]) -> 
     )
 
 
-def rate_axis(axis: Axis, values: Collection[float]) -> None:
+def set_rate_axis(axis: Axis, values: Collection[float]) -> None:
     """A logarithmic axis of calls a second that ends at round numbers."""
-    _log_axis(axis, values, short_rate, SPARSE_FROM)
+    _set_log_axis(axis, values, format_short_rate, SPARSE_FROM)
 
 
-def time_axis(axis: Axis, values_ns: Collection[float], sparse_from: float = SPARSE_FROM) -> None:
+def set_time_axis(
+    axis: Axis, values_ns: Collection[float], sparse_from: float = SPARSE_FROM
+) -> None:
     """A logarithmic axis of times that ends at round numbers.
 
     Args:
@@ -212,10 +216,10 @@ def time_axis(axis: Axis, values_ns: Collection[float], sparse_from: float = SPA
         values_ns: What it has to show, all above 0.
         sparse_from: See `SPARSE_FROM`; less where the axis is short.
     """
-    _log_axis(axis, values_ns, short_time, sparse_from)
+    _set_log_axis(axis, values_ns, format_short_time, sparse_from)
 
 
-def _log_axis(
+def _set_log_axis(
     axis: Axis, values: Collection[float], text: Callable[[float], str], sparse_from: float
 ) -> None:
     low, high = round_down(min(values)), round_up(max(values))
@@ -231,16 +235,20 @@ def _log_axis(
 def round_down(value: float) -> float:
     """The largest of 1, 2, 5, 10, 20 … that is not above a value, or hardly."""
     power = 10.0 ** math.floor(math.log10(value))
-    return max(each * power for each in (0.5, 1, 2, 5, 10) if each * power <= value * HARDLY)
+    return max(
+        each * power for each in (0.5, 1, 2, 5, 10) if each * power <= value * ROUNDING_TOLERANCE
+    )
 
 
 def round_up(value: float) -> float:
     """The smallest of 1, 2, 5, 10, 20 … that is not below a value, or hardly."""
     power = 10.0 ** math.floor(math.log10(value))
-    return min(each * power for each in (1, 2, 5, 10, 20) if each * power >= value / HARDLY)
+    return min(
+        each * power for each in (1, 2, 5, 10, 20) if each * power >= value / ROUNDING_TOLERANCE
+    )
 
 
-def count_axis(axes: Axes, counts: Sequence[int]) -> None:
+def set_count_axis(axes: Axes, counts: Sequence[int]) -> None:
     """A logarithmic x axis with a tick at each number of callers, and no other."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(list(counts)))
@@ -249,12 +257,12 @@ def count_axis(axes: Axes, counts: Sequence[int]) -> None:
     axes.set_xlim(counts[0] / 1.12, counts[-1] * 1.12)
 
 
-def short_rate(per_s: float) -> str:
+def format_short_rate(per_s: float) -> str:
     """A rate at a tick: 500, 20,000, 5 M."""
     return f"{per_s / 1e6:,g} M" if per_s >= 1e6 else f"{per_s:,g}"  # noqa: PLR2004
 
 
-def short_time(ns: float) -> str:
+def format_short_time(ns: float) -> str:
     """A time with its unit, as short as it is exact: 50 ns, 2 µs, 1.5 ms."""
     if ns == 0:
         return "0"
@@ -272,7 +280,7 @@ FORMS: Final[Mapping[str, Mapping[str, Any]]] = {
 """How pictures are saved, by the ending of the file's name; without what changes each time."""
 
 
-def saved(figure: Figure, forms: Iterable[str] = tuple(FORMS)) -> dict[str, bytes]:
+def render_figure(figure: Figure, forms: Iterable[str] = tuple(FORMS)) -> dict[str, bytes]:
     """A picture in these forms, the same each time, by the ending of the file's name."""
     found = {}
     for form in forms:
@@ -283,7 +291,7 @@ def saved(figure: Figure, forms: Iterable[str] = tuple(FORMS)) -> dict[str, byte
 
 
 @contextlib.contextmanager
-def settings() -> Iterator[None]:
+def use_settings() -> Iterator[None]:
     """The settings within which pictures are drawn and saved, whatever the user's own are."""
     chosen: Any = dict(SETTINGS)
     with mpl.rc_context(), warnings.catch_warnings():
