@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_each_pattern_must_match_something() -> None:
     """One unknown selector among good ones is an error that suggests what is close."""
     with pytest.raises(UnknownSelectorError, match=r"no case matches 'breaker\.clsed'.*closed"):
         names("retry.*", "breaker.clsed")
+
+
+@pytest.mark.parametrize(
+    ("selector", "close"),
+    [("closed", "breaker.closed"), ("closed[purgatory]", "breaker.closed[purgatory]")],
+)
+def test_a_scenario_without_its_family_is_suggested_with_it(selector: str, close: str) -> None:
+    """The name to type comes first."""
+    with pytest.raises(UnknownSelectorError, match=rf"\(close: {re.escape(close)}[,)]"):
+        names(selector)
 
 
 @pytest.mark.parametrize("missing", ["no/such/folder", "nothing.py", "./x"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.cli import main
@@ -104,14 +107,16 @@ def test_a_wildcard_stands_for_the_standard_loads() -> None:
         ("breaker.closed[*,single,io]", ["pybreaker,io", "purgatory,io"]),
         ("breaker.closed[*,single,noop]", ["pybreaker", "purgatory"]),
         ("breaker.closed[*,single]", ["pybreaker", "purgatory"]),
-        ("breaker.closed[*,io]", ["pybreaker,io", "purgatory,io"]),
         ("breaker.closed[single,io]", ["pybreaker,io", "purgatory,io"]),
         ("breaker.closed[threads-3]", ["pybreaker,threads-3", "purgatory,threads-3"]),
         ("breaker.closed[pybreaker,single]", ["pybreaker"]),
         ("breaker.closed[pybreaker,noop]", ["pybreaker"]),
         ("breaker.closed[pybreaker,threads-?]", [f"pybreaker,threads-{n}" for n in (1, 2, 4, 8)]),
-        ("breaker.closed[pybreaker,threads-1*]", ["pybreaker,threads-1", "pybreaker,threads-16"]),
-        ("breaker.closed[pybreaker,mixed-4-*]", ["pybreaker,mixed-4-4"]),
+        (
+            "breaker.recovers[pybreaker,threads-1*]",
+            ["pybreaker,threads-1,io", "pybreaker,threads-16,io"],
+        ),
+        ("metrics.inc[lib-2,mixed-4-*]", ["lib-2,mixed-4-4"]),
         ("breaker.closed[pybreaker,mixed-3-2]", ["pybreaker,mixed-3-2"]),
         (
             "breaker.closed[pybreaker,threads-4,*]",
@@ -136,6 +141,67 @@ def test_a_pattern_means_the_cases_of_its_names(selector: str, labels: list[str]
     """What is left out is single or noop, as in the names of cases; both may be written."""
     told = [each.partition("[")[2].removesuffix("]") for each in names(selector)]
     assert told == labels
+
+
+@pytest.mark.parametrize(
+    "selector",
+    ["*threads-16*io*", "*threads-16,io]", "breaker.closed[*threads-16*io*", "breaker.*[*,io]"],
+)
+def test_a_pattern_need_not_keep_to_the_words(selector: str) -> None:
+    """A ``*`` may stand for anything, brackets and commas among it."""
+    told = names(selector)
+    assert {
+        f"breaker.closed[{library},threads-16,io]" for library in ("pybreaker", "purgatory")
+    } <= set(told)
+    assert all("io" in each.partition("[")[2] for each in told)
+
+
+def test_a_star_behind_a_load_may_stand_for_a_load_that_is_not_standard() -> None:
+    """What is written out is among the cases; what a wildcard stands for is standard."""
+    assert names("breaker.recovers[*threads-5*") == ["breaker.recovers[pybreaker,threads-5,io]"]
+    assert names("breaker.recovers[*threads-1*") == [
+        f"breaker.recovers[pybreaker,threads-{count},io]" for count in (1, 16)
+    ]
+
+
+LISTED = [each.case.name for each in CASES]
+LISTED_LOADED = [
+    f"{each.case.group}[{','.join(filter(None, [each.case.library, load, payload]))}]"
+    for each in CASES
+    for kind in each.loads
+    for load in STANDARD_LOADS[kind]
+    for payload in each.payloads
+    if payload != "noop"
+] + ["metrics.inc[lib-2,threads-16]", "metrics.shared[processes-2]", "mine.plain[mixed-4-4]"]
+
+
+@st.composite
+def globs(draw: st.DrawFn, listed: Sequence[str]) -> tuple[str, str]:
+    """Draw a name, and a pattern made from it by replacing parts by wildcards."""
+    name = draw(st.sampled_from(listed))
+    ends = st.sets(st.integers(0, len(name)), max_size=6)
+    parts = [name[start:end] for start, end in itertools.pairwise([0, *sorted(draw(ends)), None])]
+    pattern = "".join(
+        draw(st.sampled_from(["*", "?" * len(part)])) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
+    return name, pattern
+
+
+@given(globs(LISTED))
+def test_each_pattern_made_from_a_listed_name_selects_its_case(made: tuple[str, str]) -> None:
+    """Whatever part of the name a wildcard stands for."""
+    name, pattern = made
+    assert name in names(pattern)
+
+
+@given(globs(LISTED_LOADED))
+def test_each_pattern_made_from_a_name_with_a_load_selects_its_case(made: tuple[str, str]) -> None:
+    """Unless nothing of the load is left, and it selects cases without one."""
+    name, pattern = made
+    told = names(pattern)
+    plain_only = not load_patterns.mentions_load(pattern) and set(told) <= set(LISTED)
+    assert plain_only or name in told
 
 
 def test_a_family_may_be_asked_for_under_a_load() -> None:

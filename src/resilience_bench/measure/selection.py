@@ -99,10 +99,11 @@ def _choose_cases(patterns: Sequence[str], listing: Listing, *, loaded: bool) ->
 
 
 def _match_cases(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
-    if mentions_load(pattern):
-        return expand_load_pattern(pattern, infos)
-    some = [info for info in infos if matches(pattern, info.case)]
-    return select_profile_cases(some) if loaded else some
+    plain = [info for info in infos if matches(pattern, info.case)]
+    # Without the name of a load, a pattern means loads only if it matches no plain case.
+    if mentions_load(pattern) or not plain:
+        return [*plain, *expand_load_pattern(pattern, infos)]
+    return select_profile_cases(plain) if loaded else plain
 
 
 def _is_path(selector: str) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import CaseInfo
+from resilience_bench._model import Case, CaseInfo
 from resilience_bench.errors import UnknownLoadError
 from resilience_bench.scenarios.loads import (
     CPU,
@@ -26,7 +25,7 @@ from resilience_bench.scenarios.loads import (
     THREADS,
     parse_load,
 )
-from resilience_bench.scenarios.patterns import matches
+from resilience_bench.scenarios.patterns import matches, matches_text
 
 KINDS: Final = (THREADS, TASKS, PROCESSES, MIXED)
 PROFILE_LOADS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
@@ -47,33 +46,41 @@ MOST_TASKS: Final = 1_000_000
 """More tasks than fit into memory are a slip of the keyboard."""
 EXAMPLE: Final = "e.g. 'breaker.closed_success[*,threads-8,io]'"
 _CALLERS: Final = re.compile(r"([a-z]+)-([0-9*?]+(?:-[0-9*?]+)?)")
+_LOAD_PART: Final = re.compile(rf"({'|'.join(KINDS)})-|,({'|'.join(PAYLOADS)})\b")
+_LOAD: Final = re.compile(r"mixed-[0-9]+-[0-9]+|(?:threads|tasks|processes)-[0-9]+")
 
 
 def mentions_load(pattern: str) -> bool:
-    """Whether a pattern names a load or a payload, so that it selects cases under load.
+    """Return whether a pattern names a load or a payload, so that it selects cases under load.
 
     Raises:
-        UnknownLoadError: If the load that it names cannot be.
+        UnknownLoadError: If it names a load that is impossible.
     """
-    return any(_is_load(word) or word in PAYLOADS for word in _split_words(pattern))
+    words = _split_words(pattern)
+    # All words are looked at, so that an impossible load is refused wherever it stands.
+    named = [_is_load(word) or word in PAYLOADS for word in words]
+    return any(named) or _LOAD_PART.search(pattern) is not None
 
 
 def looks_loaded(pattern: str) -> bool:
-    """Whether a pattern names a load or a payload, or something that is written like a load."""
-    if mentions_load(pattern) or any(map(_CALLERS.fullmatch, _split_words(pattern))):
-        return True
+    """Return whether a pattern names a load or payload, or something written like a load."""
+    words = _split_words(pattern)
     # Behind the library stand its parameters, which have values, and loads and payloads.
-    return any("=" not in word for word in _split_words(pattern)[1:])
+    return (
+        mentions_load(pattern)
+        or any(map(_CALLERS.fullmatch, words))
+        or any("=" not in word for word in words[1:])
+    )
 
 
 def _split_words(pattern: str) -> list[str]:
-    return [each.strip() for each in pattern.partition("[")[2].removesuffix("]").split(",")]
+    return [word.strip() for word in pattern.partition("[")[2].removesuffix("]").split(",")]
 
 
 def _is_load(word: str) -> bool:
     if word == SINGLE:
         return True
-    # A library may be called lib-2, so another kind is no load that cannot be.
+    # A library may be called lib-2: a word of another kind is no impossible load.
     if word.partition("-")[0] not in KINDS or "-" not in word:
         return False
     if not _has_wildcard(word):
@@ -120,14 +127,49 @@ def compute_thread_limit() -> int:
 
 
 def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInfo]:
-    """The cases under the loads and payloads that a pattern names.
+    """Find the cases under load that a pattern selects: by their whole names, or word by word.
 
-    A word such as ``threads-*`` stands for the standard numbers, and a ``*`` after a load for every
-    payload. What the pattern leaves out is ``single`` or ``noop``, as in the names of cases.
+    The names are those with the standard loads and with the loads that the pattern spells out.
+    Word by word, the order is free, the library may be left out, and so may ``single`` and
+    ``noop``; ``threads-*`` stands for the standard numbers, and a last ``*`` after a load for
+    every payload.
     """
+    fits_words = _compile_words(pattern)
+    named = [load for load in _LOAD.findall(pattern) if _is_possible(load)]
+    return [
+        loaded
+        for info in infos
+        for loaded in _list_loaded(info, named)
+        if matches_text(pattern, loaded.case.name) or fits_words(loaded.case)
+    ]
+
+
+def _is_possible(load: str) -> bool:
+    try:
+        _ensure_possible(load)
+    except UnknownLoadError:
+        return False
+    return True
+
+
+def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:
+    """List a case under the standard loads of its kinds and the named ones, by payload."""
+    # One caller around no work is the plain case, which every scenario has.
+    payloads = info.payloads if info.loads else (NOOP,)
+    for kind in (SINGLE, *info.loads):
+        others = [load for load in named if load.partition("-")[0] == kind]
+        for load in dict.fromkeys([*STANDARD_LOADS[kind], *others]):
+            for payload in payloads:
+                yield replace(info, case=info.case.with_load(load, payload))
+
+
+def _compile_words(pattern: str) -> Callable[[Case], bool]:
+    """Return whether a case fits the words between the brackets, in any order."""
     words = _split_words(pattern)
     loads = [word for word in words if _is_load(word)]
     payloads = [word for word in words if word in PAYLOADS]
+    if not loads and not payloads:
+        return lambda _case: False
     rest = [word for word in words if word not in {*loads, *payloads}]
     if loads and words[-2:] == [loads[-1], "*"]:
         rest, payloads = rest[:-1], list(PAYLOADS)
@@ -135,32 +177,11 @@ def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInf
     if not {".", "*", "?"} & set(group):
         group = f"{group}.*"  # a family
     plain = group if set(rest) <= {"*"} else f"{group}[{','.join(rest)}]"
-    return [
-        loaded
-        for info in infos
-        if matches(plain, info.case)
-        for loaded in _expand_case(info, loads or [SINGLE], payloads or [NOOP])
-    ]
-
-
-def _expand_case(
-    info: CaseInfo, words: Sequence[str], payloads: Sequence[str]
-) -> Iterator[CaseInfo]:
-    # One caller around no work is the plain case, which every scenario has.
-    possible = info.payloads if info.loads else (NOOP,)
-    for kind in (SINGLE, *info.loads):
-        for load in dict.fromkeys(_match_loads(words, kind)):
-            for payload in possible:
-                if payload in payloads:
-                    yield replace(info, case=info.case.with_load(load, payload))
-
-
-def _match_loads(words: Sequence[str], kind: str) -> Iterator[str]:
-    for word in words:
-        if _has_wildcard(word):
-            yield from fnmatch.filter(STANDARD_LOADS[kind], word)
-        elif word.partition("-")[0] == kind:
-            yield word
+    return lambda case: (
+        case.payload in (payloads or [NOOP])
+        and any(matches_text(load, case.load) for load in loads or [SINGLE])
+        and matches(plain, case.with_load(SINGLE, NOOP))
+    )
 
 
 def suggest_loads(pattern: str, infos: Sequence[CaseInfo]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from resilience_bench._model import Case
 
 
 def matches(pattern: str, case: Case) -> bool:
-    """Whether a pattern selects a case.
+    """Return whether a pattern selects a case.
 
     Only ``*`` and ``?`` are special; brackets stand for themselves. A pattern may give the full
     name, the name without brackets, or the family.
@@ -17,9 +18,18 @@ def matches(pattern: str, case: Case) -> bool:
 
 
 def matches_name(pattern: str, name: str) -> bool:
-    """Whether a pattern selects the case of this full name; see `matches`."""
+    """Return whether a pattern selects the case of this full name; see `matches`."""
+    group = name.partition("[")[0]
+    return any(matches_text(pattern, text) for text in (name, group, group.partition(".")[0]))
+
+
+def matches_text(pattern: str, text: str) -> bool:
+    """Return whether a text as a whole fits a pattern."""
+    return _compile(pattern).fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _compile(pattern: str) -> re.Pattern[str]:
     wildcards = {"*": ".*", "?": "."}
     expression = "".join(wildcards.get(character) or re.escape(character) for character in pattern)
-    compiled = re.compile(expression, flags=re.DOTALL)
-    group = name.partition("[")[0]
-    return any(compiled.fullmatch(each) for each in (name, group, group.partition(".")[0]))
+    return re.compile(expression, flags=re.DOTALL)
