@@ -318,15 +318,3 @@ def test_json_is_strict() -> None:
 
     for result in (sample_result(), make_result(), measured_result({SLOW: 0.0})):
         json.loads(data.render(result, estimate(result), "ratio"), parse_constant=refuse)
-
-
-def test_list_has_a_line_a_case_and_a_sum() -> None:
-    """Available cases stand alone; the others with why not."""
-    file = io.StringIO()
-    records = [make_record(FAST), make_record(SLOW, "not available", "it has no [async]")]
-    table.render_cases(records, Console(file=file, width=40))
-    assert file.getvalue().splitlines() == [
-        "breaker.closed_success[fast]",
-        "breaker.closed_success[slow]  not available: it has no [async]",
-        "1 of 2 cases is available",
-    ]

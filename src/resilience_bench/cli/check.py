@@ -11,7 +11,8 @@ import click
 from resilience_bench._model import (
     Signal,
 )
-from resilience_bench.cli.options import FILE, build_output_path, open_live_evidence
+from resilience_bench.cli.measuring import open_live_evidence
+from resilience_bench.cli.options import FILE, build_output_path
 from resilience_bench.cli.verdict_output import (
     add_output_options,
     ensure_outputs_writable,

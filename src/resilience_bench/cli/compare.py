@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from resilience_bench._model import (
     Signal,
 )
-from resilience_bench.cli.options import FILE, build_output_path, write_at_end
+from resilience_bench.cli.console import make_progress_console
+from resilience_bench.cli.measuring import write_at_end
+from resilience_bench.cli.options import FILE, build_output_path
 from resilience_bench.cli.progress import show_gate_progress
 from resilience_bench.cli.verdict_output import (
     add_output_options,
@@ -100,7 +101,7 @@ def compare(  # noqa: PLR0913 - one argument an option
         atomic.ensure_writable(folder / f"{name}.json")
     selection = select(launcher, selectors, gated=True)
     needed = sorted({each for info in selection.cases for each in info.distributions})
-    note = Console(stderr=True).print
+    note = make_progress_console().print
     made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]
     tolerances = {
         **TOLERANCES,
@@ -153,7 +154,7 @@ def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
     deadline = time.monotonic() + seconds
     with (
         write_at_end(recordings, folder),
-        show_gate_progress(Console(stderr=True), len(selection.cases)) as show,
+        show_gate_progress(make_progress_console(), len(selection.cases)) as show,
     ):
         base, head, null = arms
         yield Comparison(base, head, null, show, available, lacking, deadline)

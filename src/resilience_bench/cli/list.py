@@ -1,17 +1,17 @@
-"""The command that lists cases."""
+"""The command that lists cases; it must start fast, so it imports no table, only text."""
 
 from __future__ import annotations
 
-import click
-from rich.console import Console
+from collections.abc import Iterator, Sequence
 
-from resilience_bench.cli import (
-    options,
-)
+import click
+
+from resilience_bench._model import CaseRecord
+from resilience_bench.cli.options import report_problems
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
 from resilience_bench.measure.session import inspect
-from resilience_bench.report import table
+from resilience_bench.report.text import clean_text
 
 
 @click.command("list")
@@ -20,6 +20,18 @@ from resilience_bench.report import table
 def list_cases(launcher: Launcher, /, *, selectors: tuple[str, ...]) -> int:
     """List the cases, with why one is not available."""
     selection = select(launcher, selectors)
-    records = inspect(launcher, selection.cases, IMPORT_LIMIT_S)
-    table.render_cases(records, Console())
-    return options.report_problems(selection.problems)
+    for line in describe_cases(inspect(launcher, selection.cases, IMPORT_LIMIT_S)):
+        click.echo(line)
+    return report_problems(selection.problems)
+
+
+def describe_cases(records: Sequence[CaseRecord]) -> Iterator[str]:
+    """Yield a line a case, with why one is not available, then a sum."""
+    available = 0
+    for record in records:
+        reason = f"  {record.status}: {clean_text(record.reason)}"
+        is_available = record.status == "measured"
+        available += is_available
+        yield clean_text(record.case.name) + ("" if is_available else reason)
+    are = "is" if available == 1 else "are"
+    yield f"{available} of {len(records)} cases {are} available"

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
-import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from resilience_bench import __version__
 from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK
+from resilience_bench.cli.streams import protect_output
 from resilience_bench.errors import UserError
-from resilience_bench.measure.launcher import Launcher, ProcessLauncher
+
+if TYPE_CHECKING:
+    from resilience_bench.measure.launcher import Launcher
 
 NAME: Final = "resilience-bench"
 COMMANDS: Final = {
@@ -38,19 +40,20 @@ COMMANDS: Final = {
 }
 """Where each command is, and what `--help` says of it without importing it."""
 
-LAUNCHER: Launcher = ProcessLauncher()
-"""Who starts workers; tests put a scripted one here."""
+GLOBAL_FLAGS: Final = ("--no-progress", "-q", "--quiet")
+EXTRAS: Final = {"asv": "history", "asv_runner": "history", "asv_tachyon": "history"}
+"""Which extra of this distribution brings a package."""
+LAUNCHER: Launcher | None = None
+"""Starts workers; tests put a scripted one here."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; whatever the user can mend becomes one line and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that knows ASCII only gets question marks for µ and ×, not a traceback.
-            stream.reconfigure(errors="replace")
+    protect_output()
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         with _interrupt_on_sigterm():
-            return command.main(arguments, NAME, standalone_mode=False, obj=LAUNCHER) or OK
+            return command.main(_move_flags(given), NAME, standalone_mode=False, obj=LAUNCHER) or OK
     except UserError as error:
         click.echo(f"resilience-bench: {error}", err=True)
         return NOTHING_DONE
@@ -61,10 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOTHING_DONE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; keep the interpreter from flushing into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+
+
+def _move_flags(arguments: Sequence[str]) -> list[str]:
+    """Move the options of every command to the front, where click expects them."""
+    moved = [argument for argument in arguments if argument in GLOBAL_FLAGS]
+    return [*moved, *(argument for argument in arguments if argument not in GLOBAL_FLAGS)]
 
 
 @contextlib.contextmanager
@@ -103,14 +108,49 @@ class LazyGroup(click.Group):
         )
         return found
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Raises:
+            UserError: If it needs a package of an extra that is not installed.
+        """
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRAS:
+                raise
+            message = (
+                f"{ctx.invoked_subcommand} needs {package}, which is not installed; "
+                f"type: pip install 'resilience-bench[{EXTRAS[package]}]'"
+            )
+            raise UserError(message) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from `COMMANDS`: importing all of them takes seconds."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names of commands from `COMMANDS` as well."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=COMMANDS[name][1]) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
-def command() -> None:
-    """Measure what circuit breakers, retries and metrics cost per call."""
+@click.option("--no-progress", is_flag=True, help="Show no progress while measuring.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only results' files, verdicts and errors.")
+@click.pass_context
+def command(context: click.Context, *, no_progress: bool, quiet: bool) -> None:
+    """Measure what circuit breakers, retries and metrics cost per call.
+
+    --no-progress and --quiet may stand behind the command as well.
+    """
+    del no_progress, quiet  # `console` reads them from the context
+    if context.obj is None:
+        from resilience_bench.measure.launcher import ProcessLauncher  # noqa: PLC0415 - takes time
+
+        context.obj = ProcessLauncher()

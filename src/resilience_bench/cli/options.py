@@ -1,29 +1,19 @@
-"""What several commands share: options, where files go, and a source that measures."""
+"""What several commands share: options, exit codes, and where files go."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import click
-from rich.console import Console
 
 from resilience_bench._model import Result, Signal
-from resilience_bench.cli.progress import show_gate_progress
-from resilience_bench.errors import UserError
-from resilience_bench.gate.evidence import LiveSource
-from resilience_bench.measure.counting import SIGNALS, find_measurable_signals
-from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATE_EFFORT, LoadSession, create_sessions
-from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.selection import Selection
-from resilience_bench.measure.session import PROFILES, Session
 
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
+SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 
 OK: Final = 0
 SOMETHING_FAILED: Final = 1
@@ -57,26 +47,6 @@ def build_output_path(kind: str) -> Path:
     return Path("results") / f"{kind}-{stamp}.json"
 
 
-def select_signals(
-    signals: Sequence[Signal] | None, session: Session, loaded: LoadSession
-) -> list[Signal]:
-    """The signals that the cases have: scaling under load, all others alone.
-
-    Raises:
-        UserError: If they have none of those that were asked for.
-    """
-    wanted = signals or SIGNALS
-    alone = [each for each in wanted if each != "scaling"] if session.cases else []
-    together = [each for each in wanted if each == "scaling"] if loaded.cases else []
-    found = [each for each in SIGNALS if each in {*alone, *together}]
-    if not found:
-        others = ",".join(each for each in SIGNALS if each != "scaling")
-        has = "scaling" if loaded.cases else others
-        message = f"these cases have no {' and no '.join(wanted)}; type --signals {has}"
-        raise UserError(message)
-    return found
-
-
 def report_problems(problems: Iterable[str]) -> int:
     """Say which scenario files could not be read; the exit code that this makes."""
     code = OK
@@ -92,38 +62,3 @@ def choose_exit_code(*run: Result) -> int:
     if "measured" not in statuses:
         return NOTHING_DONE
     return SOMETHING_FAILED if statuses & {"broken", "failed", "hung"} else OK
-
-
-@contextlib.contextmanager
-def open_live_evidence(
-    launcher: Launcher,
-    selection: Selection,
-    file: Path,
-    signals: Sequence[str],
-    selectors: Sequence[str],
-) -> Iterator[LiveSource]:
-    """A source that measures a selection, with progress shown and everything written to a file."""
-    available, lacking = find_measurable_signals(signals)
-    session, loaded = create_sessions(launcher, selection.cases, PROFILES["quick"], GATE_EFFORT)
-    recording = Recording(
-        session.records, "check", file, selectors, selection.problems, available, lacking
-    )
-    with (
-        write_at_end([recording], file),
-        show_gate_progress(Console(stderr=True), len(selection.cases)) as show,
-    ):
-        yield LiveSource(session, recording, show, available, lacking, loaded=loaded)
-
-
-@contextlib.contextmanager
-def write_at_end(recordings: Sequence[Recording], where: Path) -> Iterator[None]:
-    """Write what was measured at the end; after an interruption too, and then say where it is."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        for each in recordings:
-            each.write(complete=False)
-        click.echo(f"interrupted; what was measured is in {where}", err=True)
-        raise
-    for each in recordings:
-        each.write(complete=True)

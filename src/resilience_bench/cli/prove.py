@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from resilience_bench._model import CaseInfo, Signal
+from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.options import FILE, build_output_path, signals_option
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
@@ -152,7 +153,7 @@ def prove(launcher: Launcher, /, *, earlier: Path | None, **options: Any) -> int
         proving.write()
         click.echo(f"interrupted; {proving.explain_how_to_resume()}", err=True)
         raise
-    _print(proving.rates, proving.prover.builds, Console())
+    _print(proving.rates, proving.prover.builds, make_console())
     click.echo(f"proof: {proving.path}")
     wrong = any(each.has_false_alarm or each.missed for each in proving.prover.builds)
     return 1 if wrong else 0
@@ -240,7 +241,7 @@ def _start_self_test(launcher: Launcher, asked: _Options) -> _SelfTest:
         launcher, _select_cases(launcher, asked.selectors), path.with_suffix(""), sizes
     )
     prover.folder.mkdir(parents=True, exist_ok=True)
-    return _SelfTest(prover, asked, how, path, asked.plan(sizes), Console(stderr=True))
+    return _SelfTest(prover, asked, how, path, asked.plan(sizes), make_progress_console())
 
 
 def _resume_self_test(launcher: Launcher, asked: _Options, earlier: Path) -> _SelfTest:
@@ -259,7 +260,7 @@ def _resume_self_test(launcher: Launcher, asked: _Options, earlier: Path) -> _Se
     prover = BuildRunner(
         launcher, _select_cases(launcher, how.selectors), earlier.with_suffix(""), how.sizes
     )
-    console = Console(stderr=True)
+    console = make_progress_console()
     for note in prover.load(before.builds, how.signals):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     plan = simulation.find_missing_steps(asked.plan(how.sizes), before.builds) if goes_on else []

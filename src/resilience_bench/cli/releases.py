@@ -11,7 +11,9 @@ import click
 from rich.console import Console
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.cli.options import FILE, select_signals, signals_option
+from resilience_bench.cli.console import make_console, make_progress_console
+from resilience_bench.cli.measuring import select_signals
+from resilience_bench.cli.options import FILE, signals_option
 from resilience_bench.cli.progress import show_releases_progress
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.errors import UnreadableResultError, UserError
@@ -111,7 +113,7 @@ def releases(  # noqa: PLR0913 - one argument an option
     folder = output or FOLDER / name
     if show:
         _ensure_measured(name, folder)
-        table.render(history_file.read(folder), Console())
+        table.render(history_file.read(folder), make_console())
         return 0
     for file in (folder / FILE_NAME, folder / SAMPLES_FOLDER / FILE_NAME):
         atomic.ensure_writable(file, ANOTHER_FOLDER)
@@ -130,7 +132,7 @@ def releases(  # noqa: PLR0913 - one argument an option
     wanted = MeasurementRequest(name, cases, available, lacking, selectors, folder, tolerances)
     history = _measure_releases(wanted, published, python, fresh=fresh)
     _write(history, folder)
-    table.render(history, Console())
+    table.render(history, make_console())
     click.echo(f"results: {folder}")
     return 0
 
@@ -158,7 +160,7 @@ def _measure_releases(
     *,
     fresh: bool,
 ) -> History:
-    console = Console(stderr=True)
+    console = make_progress_console()
     with _report_interruption(wanted.folder):
         ready = _prepare_releases(wanted, published, python, console)
         if not fresh:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
 
 from resilience_bench._model import Signal
 from resilience_bench.cli import (
@@ -17,6 +16,8 @@ from resilience_bench.cli import (
     run_drift,
     run_python,
 )
+from resilience_bench.cli.console import make_console, make_progress_console
+from resilience_bench.cli.measuring import select_signals
 from resilience_bench.cli.options import FILE, INTERRUPTED
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
@@ -107,7 +108,7 @@ def _run_here(
     atomic.ensure_writable(path)
     selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
     session, loaded = create_sessions(launcher, selection.cases, chosen)
-    available, lacking = find_measurable_signals(options.select_signals(signals, session, loaded))
+    available, lacking = find_measurable_signals(select_signals(signals, session, loaded))
     if not available:
         raise UserError("; ".join(lacking.values()))
     recording = Recording(
@@ -125,7 +126,7 @@ def _run_here(
         recording.write(complete=False)
         raise
     result = recording.write(complete=completed)
-    table.render(result, estimate(result), "latency", Console())
+    table.render(result, estimate(result), "latency", make_console())
     code = options.report_problems(selection.problems)
     if not completed:
         click.echo(f"interrupted; what was measured is in {path}", err=True)
@@ -138,7 +139,7 @@ def _measure(
     session: Session, loaded: LoadSession, recording: Recording, signals: Sequence[Signal]
 ) -> bool:
     try:
-        with show_progress(session, Console(stderr=True), signals, loaded) as show:
+        with show_progress(session, make_progress_console(), signals, loaded) as show:
             under_load = loaded.run() if "scaling" in signals else iter(())
             for done in itertools.chain(measure_signals(session, signals), under_load):
                 recording.add(done)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from resilience_bench.cli import options
+from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.drift_progress import show_drift_progress
 from resilience_bench.cli.options import INTERRUPTED
 from resilience_bench.errors import UnknownLoadError
@@ -57,7 +57,7 @@ def run_drift(
     )
     completed = _measure(session, recording)
     result = recording.write(complete=completed)
-    table.render(result, estimate(result), "latency", Console())
+    table.render(result, estimate(result), "latency", make_console())
     code = options.report_problems(selection.problems)
     if not completed:
         click.echo(f"interrupted; what was measured is in {path}", err=True)
@@ -78,7 +78,7 @@ def _refuse_loads(selection: Selection) -> None:
 
 def _measure(session: DriftSession, recording: Recording) -> bool:
     try:
-        with show_drift_progress(session, Console(stderr=True)) as show:
+        with show_drift_progress(session, make_progress_console()) as show:
             for done in session.run():
                 recording.add(done)
                 show(done)

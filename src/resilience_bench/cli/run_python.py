@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from resilience_bench._model import Result, Signal
 from resilience_bench.cli import options
+from resilience_bench.cli.console import make_console, make_progress_console
+from resilience_bench.cli.measuring import select_signals
 from resilience_bench.cli.options import INTERRUPTED
 from resilience_bench.cli.progress import show_variants_progress
 from resilience_bench.environments import interpreters
@@ -65,7 +66,7 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
     Raises:
         UserError: If there is nothing to measure, or an interpreter cannot be used.
     """
-    note = Console(stderr=True, soft_wrap=True).print
+    note = make_progress_console().print
     found = interpreters.find(pythons, note)
     files = _name_files(output or options.build_output_path("run"), found)
     for file in files:
@@ -79,7 +80,7 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
         ]
         completed = _measure(arms, plan.signals)
     measured = [arm.recording.write(complete=completed) for arm in arms]
-    table.render_side_by_side(measured, Console())
+    table.render_side_by_side(measured, make_console())
     return _report_end(measured, files, plan.selection, completed=completed)
 
 
@@ -91,7 +92,7 @@ def _make_plan(
 ) -> _Plan:
     selection = select(launcher, selectors, loaded=profile.name == "concurrency")
     both = create_sessions(launcher, selection.cases, profile)
-    available, lacking = find_measurable_signals(options.select_signals(signals, *both))
+    available, lacking = find_measurable_signals(select_signals(signals, *both))
     if not available:
         raise UserError("; ".join(lacking.values()))
     return _Plan(selectors, selection, profile, available, lacking)
@@ -131,7 +132,7 @@ def _prepare_measurement(
 def _measure(arms: Sequence[MeasuredInterpreter], signals: Sequence[Signal]) -> bool:
     totals = {arm.interpreter.name: arm.count_visits(signals) for arm in arms}
     try:
-        with show_variants_progress(totals, Console(stderr=True)) as show:
+        with show_variants_progress(totals, make_progress_console()) as show:
             for arm, done in measure_interleaved(arms, signals):
                 arm.recording.add(done)
                 show(arm.interpreter.name, done)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from resilience_bench._model import Result
+from resilience_bench.cli.console import make_console
 from resilience_bench.cli.options import FILE, OK
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
@@ -36,7 +36,7 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
     result = results.read(files[0])
     measurements = estimate(result)
     if form == "table":
-        table.render(result, measurements, sort, Console())
+        table.render(result, measurements, sort, make_console())
     else:
         text = {"markdown": markdown.render, "json": data.render}[form]
         click.echo(text(result, measurements, sort))
@@ -51,7 +51,7 @@ def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str
         )
         raise UserError(message)
     if form == "table":
-        table.render_side_by_side(found, Console(), files)
+        table.render_side_by_side(found, make_console(), files)
     elif form == "markdown":
         click.echo(markdown.render_side_by_side(found))
     else:

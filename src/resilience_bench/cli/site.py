@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
 from resilience_bench.files.checked_json import format_path
@@ -73,7 +73,7 @@ def site(
     server = serving.make_server(output, serving.PORT if port is None else port) if serve else None
     try:
         sources = sites.SiteSources(results_folder, conf_file)
-        with Console(stderr=True).status("making the site") as status:
+        with make_progress_console().status("making the site") as status:
             made = sites.make(sources, output, status.update)
         for path, why in made.skipped:
             click.echo(sources.shorten_paths(f"skipped {format_path(path)}: {why}"), err=True)

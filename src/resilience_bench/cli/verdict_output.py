@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from resilience_bench._model import Judgement
+from resilience_bench.cli.console import make_console
 from resilience_bench.cli.options import FILE, signals_option
 from resilience_bench.files import atomic
 from resilience_bench.gate.verdicts import compute_exit_code
@@ -43,7 +44,7 @@ def ensure_outputs_writable(shown: dict[str, Any]) -> None:
 
 def show_judgement(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False) -> int:
     """Print and write what was decided; the exit code says it again."""
-    console = Console()
+    console = make_console()
     if pattern := shown["explain"]:
         _explain(result, pattern, console)
     judgement_table.render(result, console)

@@ -9,7 +9,8 @@ from typing import Final
 
 from resilience_bench._model import Estimate
 from resilience_bench.releases.history_file import Decision, History, Release, find_quantities
-from resilience_bench.report.blocks import NO_VALUE, choose_unit, clean_text, format_count
+from resilience_bench.report.blocks import NO_VALUE, choose_unit, format_count
+from resilience_bench.report.text import clean_text
 
 TABLE_QUANTITIES: Final[Mapping[str, str]] = {
     "latency_ns": "per call",

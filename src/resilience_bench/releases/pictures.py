@@ -16,7 +16,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, MaxNLocator
 
 from resilience_bench.releases.history_file import Decision, History, Release, find_quantities
-from resilience_bench.report.blocks import clean_text
 from resilience_bench.report.plots.pictures import Picture
 from resilience_bench.report.plots.style import (
     GREY,
@@ -26,6 +25,7 @@ from resilience_bench.report.plots.style import (
     format_short_time,
     make_figure,
 )
+from resilience_bench.report.text import clean_text
 
 COLUMNS: Final = 3
 PANEL_INCHES: Final = 1.55

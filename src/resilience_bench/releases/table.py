@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from resilience_bench.releases.history_file import Decision, History, Release
-from resilience_bench.report.blocks import NO_VALUE, clean_text
+from resilience_bench.report.blocks import NO_VALUE
+from resilience_bench.report.text import clean_text
 
 WORDS: Final[Mapping[str, str]] = {"regressed": "dearer", "improved": "cheaper"}
 STYLES: Final[Mapping[str, str]] = {"regressed": "red", "improved": "green"}

@@ -10,7 +10,7 @@ from typing import Final
 
 from resilience_bench._model import Judgement, Verdict
 from resilience_bench.gate.verdicts import compute_exit_code
-from resilience_bench.report.blocks import clean_text
+from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import (
     collect_not_measured,
     format_evidence,

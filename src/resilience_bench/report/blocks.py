@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import Case, Measurement, Result
+from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.stats.latency import divide_by_fastest, make_comparison_key
 
@@ -98,11 +99,6 @@ class Block:
     headers: Mapping[str, str]
     rows: tuple[BlockRow, ...]
     kind: str = ""
-
-
-def clean_text(text: str) -> str:
-    """Text that stays in its line and cannot steer a terminal."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def make_blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.report.blocks import clean_text, format_count, get_value, is_leaking
+from resilience_bench.report.blocks import format_count, get_value, is_leaking
+from resilience_bench.report.text import clean_text
 
 
 def collect_warnings(measurements: Iterable[Measurement]) -> dict[str, list[str]]:

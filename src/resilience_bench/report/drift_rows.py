@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from resilience_bench._model import Estimate
-from resilience_bench.report.blocks import MILLION, NO_VALUE, clean_text, format_label
+from resilience_bench.report.blocks import MILLION, NO_VALUE, format_label
+from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import (
     LEAST_BLOCKS,
     LEAST_BYTES,

@@ -13,11 +13,12 @@ from resilience_bench import __version__
 from resilience_bench._model import Judgement, Measurement, Outcome, Result
 from resilience_bench.gate.verdicts import compute_exit_code
 from resilience_bench.report import verdicts
-from resilience_bench.report.blocks import NO_VALUE, clean_text, find_best
+from resilience_bench.report.blocks import NO_VALUE, find_best
 from resilience_bench.report.page import PageFigure, make_run_page
 from resilience_bench.report.plots.inline import inline_svg
 from resilience_bench.report.plots.pictures import plan_pictures
 from resilience_bench.report.plots.style import render_figure, use_settings
+from resilience_bench.report.text import clean_text
 from resilience_bench.report.two_runs import RunComparison
 
 SHOWN_OUTCOMES: Final[tuple[Outcome, ...]] = ("regressed", "improved", "inconclusive")

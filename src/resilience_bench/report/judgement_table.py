@@ -13,7 +13,7 @@ from rich.text import Text
 
 from resilience_bench._model import Judgement, Outcome, Verdict
 from resilience_bench.gate.verdicts import compute_exit_code
-from resilience_bench.report.blocks import clean_text
+from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import (
     CHANCE_NOTE,
     CHANGE_SIGNALS,

@@ -11,7 +11,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from resilience_bench._model import Judgement, Outcome, Verdict
-from resilience_bench.report.blocks import clean_text
+from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import (
     OUTCOME_WORDS,
     WORST_FIRST,

@@ -15,7 +15,6 @@ from resilience_bench.report.blocks import (
     Block,
     BlockRow,
     TimeUnit,
-    clean_text,
     format_interval,
     format_label,
     format_title,
@@ -24,6 +23,7 @@ from resilience_bench.report.blocks import (
     is_loaded,
     select_headers,
 )
+from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import STANDARD_LOADS, Load, parse_load
 from resilience_bench.stats.load import estimate_controls
 

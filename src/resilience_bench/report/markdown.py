@@ -10,7 +10,6 @@ from resilience_bench.report.blocks import (
     NO_VALUE,
     PLACE_SEPARATOR,
     Block,
-    clean_text,
     explain_columns,
     make_blocks,
 )
@@ -22,6 +21,7 @@ from resilience_bench.report.caveats import (
     list_unavailable_signals,
 )
 from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import estimate_drifts
 
 

@@ -8,13 +8,7 @@ from itertools import groupby
 
 from resilience_bench._model import Environment, Measurement, Result
 from resilience_bench.report import drift_rows
-from resilience_bench.report.blocks import (
-    PLACE_SEPARATOR,
-    Block,
-    clean_text,
-    explain_columns,
-    make_blocks,
-)
+from resilience_bench.report.blocks import PLACE_SEPARATOR, Block, explain_columns, make_blocks
 from resilience_bench.report.caveats import (
     collect_defects,
     collect_missing_signals,
@@ -26,6 +20,7 @@ from resilience_bench.report.caveats import (
 )
 from resilience_bench.report.drift_rows import DriftRow
 from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import estimate_drifts
 
 

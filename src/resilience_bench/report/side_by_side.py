@@ -12,7 +12,6 @@ from resilience_bench.report.blocks import (
     BlockRow,
     TimeUnit,
     choose_unit,
-    clean_text,
     format_count,
     format_label,
     format_title,
@@ -20,6 +19,7 @@ from resilience_bench.report.blocks import (
     group_comparable,
 )
 from resilience_bench.report.load_rows import format_rate, format_scaling, make_load_sort_key
+from resilience_bench.report.text import clean_text
 from resilience_bench.stats.latency import estimate
 
 LEGEND: Final = (

@@ -12,13 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from resilience_bench._model import CaseRecord, Measurement, Result
+from resilience_bench._model import Measurement, Result
 from resilience_bench.report import drift_table, side_by_side
 from resilience_bench.report.blocks import (
     NO_VALUE,
     PLACE_SEPARATOR,
     Block,
-    clean_text,
     explain_columns,
     find_best,
     make_blocks,
@@ -28,10 +27,10 @@ from resilience_bench.report.caveats import (
     collect_not_measured,
     collect_warnings,
     describe_run,
-    is_available,
     list_unavailable_signals,
 )
 from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import estimate_drifts
 
 LABEL_WIDTHS: Final = (20, 32)
@@ -217,16 +216,3 @@ def _print_names(heading: str, names: Sequence[str], console: Console, *, style:
 def _print_wrapped(text: str | Text, console: Console, *, style: str = "") -> None:
     content = Text(text, style=style) if isinstance(text, str) else text
     console.print(content, width=min(console.width, WIDTH))
-
-
-def render_cases(records: Sequence[CaseRecord], console: Console) -> None:
-    """Print a list of cases, a line each, with why one is not available."""
-    for record in records:
-        line = Text(clean_text(record.case.name))
-        if not is_available(record):
-            line.append(f"  {record.status}: {clean_text(record.reason)}", style="yellow")
-        console.print(line, soft_wrap=True)
-    available = sum(map(is_available, records))
-    are = "is" if available == 1 else "are"
-    summary = f"{available} of {len(records)} cases {are} available"
-    console.print(Text(summary, style="bold"), soft_wrap=True)

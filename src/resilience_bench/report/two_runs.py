@@ -14,8 +14,9 @@ from resilience_bench.gate.criteria import judge, make_comparison_criteria, sele
 from resilience_bench.gate.decide import Policy
 from resilience_bench.gate.learning import WIDTHS
 from resilience_bench.gate.two_files import TwoFiles
-from resilience_bench.report.blocks import NO_VALUE, clean_text
+from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.page import collect_facts
+from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import SECTIONS, make_verdict_row
 from resilience_bench.stats.latency import estimate
 

@@ -11,7 +11,7 @@ from typing import Final
 from resilience_bench._model import Result
 from resilience_bench.errors import UnreadableResultError, WrongFileKindError
 from resilience_bench.files import results
-from resilience_bench.report.blocks import clean_text
+from resilience_bench.report.text import clean_text
 
 CHECK: Final = "check"
 """The profile of a results file that a check has written."""

@@ -12,16 +12,11 @@ from itertools import groupby
 from matplotlib.figure import Figure
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report.blocks import (
-    clean_text,
-    format_label,
-    format_title,
-    group_comparable,
-    is_loaded,
-)
+from resilience_bench.report.blocks import format_label, format_title, group_comparable, is_loaded
 from resilience_bench.report.load_rows import find_load, group_by_load, make_load_sort_key
 from resilience_bench.report.plots import heat, latencies, overheads, rates
 from resilience_bench.report.plots.style import Look, assign_looks, format_foot
+from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import PROCESSES, TASKS, THREADS
 from resilience_bench.stats.load import estimate_controls
 

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from resilience_bench._model import Estimate, Measurement, Result
-from resilience_bench.report.blocks import clean_text
+from resilience_bench.report.text import clean_text
 
 OKABE_ITO: Final = (
     "#0072B2",  # blue

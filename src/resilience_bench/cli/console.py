@@ -1,0 +1,37 @@
+"""The consoles of every command: how wide, how quiet, and what happens when a reader leaves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+from rich.console import Console
+
+UNLIMITED_WIDTH: Final = 10_000
+"""Files and pipes have no width: nothing is wrapped or cut there."""
+
+
+def make_console() -> Console:
+    """Return the console for what a command was asked to show."""
+    return _make_console(Console())
+
+
+def make_progress_console() -> Console:
+    """Return the console for progress and notes; it prints nothing with --no-progress or -q."""
+    return _make_console(Console(stderr=True, quiet=is_quiet() or _has_flag("no_progress")))
+
+
+def is_quiet() -> bool:
+    """Return whether -q was given."""
+    return _has_flag("quiet")
+
+
+def _has_flag(name: str) -> bool:
+    context = click.get_current_context(silent=True)
+    return bool(context and context.find_root().params.get(name))
+
+
+def _make_console(console: Console) -> Console:
+    if not console.is_terminal:
+        console.width = UNLIMITED_WIDTH
+    return console

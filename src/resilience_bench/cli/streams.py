@@ -1,0 +1,53 @@
+"""Standard output and error of a command that is read by `head`, or by an ASCII terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+
+class PipeSafeStream(io.TextIOWrapper):
+    """A text stream that discards what is written after its reader has gone."""
+
+    def write(self, text: str, /) -> int:
+        """Write a text."""
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            self._discard()
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        try:
+            super().flush()
+        except BrokenPipeError:
+            self._discard()
+
+    def _discard(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+
+
+def protect_output() -> None:
+    """Let a command come to its own end, with its own exit code, when a pipe is closed early.
+
+    A terminal that has ASCII only shows question marks for µ and ×.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
+            stream.flush()
+            raw = io.FileIO(stream.fileno(), "w", closefd=False)
+            setattr(
+                sys,
+                name,
+                PipeSafeStream(
+                    io.BufferedWriter(raw),
+                    stream.encoding,
+                    "replace",
+                    line_buffering=stream.line_buffering,
+                ),
+            )
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
