@@ -330,12 +330,25 @@ class Estimate:
     high: float
 
 
+DefectKind = Literal[
+    "lost counts", "surplus counts", "surplus runs", "missing runs", "simultaneous probes"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """A count that differs from what its scenario promises, under load and over all workers."""
+
+    kind: DefectKind
+    observed: float
+    expected: float
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The numbers of one case: quantities by name (``latency_ns`` …) and what to doubt.
+    """The estimates of one case: quantities by name (``latency_ns`` …), with their warnings.
 
-    ``marks`` say what the operation did wrong under load; ``timed_calls`` is how many calls the
-    percentiles rest on.
+    ``defects`` were found under load; ``timed_calls`` is how many calls the percentiles rest on.
     """
 
     case: Case
@@ -343,7 +356,7 @@ class Measurement:
     workers: int
     samples: int
     warnings: tuple[str, ...] = ()
-    marks: tuple[str, ...] = ()
+    defects: tuple[Defect, ...] = ()
     timed_calls: int = 0
 
 

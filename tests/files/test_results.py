@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from resilience_bench._model import AllocationRecord, InstructionRecord, Result
+from resilience_bench._model import AllocationRecord, Defect, InstructionRecord, Result
 from resilience_bench.errors import UnreadableResultError, UnwritableOutputError, UserError
 from resilience_bench.files import atomic, results
 from resilience_bench.report import data as data_report
@@ -419,7 +419,7 @@ def test_a_counter_that_was_reset_is_read(tmp_path: Path, stored: dict[str, Any]
     stored["loads"][0]["tallies"][NAME]["counted"] = -5.0
     (tmp_path / "reset.json").write_text(json.dumps(stored))
     [measured] = estimate(results.read(tmp_path / "reset.json"))
-    assert measured.marks == ("loses counts: 1,005 of 1,000",)
+    assert measured.defects == (Defect("lost counts", -5, 1000),)
 
 
 def test_a_file_from_before_there_were_loads_is_read(

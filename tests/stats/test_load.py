@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from resilience_bench._model import BUCKET, Estimate, LoadRecord, Measurement, Tally
 from resilience_bench.report import data
-from resilience_bench.stats.correctness import find_defects, sum_tallies
+from resilience_bench.stats.correctness import describe_defect, find_defects, sum_tallies
 from resilience_bench.stats.latency import divide_by_fastest, estimate
 from resilience_bench.stats.load import compute_worker_scalings, estimate_controls
 from tests.factories import make_case, make_record, measured_result
@@ -197,16 +197,26 @@ def test_the_lag_of_a_loop_is_told_from_its_ticks() -> None:
             [make_tally(12), make_tally(-12)],
             ["loses counts: 12 of 2,000", "counts too much: 12 more than 2,000"],
         ),
-        ([make_tally(payload_runs=3, promised_runs=0)], ["lets calls through: 3 of 1,000"]),
-        ([make_tally(payload_runs=990)], ["loses calls: 10 of 1,000"]),
+        (
+            [make_tally(payload_runs=3, promised_runs=0)],
+            ["the payload ran 3 times where none was promised"],
+        ),
+        (
+            [make_tally(payload_runs=990)],
+            ["the payload ran 990 times where 1,000 were promised"],
+        ),
+        (
+            [make_tally(payload_runs=234, promised_runs=71)],
+            ["the payload ran 234 times where 71 were promised"],
+        ),
         ([make_tally(probes=1), make_tally(probes=16)], ["16 probes at once"]),
         ([make_tally(probes=1)], []),
         ([], []),
     ],
 )
-def test_marks_say_what_was_done_wrong(tallies: list[Tally], expected: list[str]) -> None:
+def test_defects_say_what_was_done_wrong(tallies: list[Tally], expected: list[str]) -> None:
     """A fast wrong answer is named; what one worker lost does not make up for another's surplus."""
-    assert list(find_defects(tallies)) == expected
+    assert list(map(describe_defect, find_defects(tallies))) == expected
 
 
 def test_tallies_of_workers_are_added() -> None:

@@ -121,7 +121,7 @@ def only(told: dict[str, Any]) -> Any:
 
 def marks(told: Measured) -> list[str]:
     """What is said of the only case's tally."""
-    return list(tallying.find_defects([only(told.tallies)]))
+    return list(map(tallying.describe_defect, tallying.find_defects([only(told.tallies)])))
 
 
 @scenario
@@ -399,7 +399,7 @@ def test_an_open_breaker_that_lets_calls_through_is_found() -> None:
     told = measured(bound(rejecting(lambda call: call % 10 != 0)))
     tally = only(told.tallies)
     assert tally.payload_runs == tally.calls // 10
-    assert marks(told) == [f"lets calls through: {tally.payload_runs:,} of {tally.calls:,}"]
+    assert marks(told) == [f"the payload ran {tally.payload_runs:,} times where none was promised"]
 
 
 def test_an_operation_that_does_not_run_its_payload_is_found() -> None:
@@ -412,9 +412,9 @@ def test_an_operation_that_does_not_run_its_payload_is_found() -> None:
 
     told = measured(bound(cached))
     tally = only(told.tallies)
-    lost = tally.promised_runs - tally.payload_runs
-    assert lost > 0
-    assert marks(told) == [f"loses calls: {lost:,} of {tally.promised_runs:,}"]
+    runs, promised = tally.payload_runs, tally.promised_runs
+    assert runs < promised
+    assert marks(told) == [f"the payload ran {runs:,} times where {promised:,} were promised"]
 
 
 def recovering(admits: int) -> Scenario:
@@ -634,7 +634,7 @@ def test_a_worker_tells_samples_and_tallies_of_each_case(file: Path) -> None:
     [tally] = [
         each.tally for each in messages if isinstance(each, TallyMessage) and "leaking" in each.case
     ]
-    assert [each.partition(":")[0] for each in tallying.find_defects([tally])] == ["loses counts"]
+    assert [defect.kind for defect in tallying.find_defects([tally])] == ["lost counts"]
     keys = {each.control for each in messages if isinstance(each, StatusMessage)}
     assert keys == {"1xreturns threads-2 noop"}
     assert isinstance(messages[-1], EndMessage)

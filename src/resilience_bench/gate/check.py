@@ -36,9 +36,8 @@ from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.scenarios.patterns import matches
 from resilience_bench.stats.correctness import (
-    LETS_THROUGH,
-    LOSES_CALLS,
     collect_tallies,
+    describe_defect,
     find_defects,
 )
 
@@ -161,24 +160,27 @@ def judge_cases(source: EvidenceSource, held: Limits, chosen: CaseFilter) -> Jud
 def add_defects(judgement: Judgement, result: Result) -> Judgement:
     """A judgement that says what was done wrong under load: a fast wrong answer is no good result.
 
-    Where calls were lost, or let through that should not have been, no scaling is within its range.
+    Where the payload ran too often or too rarely, no scaling is within its range.
 
     Args:
         judgement: What was decided.
         result: What it rests on.
     """
     cases = dict.fromkeys(verdict.case for verdict in judgement.verdicts)
-    told = {case: list(find_defects(collect_tallies(result.loads, case))) for case in cases}
-    wrong = {
-        case: mark
-        for case, found in told.items()
-        for mark in found
-        if mark.startswith((LETS_THROUGH, LOSES_CALLS))
+    defects = {case: list(find_defects(collect_tallies(result.loads, case))) for case in cases}
+    wrong_runs = {
+        case: describe_defect(defect)
+        for case, found in defects.items()
+        for defect in found
+        if defect.kind in {"surplus runs", "missing runs"}
     }
     verdicts = tuple(
-        _downgrade_scaling(each, wrong.get(each.case, "")) for each in judgement.verdicts
+        _downgrade_scaling(verdict, wrong_runs.get(verdict.case, ""))
+        for verdict in judgement.verdicts
     )
-    notes = [f"{case} {mark}" for case, found in told.items() for mark in found]
+    notes = [
+        f"{case}: {describe_defect(defect)}" for case, found in defects.items() for defect in found
+    ]
     return replace(judgement, verdicts=verdicts, notes=(*judgement.notes, *notes))
 
 
@@ -186,7 +188,7 @@ def _downgrade_scaling(verdict: Verdict, wrong: str) -> Verdict:
     """What skips calls gets more of them done, so its scaling says nothing good."""
     if not wrong or verdict.signal != "scaling" or verdict.outcome not in {"within", "improved"}:
         return verdict
-    return replace(verdict, outcome="inconclusive", reason=f"it {wrong}")
+    return replace(verdict, outcome="inconclusive", reason=wrong)
 
 
 def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseRecord]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from resilience_bench._model import CaseRecord, Measurement, Result
 from resilience_bench.report.blocks import format_count, get_value, is_leaking
 from resilience_bench.report.text import clean_text
+from resilience_bench.stats.correctness import describe_defect
 
 
 def collect_warnings(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
@@ -27,7 +28,7 @@ def collect_defects(measurements: Iterable[Measurement]) -> dict[str, list[str]]
     """What operations did wrong under load, each with the names of the cases."""
     by_mark: dict[str, list[str]] = defaultdict(list)
     for measured in measurements:
-        for mark in map(clean_text, measured.marks):
+        for mark in map(describe_defect, measured.defects):
             by_mark[mark].append(clean_text(measured.case.name))
     return by_mark
 

@@ -11,7 +11,7 @@ from resilience_bench._model import CaseRecord, Measurement, Result
 from resilience_bench.report import drift_rows
 from resilience_bench.report.blocks import SORT_KEYS, is_loaded
 from resilience_bench.report.load_rows import LOAD_SORT_KEYS, make_load_sort_key
-from resilience_bench.stats.correctness import collect_tallies, sum_tallies
+from resilience_bench.stats.correctness import collect_tallies, describe_defect, sum_tallies
 from resilience_bench.stats.drift import estimate_drifts
 from resilience_bench.stats.load import estimate_controls
 
@@ -84,7 +84,7 @@ def _case_to_json(
         "workers": measured.workers if measured else 0,
         "samples": measured.samples if measured else 0,
         "warnings": list(measured.warnings) if measured else [],
-        "marks": list(measured.marks) if measured else [],
+        "marks": list(map(describe_defect, measured.defects)) if measured else [],
         "timed_calls": measured.timed_calls if measured else 0,
     }
     if tally:

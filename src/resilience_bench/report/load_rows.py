@@ -25,6 +25,7 @@ from resilience_bench.report.blocks import (
 )
 from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import STANDARD_LOADS, Load, parse_load
+from resilience_bench.stats.correctness import describe_defect
 from resilience_bench.stats.load import estimate_controls
 
 BARE: Final = "(bare call)"
@@ -114,7 +115,9 @@ def _make_block(
     ]
     rows += [
         BlockRow(
-            format_label(each.case), _format_cells(each, unit), tuple(map(clean_text, each.marks))
+            format_label(each.case),
+            _format_cells(each, unit),
+            tuple(map(describe_defect, each.defects)),
         )
         for each in members
     ]

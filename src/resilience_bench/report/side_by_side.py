@@ -20,6 +20,7 @@ from resilience_bench.report.blocks import (
 )
 from resilience_bench.report.load_rows import format_rate, format_scaling, make_load_sort_key
 from resilience_bench.report.text import clean_text
+from resilience_bench.stats.correctness import describe_defect
 from resilience_bench.stats.latency import estimate
 
 LEGEND: Final = (
@@ -130,7 +131,7 @@ def _make_row(
             cells[f"{place} scaling"] = format_scaling(measured.quantities["scaling"].value)
         if place and first:
             cells[f"{place} times"] = f"{value / first:.2f}"
-        marks |= dict.fromkeys(map(clean_text, measured.marks))
+        marks |= dict.fromkeys(map(describe_defect, measured.defects))
     return BlockRow(format_label(case), cells, tuple(marks))
 
 

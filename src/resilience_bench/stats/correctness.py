@@ -1,58 +1,82 @@
-"""What an operation did under load, counted, against what its scenario promises."""
+"""Whether an operation did under load what its scenario promises."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
-from resilience_bench._model import LoadRecord, Tally
+from resilience_bench._model import Defect, DefectKind, LoadRecord, Tally
 
-LETS_THROUGH: Final = "lets calls through"
-LOSES_CALLS: Final = "loses calls"
 EXACT: Final = 1e-6
 """Counts are whole numbers, or sums of a step: a smaller difference is how floats add up."""
 
 
 def collect_tallies(records: Iterable[LoadRecord], name: str) -> list[Tally]:
-    """What each worker counted of a case."""
+    """Return what each worker counted of a case."""
     return [tally for record in records if (tally := record.tallies.get(name))]
 
 
 def sum_tallies(tallies: Sequence[Tally]) -> Tally | None:
-    """What all workers counted: sums, and the most probes at once; None if nothing was counted."""
+    """Return sums over the workers, and the most probes at once; None if nothing was counted."""
     if not tallies:
         return None
-    values = list(map(asdict, tallies))
-    told = {
-        field: [each[field] for each in values if each[field] is not None] for field in values[0]
+    columns = {
+        field.name: [
+            value for tally in tallies if (value := getattr(tally, field.name)) is not None
+        ]
+        for field in fields(Tally)
     }
-    summed: dict[str, Any] = {field: sum(each) if each else None for field, each in told.items()}
-    return Tally(**summed | {"probes": max(told["probes"], default=None)})
+    sums: dict[str, Any] = {
+        name: sum(values) if values else None for name, values in columns.items()
+    }
+    return Tally(**sums | {"probes": max(columns["probes"], default=None)})
 
 
-def find_defects(tallies: Sequence[Tally]) -> Iterator[str]:
-    """What the operation did wrong, a line each.
+def find_defects(tallies: Sequence[Tally]) -> Iterator[Defect]:
+    """Find what the operation did wrong.
 
-    What one worker lost does not make up for what another one has too much.
+    A count that is too low in one worker does not make up for one that is too high in another.
     """
     counts = [
-        (each.counted - each.promised_count, each.promised_count)
-        for each in tallies
-        if each.counted is not None and each.promised_count is not None
+        (tally.counted, tally.promised_count)
+        for tally in tallies
+        if tally.counted is not None and tally.promised_count is not None
     ]
-    promised = _format_count(sum(each for _surplus, each in counts))
-    if (lost := -sum(min(each, 0) for each, _promised in counts)) > EXACT:
-        yield f"loses counts: {_format_count(lost)} of {promised}"
-    if (surplus := sum(max(each, 0) for each, _promised in counts)) > EXACT:
-        yield f"counts too much: {_format_count(surplus)} more than {promised}"
-    runs = [each.payload_runs - each.promised_runs for each in tallies]
-    if through := sum(max(each, 0) for each in runs):
-        yield f"{LETS_THROUGH}: {through:,} of {sum(each.calls for each in tallies):,}"
-    if missing := -sum(min(each, 0) for each in runs):
-        yield f"{LOSES_CALLS}: {missing:,} of {sum(each.promised_runs for each in tallies):,}"
-    if (probes := max((each.probes or 0 for each in tallies), default=0)) > 1:
-        yield f"{probes:,} probes at once"
+    yield from _find_deviations("lost counts", "surplus counts", counts)
+    runs = [(tally.payload_runs, tally.promised_runs) for tally in tallies]
+    yield from _find_deviations("missing runs", "surplus runs", runs)
+    if (probes := max((tally.probes or 0 for tally in tallies), default=0)) > 1:
+        yield Defect("simultaneous probes", probes, 1)
+
+
+def _find_deviations(
+    fewer: DefectKind, more: DefectKind, pairs: Sequence[tuple[float, float]]
+) -> Iterator[Defect]:
+    expected = sum(promised for _, promised in pairs)
+    differences = [observed - promised for observed, promised in pairs]
+    for kind, deviation in (
+        (fewer, sum(min(difference, 0) for difference in differences)),
+        (more, sum(max(difference, 0) for difference in differences)),
+    ):
+        if abs(deviation) > EXACT:
+            yield Defect(kind, expected + deviation, expected)
+
+
+def describe_defect(defect: Defect) -> str:
+    """Return the sentence that is shown to people."""
+    observed, expected = _format_count(defect.observed), _format_count(defect.expected)
+    difference = _format_count(abs(defect.observed - defect.expected))
+    match defect.kind:
+        case "lost counts":
+            return f"loses counts: {difference} of {expected}"
+        case "surplus counts":
+            return f"counts too much: {difference} more than {expected}"
+        case "simultaneous probes":
+            return f"{observed} probes at once"
+        case "surplus runs" | "missing runs":
+            promised = f"{expected} were" if defect.expected else "none was"
+            return f"the payload ran {observed} times where {promised} promised"
 
 
 def _format_count(value: float) -> str:

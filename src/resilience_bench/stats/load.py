@@ -174,7 +174,7 @@ def _make_measurement(
         workers=len(samples),
         samples=sum(len(each.elapsed_ns) for each in samples),
         warnings=tuple(warnings),
-        marks=tuple(find_defects(tallies)),
+        defects=tuple(find_defects(tallies)),
         timed_calls=sum(sum(each.latencies.values()) for each in samples),
     )
 

@@ -95,7 +95,7 @@ def _write_cell(
     axes.text(
         column + 0.5,
         row + 0.5,
-        f"{value:.{2 if value >= SMALL_SCALING else 3}f}{'!' if measured.marks else ''}",
+        f"{value:.{2 if value >= SMALL_SCALING else 3}f}{'!' if measured.defects else ''}",
         ha="center",
         va="center",
         color="black" if compute_luminance(MAP(NORM(value))) > BRIGHT else "white",

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
-from resilience_bench._model import Estimate, Measurement, Result
+from resilience_bench._model import DefectKind, Estimate, Measurement, Result
 from resilience_bench.report.text import clean_text
 
 OKABE_ITO: Final = (
@@ -42,6 +42,13 @@ LINES: Final[tuple[Any, ...]] = (
     (0, (8, 2, 1.2, 2, 1.2, 2)),
     (0, (2.4, 1.2)),
 )
+DEFECT_LABELS: Final[Mapping[DefectKind, str]] = {
+    "lost counts": "loses counts",
+    "surplus counts": "counts too much",
+    "surplus runs": "payload runs too often",
+    "missing runs": "payload runs too rarely",
+    "simultaneous probes": "probes at once",
+}
 BLACK: Final = "#000000"
 GREY: Final = "#595959"
 GRID: Final = "#D9D9D9"
@@ -171,7 +178,7 @@ def wrap_label(label: str, width: int = LABEL_CHARACTERS) -> str:
 def format_defects(members: Iterable[Measurement], separator: str = " ") -> str:
     """What several measurements of a library did wrong, in brackets; empty if nothing."""
     kinds = dict.fromkeys(
-        clean_text(mark.partition(":")[0]) for each in members for mark in each.marks
+        DEFECT_LABELS[defect.kind] for measured in members for defect in measured.defects
     )
     return f"{separator}({', '.join(kinds)})" if kinds else ""
 
