@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.metadata
 import os
 import platform
 import re
@@ -74,6 +73,8 @@ def _run_git(directory: Path, *arguments: str) -> str:
 
 
 def _list_packages() -> dict[str, str]:
+    import importlib.metadata  # noqa: PLC0415 - takes time that only this function needs
+
     found = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
     return {name: found[name] for name in sorted(found, key=str.lower) if name}
 

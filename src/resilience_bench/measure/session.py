@@ -25,8 +25,8 @@ from resilience_bench._model import (
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.scenarios.loads import NOOP, SINGLE
-from resilience_bench.worker.instructions import HEAVY_CALLS
 from resilience_bench.worker.protocol import (
+    HEAVY_CALLS,
     DeclarationMessage,
     EndMessage,
     Message,

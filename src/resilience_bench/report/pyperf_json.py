@@ -1,18 +1,22 @@
-"""A result as pyperf's JSON: ``python -m pyperf stats|hist|compare_to`` read it."""
+"""A result as pyperf's JSON: ``python -m pyperf stats|hist|compare_to`` read it.
+
+It is written without pyperf, which would bring psutil into every installation.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import pyperf
+from typing import Any, Final, Literal
 
 from resilience_bench._model import AllocationRecord, InstructionRecord, Result, WorkerRecord
 from resilience_bench.errors import UserError
 from resilience_bench.report.blocks import LEAST_BLOCKS_PER_CALL
+
+VERSION: Final = "1.0"
+"""The format that pyperf 2 reads and writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def render(result: Result) -> str:
     Raises:
         UserError: If nothing was measured; pyperf has no file for that.
     """
-    runs: dict[str, list[pyperf.Run]] = {}
+    runs: dict[str, list[dict[str, Any]]] = {}
     for record in result.cases:
         if record.status != "broken":
             for told in _collect_values(result, record.case.name):
@@ -45,9 +49,8 @@ def render(result: Result) -> str:
     if not runs:
         message = "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
         raise UserError(message)
-    file = io.StringIO()
-    pyperf.BenchmarkSuite([pyperf.Benchmark(each) for each in runs.values()]).dump(file)
-    return file.getvalue()
+    benchmarks = [{"runs": each} for each in runs.values()]
+    return json.dumps({"version": VERSION, "benchmarks": benchmarks}, separators=(",", ":")) + "\n"
 
 
 def _collect_values(result: Result, case: str) -> Iterator[_ProcessValues]:
@@ -68,7 +71,7 @@ def _collect_values(result: Result, case: str) -> Iterator[_ProcessValues]:
             yield _ProcessValues(weighing, f"{case} object bytes", "byte", values)
 
 
-def _make_run(result: Result, told: _ProcessValues) -> pyperf.Run | None:
+def _make_run(result: Result, told: _ProcessValues) -> dict[str, Any] | None:
     # pyperf takes positive values only; a sample of 0 ns is what a coarse clock made of one.
     values = [each for each in told.values if each > 0]
     if not values:
@@ -77,7 +80,7 @@ def _make_run(result: Result, told: _ProcessValues) -> pyperf.Run | None:
     # pyperf refuses texts that are empty or of several lines.
     texts = {key: " ".join(text.split()) for key, text in metadata.items() if isinstance(text, str)}
     kept = {key: texts.get(key, value) for key, value in metadata.items() if texts.get(key) != ""}
-    return pyperf.Run(values, metadata=kept, collect_metadata=False)
+    return {"metadata": kept, "values": values}
 
 
 def _make_metadata(result: Result, told: _ProcessValues) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from resilience_bench.worker import client_request
+from resilience_bench.worker.protocol import HEAVY_CALLS
 from resilience_bench.worker.timing import Sampler, count_function_calls
 
 CALLS: Final = 24
@@ -33,7 +34,6 @@ HUNG: Final = -signal.SIGALRM
 CHILD_LIMIT_S: Final = 120.0
 
 Calls = tuple[int, int]
-HEAVY_CALLS: Final[Calls] = (0, 1)
 
 
 def choose_calls(function_calls: int) -> Calls:

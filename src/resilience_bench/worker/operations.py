@@ -10,7 +10,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from resilience_bench.scenarios.definition import (
@@ -237,6 +236,9 @@ def load_library(bound: BoundCase) -> Any:
 
 @functools.cache
 def _is_installed(distribution: str) -> bool:
+    # Imported here: it takes a tenth of a worker's start, and own scenarios may not need it.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
     try:
         version(distribution)
     except PackageNotFoundError:

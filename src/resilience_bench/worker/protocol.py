@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from resilience_bench._model import (
     Case,
@@ -19,6 +19,8 @@ from resilience_bench._model import (
 )
 
 Action = Literal["discover", "inspect", "measure", "count", "weigh", "load", "drift"]
+HEAVY_CALLS: Final = (0, 1)
+"""The two numbers of calls between which a heavy case is counted."""
 
 
 @dataclass(frozen=True, slots=True)
