@@ -41,7 +41,7 @@ COMMANDS: Final = {
 """Where each command is, and what `--help` says of it without importing it."""
 
 GLOBAL_FLAGS: Final = ("--no-progress", "-q", "--quiet")
-EXTRAS: Final = {"asv": "history", "asv_runner": "history", "asv_tachyon": "history"}
+EXTRAS: Final = dict.fromkeys(("asv", "asv_runner", "asv_tachyon", "pypi_simple"), "history")
 """Which extra of this distribution brings a package."""
 LAUNCHER: Launcher | None = None
 """Starts workers; tests put a scripted one here."""

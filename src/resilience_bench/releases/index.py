@@ -1,35 +1,32 @@
-"""Which releases of a package there are, and when they came out: what pip's own index says."""
+"""The releases of a package, and when they were published: from the index that pip uses."""
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
-import json
-import re
+import html
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from packaging.utils import (
-    InvalidName,
-    InvalidSdistFilename,
-    InvalidWheelFilename,
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from resilience_bench.environments.pip import extract_last_lines
 from resilience_bench.errors import UserError
 
-VERSIONS_PREFIX: Final = "Available versions:"
-# With -vv pip names the pages that it reads; a log line of other text only costs us the dates.
-PAGE_LINE: Final = re.compile(r"^\* (https?://\S+)$", re.MULTILINE)
-PEP_691: Final = "application/vnd.pypi.simple.v1+json"
+if TYPE_CHECKING:
+    from pypi_simple import DistributionPackage, ProjectPage
+
+PIP_SECTIONS: Final = ("global.", "install.", ":env:.")
+"""The parts of pip's configuration that installing reads; a later one overrides an earlier one."""
+INSTALLABLE: Final = frozenset({"sdist", "wheel"})
+TRUE_WORDS: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
 TIME_LIMIT_S: Final = 60
 SUGGESTIONS: Final = 6
 
@@ -42,7 +39,7 @@ class UnknownVersionError(UserError):
 class PublishedRelease:
     """A release: when its first file was uploaded (UTC, ISO 8601), and whether it was withdrawn.
 
-    ``date`` is empty where the index does not tell.
+    ``date`` is empty if the index does not give one.
     """
 
     version: str
@@ -51,10 +48,10 @@ class PublishedRelease:
 
 
 class Index(Protocol):
-    """Knows the releases of packages."""
+    """A list of the releases of packages."""
 
     def releases(self, package: str) -> list[PublishedRelease]:
-        """All releases, pre-releases among them, from the oldest version to the newest.
+        """Return all releases, pre-releases too, from the oldest version to the newest.
 
         Raises:
             UserError: If there is no such package.
@@ -64,100 +61,125 @@ class Index(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PipIndex:
-    """The index that pip is set up for, asked by pip; the dates come from the same pages."""
+    """The indexes and local folders from which an interpreter's pip installs."""
 
     python: str = sys.executable
 
     def releases(self, package: str) -> list[PublishedRelease]:
         """See `Index.releases`."""
-        # Releases for other Pythons are listed, too: that they do not install is worth knowing.
-        options = ["--pre", "--ignore-requires-python", "--disable-pip-version-check", "-vv"]
-        command = [self.python, "-m", "pip", "index", "versions", package, *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
-        told = [line for line in done.stdout.splitlines() if line.startswith(VERSIONS_PREFIX)]
-        if done.returncode or not told:
-            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-            said = extract_last_lines("\n".join(errors) or done.stderr or "nothing")
+        settings = read_pip_settings(self.python)
+        failures: list[str] = []
+        # Releases for other Pythons are listed too: that they do not install is worth knowing.
+        found = collect_releases(_list_files(package, settings, failures))
+        if not found:
+            reason = "; ".join(failures) or "no index of pip's lists it"
             message = (
-                f"{package}: no releases found: pip said: {said}; expected the name of a package "
-                f"of pip's index that can be reached; type 'pip index versions {package}'"
+                f"{package}: no releases found: {reason}; expected the name of a package of pip's "
+                f"index that can be reached; type 'pip index versions {package}'"
             )
             raise UserError(message)
-        versions = told[0].removeprefix(VERSIONS_PREFIX).split(",")
-        files: dict[str, PublishedRelease] = {}
-        for page in dict.fromkeys(PAGE_LINE.findall(done.stdout)):
-            files = collect_releases(_fetch_files(page)) | files
-        return sort_releases(
-            files.get(each.strip(), PublishedRelease(each.strip())) for each in versions
-        )
+        return found
 
 
-def _fetch_files(page: str) -> Sequence[Mapping[str, Any]]:
-    """The files of a page of the index, as PEP 691 has them; none where it does not speak JSON."""
-    request = urllib.request.Request(page, headers={"Accept": PEP_691})  # noqa: S310 - see PAGE
-    try:
-        with urllib.request.urlopen(request, timeout=TIME_LIMIT_S) as answer:  # noqa: S310
-            content = json.load(answer)
-    except (OSError, ValueError):
-        return ()
-    files = content.get("files", ()) if isinstance(content, dict) else ()
-    return [each for each in files if isinstance(each, dict)]
+def read_pip_settings(python: str) -> dict[str, str]:
+    """Return pip's settings by name: its files and PIP_* variables combined.
 
-
-def collect_releases(files: Iterable[Mapping[str, Any]]) -> dict[str, PublishedRelease]:
-    """Releases by version, from the files that an index lists.
-
-    Args:
-        files: Their ``filename``, ``upload-time`` (PEP 700) and ``yanked`` (PEP 592), where told.
-
-    Returns:
-        The date is that of the first file; a release is withdrawn if all of its files are.
+    Raises:
+        UserError: If the interpreter has no pip, or pip cannot read its configuration.
     """
-    found: dict[str, list[tuple[str, bool]]] = {}
-    for file in files:
-        if version := _parse_version(str(file.get("filename", ""))):
-            time = str(file.get("upload-time") or "")
-            found.setdefault(version, []).append((_normalise_time(time), bool(file.get("yanked"))))
+    command = [python, "-m", "pip", "config", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
+    if done.returncode:
+        reason = extract_last_lines(done.stderr or "nothing")
+        message = f"pip's configuration cannot be read: {reason}; type '{' '.join(command)}'"
+        raise UserError(message)
+    settings = [line.partition("=") for line in done.stdout.splitlines()]
     return {
-        version: PublishedRelease(
-            version,
-            min((date for date, _ in told if date), default=""),
-            all(is_yanked for _, is_yanked in told),
-        )
-        for version, told in found.items()
+        key.removeprefix(section): ast.literal_eval(value)
+        for section in PIP_SECTIONS
+        for key, _, value in settings
+        if key.startswith(section)
     }
 
 
-def _parse_version(filename: str) -> str:
-    try:
-        if filename.endswith(".whl"):
-            return str(parse_wheel_filename(filename)[1])
-        return str(parse_sdist_filename(filename)[1])
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
-        return ""
+def _list_files(
+    package: str, settings: Mapping[str, str], failures: list[str]
+) -> Iterator[DistributionPackage]:
+    """Yield a package's files wherever pip looks; note each place that cannot be read."""
+    import pypi_simple  # noqa: PLC0415 - belongs to the extra `history`
 
-
-def _normalise_time(time: str) -> str:
-    try:
-        moment = dt.datetime.fromisoformat(time)
-    except ValueError:
-        return ""
-    return moment.astimezone(dt.UTC).isoformat(timespec="seconds")
-
-
-def sort_releases(published: Iterable[PublishedRelease]) -> list[PublishedRelease]:
-    """From the oldest version to the newest, without what is no version."""
-    found = {}
-    for each in published:
+    folders = [place for place in settings.get("find-links", "").split() if _is_local(place)]
+    first = settings.get("index-url", pypi_simple.PYPI_SIMPLE_ENDPOINT)
+    indexes = [first, *settings.get("extra-index-url", "").split()]
+    if settings.get("no-index", "").lower() in TRUE_WORDS:
+        indexes = []
+    for place in dict.fromkeys([*folders, *indexes]):
         try:
-            found[Version(each.version)] = each
-        except InvalidVersion:
+            page = _read_page(place, package, settings)
+        except pypi_simple.NoSuchProjectError:
             continue
-    return [found[version] for version in sorted(found)]
+        except (OSError, ValueError, pypi_simple.UnsupportedRepoVersionError) as error:
+            response = getattr(error, "response", None)
+            reason = type(error).__name__ if response is None else f"HTTP {response.status_code}"
+            # Neither the whole address nor the error's text: both may hold a password.
+            failures.append(f"{urlsplit(place).hostname or place}: {reason}")
+        else:
+            own = (file for file in page.packages if file.project)
+            yield from (file for file in own if canonicalize_name(str(file.project)) == package)
+
+
+def _is_local(place: str) -> bool:
+    return urlsplit(place).scheme in {"", "file"}
+
+
+def _read_page(place: str, package: str, settings: Mapping[str, str]) -> ProjectPage:
+    """Read the page of a package in an index, or list a folder as if it were one."""
+    import pypi_simple  # noqa: PLC0415 - as above
+
+    if _is_local(place):
+        folder = Path(url2pathname(urlsplit(place).path))
+        page = folder / package / "index.html"
+        links = (f"<a href=''>{html.escape(file.name)}</a>" for file in folder.glob("*-*"))
+        content = page.read_text("utf-8") if page.exists() else "".join(links)
+        return pypi_simple.ProjectPage.from_html(package, content)
+    with pypi_simple.PyPISimple(place) as index:
+        index.s.verify = settings.get("cert", True)
+        if proxy := settings.get("proxy"):
+            index.s.proxies = {"http": proxy, "https": proxy}
+        return index.get_project_page(package, timeout=TIME_LIMIT_S)
+
+
+def collect_releases(files: Iterable[DistributionPackage]) -> list[PublishedRelease]:
+    """Return the releases that files belong to, from the oldest version to the newest.
+
+    A release has the date of its first file, and is withdrawn if all of its files are.
+    """
+    by_version: dict[Version, list[DistributionPackage]] = {}
+    for file in files:
+        if file.package_type in INSTALLABLE and (version := _parse_version(file.version)):
+            by_version.setdefault(version, []).append(file)
+    return [
+        PublishedRelease(
+            str(version), _find_first_date(members), all(file.is_yanked for file in members)
+        )
+        for version, members in sorted(by_version.items())
+    ]
+
+
+def _find_first_date(files: Iterable[DistributionPackage]) -> str:
+    times = [file.upload_time.astimezone(dt.UTC) for file in files if file.upload_time]
+    return min(times).isoformat(timespec="seconds") if times else ""
+
+
+def _parse_version(text: str | None) -> Version | None:
+    try:
+        return Version(text or "")
+    except InvalidVersion:
+        return None
 
 
 def normalise_name(package: str) -> str:
-    """The normalised name of a package.
+    """Return the normalised name of a package.
 
     Raises:
         UserError: If it is no name.
@@ -180,23 +202,20 @@ def select_releases(
     *,
     pre: bool = False,
 ) -> list[PublishedRelease]:
-    """The releases of a range, both ends included.
+    """Return the releases of a range, both ends included.
 
     Args:
         package: Their package, for errors.
-        releases: What an index returned.
-        first: The oldest version; None for the first that there is.
-        last: The newest version; None for the last that there is.
-        pre: Whether pre-releases belong to it.
+        releases: All releases of the package.
+        first: The oldest version; None for no limit.
+        last: The newest version; None for no limit.
+        pre: Whether to include pre-releases.
 
     Raises:
         UnknownVersionError: If an end is no release, or nothing lies between the ends.
     """
-    ends = [
-        _find_end(package, releases, option, text, pre=pre)
-        for option, text in (("--from", first), ("--to", last))
-    ]
-    low, high = ends
+    low = _find_end(package, releases, "--from", first, pre=pre)
+    high = _find_end(package, releases, "--to", last, pre=pre)
     if low and high and low > high:
         message = (
             f"--from {first} is newer than --to {last}; expected the older version first; "
@@ -204,11 +223,12 @@ def select_releases(
         )
         raise UnknownVersionError(message)
     found = [
-        each
-        for each in releases
-        if (pre or not Version(each.version).is_prerelease)
-        and (low is None or low <= Version(each.version))
-        and (high is None or Version(each.version) <= high)
+        release
+        for release in releases
+        if (version := Version(release.version))
+        and (pre or not version.is_prerelease)
+        and (low is None or low <= version)
+        and (high is None or version <= high)
     ]
     if not found:
         message = f"{package} has no final release in this range; add --pre for pre-releases"
@@ -221,13 +241,10 @@ def _find_end(
 ) -> Version | None:
     if text is None:
         return None
-    there = {Version(each.version): each.version for each in releases}
-    try:
-        version = Version(text)
-    except InvalidVersion:
-        version = None
-    if version not in there:
-        shown = [there[each] for each in sorted(there) if pre or not each.is_prerelease]
+    known = {Version(release.version): release.version for release in releases}
+    version = _parse_version(text)
+    if version not in known:
+        shown = [known[key] for key in sorted(known) if pre or not key.is_prerelease]
         near = _find_nearest(shown, version)
         message = f"{option} {text}: {package} has no such release; expected one such as {near}"
         raise UnknownVersionError(message)
@@ -238,9 +255,9 @@ def _find_end(
 
 
 def _find_nearest(versions: Sequence[str], wanted: Version | None) -> str:
-    """The versions around the wanted one; the newest ones where it is no version at all."""
+    """Return the versions around the wanted one; the newest if that is no version."""
     if wanted is None:
         return ", ".join(versions[-SUGGESTIONS:])
-    older = sum(Version(each) < wanted for each in versions)
+    older = sum(Version(version) < wanted for version in versions)
     start = max(0, min(older - SUGGESTIONS // 2, len(versions) - SUGGESTIONS))
     return ", ".join(versions[start : start + SUGGESTIONS])
