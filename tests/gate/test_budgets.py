@@ -8,7 +8,8 @@ import pytest
 
 from resilience_bench._model import Baseline, Budget, Case, Range
 from resilience_bench.errors import UnreadableBaselineError
-from resilience_bench.gate.budgets import UNITS, lint, read_budgets
+from resilience_bench.gate.budgets import lint, read_budgets
+from resilience_bench.quantities import BUDGETED
 from tests.factories import make_case, make_environment, make_record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +87,7 @@ def test_a_missing_file_and_other_bytes_are_refused(tmp_path: Path) -> None:
 def test_the_budgets_of_this_project_are_good() -> None:
     """The committed file can be read, and each limit says why in a full sentence."""
     budgets = read_budgets(ROOT / BUDGETS)
-    assert {each.quantity for each in budgets} <= set(UNITS)
+    assert {each.quantity for each in budgets} <= set(BUDGETED)
     assert all(each.reason.endswith(".") for each in budgets)
 
 
@@ -104,7 +105,7 @@ def found(
     baseline: Baseline, cases: list[Case], *budgets: str, status: str = "measured"
 ) -> list[str]:
     """What is found in one baseline and these budgets."""
-    made = [Budget(cases, unit, 1.0, "why") for cases in budgets for unit in UNITS]
+    made = [Budget(cases, unit, 1.0, "why") for cases in budgets for unit in BUDGETED]
     return lint({HERE: baseline}, made, BUDGETS, [make_record(case, status) for case in cases])
 
 

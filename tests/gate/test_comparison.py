@@ -13,7 +13,7 @@ import pytest
 from resilience_bench._model import CaseRecord, Counts, Signal, Weight
 from resilience_bench.files import results
 from resilience_bench.gate import comparison
-from resilience_bench.gate.comparison import BLOCK, SLACK_BYTES, Comparison, MeasuredVariant
+from resilience_bench.gate.comparison import BLOCK, Comparison, MeasuredVariant
 from resilience_bench.gate.decide import Observations
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import ScriptedLauncher, WorkerFailedError
@@ -25,6 +25,7 @@ from resilience_bench.measure.session import (
     Profile,
     Session,
 )
+from resilience_bench.quantities import JUDGED
 from resilience_bench.stats.trimmed_t import FEWEST
 from resilience_bench.worker.protocol import (
     CountsMessage,
@@ -45,6 +46,8 @@ ODD = ["HEAD", "BASE"]
 COUNTED_EVEN, COUNTED_ODD = list(ARMS), list(reversed(ARMS))
 Log = list[tuple[str, str, int, tuple[str, ...]]]
 Made = Callable[..., tuple[Comparison, Log]]
+
+SLACK = JUDGED["allocated_bytes"].slack
 
 
 @pytest.fixture
@@ -334,10 +337,10 @@ def test_counts_are_paired_process_by_process(made: Made) -> None:
     ("kept", "told"),
     [
         (0.0, 100.0),
-        (SLACK_BYTES, 100.0),
-        (-SLACK_BYTES, 100.0),
-        (SLACK_BYTES + 1, 100.0 + SLACK_BYTES + 1),
-        (-SLACK_BYTES - 1, 100.0 - SLACK_BYTES - 1),
+        (SLACK, 100.0),
+        (-SLACK, 100.0),
+        (SLACK + 1, 100.0 + SLACK + 1),
+        (-SLACK - 1, 100.0 - SLACK - 1),
     ],
 )
 def test_one_small_block_is_no_difference(made: Made, kept: float, told: float) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from resilience_bench._model import Baseline, Case, Estimate, Measurement, Range, Result
 from resilience_bench.errors import RefusedLearningError
 from resilience_bench.gate import learning
-from resilience_bench.gate.baseline import SIGNALS
+from resilience_bench.quantities import JUDGED, LEARNED_WIDTHS
 from tests.factories import (
     make_baseline,
     make_case,
@@ -59,7 +59,7 @@ def test_expected_is_the_median_and_the_spread_is_relative_to_it() -> None:
     assert found.spread == pytest.approx(0.5 / 1.02)
 
 
-@pytest.mark.parametrize(("quantity", "width"), learning.WIDTHS.items())
+@pytest.mark.parametrize(("quantity", "width"), LEARNED_WIDTHS.items())
 def test_runs_that_agree_get_the_least_width(quantity: str, width: float) -> None:
     """Equal values are no reason for a range of no width."""
     found = learned(quantity, 10_000.0, 10_000.0, 10_000.0)
@@ -77,7 +77,7 @@ def test_runs_that_disagree_get_a_margin() -> None:
 def test_widths_can_be_given() -> None:
     """Another half width takes the place of the usual one."""
     runs = [make_run({"ratio": 2.0})]
-    found = learning.learn(runs, "wide", {**learning.WIDTHS, "ratio": 0.5}).ranges[NAME]["ratio"]
+    found = learning.learn(runs, "wide", {**LEARNED_WIDTHS, "ratio": 0.5}).ranges[NAME]["ratio"]
     assert (found.low, found.high) == (1.0, 3.0)
 
 
@@ -91,7 +91,7 @@ def test_bytes_have_a_slack(quantity: str) -> None:
 
 @settings(deadline=None)
 @given(
-    quantity=st.sampled_from(sorted(SIGNALS)),
+    quantity=st.sampled_from(sorted(JUDGED)),
     values=st.lists(st.just(0.0) | st.floats(1e-6, 1e12), min_size=1, max_size=7),
 )
 @example(quantity="ratio", values=[1.0, 1.1])
@@ -101,7 +101,7 @@ def test_a_range_contains_every_run_and_is_wide_enough(quantity: str, values: li
     found = learned(quantity, *values)
     assert all(found.low <= value <= found.high for value in values)
     assert found.expected == statistics.median(values)
-    width = learning.WIDTHS[quantity]
+    width = LEARNED_WIDTHS[quantity]
     assert 0 <= found.low <= found.expected * (1 - width) * (1 + 1e-9)
     assert found.high >= found.expected * (1 + width) * (1 - 1e-9)
     assert found.runs == len(values)

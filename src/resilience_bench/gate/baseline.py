@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,17 +14,10 @@ from resilience_bench._model import Baseline, Environment, Range
 from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, describe_value
+from resilience_bench.quantities import JUDGED, SIGNALS_JUDGED
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
-SIGNALS: Final[Mapping[str, str]] = {
-    "ratio": "latency",
-    "instructions": "instructions",
-    "allocated_bytes": "allocations",
-    "object_bytes": "allocations",
-    "scaling": "scaling",
-}
-"""The quantities that are judged, and the signal that each is of."""
 FEWEST_RUNS: Final = 3
 """A range that rests on fewer runs knows little about how runs differ."""
 LEARN: Final = "type 'resilience-bench baseline learn'"
@@ -109,10 +102,8 @@ def read(path: Path) -> Baseline:
 
 
 def _check_range(source: CheckedFile, key: str, quantity: str, each: Range) -> None:
-    if quantity not in SIGNALS:
-        source.refuse(
-            key, f"expected one of {', '.join(SIGNALS)}, found {describe_value(quantity)}"
-        )
+    if quantity not in JUDGED:
+        source.refuse(key, f"expected one of {', '.join(JUDGED)}, found {describe_value(quantity)}")
     for name in ("expected", "low", "high", "spread"):
         source.check_least(f"{key}.{name}", getattr(each, name), 0)
     for name in ("runs", "workers"):
@@ -137,7 +128,7 @@ def find_differences(baseline: Environment, here: Environment) -> dict[str, tupl
             for key, was in _select_decisive(signal, baseline).items()
             if was != now[key]
         )
-        for signal in dict.fromkeys(SIGNALS.values())
+        for signal in SIGNALS_JUDGED
         for now in [_select_decisive(signal, here)]
     }
 

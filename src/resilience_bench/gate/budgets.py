@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Range, Signal
+from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Range
 from resilience_bench.errors import UnreadableBaselineError
 from resilience_bench.files.checked_json import (
     CheckedFile,
@@ -17,17 +17,9 @@ from resilience_bench.files.checked_json import (
     format_path,
 )
 from resilience_bench.gate.baseline import FEWEST_RUNS, LEARN
+from resilience_bench.quantities import BUDGETED
 from resilience_bench.scenarios.patterns import matches
 
-UNITS: Final[Mapping[str, Signal]] = {
-    "overhead_ns": "latency",
-    "latency_ns": "latency",
-    "instructions": "instructions",
-    "allocated_bytes": "allocations",
-    "object_bytes": "allocations",
-    "scaling": "scaling",
-}
-"""What a budget may limit, and the signal that each is of; of scaling it is the least."""
 FEWEST_WORKERS: Final = 10
 """With fewer behind it, a range of latency is too uncertain for any decision."""
 EXAMPLE: Final = 'type [[budget]], cases = "breaker.*", overhead_ns = 5000, reason = "..." in it'
@@ -77,11 +69,11 @@ def _parse_budgets(source: CheckedFile, key: str, table: object) -> Iterator[Bud
             found = describe_value(text) if name in table else "no such key"
             source.refuse(f"{key}.{name}", f"expected a text, found {found}")
     limits = {name: limit for name, limit in table.items() if name not in {"cases", "reason"}}
-    units = f"one of {', '.join(UNITS)}"
+    units = f"one of {', '.join(BUDGETED)}"
     if not limits:
         source.refuse(key, f"expected a limit, {units}, found none")
     for unit, limit in limits.items():
-        if unit not in UNITS:
+        if unit not in BUDGETED:
             source.refuse(f"{key}.{unit}", f"expected {units}, found another unit")
         is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if not (is_number and 0 < limit <= sys.float_info.max):

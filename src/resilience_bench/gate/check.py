@@ -21,7 +21,7 @@ from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate.baseline import LEARN
-from resilience_bench.gate.budgets import UNITS, find_unmatched
+from resilience_bench.gate.budgets import find_unmatched
 from resilience_bench.gate.criteria import (
     find_cases_without_range,
     judge,
@@ -34,6 +34,7 @@ from resilience_bench.gate.decide import Criterion, Policy
 from resilience_bench.gate.evidence import EvidenceSource
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
+from resilience_bench.quantities import BUDGETED, SIGNALS_JUDGED
 from resilience_bench.scenarios.patterns import matches
 from resilience_bench.stats.correctness import (
     collect_tallies,
@@ -92,7 +93,7 @@ def find_limits(
     budgets = find_budgets(budgets_file)
     path = _find_baseline_path(baseline_file, budgets_file, here)
     if path is None:
-        limited = {UNITS[each.quantity] for each in budgets}
+        limited = {BUDGETED[each.quantity].signal for each in budgets}
         wanted = signals or [each for each in SIGNALS if each in limited]
         reason = "as asked for" if baseline_file else "for there is no baseline of this environment"
         headline = f"budgets alone are judged, {reason}: {budgets_file or get_budgets_path()}"
@@ -197,7 +198,7 @@ def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseReco
 
 def _make_notes(held: Limits, records: Sequence[CaseRecord]) -> list[str]:
     """What was not judged, and what nothing was held against."""
-    left_out = [key for key in dict.fromkeys(baselines.SIGNALS.values()) if key not in held.signals]
+    left_out = [key for key in SIGNALS_JUDGED if key not in held.signals]
     notes = [f"{key} is not judged: not asked for" for key in left_out]
     if held.baseline and (missing := find_cases_without_range(records, held.baseline)):
         notes.append(

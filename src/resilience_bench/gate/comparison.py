@@ -32,20 +32,13 @@ from resilience_bench.measure.counting import prepare_counting_session
 from resilience_bench.measure.load_session import LoadSession
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import FinishedBlock, Session
+from resilience_bench.quantities import JUDGED
 from resilience_bench.stats.latency import compute_worker_latencies
 
 COMPARISON_POLICY: Final = Policy(screen=12, confirm=(30, 140))
 """Ranges are narrow in a comparison, so it may take more workers to decide."""
-TOLERANCES: Final[Mapping[str, float]] = {
-    "ratio": 0.03,
-    "instructions": 0.005,
-    "allocated_bytes": 0.05,
-    "object_bytes": 0.05,
-    "scaling": 0.10,
-}
-"""How much dearer HEAD may be, as a share of BASE, by quantity."""
-SLACK_BYTES: Final = 16.0
-"""One small block more is no difference: 5 % of nothing kept is nothing."""
+TOLERANCES: Final = {name: one.tolerance for name, one in JUDGED.items()}
+"""How much HEAD may exceed BASE, as a share, by quantity."""
 SECONDS: Final = 170.0
 """A comparison takes no longer than this, if nothing else is said."""
 FIRST_NULL_PASS: Final = 1
@@ -246,7 +239,7 @@ def pair_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key,
             continue
         pair = [
             (base_value, base_value)
-            if quantity != "instructions" and abs(head_value - base_value) <= SLACK_BYTES
+            if abs(head_value - base_value) <= JUDGED[quantity].slack
             else (head_value, base_value)
             for head_value, base_value in zip(head.heads, base.heads, strict=False)
         ]

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Verdict
-from resilience_bench.gate.baseline import SIGNALS as JUDGED
-from resilience_bench.gate.budgets import UNITS
-from resilience_bench.gate.decide import FLAGS, MORE_IS_BETTER, Criterion, Policy, decide
+from resilience_bench.gate.decide import FLAGS, Criterion, Policy, decide
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import COUNT_SIGNALS, EvidenceSource
+from resilience_bench.quantities import BUDGETED, JUDGED
 from resilience_bench.scenarios.patterns import matches
 
 LOADED_SCREEN: Final = 5
@@ -27,11 +26,13 @@ def make_baseline_criteria(
 ) -> list[Criterion]:
     """What a baseline asks of the selected cases."""
     return [
-        Criterion(name, JUDGED[quantity], quantity, each.high, each.low, each.expected, each.reason)
+        Criterion(
+            name, JUDGED[quantity].signal, quantity, each.high, each.low, each.expected, each.reason
+        )
         for name, ranges in baseline.ranges.items()
         if selected(name)
         for quantity, each in ranges.items()
-        if JUDGED[quantity] in signals
+        if JUDGED[quantity].signal in signals
     ]
 
 
@@ -42,18 +43,18 @@ def make_budget_criteria(
     return [
         Criterion(
             record.case.name,
-            UNITS[budget.quantity],
+            BUDGETED[budget.quantity].signal,
             budget.quantity,
-            high=None if budget.quantity == MORE_IS_BETTER else budget.limit,
-            low=budget.limit if budget.quantity == MORE_IS_BETTER else None,
+            high=None if BUDGETED[budget.quantity].is_more_better else budget.limit,
+            low=budget.limit if BUDGETED[budget.quantity].is_more_better else None,
             reason=f"budget {budget.cases}: {budget.reason}",
         )
         for record in records
         if record.status in MEASURABLE
         for budget in budgets
         if matches(budget.cases, record.case)
-        and UNITS[budget.quantity] in signals
-        and has_signal(record.case, UNITS[budget.quantity])
+        and BUDGETED[budget.quantity].signal in signals
+        and has_signal(record.case, BUDGETED[budget.quantity].signal)
     ]
 
 
@@ -144,7 +145,8 @@ def make_comparison_criteria(
     for name, record in measured.items():
         if record.status not in MEASURABLE:
             continue
-        for quantity, signal in JUDGED.items():
+        for quantity, about in JUDGED.items():
+            signal = about.signal
             if signal in signals and has_signal(record.case, signal):
                 most = 1 + tolerances[quantity]
                 asked.append(Criterion(name, signal, quantity, most, 1 / most, 1.0))

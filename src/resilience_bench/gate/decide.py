@@ -19,6 +19,7 @@ from typing import Final, Literal
 import numpy as np
 
 from resilience_bench._model import Estimate, Outcome, Verdict
+from resilience_bench.quantities import QUANTITIES
 from resilience_bench.stats.quantiles import group_by_length
 from resilience_bench.stats.trimmed_t import (
     FEWEST,
@@ -31,8 +32,6 @@ from resilience_bench.stats.trimmed_t import (
 CONFIDENCE: Final = 0.95
 FLAGS: Final = frozenset({"regressed", "improved"})
 """What BASE against itself must not be found to be."""
-MORE_IS_BETTER: Final = "scaling"
-"""The quantity that is judged the other way round."""
 TINY: Final = 1e-12
 """A quotient of 0 has no logarithm."""
 NULL_LEVEL: Final = 0.1
@@ -88,7 +87,7 @@ class Criterion:
     @property
     def more_is_better(self) -> bool:
         """Whether a case regresses by falling below its range."""
-        return self.quantity == MORE_IS_BETTER
+        return QUANTITIES[self.quantity].is_more_better
 
     def to_cost(self, values: Values) -> Values:
         """Numbers of the quantity on the scale that is judged, where more is worse."""
@@ -231,7 +230,7 @@ def _judge_trials(
     kinds: dict[str, list[tuple[Trial, Observations]]] = {}
     for trial, row in zip(trials, rows, strict=True):
         quantity = trial.question.quantity
-        kind = quantity if quantity in {"ratio", MORE_IS_BETTER} else "absolute"
+        kind = quantity if QUANTITIES[quantity].is_quotient else "absolute"
         kinds.setdefault(kind, []).append((trial, row))
     for chosen in kinds.values():
         _judge_same_scale(

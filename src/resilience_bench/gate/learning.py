@@ -11,18 +11,9 @@ from typing import Final, NoReturn
 from resilience_bench._model import Baseline, Measurement, Range, Result
 from resilience_bench.errors import RefusedLearningError
 from resilience_bench.files.checked_json import format_names
-from resilience_bench.gate.baseline import LEARN, SCHEMA, SIGNALS
+from resilience_bench.gate.baseline import LEARN, SCHEMA
+from resilience_bench.quantities import JUDGED, LEARNED_WIDTHS
 
-WIDTHS: Final[Mapping[str, float]] = {
-    "ratio": 0.10,
-    "instructions": 0.01,
-    "allocated_bytes": 0.05,
-    "object_bytes": 0.05,
-    "scaling": 0.15,
-}
-"""The least that a range reaches to either side of what is expected, as a share of that."""
-SLACK: Final[Mapping[str, float]] = {"allocated_bytes": 16.0, "object_bytes": 16.0}
-"""The least in bytes: 5 % of nothing kept is nothing, and one small block is no regression."""
 MARGIN: Final = 1.5
 """A range reaches so many times as far as the runs did: the next one may well lie further out."""
 ROUNDING: Final = 0.001
@@ -32,7 +23,7 @@ ROUNDING: Final = 0.001
 def learn(
     runs: Sequence[tuple[Result, Sequence[Measurement]]],
     reason: str,
-    widths: Mapping[str, float] = WIDTHS,
+    widths: Mapping[str, float] = LEARNED_WIDTHS,
 ) -> Baseline:
     """Learn from runs what is acceptable.
 
@@ -69,7 +60,7 @@ def learn(
         reason=reason,
         ranges={
             name: {
-                quantity: _estimate_range(each, widths[quantity], SLACK.get(quantity, 0.0))
+                quantity: _estimate_range(each, widths[quantity], JUDGED[quantity].slack)
                 for quantity, each in quantities.items()
             }
             for name, quantities in sorted(seen.items())
@@ -123,7 +114,7 @@ def _iterate_values(
     """Case, quantity, value and the workers behind it."""
     measured = {record.case.name for record in result.cases if record.status == "measured"}
     for each in measurements:
-        for quantity in SIGNALS:
+        for quantity in JUDGED:
             found = each.quantities.get(quantity)
             if each.case.name in measured and found and math.isfinite(found.value):
                 # A mean of kept bytes may lie a hair below zero; a range starts there.
@@ -195,7 +186,7 @@ def find_range_changes(before: Baseline, after: Baseline) -> list[RangeChange]:
         RangeChange(name, quantity, old.get(quantity), new.get(quantity))
         for name in sorted({**before.ranges, **after.ranges})
         for old, new in [(before.ranges.get(name, {}), after.ranges.get(name, {}))]
-        for quantity in SIGNALS
+        for quantity in JUDGED
         if quantity in old or quantity in new
     ]
     return [move for move in every if move.is_real]

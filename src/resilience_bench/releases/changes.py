@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from resilience_bench._model import CaseRecord, Verdict
-from resilience_bench.gate.baseline import SIGNALS as JUDGED
 from resilience_bench.gate.criteria import apply_null_control, make_comparison_criteria
 from resilience_bench.gate.decide import Criterion
+from resilience_bench.quantities import JUDGED
 from resilience_bench.releases.history_file import Decision
 
 CHANGE_OUTCOMES: Final = frozenset({"regressed", "improved"})

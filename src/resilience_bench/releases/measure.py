@@ -14,7 +14,6 @@ from resilience_bench._model import CaseInfo, Environment, Result, Signal, Verdi
 from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import results
-from resilience_bench.gate.comparison import TOLERANCES as COMPARED
 from resilience_bench.gate.criteria import LOADED_SCREEN, judge
 from resilience_bench.gate.decide import Criterion, Policy
 from resilience_bench.gate.evidence import COUNT_SIGNALS
@@ -22,6 +21,7 @@ from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES
+from resilience_bench.quantities import JUDGED
 from resilience_bench.releases.changes import (
     ReleaseCase,
     SortedDecisions,
@@ -35,7 +35,9 @@ from resilience_bench.worker.reference import REFERENCE_VERSION
 
 POLICY: Final = Policy(screen=12, confirm=(30,), confirms_improvements=True)
 """Each worker serves two comparisons, and there are dozens of them: less to each than in one."""
-TOLERANCES: Final[Mapping[str, float]] = {**COMPARED, "ratio": 0.05, "instructions": 0.01}
+TOLERANCES: Final[Mapping[str, float]] = {
+    name: one.release_tolerance for name, one in JUDGED.items()
+}
 """What is no step yet, as a share of the release before: wider than in a comparison of two, for
 what is to be named stays in a history for years."""
 NULL_EVERY: Final = 8

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import Estimate, Judgement, Measurement, Result, Verdict
-from resilience_bench.gate.baseline import SIGNALS as JUDGED
+from resilience_bench._model import Estimate, Judgement, Measurement, Result, Signal, Verdict
 from resilience_bench.gate.baseline import find_differences
 from resilience_bench.gate.criteria import judge, make_comparison_criteria, select_relevant
 from resilience_bench.gate.decide import Policy
-from resilience_bench.gate.learning import WIDTHS
 from resilience_bench.gate.two_files import TwoFiles
+from resilience_bench.quantities import JUDGED, LEARNED_WIDTHS, SIGNALS_JUDGED
 from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.page import collect_facts
 from resilience_bench.report.text import clean_text
@@ -32,14 +31,6 @@ CERTAINTY_NOTE: Final = (
 )
 CAVEATS: Final = (SEPARATE_RUNS_NOTE, CERTAINTY_NOTE)
 """What such a comparison cannot tell, for readers."""
-QUANTITY_LABELS: Final[Mapping[str, str]] = {
-    "ratio": "ratio",
-    "scaling": "scaling",
-    "instructions": "instructions",
-    "allocated_bytes": "B kept",
-    "object_bytes": "B of the object",
-}
-"""The quantities that are compared, and what they are called."""
 STYLES: Final[Mapping[str, str]] = {"regressed": "bad", "improved": "good", "inconclusive": "doubt"}
 SMALL_CHANGE_NOTE: Final = "; the intervals part"
 """Behind a change that is small enough to be accepted, and not nothing."""
@@ -101,7 +92,7 @@ def compare_runs(this: Result, this_name: str, other: Result, other_name: str) -
     policy = Policy()
     asked = [
         each
-        for each in make_comparison_criteria(source.cases, signals, WIDTHS)
+        for each in make_comparison_criteria(source.cases, signals, LEARNED_WIDTHS)
         if not each.is_null  # there is no second run of the other one
     ]
     verdicts = select_relevant(judge(asked, source, policy), source.cases)
@@ -119,10 +110,10 @@ def compare_runs(this: Result, this_name: str, other: Result, other_name: str) -
     )
 
 
-def _select_signals(other: Result, this: Result) -> tuple[tuple[str, ...], dict[str, str]]:
+def _select_signals(other: Result, this: Result) -> tuple[tuple[Signal, ...], Mapping[str, str]]:
     """The signals of both that may be compared, and why others may not."""
-    both = [each for each in dict.fromkeys(JUDGED.values()) if _all_have_signal(each, this, other)]
-    foreign = {
+    both = [each for each in SIGNALS_JUDGED if _all_have_signal(each, this, other)]
+    foreign: dict[str, str] = {
         signal: ", ".join(reasons).replace("baseline ", "before ").replace("here ", "now ")
         for signal, reasons in find_differences(other.environment, this.environment).items()
         if reasons and signal in both
@@ -150,7 +141,7 @@ def _compare_quantities(
     return [
         ComparedQuantity(
             case=clean_text(each.case),
-            quantity=QUANTITY_LABELS[each.quantity],
+            quantity=JUDGED[each.quantity].label,
             other=_format_quantity(before.get(each.case), each.quantity),
             this=_format_quantity(now.get(each.case), each.quantity),
             change=said.change,

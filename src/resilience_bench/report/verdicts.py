@@ -10,6 +10,7 @@ from typing import Final
 
 from resilience_bench._model import Judgement, Outcome, Verdict
 from resilience_bench.gate.verdicts import compute_exit_code, has_measured_verdict
+from resilience_bench.quantities import QUANTITIES
 from resilience_bench.report.text import clean_text
 
 WORST_FIRST: Final[tuple[Outcome, ...]] = (
@@ -42,12 +43,6 @@ _MAIN_QUANTITIES: Final = {
     ("latency", "ratio"),
     ("instructions", "instructions"),
     ("scaling", "scaling"),
-}
-_UNITS: Final[Mapping[str, str]] = {
-    "overhead_ns": " ns",
-    "latency_ns": " ns",
-    "allocated_bytes": " B",
-    "object_bytes": " B",
 }
 
 
@@ -239,7 +234,7 @@ class _NumberFormat:
         # A comparison holds HEAD divided by BASE, whatever the quantity, and expects exactly 1.
         relative = verdict.expected == 1 and verdict.low is not None
         quantity = "ratio" if relative else verdict.quantity
-        self.unit = _UNITS.get(quantity, "")
+        self.unit = QUANTITIES[quantity].unit if quantity in QUANTITIES else ""
         self._decimals = _choose_decimals(quantity, list(_list_known_values(verdict)))
 
     def bare(self, value: float) -> str:
@@ -263,7 +258,7 @@ def _choose_decimals(quantity: str, values: Sequence[float]) -> int:
     largest = max(map(abs, values), default=0.0)
     if quantity == "instructions" or not largest:
         return 0
-    if quantity in _UNITS:
+    if quantity in QUANTITIES and QUANTITIES[quantity].unit:
         whole = largest >= 100 or all(value == round(value) for value in values)  # noqa: PLR2004
         return 0 if whole else 1
     return min(max(3 - math.floor(math.log10(largest)), 0), 4)

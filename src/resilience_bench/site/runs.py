@@ -13,9 +13,9 @@ from resilience_bench._model import Judgement, Result
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import format_path
-from resilience_bench.gate.baseline import SIGNALS as JUDGED
 from resilience_bench.gate.check import add_defects, find_limits, get_budgets_path, judge_cases
 from resilience_bench.gate.evidence import StoredSource
+from resilience_bench.quantities import SIGNALS_JUDGED
 from resilience_bench.report import html
 from resilience_bench.report.page import PageFigure, make_run_page
 from resilience_bench.site.saved_runs import SavedRun, SavedRuns, SkippedFile
@@ -109,7 +109,7 @@ def judge_last_check(runs: SavedRuns, tidy: Callable[[str], str]) -> Part:
 
 
 def _judge_result(result: Result, last: SavedRun) -> Judgement:
-    signals = [each for each in dict.fromkeys(JUDGED.values()) if each in result.signals]
+    signals = [each for each in SIGNALS_JUDGED if each in result.signals]
     path = get_budgets_path()
     held = find_limits(
         result.environment,

@@ -1,0 +1,110 @@
+"""The quantities that are judged: one table of what each is, and how far it may move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from resilience_bench._model import Signal
+
+__all__ = ["BUDGETED", "JUDGED", "LEARNED_WIDTHS", "QUANTITIES", "SIGNALS_JUDGED", "Quantity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One quantity of a case.
+
+    Attributes:
+        name: As results files and baselines have it.
+        signal: What it is measured by.
+        unit: Behind a number, with its space; empty for none.
+        label: Its heading where two sides are compared.
+        is_more_better: Whether a case regresses by falling below its range.
+        is_quotient: Whether its logarithm is judged, because what slows code down multiplies.
+        has_range: Whether baselines and comparisons judge it.
+        has_budget: Whether a budget may limit it.
+        tolerance: How much HEAD may exceed BASE in a comparison, as a share.
+        release_tolerance: The same between neighbouring releases: people look at these for years.
+        width: The least half-width of a learned range, as a share of what is expected.
+        slack: The least difference that counts, in its unit: 5 % of nothing kept is nothing, and
+            one small block is no regression.
+    """
+
+    name: str
+    signal: Signal
+    unit: str = ""
+    label: str = ""
+    is_more_better: bool = False
+    is_quotient: bool = False
+    has_range: bool = True
+    has_budget: bool = True
+    tolerance: float = 0.0
+    release_tolerance: float = 0.0
+    width: float = 0.0
+    slack: float = 0.0
+
+
+QUANTITIES: Final[Mapping[str, Quantity]] = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("overhead_ns", "latency", " ns", "overhead", has_range=False),
+        Quantity("latency_ns", "latency", " ns", "latency", has_range=False),
+        Quantity(
+            "ratio",
+            "latency",
+            label="ratio",
+            is_quotient=True,
+            has_budget=False,
+            tolerance=0.03,
+            release_tolerance=0.05,
+            width=0.10,
+        ),
+        Quantity(
+            "instructions",
+            "instructions",
+            label="instructions",
+            tolerance=0.005,
+            release_tolerance=0.01,
+            width=0.01,
+        ),
+        Quantity(
+            "allocated_bytes",
+            "allocations",
+            " B",
+            "B kept",
+            tolerance=0.05,
+            release_tolerance=0.05,
+            width=0.05,
+            slack=16.0,
+        ),
+        Quantity(
+            "object_bytes",
+            "allocations",
+            " B",
+            "B of the object",
+            tolerance=0.05,
+            release_tolerance=0.05,
+            width=0.05,
+            slack=16.0,
+        ),
+        Quantity(
+            "scaling",
+            "scaling",
+            label="scaling",
+            is_more_better=True,
+            is_quotient=True,
+            tolerance=0.10,
+            release_tolerance=0.10,
+            width=0.15,
+        ),
+    )
+}
+JUDGED: Final = {name: one for name, one in QUANTITIES.items() if one.has_range}
+"""The quantities that baselines and comparisons judge."""
+BUDGETED: Final = {name: one for name, one in QUANTITIES.items() if one.has_budget}
+"""The quantities that a budget may limit."""
+LEARNED_WIDTHS: Final = {name: one.width for name, one in JUDGED.items()}
+"""The least half-width of a learned range, by quantity."""
+SIGNALS_JUDGED: Final = tuple(dict.fromkeys(one.signal for one in JUDGED.values()))
+"""The signals of the quantities that are judged."""
