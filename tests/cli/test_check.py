@@ -27,6 +27,7 @@ from resilience_bench.measure import callgrind
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.session import PROFILES, Profile
+from resilience_bench.quantities import JUDGED
 from resilience_bench.stats.latency import estimate
 from resilience_bench.stats.trimmed_t import FEWEST
 from resilience_bench.worker.protocol import (
@@ -459,7 +460,7 @@ def test_what_was_learned_is_what_check_finds(run: Run, tmp_path: Path) -> None:
     assert "3 cases from 3 runs" in out
     stored = baseline.read(path)
     assert set(stored.ranges) == {PYBREAKER, PURGATORY, RETRY}
-    assert set(stored.ranges[RETRY]) == set(baseline.SIGNALS) - {"scaling"}
+    assert set(stored.ranges[RETRY]) == set(JUDGED) - {"scaling"}
     assert stored.ranges[RETRY]["ratio"].runs == 3
     assert stored.reason == "a new machine"
     assert len(list((tmp_path / "results").glob("learn-*/run-*.json"))) == 3
