@@ -16,8 +16,6 @@ from resilience_bench.measure.session import (
     FinishedBlock,
     Profile,
     Session,
-    discover,
-    inspect,
 )
 from resilience_bench.worker.protocol import Message, Plan, SamplesMessage, StatusMessage
 from tests.scripted import info, sampled, samples, suite
@@ -213,33 +211,3 @@ def test_every_case_is_told_as_done_once_a_worker() -> None:
 
     _, blocks = run(ScriptedLauncher(script))
     assert sum(len(done.cases) for done in blocks) == len(CASES) * PROFILE.workers
-
-
-def test_discovery_survives_a_file_that_takes_the_worker_with_it() -> None:
-    """Files are listed one by one when listing them together fails."""
-    from pathlib import Path
-
-    def script(plan: Plan, seed: int) -> list[Message]:
-        if "/bad.py" in plan.paths:
-            raise WorkerFailedError("was ended by SIGSEGV")
-        return list(suite(CASES)(plan, seed))
-
-    listing = discover(ScriptedLauncher(script), [Path("/bad.py"), Path("/good.py")], 1.0)
-    assert [each.case.name for each in listing.cases] == [A, B, C]
-    assert listing.problems == ("/bad.py:1: importing it was ended by SIGSEGV",)
-
-
-def test_inspection_reports_why_a_case_is_not_available() -> None:
-    """Inspecting builds the cases without timing any."""
-
-    def script(plan: Plan, seed: int) -> list[Message]:
-        del seed
-        assert plan.action == "inspect"
-        return [
-            StatusMessage(A, "not installed", "pip install x"),
-            StatusMessage(B, "ready"),
-            StatusMessage(C, "ready"),
-        ]
-
-    records = inspect(ScriptedLauncher(script), CASES, 1.0)
-    assert [record.status for record in records] == ["not installed", "measured", "measured"]

@@ -19,6 +19,7 @@ from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
 from resilience_bench.measure.counting import find_measurable_signals
+from resilience_bench.measure.discovery import discover
 from resilience_bench.measure.interleave import (
     MeasuredInterpreter,
     create_interpreter_sessions,
@@ -28,7 +29,7 @@ from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, select
-from resilience_bench.measure.session import Profile, discover
+from resilience_bench.measure.session import Profile
 from resilience_bench.measure.shared_path import SharedPath, create_shared_path
 from resilience_bench.report import table
 

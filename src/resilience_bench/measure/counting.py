@@ -5,7 +5,6 @@ Neither is disturbed by what else the machine does, so their processes may run s
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import itertools
 import os
@@ -24,7 +23,13 @@ from resilience_bench._model import (
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import callgrind
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
-from resilience_bench.measure.session import FinishedBlock, Session, restrict_to_block
+from resilience_bench.measure.session import (
+    MEASURABLE_STATUSES,
+    FinishedBlock,
+    Session,
+    find_suspects,
+    restrict_to_block,
+)
 from resilience_bench.worker.protocol import (
     CountsMessage,
     Message,
@@ -76,18 +81,13 @@ def measure_signals(session: Session, signals: Sequence[Signal]) -> Iterator[Fin
 
 
 def prepare_counting_session(session: Session) -> CountingSession:
-    """The passes over the cases of a session.
+    """Prepare counting the cases of a session.
 
-    If no worker has measured the cases yet, one does so first: it finds out which of them do what
-    they say, and which are slow, in a hundredth of the time that this takes under valgrind. What it
-    measures is not kept, and does not count among the workers that a slow case may have.
+    If the status of a case is unknown, a worker probes the cases first: that tells which cases
+    work and which are slow, in a hundredth of the time that it takes under valgrind.
     """
-    records = [session.records[info.case.name] for info in session.cases]
-    if any(record.status == "interrupted" for record in records):
-        trial = replace(session, _visits=collections.Counter())
-        trial.records = session.records
-        for _ in trial.visit(0):
-            pass
+    if any(session.records[info.case.name].status == "interrupted" for info in session.cases):
+        session.probe()
     return CountingSession(
         session.launcher, session.cases, session.records, lambda: session.slow, session.count_plants
     )
@@ -156,7 +156,7 @@ class CountingSession:
             info
             for info in self.cases
             if (cases is None or info.case.name in cases)
-            and self.records[info.case.name].status in {"measured", "interrupted"}
+            and self.records[info.case.name].status in MEASURABLE_STATUSES
         ]
         if signal == "instructions" and len(due) >= 2 * MINIMUM_CASES and (os.cpu_count() or 1) > 1:
             return self._split_in_two(due)
@@ -188,13 +188,13 @@ class CountingSession:
     def _handle_failure(
         self, signal: Signal, block: list[CaseInfo], error: WorkerFailedError
     ) -> list[CaseInfo]:
-        """What is tried again after a worker failed: all but the case that it names, if any."""
+        """Give up the case that the worker names, or all; return what is tried again."""
         if signal == "instructions":
             callgrind.ensure_working()
-        named = [info for info in block if info.case.name == error.suspect]
-        for info in named or block:
+        suspects = find_suspects(block, error) or block
+        for info in suspects:
             self._mark_missing(signal, info.case.name, f"its worker {error}")
-        return [info for info in block if info not in named] if named else []
+        return [info for info in block if info not in suspects]
 
     def _note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
         measured = {each.name for each in messages if isinstance(each, CountsMessage)}

@@ -1,4 +1,4 @@
-"""Keeps cases going for a long time, one after the other, a worker each."""
+"""Runs cases for a long time, one after the other, each in a worker of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from resilience_bench.worker.protocol import DriftMessage, Plan
 
 @dataclass(slots=True)
 class DriftSession(Session):
-    """A session whose cases are kept going for ``drift_s`` each; its records are `DriftRecord`.
+    """A session that runs each case for ``drift_s``; it yields `DriftRecord`.
 
-    A worker that fails is not tried again: it would take as long, and fail at the same place.
+    A worker that fails is not started again: it would take as long, and fail at the same place.
     """
 
     drift_s: float = 60.0
@@ -48,5 +48,5 @@ class DriftSession(Session):
             if isinstance(message, DriftMessage) and message.case == name:
                 return DriftRecord(name, 0, started, now(), message.points)
         if self.records[name].status == "measured":
-            self._set_status(name, "failed", "its worker said nothing of it", "")
+            self._set_status(name, "failed", "its worker said nothing of it")
         return None

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from resilience_bench._model import CaseInfo, CaseRecord, Signal
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.measure.counting import measure_signals
+from resilience_bench.measure.discovery import Listing
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import FinishedBlock, Listing, Profile, Session
+from resilience_bench.measure.session import FinishedBlock, Profile, Session
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
-from resilience_bench._model import CaseInfo, LoadRecord, Signal, WorkerRecord
+from resilience_bench._model import CaseInfo, LoadRecord, Signal
 from resilience_bench.environments.fingerprint import now
-from resilience_bench.measure.launcher import Launcher, WorkerFailedError
-from resilience_bench.measure.session import FinishedBlock, Profile, Session, list_loaded_cases
+from resilience_bench.measure.launcher import Launcher
+from resilience_bench.measure.session import Profile, Session, list_loaded_cases
 from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
@@ -17,7 +17,7 @@ from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, P
 class Effort:
     """How much is measured of a case under load: workers, and windows in each of them.
 
-    ``timed`` is for how many times ``window_ns`` single calls are timed as well, for percentiles.
+    For percentiles, single calls are timed for ``timed`` windows as well.
     """
 
     workers: int
@@ -32,37 +32,33 @@ EFFORTS: Final[Mapping[str, Effort]] = {
     "standard": Effort(workers=10, rounds=24, window_ns=10_000_000, timed=40),
     "thorough": Effort(workers=20, rounds=40, window_ns=10_000_000, timed=80),
 }
-"""By the name of the profile. Many short windows rather than a few long ones: what disturbs one of
-them does not disturb the others."""
+"""By the name of the profile. Windows are short and many: a disturbance spoils only a few."""
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
-"""How much a gate measures at a time."""
+"""How much each draw of a gate measures."""
 CASE_LIMIT_S: Final = 10.0
-"""A case whose callers do not come back within so long is hung."""
+"""A case is hung if its callers do not return within this time."""
 CASE_S: Final = 3.0
-"""A case takes far less than this in a worker, on any machine."""
+"""More time than a case needs in a worker, on any machine."""
 BLOCK_CASES: Final = 40
 
 
 @dataclass(slots=True)
 class LoadSession(Session):
-    """A session whose cases are under a load; its records are `LoadRecord`."""
+    """A session of cases under load; it yields `LoadRecord`."""
 
     signal: Signal = "scaling"
     effort: Effort = field(default_factory=lambda: EFFORTS["quick"])
 
-    def run(self) -> Iterator[FinishedBlock]:
-        """Measure; yields after each block."""
-        for index in range(self.effort.workers):
-            yield from self.visit(index)
+    RETRIES_HUNG: ClassVar[bool] = False
+    """A worker that hung would hang again, and take as long."""
 
-    def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
-        """Measure with one worker a block; see `Session.visit`."""
-        wanted = [info for info in self.cases if cases is None or info.case.name in cases]
-        for number, block in enumerate(self.blocks(wanted)):
-            yield from self._measure(index, number, block, self.profile)
+    @property
+    def workers(self) -> int:
+        """How many workers a run has."""
+        return self.effort.workers
 
     def blocks(self, cases: Sequence[CaseInfo]) -> list[list[CaseInfo]]:
-        """The cases in blocks, none of which tears apart what is measured side by side."""
+        """Split the cases into blocks; cases that share a control stay together."""
         groups: dict[tuple[str, str, str], list[CaseInfo]] = {}
         for info in cases:
             key = (info.case.group, info.case.load, info.case.payload)
@@ -75,20 +71,8 @@ class LoadSession(Session):
                 blocks.append(list(group))
         return blocks
 
-    def _measure_with_retry(
-        self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> WorkerRecord | LoadRecord:
-        try:
-            return self._run_worker(index, number, block, profile)
-        except WorkerFailedError as error:
-            if error.is_hung:  # it would hang again, and take as long
-                raise
-            return self._run_worker(index, number, block, profile)
-
-    def _run_worker(
-        self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> LoadRecord:
-        plan = Plan(
+    def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
+        return Plan(
             action="load",
             paths=tuple(dict.fromkeys(info.path for info in block)),
             cases=tuple(info.case.name for info in block),
@@ -100,10 +84,28 @@ class LoadSession(Session):
             case_limit_s=CASE_LIMIT_S,
             timed=self.effort.timed,
         )
-        started = now()
-        messages = self.launcher.run(plan, hash_seed=index)
-        self._note(messages)
-        return _build_load_record(messages, index, number, started)
+
+    def _build_record(
+        self, messages: Sequence[Message], index: int, number: int, started: str
+    ) -> LoadRecord:
+        loaded = [message for message in messages if isinstance(message, LoadMessage)]
+        tallies = [message for message in messages if isinstance(message, TallyMessage)]
+        ends = [message for message in messages if isinstance(message, EndMessage)]
+        return LoadRecord(
+            index,
+            number,
+            index,
+            started,
+            now(),
+            controls={
+                message.name: message.samples for message in loaded if message.kind == "control"
+            },
+            operations={
+                message.name: message.samples for message in loaded if message.kind == "operation"
+            },
+            tallies={message.case: message.tally for message in tallies},
+            gil_enabled=all(message.gil_enabled for message in ends),
+        )
 
 
 def create_sessions(
@@ -112,7 +114,7 @@ def create_sessions(
     profile: Profile,
     effort: Effort | None = None,
 ) -> tuple[Session, LoadSession]:
-    """The two sessions of a selection: alone and under load, with one mapping of records."""
+    """Create the sessions of a selection, alone and under load, with one mapping of records."""
     plain = [info for info in cases if not info.case.is_loaded]
     loaded = [info for info in cases if info.case.is_loaded]
     alone = Session(launcher, plain, profile)
@@ -120,20 +122,3 @@ def create_sessions(
     records = alone.records | together.records
     alone.records = together.records = {info.case.name: records[info.case.name] for info in cases}
     return alone, together
-
-
-def _build_load_record(
-    messages: Sequence[Message], index: int, block: int, started: str
-) -> LoadRecord:
-    loaded = [each for each in messages if isinstance(each, LoadMessage)]
-    return LoadRecord(
-        index,
-        block,
-        index,
-        started,
-        now(),
-        controls={each.name: each.samples for each in loaded if each.kind == "control"},
-        operations={each.name: each.samples for each in loaded if each.kind == "operation"},
-        tallies={each.case: each.tally for each in messages if isinstance(each, TallyMessage)},
-        gil_enabled=all(each.gil_enabled for each in messages if isinstance(each, EndMessage)),
-    )

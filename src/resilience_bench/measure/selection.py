@@ -11,8 +11,8 @@ from typing import Final
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
+from resilience_bench.measure.discovery import Listing, discover
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.session import Listing, discover
 from resilience_bench.project import find_suite_folder
 from resilience_bench.scenarios.discovery import find_scenario_files
 from resilience_bench.scenarios.load_patterns import (

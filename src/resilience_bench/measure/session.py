@@ -1,13 +1,11 @@
-"""Plans blocks of cases, has workers measure them, and survives what the workers do."""
+"""Plans blocks of cases, has workers measure them, and copes with workers that fail."""
 
 from __future__ import annotations
 
 import collections
-import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from resilience_bench._model import (
     AllocationRecord,
@@ -27,11 +25,9 @@ from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.worker.protocol import (
     HEAVY_CALLS,
-    DeclarationMessage,
     EndMessage,
     Message,
     Plan,
-    ProblemMessage,
     SamplesMessage,
     StatusMessage,
 )
@@ -39,7 +35,7 @@ from resilience_bench.worker.protocol import (
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much is measured: so many workers, each with so many samples of every case."""
+    """How much is measured: the number of workers, and the samples of a case in each of them."""
 
     name: str
     workers: int
@@ -51,8 +47,9 @@ class Profile:
     time_limit_s: float = 30.0
 
 
-# More workers rather than more samples: what is left between two runs is between processes (memory
-# layout), and a start costs a block of this size no more than its samples; see scripts/estimators.
+# More workers rather than more samples: what varies between two runs varies between processes
+# (memory layout), and starting a worker takes no longer than the samples of a block; see
+# scripts/estimators.
 PROFILES: Final = {
     profile.name: profile
     for profile in (
@@ -64,57 +61,26 @@ PROFILES: Final = {
 }
 
 SLOW_CALL_NS: Final = 5_000_000
-"""One call of a slow case outlasts all samples of a fast one."""
+"""One call of a slow case takes longer than all samples of a fast one."""
 SLOW_WORKERS: Final = 5
-"""Slow cases are left to so many workers, so that they do not use up the time of all others."""
+"""Only this many workers measure a slow case, to leave time for the other cases."""
 FEW_CASES: Final = 40
 MORE_SAMPLES: Final = 3
-"""With few cases to a worker, each of them gets so many times as many samples."""
+"""With `FEW_CASES` or fewer to a worker, each case gets this many times as many samples."""
+MEASURABLE_STATUSES: Final = frozenset({"measured", "interrupted"})
+"""The statuses of cases that can be measured, as far as is known."""
 
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What the scenario files declare, and the files that could not be used."""
-
-    cases: tuple[CaseInfo, ...]
-    problems: tuple[str, ...]
+Record = WorkerRecord | InstructionRecord | AllocationRecord | LoadRecord | DriftRecord
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedBlock:
-    """One block of one worker is finished: what was measured and what became of its cases."""
+    """A block of cases that one worker has finished, or could not measure (no record)."""
 
-    record: WorkerRecord | InstructionRecord | AllocationRecord | LoadRecord | DriftRecord | None
+    record: Record | None
     cases: tuple[CaseInfo, ...]
     index: int
     signal: Signal = "latency"
-
-
-def discover(launcher: Launcher, paths: Sequence[Path], time_limit_s: float) -> Listing:
-    """List the cases below the paths, without building any.
-
-    A file that takes the whole worker with it (it exits or crashes while it is imported) is a
-    problem of that file alone: the others are listed one by one.
-    """
-    try:
-        return _discover_together(launcher, paths, time_limit_s)
-    except WorkerFailedError as error:
-        if len(paths) == 1:
-            return Listing((), (f"{paths[0]}:1: importing it {error}",))
-    listings = [discover(launcher, [path], time_limit_s) for path in paths]
-    return Listing(
-        tuple(itertools.chain.from_iterable(each.cases for each in listings)),
-        tuple(itertools.chain.from_iterable(each.problems for each in listings)),
-    )
-
-
-def _discover_together(launcher: Launcher, paths: Sequence[Path], limit_s: float) -> Listing:
-    plan = Plan("discover", tuple(map(str, paths)), time_limit_s=limit_s)
-    messages = launcher.run(plan, hash_seed=0)
-    return Listing(
-        tuple(each.info for each in messages if isinstance(each, DeclarationMessage)),
-        tuple(each.text for each in messages if isinstance(each, ProblemMessage)),
-    )
 
 
 @dataclass(slots=True)
@@ -139,8 +105,10 @@ class Session:
     _slow: set[str] = field(default_factory=set)
     _visits: collections.Counter[str] = field(default_factory=collections.Counter)
 
+    RETRIES_HUNG: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
-        """Every case counts as interrupted until something else is known of it."""
+        """Mark every case as interrupted until its status is known."""
         self.records = {
             info.case.name: CaseRecord(
                 info.case, "interrupted", "the run ended before it", "", info.description
@@ -148,9 +116,19 @@ class Session:
             for info in self.cases
         }
 
+    @property
+    def workers(self) -> int:
+        """How many workers a run has."""
+        return self.profile.workers
+
+    @property
+    def slow(self) -> frozenset[str]:
+        """The names of the cases that turned out to be slow."""
+        return frozenset(self._slow)
+
     def run(self) -> Iterator[FinishedBlock]:
         """Measure; yields after each block, so that the caller can write and show it."""
-        for index in range(self.profile.workers):
+        for index in range(self.workers):
             yield from self.visit(index)
 
     def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
@@ -171,8 +149,15 @@ class Session:
         for number, block in enumerate(self.blocks(wanted)):
             yield from self._measure(index, number, block, profile)
 
+    def probe(self) -> None:
+        """Find out which cases work and which are slow, with a worker that is not kept."""
+        kept, self._visits = self._visits, collections.Counter()
+        for _ in self.visit(0):
+            pass
+        self._visits = kept
+
     def resume(self, earlier: Result) -> None:
-        """Take up what an earlier run found out about the cases, so that nothing is done twice."""
+        """Continue an earlier run: keep what it found out about the cases."""
         for record in earlier.cases:
             if record.case.name in self.records and record.status != "interrupted":
                 self.records[record.case.name] = record
@@ -184,15 +169,10 @@ class Session:
             self._slow |= heavy
 
     def blocks(self, cases: Sequence[CaseInfo]) -> list[list[CaseInfo]]:
-        """The cases in their order, in blocks of about the same size."""
+        """Split the cases, in their order, into blocks of about the same size."""
         count = -(-len(cases) // self.profile.block_cases)
         size = -(-len(cases) // count) if count else 1
         return [list(cases[start : start + size]) for start in range(0, len(cases), size)]
-
-    @property
-    def slow(self) -> frozenset[str]:
-        """The names of the cases that turned out to be slow."""
-        return frozenset(self._slow)
 
     def _measure(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
@@ -204,49 +184,54 @@ class Session:
         if not due:
             return
         try:
-            worker = self._measure_with_retry(index, number, due, profile)
+            record = self._measure_with_retry(index, number, due, profile)
         except WorkerFailedError as error:
             for part in self._handle_failure(due, error):
                 yield from self._measure(index, number, part, profile)
         else:
-            yield FinishedBlock(worker, tuple(due), index, self.signal)
-
-    def _handle_failure(
-        self, block: list[CaseInfo], error: WorkerFailedError
-    ) -> list[list[CaseInfo]]:
-        """What is still to be measured of a block that failed twice.
-
-        The case that the worker names is given up; where it names none, each half goes on alone,
-        and halves of halves, which finds out who spoils it for the others.
-        """
-        culprits = [info for info in block if info.case.name == error.suspect]
-        if len(block) == 1:
-            culprits = block
-        for info in culprits:
-            self._set_status(
-                info.case.name, "hung" if error.is_hung else "failed", f"its worker {error}", ""
-            )
-        middle = len(block) // 2
-        return [block] if culprits else [block[:middle], block[middle:]]
+            yield FinishedBlock(record, tuple(due), index, self.signal)
 
     def _is_due(self, info: CaseInfo) -> bool:
         name = info.case.name
-        if name in self.left_out or self.records[name].status not in {"measured", "interrupted"}:
+        if name in self.left_out or self.records[name].status not in MEASURABLE_STATUSES:
             return False
         return name not in self._slow or self._visits[name] < SLOW_WORKERS
 
     def _measure_with_retry(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> WorkerRecord | LoadRecord:
+    ) -> Record:
         try:
             return self._run_worker(index, number, block, profile)
-        except WorkerFailedError:
+        except WorkerFailedError as error:
+            if error.is_hung and not self.RETRIES_HUNG:
+                raise
             return self._run_worker(index, number, block, profile)
+
+    def _handle_failure(
+        self, block: list[CaseInfo], error: WorkerFailedError
+    ) -> list[list[CaseInfo]]:
+        """Give up the case that the worker names, and return what is still to be measured.
+
+        If it names none, each half goes on alone, and halves of halves: that isolates the case
+        that makes the worker fail.
+        """
+        suspects = block if len(block) == 1 else find_suspects(block, error)
+        status: CaseStatus = "hung" if error.is_hung else "failed"
+        for info in suspects:
+            self._set_status(info.case.name, status, f"its worker {error}")
+        middle = len(block) // 2
+        return [block] if suspects else [block[:middle], block[middle:]]
 
     def _run_worker(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> WorkerRecord | LoadRecord:
-        plan = Plan(
+    ) -> Record:
+        started = now()
+        messages = self.launcher.run(self._make_plan(index, block, profile), hash_seed=index)
+        self._note(messages)
+        return self._build_record(messages, index, number, started)
+
+    def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
+        return Plan(
             action="measure",
             paths=tuple(dict.fromkeys(info.path for info in block)),
             cases=tuple(info.case.name for info in block),
@@ -259,10 +244,30 @@ class Session:
             plants=restrict_to_block(self.plants, block),
             waits=restrict_to_block(self.waits, block),
         )
-        started = now()
-        messages = self.launcher.run(plan, hash_seed=index)
-        self._note(messages)
-        return _build_record(messages, index, number, started)
+
+    def _build_record(
+        self, messages: Sequence[Message], index: int, number: int, started: str
+    ) -> Record:
+        by_kind: dict[str, dict[str, Samples]] = {"reference": {}, "control": {}, "operation": {}}
+        for message in messages:
+            if isinstance(message, SamplesMessage):
+                by_kind[message.kind][message.name] = message.samples
+        end = next(message for message in messages if isinstance(message, EndMessage))
+        if "reference" not in by_kind["reference"]:
+            reason = "said that it was done without sampling the reference"
+            raise WorkerFailedError(reason)
+        return WorkerRecord(
+            index=index,
+            block=number,
+            hash_seed=index,
+            started=started,
+            ended=now(),
+            clock_resolution_ns=end.clock_resolution_ns,
+            reference=by_kind["reference"]["reference"],
+            controls=by_kind["control"],
+            operations=by_kind["operation"],
+            gil_enabled=end.gil_enabled,
+        )
 
     def _note(self, messages: Sequence[Message]) -> None:
         for message in messages:
@@ -277,15 +282,20 @@ class Session:
         if min(samples.elapsed_ns) / samples.calls > SLOW_CALL_NS:
             self._slow.add(name)
 
-    def _set_status(self, name: str, status: CaseStatus, reason: str, control: str) -> None:
+    def _set_status(self, name: str, status: CaseStatus, reason: str, control: str = "") -> None:
         before = self.records[name]
         self.records[name] = replace(
             before, status=status, reason=reason, control=control or before.control
         )
 
 
+def find_suspects(block: Sequence[CaseInfo], error: WorkerFailedError) -> list[CaseInfo]:
+    """Return the case that a failed worker was at, or nothing where it named none."""
+    return [info for info in block if info.case.name == error.suspect]
+
+
 def list_loaded_cases(block: Sequence[CaseInfo]) -> tuple[tuple[str, str, str, str], ...]:
-    """Those of the cases that are under a load, as a `Plan` has them."""
+    """Describe the cases that are under a load, in the form of a `Plan`."""
     return tuple(
         (case.name, case.with_load(SINGLE, NOOP).name, case.load, case.payload)
         for case in (info.case for info in block)
@@ -296,59 +306,7 @@ def list_loaded_cases(block: Sequence[CaseInfo]) -> tuple[tuple[str, str, str, s
 def restrict_to_block(
     plants: Mapping[str, int], block: Sequence[CaseInfo]
 ) -> tuple[tuple[str, int], ...]:
-    """Those of the plants that concern a block, as a `Plan` has them."""
+    """Return the plants of the cases of a block, in the form of a `Plan`."""
     return tuple(
         (info.case.name, plants[info.case.name]) for info in block if info.case.name in plants
-    )
-
-
-def inspect(launcher: Launcher, cases: Sequence[CaseInfo], time_limit_s: float) -> list[CaseRecord]:
-    """Build every case, without timing it, to find out which are available and why not."""
-    profile = Profile("inspect", workers=1, samples=1, block_cases=1000, time_limit_s=time_limit_s)
-    session = _Inspection(launcher, cases, profile)
-    for _ in session.run():
-        pass
-    return list(session.records.values())
-
-
-class _Inspection(Session):
-    def _run_worker(
-        self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> WorkerRecord:
-        paths = tuple(dict.fromkeys(info.path for info in block))
-        names = tuple(info.case.name for info in block)
-        plan = Plan(
-            "inspect",
-            paths,
-            names,
-            time_limit_s=profile.time_limit_s,
-            under=list_loaded_cases(block),
-        )
-        self._note(self.launcher.run(plan, hash_seed=index))
-        nothing = Samples(1, ())
-        return WorkerRecord(index, number, index, now(), now(), 0.0, nothing)
-
-
-def _build_record(
-    messages: Sequence[Message], index: int, block: int, started: str
-) -> WorkerRecord:
-    sampled = [message for message in messages if isinstance(message, SamplesMessage)]
-    by_kind: dict[str, dict[str, Samples]] = {"reference": {}, "control": {}, "operation": {}}
-    for message in sampled:
-        by_kind[message.kind][message.name] = message.samples
-    done = next(message for message in messages if isinstance(message, EndMessage))
-    if "reference" not in by_kind["reference"]:
-        message_text = "said that it was done without sampling the reference"
-        raise WorkerFailedError(message_text)
-    return WorkerRecord(
-        index=index,
-        block=block,
-        hash_seed=index,
-        started=started,
-        ended=now(),
-        clock_resolution_ns=done.clock_resolution_ns,
-        reference=by_kind["reference"]["reference"],
-        controls=by_kind["control"],
-        operations=by_kind["operation"],
-        gil_enabled=done.gil_enabled,
     )
