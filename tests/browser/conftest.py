@@ -31,8 +31,31 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-DESKTOP = {"width": 1200, "height": 900}
+DESKTOP = {"width": 1300, "height": 900}
+TABLET = {"width": 800, "height": 1000}
 PHONE = {"width": 390, "height": 844}
+SIZES = {"desktop": DESKTOP, "tablet": TABLET, "phone": PHONE}
+CLIPPED = """() => [...document.querySelectorAll('table')].flatMap(table => {
+  for (let each = table; each; each = each.parentElement) {
+    if (each.tagName === 'DETAILS') each.open = true;
+  }
+  let frame = table.parentElement;
+  while (frame.parentElement && getComputedStyle(frame).overflowX === 'visible') {
+    frame = frame.parentElement;
+  }
+  const scrolls = ['auto', 'scroll'].includes(getComputedStyle(frame).overflowX);
+  if (scrolls) frame.scrollLeft = frame.scrollWidth;
+  const rights = [...table.querySelectorAll('tr > :last-child')]
+    .map(cell => cell.getBoundingClientRect().right);
+  const limit = frame.getBoundingClientRect().left + frame.clientLeft + frame.clientWidth;
+  if (scrolls) frame.scrollLeft = 0;
+  return Math.max(0, ...rights) > limit + 1 ? [table.innerText.slice(0, 80)] : [];
+})"""
+"""The tables whose last column stays out of sight, even when their frame is scrolled."""
+SCROLLING = """() => [...document.querySelectorAll('.scroll')]
+  .filter(frame => frame.scrollWidth > frame.clientWidth).map(frame => frame.innerText.slice(0, 80))
+"""
+"""The frames of tables that are wider than the page has room for."""
 
 
 class Silent(http.server.SimpleHTTPRequestHandler):
@@ -44,7 +67,7 @@ class Silent(http.server.SimpleHTTPRequestHandler):
 
 @dataclass
 class Site:
-    """A site that is served: its address, and the commit that made something dearer."""
+    """A site that is served: its address, and the commit that made something slower."""
 
     folder: Path
     address: str
@@ -68,6 +91,14 @@ class Visit:
         """How many pixels the page is wider than the window."""
         script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.page.evaluate(script))
+
+    def clipped_tables(self) -> list[str]:
+        """The beginnings of the tables whose last column cannot be seen."""
+        return list(self.page.evaluate(CLIPPED))
+
+    def scrolling_tables(self) -> list[str]:
+        """The beginnings of the tables that have to be scrolled to the side."""
+        return list(self.page.evaluate(SCROLLING))
 
     def keep(self, name: str, *, full_page: bool = False) -> None:
         """Keep what is seen as a test artefact."""

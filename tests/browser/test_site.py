@@ -8,7 +8,11 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.browser.conftest import DESKTOP, PHONE, Site, Visit, visit
+from resilience_bench.files import results
+from resilience_bench.report import html
+from resilience_bench.report.page import make_run_page
+from resilience_bench.stats.latency import estimate
+from tests.browser.conftest import DESKTOP, ROOT, SIZES, Site, Visit, visit
 from tests.site.site_factories import EVIL
 
 BENCHMARK = "breaker.Breaker000.track_ratio"
@@ -65,18 +69,54 @@ def test_every_page_is_linked(chromium: Any, site: Site) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_every_page_loads_whole(
     chromium: Any, site: Site, size: dict[str, int], scheme: str
 ) -> None:
-    """No error in the console, no request that leaves the host, no scrolling to the side."""
+    """No error, no request that leaves the host, no page wider than its window, no cut table."""
     for address in every_page(chromium, site):
         with visit(chromium, site.address, size, scheme) as seen:
             seen.page.goto(address, wait_until="networkidle")
             seen.keep(f"{short(address, site)}-{size['width']}-{scheme}")
             seen.assert_clean()
             assert seen.overflow() <= 0, address
+            assert seen.clipped_tables() == [], address
+            assert seen.overflow() <= 0, address
             assert seen.page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_the_last_column_of_a_whole_run_can_be_read(
+    chromium: Any, site: Site, size: dict[str, int], scheme: str
+) -> None:
+    """Every table of the committed run; on a desktop without scrolling to the side."""
+    result = results.read(ROOT / "results" / "quick.json")
+    run = make_run_page(result, estimate(result), "quick.json", [])
+    page = site.folder / "whole.html"
+    page.write_text(html.render("report", run=run, against=None, judgement=None))
+    with visit(chromium, site.address, size, scheme) as seen:
+        seen.page.goto(f"{site.address}whole.html", wait_until="networkidle")
+        assert seen.page.get_by_text("peak B", exact=True).count() > 10
+        assert seen.clipped_tables() == []
+        assert size != DESKTOP or seen.scrolling_tables() == []
+    page.unlink()
+
+
+def test_the_first_page_shows_the_latest_run_of_the_whole_suite(chromium: Any, site: Site) -> None:
+    """A later run of some cases is listed below, and no more."""
+    with visit(chromium, site.address) as seen:
+        seen.page.goto(f"{site.address}index.html")
+        title = seen.page.get_by_role("heading", name="Latest run of the whole suite")
+        assert title.count() == 2
+        assert seen.page.locator("a[href^='data/']").all_inner_texts() == ["run-newest.json"]
+        rows = seen.page.locator("#runs ~ .scroll tbody tr").all_inner_texts()
+        assert [row.split()[0] for row in rows] == [
+            "run-some.json",
+            "run-newest.json",
+            "quick.json",
+        ]
+        assert "some cases" in rows[0]
 
 
 def test_what_goes_wrong_on_a_page_is_noticed(chromium: Any, site: Site) -> None:
@@ -91,6 +131,10 @@ def test_what_goes_wrong_on_a_page_is_noticed(chromium: Any, site: Site) -> None
         assert any("nothing is not defined" in each for each in seen.errors)
         with pytest.raises(AssertionError):
             seen.assert_clean()
+        seen.page.set_content(
+            "<div style='width:99px;overflow:hidden'><table><tr><td style='min-width:200px'>cut"
+        )
+        assert seen.clipped_tables() == ["cut"]
     (site.folder / "bad.html").unlink()
 
 
@@ -169,7 +213,7 @@ def test_a_parameter_is_switched(chromium: Any, site: Site) -> None:
 
 
 def test_the_regression_is_listed(chromium: Any, site: Site) -> None:
-    """Exactly the commit that made the first library dearer, for its cases alone."""
+    """Exactly the commit that made the first library slower, for its cases alone."""
     with visit(chromium, site.address) as seen:
         page = seen.page
         page.goto(f"{site.address}index.html")

@@ -135,9 +135,10 @@ def make_sources(folder: Path) -> str:
     slower = make_tree(folder)
     held = folder / "results"
     results.write(evil_result(), held / "quick.json")
-    results.write(
-        replace(evil_labels(), started="2026-03-01T00:00:00+00:00"), held / "run-newest.json"
-    )
+    for name, day, selectors in (("run-newest", 1, ()), ("run-some", 2, ("breaker.*",))):
+        started = f"2026-03-0{day}T00:00:00+00:00"
+        result = replace(evil_labels(), started=started, selectors=selectors)
+        results.write(result, held / f"{name}.json")
     checked = replace(sample_result(), profile="check")
     results.write(checked, held / "check-1.json")
     (held / "run-broken.json").write_text(BROKEN)

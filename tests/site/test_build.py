@@ -65,7 +65,7 @@ def test_an_empty_project_gets_a_site_that_says_what_to_type(project: Path) -> N
 
 
 def test_the_latest_run_is_the_one_that_started_last(project: Path) -> None:
-    """Whatever its name, and whatever the time of the file; others are listed."""
+    """Whatever its name, and whatever the time of the file; the others are listed."""
     for name, started in (
         ("quick", "2026-03-01T00:30:00+01:00"),
         ("run-a", "2026-03-01T00:00:00+00:00"),
@@ -83,6 +83,42 @@ def test_the_latest_run_is_the_one_that_started_last(project: Path) -> None:
     assert rows == ["run-a", "threads", "quick", "edited"]
     pages = sorted(each.name for each in Path("results/site/runs").iterdir())
     assert pages == ["edited.html", "quick.html", "run-a.html", "threads.html"]
+
+
+def test_the_first_page_shows_the_latest_run_of_the_whole_suite(project: Path) -> None:
+    """A later run of some cases, an interrupted one and one of a small suite are only listed."""
+    cases = {make_case(f"library-{number}"): 1000.0 + number for number in range(6)}
+    whole = replace(measured_result(cases), selectors=())
+    others = {
+        "older": replace(whole, started="2026-02-28T00:00:00+00:00"),
+        "whole": replace(whole, started="2026-03-01T00:00:00+00:00"),
+        "some": replace(whole, started="2026-03-02T00:00:00+00:00", selectors=("breaker.*",)),
+        "interrupted": replace(whole, started="2026-03-03T00:00:00+00:00", complete=False),
+        "run-tiny": replace(
+            measured_result(dict(list(cases.items())[:2])),
+            started="2026-03-04T00:00:00+00:00",
+            selectors=(),
+        ),
+    }
+    for name, result in others.items():
+        results.write(result, Path("results", f"{name}.json"))
+    _, page = made(project)
+    assert "Latest run of the whole suite" in page
+    assert "data/whole.json" in page
+    rows = re.findall(r"<td class=\"name\">.*?([\w-]+)\.<wbr>json", page)
+    assert rows == ["run-tiny", "interrupted", "some", "whole", "older"]
+    assert re.findall(">(all|some) cases<", page) == ["all", "all", "some", "all", "all"]
+    assert not Path("results/site/runs/run-tiny.html").exists()
+
+
+def test_without_a_run_of_the_whole_suite_the_latest_run_is_shown(project: Path) -> None:
+    """The page says that it shows some cases only."""
+    some = replace(sample_result(), selectors=("breaker.*",))
+    results.write(some, Path("results/some.json"))
+    _, page = made(project)
+    assert "data/some.json" in page
+    assert "No complete run of the whole suite yet" in page
+    assert "Latest run of the whole suite" not in page
 
 
 def test_runs_that_nobody_kept_have_no_page(project: Path) -> None:

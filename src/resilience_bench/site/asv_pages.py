@@ -11,7 +11,7 @@ from typing import Final
 
 from resilience_bench.errors import HistoryError
 from resilience_bench.site import tachyon
-from resilience_bench.site.saved_runs import SkippedFile
+from resilience_bench.site.runs import SkippedFile
 from resilience_bench.site.tachyon import INSTALL_HINT, read_index
 
 PACKAGE: Final = "resilience_bench"

@@ -20,9 +20,8 @@ from resilience_bench.report import html
 from resilience_bench.selftest import proof_file
 from resilience_bench.selftest.simulation import HEADERS, WORDS, format_cells
 from resilience_bench.site import asv_pages
-from resilience_bench.site import runs as site_results
-from resilience_bench.site.runs import Part, SiteSummary, write
-from resilience_bench.site.saved_runs import describe_error, find_runs
+from resilience_bench.site import runs as site_runs
+from resilience_bench.site.runs import CHECK, NO_RUN, Part, SiteSummary, write_page
 from resilience_bench.site.staging import MARKER, replace_folder
 
 PICTURES: Final = frozenset({".svg", ".png"})
@@ -31,33 +30,23 @@ ProgressCallback = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class SiteSources:
-    """From where a site is made; what is not there is left out, and the site says so."""
+    """The files that a site is made from; a part whose files are missing says so."""
 
     results: Path
     conf_file: Path
 
     def shorten_paths(self, text: str) -> str:
-        """A text in which no path says where the project lies: pages may be published."""
+        """Remove from a text where the project is on this machine: pages may be published."""
         return text.replace(f"{self.results.absolute().parent}/", "")
 
-    @property
-    def proof(self) -> Path:
-        """The gate's proof."""
-        return self.results / "gate-proof.json"
 
-    @property
-    def releases(self) -> Path:
-        """The folder of release histories."""
-        return self.results / "releases"
-
-
-def make(sources: SiteSources, place: Path, tell: ProgressCallback) -> SiteSummary:
+def make(sources: SiteSources, place: Path, show_progress: ProgressCallback) -> SiteSummary:
     """Make the site.
 
     Args:
-        sources: From where.
-        place: Where it is to be; the old site stays until the new one is whole.
-        tell: Is told what is being made.
+        sources: Its files.
+        place: Its folder; the old site stays until the new one is complete.
+        show_progress: Called with what is being made.
 
     Returns:
         How many pages it has, and which files could not be read, with the reasons.
@@ -65,132 +54,118 @@ def make(sources: SiteSources, place: Path, tell: ProgressCallback) -> SiteSumma
     Raises:
         UnwritableOutputError: If it cannot be written there.
     """
-    made = SiteSummary()
+    summary = SiteSummary()
     with replace_folder(place) as folder:
-        tell("reading the results")
-        runs = find_runs(sources.results)
-        made.skipped += runs.skipped
-        tell("publishing the history of commits")
-        commits = _publish_commits(sources, folder, made)
-        releases = _publish_releases(sources, folder, made, tell)
-        tell("drawing the runs")
-        pages = {
-            "runs": site_results.write_run_pages(runs, folder, made),
-            "run": site_results.show_latest_run(runs, folder),
-            "check": site_results.judge_last_check(runs, sources.shorten_paths),
-            "proof": _publish_proof(sources, folder, made),
+        show_progress("reading the results")
+        found = site_runs.find_runs(sources.results, summary)
+        show_progress("publishing the history of commits")
+        commits = _publish_commits(sources, folder, summary)
+        releases = _publish_releases(sources, folder, summary, show_progress)
+        show_progress("drawing the runs")
+        runs = [run for run in found if run.profile != CHECK]
+        whole_runs = site_runs.select_whole_runs(runs)
+        shown = next(iter(whole_runs or runs), None)
+        last_check = next((run for run in found if run.profile == CHECK), None)
+        parts = {
+            "run": site_runs.show_run(shown, folder) if shown else Part(NO_RUN),
+            "is_whole": bool(whole_runs),
+            "runs": site_runs.write_run_pages(runs, shown, folder, summary),
+            "check": site_runs.judge_check(last_check, sources.shorten_paths),
+            "commits": commits,
+            "releases": releases,
+            "proof": _publish_proof(sources.results / "gate-proof.json", folder, summary),
         }
-        text = html.render(
-            "index",
-            **pages,
-            commits=commits,
-            releases=releases,
-            skipped=[
-                tuple(map(sources.shorten_paths, (format_path(path), why)))
-                for path, why in made.skipped
-            ],
-            made=_format_now(),
-        )
-        write(text, folder / "index.html", made)
-        _write_marker(sources, made, folder)
-    return made
-
-
-def _format_now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-
-
-def _write_marker(sources: SiteSources, made: SiteSummary, folder: Path) -> None:
-    told = {
-        "made": _format_now(),
-        "tool_version": __version__,
-        "skipped": [
+        made = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        skipped = [
             {"file": sources.shorten_paths(format_path(path)), "reason": sources.shorten_paths(why)}
-            for path, why in made.skipped
-        ],
-    }
-    atomic.write_text(json.dumps(told, indent=1) + "\n", folder / MARKER)
-    # GitHub's pages would leave out what begins with an underscore.
-    atomic.write_text("", folder / ".nojekyll")
-
-
-def _publish_commits(sources: SiteSources, folder: Path, made: SiteSummary) -> Part:
-    how = "Type scripts/history to measure commits."
-    if not sources.conf_file.is_file():
-        return Part(
-            f"There is no history of commits yet: no {format_path(sources.conf_file)}. {how}"
+            for path, why in summary.skipped
+        ]
+        write_page(
+            html.render("index", **parts, skipped=skipped, made=made),
+            folder / "index.html",
+            summary,
         )
+        marker = {"made": made, "tool_version": __version__, "skipped": skipped}
+        atomic.write_text(json.dumps(marker, indent=1) + "\n", folder / MARKER)
+        # GitHub's pages would leave out what begins with an underscore.
+        atomic.write_text("", folder / ".nojekyll")
+    return summary
+
+
+def _publish_commits(sources: SiteSources, folder: Path, summary: SiteSummary) -> Part:
+    if not sources.conf_file.is_file():
+        found = f"no {format_path(sources.conf_file)}"
+        message = f"There is no history of commits yet: {found}. Type scripts/history to measure"
+        return Part(f"{message} commits.")
     try:
         published = asv_pages.publish_commits(sources.conf_file, folder / "history")
     except UserError as error:
         shutil.rmtree(folder / "history", ignore_errors=True)
         return Part(f"There is no history of commits: {sources.shorten_paths(str(error))}")
-    made.skipped += published.skipped
-    made.pages += 1
+    summary.skipped += published.skipped
+    summary.pages += 1
     return Part(content=published)
 
 
 def _publish_releases(
-    sources: SiteSources, folder: Path, made: SiteSummary, tell: ProgressCallback
+    sources: SiteSources, folder: Path, summary: SiteSummary, show_progress: ProgressCallback
 ) -> list[tuple[str, ReleasePage]]:
     found = []
-    for file in sorted(sources.releases.glob(f"*/{history_file.FILE_NAME}")):
-        tell(f"publishing the releases of {format_path(Path(file.parent.name))}")
+    for file in sorted(sources.results.glob(f"releases/*/{history_file.FILE_NAME}")):
+        show_progress(f"publishing the releases of {format_path(Path(file.parent.name))}")
         try:
             history = history_file.read(file.parent)
         except UserError as error:
-            made.skip(file, describe_error(file, error))
+            summary.skip(file, error)
             continue
         page = make_release_page(history)
         place = folder / "releases" / file.parent.name
         place.mkdir(parents=True)
-        trouble = _publish_release_history(file.parent, page.package, place / "history", made)
+        problem = _publish_release_curves(file.parent, page.package, place / "history", summary)
         pictures = _copy_pictures(file.parent, place, history.signals)
-        text = html.render("release", page=page, pictures=pictures, trouble=trouble)
-        write(text, place / "index.html", made)
+        text = html.render("release", page=page, pictures=pictures, problem=problem)
+        write_page(text, place / "index.html", summary)
         shutil.copyfile(file, place / file.name)
         found.append((file.parent.name, page))
     return found
 
 
-def _publish_release_history(source: Path, package: str, folder: Path, made: SiteSummary) -> str:
+def _publish_release_curves(source: Path, package: str, folder: Path, summary: SiteSummary) -> str:
+    """Publish a history's curves; return why there are none, or nothing."""
     try:
-        made.skipped += asv_pages.publish_releases(source, package, folder)
+        summary.skipped += asv_pages.publish_releases(source, package, folder)
     except UserError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        made.skip(source / "asv", describe_error(source, error))
-        return str(error).removeprefix(f"{source}: ")
-    made.pages += 1
+        summary.skip(source / "asv", error)
+        return site_runs.describe_error(source / "asv", error)
+    summary.pages += 1
     return ""
 
 
 def _copy_pictures(source: Path, place: Path, signals: Sequence[str]) -> Sequence[str]:
-    """Copy the pictures; the names of those that a page shows: SVG where there is one.
-
-    They are called after their signals, and stand in the same order.
-    """
-    order = {signal: place for place, signal in enumerate(signals)}
+    """Copy the pictures, and return the names to show, in the order of their signals."""
+    order = {signal: number for number, signal in enumerate(signals)}
     pictures = sorted(
-        (each for each in source.iterdir() if each.suffix in PICTURES),
-        key=lambda each: (order.get(each.stem, len(order)), each.name),
+        (path for path in source.iterdir() if path.suffix in PICTURES),
+        key=lambda path: (order.get(path.stem, len(order)), path.name),
     )
-    for each in pictures:
-        shutil.copyfile(each, place / each.name)
-    best: Mapping[str, str] = {each.stem: each.name for each in pictures}
-    return list(best.values())
+    for path in pictures:
+        shutil.copyfile(path, place / path.name)
+    # The last one of a name counts: the SVG, if there is one.
+    shown: Mapping[str, str] = {path.stem: path.name for path in pictures}
+    return list(shown.values())
 
 
-def _publish_proof(sources: SiteSources, folder: Path, made: SiteSummary) -> Part:
-    path = sources.proof
+def _publish_proof(path: Path, folder: Path, summary: SiteSummary) -> Part:
     if not path.exists():
         return Part("The gate has not been proved here yet. Type 'resilience-bench prove'.")
     try:
         proven = proof_file.read_rates(path)
     except UserError as error:
-        made.skip(path, describe_error(path, error))
+        summary.skip(path, error)
         return Part(f"The gate's proof could not be read: {error}")
-    rows = [format_cells(each) for each in proven.rates]
+    rows = list(map(format_cells, proven.rates))
     text = html.render("proof", proven=proven, headers=HEADERS, words=WORDS, rows=rows)
-    write(text, folder / "gate-proof.html", made)
+    write_page(text, folder / "gate-proof.html", summary)
     shutil.copyfile(path, folder / path.name)
     return Part(content=proven)

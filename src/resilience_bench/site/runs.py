@@ -1,16 +1,16 @@
-"""What the site shows of results files: the latest run, the last check, a page a run."""
+"""The runs on the site: the latest run of the whole suite, the last check, a page per run."""
 
 from __future__ import annotations
 
-import dataclasses
+import datetime as dt
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench._model import Judgement, Result
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UnreadableResultError, UserError, WrongFileKindError
 from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.gate.check import add_defects, find_limits, get_budgets_path, judge_cases
@@ -18,16 +18,27 @@ from resilience_bench.gate.evidence import StoredSource
 from resilience_bench.quantities import SIGNALS_JUDGED
 from resilience_bench.report import html
 from resilience_bench.report.page import PageFigure, make_run_page
-from resilience_bench.site.saved_runs import SavedRun, SavedRuns, SkippedFile
+from resilience_bench.report.text import clean_text
 from resilience_bench.stats.latency import estimate
 
+CHECK: Final = "check"
+"""The profile of a results file that a check has written."""
+UNCOMMITTED: Final = "run-*"
+"""Results files of this name are not committed; there may be hundreds."""
 MAX_PAGES: Final = 20
-"""So many runs have a page of their own, the latest ones first."""
+"""The maximum number of runs with a page of their own, the latest ones first."""
+MIN_SUITE_SHARE: Final = 0.5
+"""A run with a smaller share of the largest run's cases measured another, smaller suite."""
+LONG_AGO: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
+NO_RUN: Final = "There is no results file yet. Type scripts/bench to measure."
+
+SkippedFile = tuple[Path, str]
+"""A file that could not be read, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the site: what is in it, or why there is none and what to type."""
+    """A part of the site: its content, or why there is none and what to type."""
 
     missing: str = ""
     content: Any = None
@@ -35,30 +46,97 @@ class Part:
 
 @dataclass(slots=True)
 class SiteSummary:
-    """What a site holds, and what was skipped on the way."""
+    """The number of pages of a site, and the files that were skipped."""
 
     pages: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
 
-    def skip(self, path: Path, why: str) -> None:
+    def skip(self, path: Path, error: UserError) -> None:
         """Note a file that could not be read, once."""
-        if path not in {each for each, _ in self.skipped}:
-            self.skipped.append((path, why))
+        if path not in dict(self.skipped):
+            self.skipped.append((path, describe_error(path, error)))
 
 
-def write(text: str, path: Path, made: SiteSummary) -> None:
+@dataclass(frozen=True, slots=True)
+class SavedRun:
+    """A results file that can be read, in a line; no selectors select the whole suite."""
+
+    path: Path
+    started: str
+    profile: str
+    selectors: tuple[str, ...]
+    cases: int
+    measured: int
+    commit: str
+    complete: bool
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it was given a name to be kept under."""
+        return not self.path.match(UNCOMMITTED)
+
+
+def find_runs(folder: Path, summary: SiteSummary) -> list[SavedRun]:
+    """Find the results files in a folder, the latest first; other files of this tool are ignored.
+
+    Args:
+        folder: Where the files are; its subfolders are not searched.
+        summary: Notes the files that cannot be read.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(_make_saved_run(path, results.read(path)))
+        except WrongFileKindError:
+            continue
+        except UnreadableResultError as error:
+            summary.skip(path, error)
+    return sorted(found, key=_make_sort_key, reverse=True)
+
+
+def select_whole_runs(runs: Sequence[SavedRun]) -> list[SavedRun]:
+    """Select the runs of the whole suite: complete, with no selector, and of nearly all cases."""
+    whole = [run for run in runs if run.complete and not run.selectors]
+    largest = max((run.cases for run in whole), default=0)
+    return [run for run in whole if run.cases >= MIN_SUITE_SHARE * largest]
+
+
+def describe_error(path: Path, error: UserError) -> str:
+    """Say why a file could not be read, without its name or its folder's at the front."""
+    return str(error).removeprefix(f"{path}: ").removeprefix(f"{path.parent}: ")
+
+
+def _make_saved_run(path: Path, result: Result) -> SavedRun:
+    return SavedRun(
+        path,
+        clean_text(result.started),
+        clean_text(result.profile),
+        result.selectors,
+        len(result.cases),
+        sum(record.status == "measured" for record in result.cases),
+        clean_text(result.commit.revision[:10]) if result.commit else "",
+        result.complete,
+    )
+
+
+def _make_sort_key(run: SavedRun) -> tuple[dt.datetime, str]:
+    try:
+        moment = dt.datetime.fromisoformat(run.started)
+    except ValueError:  # somebody edited the file: it comes last
+        moment = LONG_AGO
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC), run.path.name
+
+
+def write_page(text: str, path: Path, summary: SiteSummary) -> None:
     """Write a page, and count it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(text, path)
-    made.pages += 1
+    summary.pages += 1
 
 
-def show_latest_run(runs: SavedRuns, folder: Path) -> Part:
-    """Show the latest run, with its pictures and the results file itself beside the page."""
-    if not runs.runs:
-        return Part("There is no results file yet. Type scripts/bench to measure.")
-    newest = runs.runs[0]
-    result = results.read(newest.path)
+def show_run(run: SavedRun, folder: Path) -> Part:
+    """Make the part of a run, with its pictures and the results file itself beside the page."""
+    result = results.read(run.path)
     measurements = estimate(result)
     figures = []
     for name, svg in html.draw_pictures(result, measurements):
@@ -66,60 +144,61 @@ def show_latest_run(runs: SavedRuns, folder: Path) -> Part:
         path.parent.mkdir(exist_ok=True)
         atomic.write_bytes(svg, path)
         figures.append(PageFigure(name, address=f"pictures/{path.name}"))
-    data = folder / "data" / newest.path.name
+    data = folder / "data" / run.path.name
     data.parent.mkdir(exist_ok=True)
-    shutil.copyfile(newest.path, data)
-    return Part(content=make_run_page(result, measurements, newest.path.name, figures))
+    shutil.copyfile(run.path, data)
+    return Part(content=make_run_page(result, measurements, run.path.name, figures))
 
 
-def write_run_pages(runs: SavedRuns, folder: Path, made: SiteSummary) -> list[tuple[SavedRun, str]]:
-    """Write the pages of runs; every run, and the address of its page if it has one."""
-    paged = [*runs.runs[:1], *(each for each in runs.runs[1:] if each.is_kept)][:MAX_PAGES]
-    found = []
-    for each in runs.runs:
-        address = ""
-        if each in paged:
-            result = results.read(each.path)
-            address = f"runs/{each.path.stem}.html"
-            page = html.render_report(result, estimate(result), each.path.name)
-            write(page, folder / address, made)
-        found.append((each, address))
-    return found
+def write_run_pages(
+    runs: Sequence[SavedRun], shown: SavedRun | None, folder: Path, summary: SiteSummary
+) -> list[tuple[SavedRun, str]]:
+    """Write the pages of runs.
+
+    Args:
+        runs: All runs, the latest first.
+        shown: The run on the first page, which always has a page of its own too.
+        folder: The site.
+        summary: Counts the pages.
+
+    Returns:
+        Each run, and the address of its page or nothing.
+    """
+    kept = [run for run in runs if run is not shown and run.is_kept]
+    paged = [*([shown] if shown else []), *kept][:MAX_PAGES]
+    addresses = {run.path: f"runs/{run.path.stem}.html" for run in paged}
+    for run in paged:
+        result = results.read(run.path)
+        page = html.render_report(result, estimate(result), run.path.name)
+        write_page(page, folder / addresses[run.path], summary)
+    return [(run, addresses.get(run.path, "")) for run in runs]
 
 
-def judge_last_check(runs: SavedRuns, tidy: Callable[[str], str]) -> Part:
+def judge_check(last: SavedRun | None, shorten_paths: Callable[[str], str]) -> Part:
     """Judge the last check again, against the baseline of its environment or budgets alone.
 
     Args:
-        runs: The results files.
-        tidy: Takes out of a text where on this machine files lie.
+        last: The check, if there is one.
+        shorten_paths: Removes from a text where files are on this machine.
     """
-    if not runs.checks:
+    if last is None:
         return Part("There is no check yet. Type scripts/check to hold this checkout against it.")
-    last = runs.checks[0]
     try:
         judgement = _judge_result(results.read(last.path), last)
     except UserError as error:
-        return Part(
-            f"The last check, {tidy(format_path(last.path))}, could not be judged: "
-            f"{tidy(str(error))}"
-        )
-    headline = tuple(map(tidy, judgement.headline))
-    return Part(content=html.make_judgement_view(dataclasses.replace(judgement, headline=headline)))
+        message = f"The last check, {format_path(last.path)}, could not be judged: {error}"
+        return Part(shorten_paths(message))
+    headline = tuple(map(shorten_paths, judgement.headline))
+    return Part(content=html.make_judgement_view(replace(judgement, headline=headline)))
 
 
 def _judge_result(result: Result, last: SavedRun) -> Judgement:
     signals = [each for each in SIGNALS_JUDGED if each in result.signals]
     path = get_budgets_path()
-    held = find_limits(
-        result.environment,
-        result.reference_version,
-        signals,
-        None,
-        path if path.exists() else None,
-    )
-    # What was not selected is no case that has vanished.
+    budgets = path if path.exists() else None
+    limits = find_limits(result.environment, result.reference_version, signals, None, budgets)
+    # A case that was not selected has not vanished.
     chosen = {record.case.name for record in result.cases}.__contains__
-    judgement = add_defects(judge_cases(StoredSource(result), held, chosen), result)
+    judgement = add_defects(judge_cases(StoredSource(result), limits, chosen), result)
     found = f"measured {result.started}: {format_path(last.path)}"
-    return dataclasses.replace(judgement, headline=(held.headline, found, *judgement.headline))
+    return replace(judgement, headline=(limits.headline, found, *judgement.headline))
