@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -14,6 +13,7 @@ from resilience_bench._model import Baseline, Environment, Range
 from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, describe_value
+from resilience_bench.files.json_lines import format_json
 from resilience_bench.quantities import JUDGED, SIGNALS_JUDGED
 
 SCHEMA: Final = 1
@@ -61,25 +61,12 @@ def write(baseline: Baseline, path: Path) -> None:
     Raises:
         UnwritableOutputError: If it cannot be written; what was there stays.
     """
-    stored: dict[str, Any] = msgspec.to_builtins(baseline)
-    cases = _format_members(
-        "  ", stored.pop("ranges"), lambda ranges: _format_members("   ", ranges, _format_json)
-    )
-    head = json.dumps(stored, indent=1, ensure_ascii=False).removesuffix("\n}")
+    stored = msgspec.to_builtins(baseline)
+    stored["ranges"] = {
+        case: dict(sorted(ranges.items())) for case, ranges in sorted(stored["ranges"].items())
+    }
     atomic.ensure_writable(path)
-    atomic.write_text(f'{head},\n "ranges": {cases}\n}}\n', path)
-
-
-def _format_members(indent: str, stored: dict[str, Any], shown: Callable[[Any], str]) -> str:
-    """A JSON object with a member a line, sorted."""
-    lines = [
-        f"\n{indent}{_format_json(key)}: {shown(each)}" for key, each in sorted(stored.items())
-    ]
-    return f"{{{','.join(lines)}\n{indent[:-1]}}}"
-
-
-def _format_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    atomic.write_text(format_json(stored, depth=3) + "\n", path)
 
 
 def read(path: Path) -> Baseline:

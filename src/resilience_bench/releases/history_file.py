@@ -14,6 +14,7 @@ from resilience_bench._model import Environment, Estimate
 from resilience_bench.errors import UnreadableResultError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, describe_value
+from resilience_bench.files.json_lines import format_json
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
@@ -123,20 +124,8 @@ def write(history: History, path: Path) -> None:
     Raises:
         UnwritableOutputError: If it cannot be written; what was there stays.
     """
-    stored = msgspec.to_builtins(history)
-    # A line a release and a step: a diff shows which of them changed.
-    lines = [f"{_to_json(key)}: {_format_lines(value)}" for key, value in stored.items()]
-    atomic.write_text("{\n" + ",\n".join(lines) + "\n}\n", path)
-
-
-def _format_lines(value: object) -> str:
-    if not isinstance(value, (list, tuple)) or not value:
-        return _to_json(value)
-    return "[\n" + ",\n".join(map(_to_json, value)) + "\n]"
-
-
-def _to_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    # A line for each release and step: a diff shows which of them changed.
+    atomic.write_text(format_json(msgspec.to_builtins(history), depth=2) + "\n", path)
 
 
 def read(path: Path) -> History:

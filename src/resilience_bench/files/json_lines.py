@@ -1,0 +1,26 @@
+"""JSON with one member a line down to some depth, so that a diff shows what changed."""
+
+from __future__ import annotations
+
+import json
+
+
+def format_json(value: object, depth: int, indent: str = "\n") -> str:
+    """Format a value as JSON.
+
+    Args:
+        value: Dicts with text as keys, lists, texts, numbers, booleans and None.
+        depth: How many levels of containers have a line for each member; deeper ones have one line.
+        indent: A line break and the spaces in front of the value.
+    """
+    if depth == 0 or not value or not isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False)
+    inner = f"{indent} "
+    if isinstance(value, dict):
+        lines = [
+            f"{json.dumps(key, ensure_ascii=False)}: {format_json(member, depth - 1, inner)}"
+            for key, member in value.items()
+        ]
+        return f"{{{inner}{f',{inner}'.join(lines)}{indent}}}"
+    lines = [format_json(member, depth - 1, inner) for member in value]
+    return f"[{inner}{f',{inner}'.join(lines)}{indent}]"
