@@ -5,8 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHES = frozenset(
+    {
+        "__pycache__",
+        ".benchmarks",
+        ".hypothesis",
+        ".import_linter_cache",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".venv",
+    }
+)
+"""What the tools themselves leave in a checkout."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,3 +53,52 @@ def _needed_programs(request: pytest.FixtureRequest) -> None:
     for mark in request.node.iter_markers("needs"):
         for program in mark.args:
             require(program)
+
+
+def list_checkout() -> dict[str, tuple[int, int]]:
+    """The files of the checkout but for caches, with their sizes and times of change."""
+    found = {}
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in CACHES and name != ".git"]
+        for name in files:
+            path = Path(folder) / name
+            status = path.stat()
+            found[str(path.relative_to(ROOT))] = status.st_size, status.st_mtime_ns
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _checkout_stays_as_it_is() -> Iterator[None]:
+    """Fail the run if a test has written to, changed or removed anything in the checkout."""
+    before = list_checkout()
+    yield
+    after = list_checkout()
+    changed = sorted(
+        path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
+    )
+    assert not changed, f"tests wrote to the checkout: {', '.join(changed[:20])}"
+
+
+@pytest.fixture(scope="session")
+def checkout_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the checkout with what is not committed yet, for commands that write beside it.
+
+    It has the environment of the checkout, so nothing is installed for it.
+    """
+    copy = tmp_path_factory.mktemp("checkout") / "copy"
+    subprocess.run(["git", "clone", "--quiet", ROOT, copy], check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_file():
+            shutil.copy2(ROOT / name, copy / name)
+        else:
+            (copy / name).unlink(missing_ok=True)
+    (copy / ".venv").symlink_to(Path(sys.executable).parents[1])
+    return copy

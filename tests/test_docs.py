@@ -32,7 +32,7 @@ COMMANDS = [(page, command) for page in PAGES for command in commands(page)]
     COMMANDS,
     ids=[f"{page.name}: {command}" for page, command in COMMANDS],
 )
-def test_command_block_runs(page: Path, command: str) -> None:
+def test_command_block_runs(page: Path, command: str, checkout_copy: Path) -> None:
     """What the documentation tells people to type works, in the order in which it stands."""
     if command.startswith(THIS_TEST):
         assert os.access(ROOT / THIS_TEST, os.X_OK)
@@ -40,8 +40,8 @@ def test_command_block_runs(page: Path, command: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path},
+        cwd=checkout_copy,
+        env={**os.environ, "PATH": path, "RESILIENCE_BENCH_PYTHON": sys.executable},
         capture_output=True,
         text=True,
         check=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ from resilience_bench.site.build import SiteSources, make
 from tests.conftest import require
 from tests.site.site_factories import make_sources
 
-ROOT = Path(__file__).resolve().parents[2]
-ARTEFACTS = ROOT / ".artefacts"
+PICTURES = "RESILIENCE_BENCH_PICTURES"
+"""An environment variable that names a folder for pictures of the pages; else none are kept."""
 CHROMIUM = "chromium"
 ARGUMENTS = (
     "--headless",
@@ -101,9 +102,11 @@ class Visit:
         return list(self.page.evaluate(SCROLLING))
 
     def keep(self, name: str, *, full_page: bool = False) -> None:
-        """Keep what is seen as a test artefact."""
-        ARTEFACTS.mkdir(exist_ok=True)
-        self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=full_page)
+        """Take a picture of what is seen, and keep it where a folder for pictures is named."""
+        picture = self.page.screenshot(full_page=full_page)
+        if folder := os.environ.get(PICTURES):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            (Path(folder) / f"{name}.png").write_bytes(picture)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         if line.startswith("[3/11]"):
             first.send_signal(signal.SIGINT)
             break
-    said += first.communicate(timeout=60)[0]
+    said += first.communicate(timeout=600)[0]
     kept = results(folder)
     assert kept, "".join(said)
     second = planted.history(folder, home)

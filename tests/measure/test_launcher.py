@@ -26,6 +26,8 @@ from resilience_bench.worker.protocol import (
     WeightMessage,
 )
 
+HANG_LIMIT_S = 8
+"""Long enough for a worker to reach the place where it hangs, on a busy machine as well."""
 FILE = """
 import os, signal, sys, threading, time
 from resilience_bench import RESULT, Counted, scenario
@@ -155,8 +157,8 @@ def test_crash_names_the_signal_and_the_case(file: Path) -> None:
 
 def test_hang_says_where_it_stood(file: Path) -> None:
     """A worker past its time limit ends itself and says in which line it was."""
-    with pytest.raises(WorkerFailedError, match=r"hung past its time limit of 2 s.*hanging") as e:
-        ProcessLauncher().run(plan(file, "hanging", time_limit_s=2), hash_seed=0)
+    with pytest.raises(WorkerFailedError, match=r"hung past its time limit of 8 s.*hanging") as e:
+        ProcessLauncher().run(plan(file, "hanging", time_limit_s=HANG_LIMIT_S), hash_seed=0)
     assert e.value.suspect == "cases.hanging"
 
 
@@ -200,12 +202,12 @@ def test_a_deadlock_under_threads_says_where_every_thread_stood(file: Path) -> N
     """The worker ends itself, names the case, and tells threads at one place together."""
     with pytest.raises(WorkerFailedError) as caught:
         ProcessLauncher().run(
-            load_plan(file, "threads-5", "good", "deadlocking", limit_s=2), hash_seed=0
+            load_plan(file, "threads-5", "good", "deadlocking", limit_s=HANG_LIMIT_S), hash_seed=0
         )
     assert caught.value.is_hung
     assert caught.value.suspect == "cases.deadlocking[threads-5]"
     told = str(caught.value)
-    assert told.startswith("hung past its time limit of 2 s; ")
+    assert told.startswith("hung past its time limit of 8 s; ")
     assert re.search(r"\d threads stood at cases\.py:\d+ in operation < ", told)
     assert "1 thread stood at callers.py:" in told
     assert " in run_together < " in told
@@ -216,12 +218,13 @@ def test_a_process_that_hangs_says_where_it_stood(file: Path) -> None:
     """The case's time is enough, also for what was forked off: nobody waits for the plan's."""
     with pytest.raises(WorkerFailedError) as caught:
         ProcessLauncher().run(
-            load_plan(file, "processes-2", "hanging_in_a_process", limit_s=2), hash_seed=0
+            load_plan(file, "processes-2", "hanging_in_a_process", limit_s=HANG_LIMIT_S),
+            hash_seed=0,
         )
     assert caught.value.is_hung
     assert caught.value.suspect == "cases.hanging_in_a_process[processes-2]"
     told = str(caught.value)
-    assert told.startswith("hung past its time limit of 2 s; ")
+    assert told.startswith("hung past its time limit of 8 s; ")
     assert re.search(r"2 threads stood at cases\.py:\d+ in waits_for_ever < ", told)
 
 
@@ -360,7 +363,7 @@ def test_worker_ends_when_its_parent_is_killed(file: Path) -> None:
 
 
 def _wait_for_child(pid: int) -> int:
-    for _ in range(200):
+    for _ in range(2400):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         if children:
             time.sleep(1)
@@ -370,7 +373,7 @@ def _wait_for_child(pid: int) -> int:
 
 
 def _is_gone(pid: int) -> bool:
-    for _ in range(200):
+    for _ in range(2400):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:

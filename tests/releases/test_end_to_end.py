@@ -23,7 +23,7 @@ COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
 RELEASES = {
     "1.0": "def call(function):\n    return function()\n",
     "1.1": "import no_such_module\n",
-    "1.2": "def call(function):\n    for _ in range(200):\n        pass\n    return function()\n",
+    "1.2": "def call(function):\n    for _ in range(6000):\n        pass\n    return function()\n",
     "1.3rc1": "",
 }
 SCENARIOS = """
@@ -88,7 +88,7 @@ def test_an_interrupted_history_goes_on_and_finds_the_step(folder: Path) -> None
     while not file.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "type the same command again to go on" in err
     kept = results.read(file).workers
