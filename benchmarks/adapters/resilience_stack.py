@@ -70,7 +70,7 @@ class Breakers(vocabulary.Breakers):
         """Make a guard of a manager of its own."""
         del manual_time
         if listener:
-            raise Unsupported("it has no listeners: its metrics are told of every change")
+            raise Unsupported("it has no listeners: its metrics record every change")
         ignored = {"ignored": (exclude,)} if exclude else {}
         return _Breaker(_guard(fail_max, **ignored))
 
