@@ -161,7 +161,7 @@ def assert_refused(told: tuple[int, str, str], *parts: str) -> None:
 
 
 def test_the_release_that_moved_a_case_is_told(run: Run, machine: Machine) -> None:
-    """One release makes one case dearer, the next one the other one cheaper: nothing else moves."""
+    """One release makes one case slower, the next one another faster: nothing else changes."""
     machine.scripts = {
         "2.0": costing({CALLED: 1.5}),
         "2.1": costing({CALLED: 1.5, DECORATION: 0.7}),
@@ -183,7 +183,7 @@ def test_the_release_that_moved_a_case_is_told(run: Run, machine: Machine) -> No
     assert set(told.cases) == {CALLED, DECORATION}
     assert told.environment.packages == {"other": "1.0"}
     assert told.releases[2].packages["thing"] == "2.0"
-    assert "2 of 3 releases moved something" in out
+    assert "2 of 3 releases changed something" in out
     assert "results: results/releases/thing" in out
 
 
@@ -404,6 +404,6 @@ def test_noise_moves_nothing(run: Run, machine: Machine) -> None:
     """Releases that cost the same are told to do so, and nothing stays open."""
     _, out, _ = run("thing")
     assert history().steps == history().undecided == ()
-    assert "0 of 3 releases moved something" in out
+    assert "0 of 3 releases changed something" in out
     more: Any = history().counts
     assert set(more) == {"within"}

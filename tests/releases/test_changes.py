@@ -80,7 +80,7 @@ def test_steps_come_by_release_with_what_they_rest_on() -> None:
 
 
 def test_a_release_that_differs_from_itself_takes_the_word_from_the_signal() -> None:
-    """Neither a step up nor a step down is told then, and a note names the release."""
+    """Neither a step up nor a step down is reported then, and a note names the release."""
     verdicts = [
         verdict(each, *(("regressed", 1.2) if each.case.endswith(A.name) else ("within", 1.0)))
         if each.is_null
@@ -93,7 +93,7 @@ def test_a_release_that_differs_from_itself_takes_the_word_from_the_signal() -> 
     [note] = told.notes
     assert "latency of 1.0 measured twice differs" in note
     assert f"{A.name} by 1.200 times" in note
-    assert "no step of latency is told" in note
+    assert "no regression in latency is reported" in note
 
 
 def test_something_in_the_place_of_nothing_has_no_factor() -> None:

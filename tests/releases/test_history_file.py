@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.errors import UnreadableResultError
-from resilience_bench.releases.history_file import FILE_NAME, find_quantities, read, write
+from resilience_bench.releases.history_file import FILE_NAME, group_cases, read, write
 from tests.releases.factories import CASE, OTHER, make_history
 
 
@@ -52,8 +52,8 @@ def test_a_wrong_value_is_refused_with_its_key(tmp_path: Path) -> None:
         read(path)
 
 
-def test_quantities_are_told_with_their_cases() -> None:
-    """Those that some release has."""
-    found = find_quantities(make_history())
-    assert set(found) == {"latency_ns", "ratio", "instructions", "peak_bytes"}
-    assert found["ratio"] == {CASE, OTHER}
+def test_cases_of_a_quantity_are_grouped_by_scenario() -> None:
+    """Those that have it in some release, in the order of the history."""
+    history = make_history()
+    assert group_cases(history, "ratio") == {"retry.first_try": [CASE], "composed.guarded": [OTHER]}
+    assert group_cases(history, "scaling") == {}

@@ -1,4 +1,4 @@
-"""What the site shows of a release history: steps, what became of each release, what each costs."""
+"""What the site shows of a release history: steps, releases, costs."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ def test_a_step_says_by_how_much_and_how_sure_that_is() -> None:
     assert (step.change, step.interval) == ("-", "")
 
 
-def test_a_case_counts_once_as_dearer_first() -> None:
-    """However many of its quantities moved, and whichever came first."""
+def test_a_case_counts_once_as_slower_first() -> None:
+    """However many of its quantities changed, and whichever came first."""
     cheaper = replace(STEP, outcome="improved", quantity="instructions")
     other = replace(cheaper, case="retry.call_object[tenacity]")
     page = make_release_page(replace(HISTORY, steps=(cheaper, STEP, other)))
-    assert (page.releases[0].dearer, page.releases[0].cheaper) == (1, 1)
-    assert (page.releases[2].dearer, page.releases[2].cheaper) == (0, 0)
+    assert page.releases[0].changed == {"regressed": 1, "improved": 1}
+    assert page.releases[0].largest == page.steps[0]
+    assert not page.releases[2].changed
 
 
 def test_there_is_a_table_of_what_each_costs() -> None:
@@ -60,9 +61,9 @@ def test_there_is_a_table_of_what_each_costs() -> None:
 
 
 def test_what_is_doubtful_is_said() -> None:
-    """A history that did not come to its end, a date that nobody knows, a withdrawn release."""
+    """An interrupted history, an unknown date, a withdrawn release."""
     first = replace(HISTORY.releases[0], date="", is_yanked=True)
     page = make_release_page(replace(HISTORY, releases=(first,), complete=False))
-    assert any("IT DID NOT COME TO ITS END" in line for line in page.headline)
-    assert (page.releases[0].version, page.releases[0].date) == ("8.2.3 (yanked)", "-")
+    assert any("INTERRUPTED" in line for line in page.headline)
+    assert (page.releases[0].version, page.releases[0].date) == ("8.2.3 (withdrawn)", "not known")
     assert page.notes == (f"instructions: not available: no valgrind {EVIL}",)

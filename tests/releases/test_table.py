@@ -1,4 +1,4 @@
-"""A release history for people: the table says what moved, the pictures can be read."""
+"""A release history for people: the table says what changed, the pictures can be read."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from resilience_bench._model import Estimate
 from resilience_bench.releases import table
 from resilience_bench.releases.history_file import History, Release
 from resilience_bench.releases.pictures import make_pictures
+from resilience_bench.releases.rows import make_release_rows
 from resilience_bench.report.plots.style import render_figure, use_settings
 from tests.releases.factories import CASE, OTHER, make_history, make_release, make_step
 from tests.report.drawing import assert_readable, drawn, texts
@@ -31,14 +32,14 @@ def line_of(text: str, start: str) -> str:
     return next(line.rstrip() for line in text.splitlines() if line.startswith(start))
 
 
-def test_every_release_has_a_line_with_what_became_of_it() -> None:
-    """Its date, how many cases were measured, and what it moved; or why it was not measured."""
+def test_every_release_has_a_line_with_its_status() -> None:
+    """Its date, how many cases were measured, and what it changed; or why it was not measured."""
     text = printed(make_history(), 200)
     assert line_of(text, "0.9.0").endswith(
         "does not import: ModuleNotFoundError: No module named 'six'"
     )
     assert line_of(text, "1.4.0").split() == ["1.4.0", "2024-05-03", "2", "-"]
-    assert line_of(text, "1.5.0").split() == ["1.5.0", "2024-06-03", "2", "2", "dearer"]
+    assert line_of(text, "1.5.0").split() == ["1.5.0", "2024-06-03", "2", "2", "slower"]
     assert "10 of 11 releases measured, 2 cases" in text
 
 
@@ -55,7 +56,7 @@ def test_steps_say_by_how_much_and_how_sure() -> None:
     assert "a step is surely more than 5 % of latency or 1 % of instructions" in text
     assert "not decided (1):" in text
     assert f"1.7.0 {CASE} latency, seen 1.030 ×: not yet" in text
-    assert text.rstrip().endswith("1 of 9 releases moved something; 1 decisions stay open")
+    assert text.rstrip().endswith("1 of 9 releases changed something; 1 decisions stay open")
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
@@ -68,15 +69,15 @@ def test_a_long_name_is_broken_where_its_library_begins() -> None:
     assert f"\n  {bracket}{library}" in narrow
 
 
-def test_a_case_counts_once_and_as_dearer_first() -> None:
-    """Cheaper in one signal and dearer in another is dearer."""
+def test_a_case_counts_once_and_as_slower_first() -> None:
+    """Faster in one signal and slower in another is slower."""
     steps = (
         make_step("1.5.0", "1.4.0", 0.5, quantity="instructions"),
         make_step("1.5.0", "1.4.0", 1.5),
         make_step("1.6.0", "1.5.0", 0.5),
     )
-    found = table.count_moved_cases(make_history(steps=steps))
-    assert {release: dict(each) for release, each in found.items()} == {
+    found = make_release_rows(make_history(steps=steps))
+    assert {row.version: row.changed for row in found if row.changed} == {
         "1.5.0": {"regressed": 1},
         "1.6.0": {"improved": 1},
     }
@@ -88,7 +89,7 @@ def test_odd_histories_are_shown() -> None:
     text = printed(quiet)
     assert "not known" in text
     assert "note: a note" in text
-    assert "0 of 0 releases moved something" in text
+    assert "0 of 0 releases changed something" in text
     assert "by chance" not in text
     withdrawn = make_history(
         releases=(make_release("1.4.0"), make_release("1.5.0", is_yanked=True)),

@@ -16,6 +16,7 @@ from resilience_bench._model import (
 )
 from resilience_bench.gate.criteria import (
     apply_null_control,
+    describe_null_failure,
     judge,
     make_comparison_criteria,
     make_headline,
@@ -251,7 +252,8 @@ def pair_counts(heads: Evidence, bases: Evidence, *, is_null: bool) -> dict[Key,
 def judge_comparison(pair: Comparison, tolerances: dict[str, float], policy: Policy) -> Judgement:
     """Decide a comparison."""
     questions = make_comparison_criteria(pair.head.session.records, pair.signals, tolerances)
-    verdicts, notes = apply_null_control(questions, judge(questions, pair, policy))
+    verdicts, worst = apply_null_control(questions, judge(questions, pair, policy))
     kept = select_relevant(verdicts, pair.base.session.records, pair.head.session.records)
+    notes = [describe_null_failure(verdict, verdict.case) for verdict in worst.values()]
     notes += [f"{key}: {reason}" for key, reason in pair.not_available.items()]
     return Judgement("compare", (make_headline(policy, kept),), tuple(kept), tuple(notes))

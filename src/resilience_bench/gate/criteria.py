@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Verdict
+from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Outcome, Verdict
 from resilience_bench.gate.decide import FLAGS, Criterion, Policy, decide
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import COUNT_SIGNALS, EvidenceSource
@@ -158,43 +158,50 @@ def make_comparison_criteria(
 
 
 def apply_null_control(
-    questions: Sequence[Criterion], verdicts: Sequence[Verdict]
-) -> tuple[list[Verdict], list[str]]:
-    """The verdicts on HEAD; none is red for a signal in which BASE differs from itself.
+    questions: Sequence[Criterion],
+    verdicts: Sequence[Verdict],
+    *,
+    downgraded: tuple[Outcome, ...] = ("regressed",),
+) -> tuple[list[Verdict], dict[str, Verdict]]:
+    """Downgrade verdicts on signals in which BASE differs from itself to inconclusive.
+
+    Args:
+        questions: The criteria, null controls among them.
+        verdicts: One for each criterion.
+        downgraded: The outcomes that become inconclusive.
 
     Returns:
-        The verdicts without those on BASE, and a note for each signal that was flagged.
+        The verdicts without those on BASE, and the worst of those on BASE by flagged signal.
     """
     pairs = list(zip(questions, verdicts, strict=True))
-    flagged: dict[str, list[Verdict]] = {}
+    worst: dict[str, Verdict] = {}
     for question, verdict in pairs:
         if question.is_null and verdict.outcome in FLAGS:
-            flagged.setdefault(verdict.signal, []).append(verdict)
-    notes = []
-    for signal, found in flagged.items():
-        worst = max(found, key=_compute_distance)
-        seen = f"{worst.seen.value:.3f} times" if worst.seen else "not"
-        notes.append(
-            f"null control: {signal} of BASE measured twice differs, {worst.case} by {seen}; no "
-            f"verdict on {signal} is red: measure again on a quieter machine"
-        )
+            other = worst.setdefault(verdict.signal, verdict)
+            worst[verdict.signal] = max(other, verdict, key=_compute_distance)
+    reason = "BASE differs from itself, see the note"
     return [
-        _downgrade_regression(verdict) if verdict.signal in flagged else verdict
+        replace(verdict, outcome="inconclusive", reason=reason)
+        if verdict.signal in worst and verdict.outcome in downgraded
+        else verdict
         for question, verdict in pairs
         if not question.is_null
-    ], notes
+    ], worst
+
+
+def describe_null_failure(verdict: Verdict, case: str, base: str = "BASE") -> str:
+    """Describe in which case, and by how much, BASE differs from itself."""
+    seen = f"{verdict.seen.value:.3f} times" if verdict.seen else "not"
+    return (
+        f"null control: {verdict.signal} of {base} measured twice differs, {case} by {seen}; no "
+        f"regression in {verdict.signal} is reported: measure again on a quieter machine"
+    )
 
 
 def _compute_distance(verdict: Verdict) -> float:
     """How far a quotient lies from 1, where half is as far as twice."""
     seen = verdict.seen.value if verdict.seen else 1.0
     return abs(math.log(seen)) if seen > 0 else math.inf
-
-
-def _downgrade_regression(verdict: Verdict) -> Verdict:
-    if verdict.outcome != "regressed":
-        return verdict
-    return replace(verdict, outcome="inconclusive", reason="BASE differs from itself, see the note")
 
 
 def find_cases_without_range(records: Iterable[CaseRecord], baseline: Baseline) -> list[str]:

@@ -12,14 +12,14 @@ import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.releases.history_file import History, Release, find_quantities
+from resilience_bench.releases.history_file import History, Release, group_cases, split_name
 
 BRANCH: Final = "releases"
 AUTHOR: Final = "resilience-bench <>"
@@ -28,15 +28,15 @@ FORMAT: Final = 2
 MACHINE_FORMAT: Final = 1
 DAY_S: Final = 86_400
 UNKNOWN_START_S: Final = 1_000_000_000
-"""When a history starts whose dates nobody knows (2001-09-09), in seconds since 1970."""
+"""The start of a history without dates (2001-09-09), in seconds since 1970."""
 COLUMNS: Final = ("result", "params", "version", "started_at", "duration")
 
 
 @dataclass(frozen=True, slots=True)
 class AsvQuantity:
-    """How asv shows one of our quantities: its name there, and what it is counted in.
+    """How asv shows one of our quantities: its name there, and its unit.
 
-    asv takes more for worse; of what is better if it is more, the inverse is shown.
+    asv takes more for worse; of quantities where more is better, the inverse is shown.
     """
 
     name: str
@@ -46,7 +46,7 @@ class AsvQuantity:
     is_inverse: bool = False
 
     def value(self, value: float) -> float | None:
-        """A value as asv shows it; None where there is none."""
+        """Return a value as asv shows it; None where there is none."""
         if self.is_inverse:
             return self.scale / value if value else None
         return self.scale * value
@@ -63,12 +63,28 @@ ASV_QUANTITIES: Final[Mapping[str, AsvQuantity]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Benchmark:
+    """A benchmark as asv lists it: a quantity of the cases of a scenario."""
+
+    quantity: str
+    cases: Sequence[str]
+    content: dict[str, Any]
+
+    def find_values(self, release: Release) -> list[float | None]:
+        """Return a value for each case; None where the release has none."""
+        costs = [release.values.get(case) for case in self.cases]
+        found = [cost.quantities.get(self.quantity) if cost else None for cost in costs]
+        shown = ASV_QUANTITIES[self.quantity]
+        return [shown.value(estimate.value) if estimate else None for estimate in found]
+
+
 def write(history: History, folder: Path) -> None:
     """Write the tree: the machine, the benchmarks, and a file a release.
 
     Args:
         history: What was measured.
-        folder: Where. Files of releases that are not in the history any more are removed.
+        folder: Its place; files of releases that the history no longer has are removed.
 
     Raises:
         UserError: If git does not work, or a file cannot be written.
@@ -79,7 +95,8 @@ def write(history: History, folder: Path) -> None:
     benchmarks = _list_benchmarks(history)
     home = folder / machine["machine"]
     atomic.ensure_writable(home / "machine.json")
-    _write(benchmarks | {"version": FORMAT}, folder / "benchmarks.json")
+    listed = {benchmark.content["name"]: benchmark.content for benchmark in benchmarks}
+    _write({**listed, "version": FORMAT}, folder / "benchmarks.json")
     _write(machine | {"version": MACHINE_FORMAT}, home / "machine.json")
     written = {home / "machine.json"}
     for release, moment_s in date_releases(history):
@@ -94,9 +111,9 @@ def write(history: History, folder: Path) -> None:
 
 
 def date_releases(history: History) -> list[tuple[Release, int]]:
-    """The measured releases, each with its moment in seconds since 1970.
+    """Return the measured releases, each with its moment in seconds since 1970.
 
-    Where the index tells no date, it is a day after the release before: asv has no entry without.
+    A release without a date is a day after the one before, because asv requires dates.
     """
     found: list[tuple[Release, int]] = []
     for release in history.measured:
@@ -109,28 +126,28 @@ def date_releases(history: History) -> list[tuple[Release, int]]:
 
 
 def make_repository(history: History, path: Path) -> dict[str, str]:
-    """Make the repository that stands for a history: an empty commit a release, dated and tagged.
+    """Make the repository of a history: an empty commit for each release, dated and tagged.
 
     Args:
         history: Its measured releases become commits.
-        path: A folder for it that there is not yet.
+        path: Its folder, which must not exist yet.
 
     Returns:
-        The full names of the commits by version.
+        The commits' hashes by version.
 
     Raises:
-        UserError: If git is not there, or fails.
+        UserError: If git is missing, or fails.
     """
     _run_git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(path))
     _run_git("-C", str(path), "fast-import", "--quiet", content=_format_fast_import(history))
     form = "--format=%(refname:lstrip=2) %(objectname)"
-    told = _run_git("-C", str(path), "for-each-ref", form, "refs/tags")
-    pairs = (line.split() for line in told.splitlines())
+    tags = _run_git("-C", str(path), "for-each-ref", form, "refs/tags")
+    pairs = (line.split() for line in tags.splitlines())
     return {tag.removeprefix("v"): commit for tag, commit in pairs}
 
 
 def _format_fast_import(history: History) -> str:
-    """What git's fast-import reads; lengths are in bytes."""
+    """Format the input of git's fast-import; lengths are in bytes."""
     parts = []
     for mark, (release, moment_s) in enumerate(date_releases(history), start=1):
         text = f"{history.package} {release.version}"
@@ -173,7 +190,7 @@ def _run_git(*arguments: str, content: str = "") -> str:
 
 
 def _describe_machine(history: History) -> dict[str, Any]:
-    """The machine by what it is, never by its name in a network."""
+    """Describe the machine by its processor, never by its name in a network."""
     here = history.environment
     words = re.sub(r"[^a-z0-9]+", "-", here.cpu_model.lower()).strip("-")
     return {
@@ -186,49 +203,38 @@ def _describe_machine(history: History) -> dict[str, Any]:
     }
 
 
-def _list_benchmarks(history: History) -> dict[str, Any]:
-    """The list of benchmarks: one a scenario and quantity, with the library as parameter."""
-    having = find_quantities(history)
-    found: dict[str, Any] = {}
-    for quantity, shown in ASV_QUANTITIES.items():
-        groups: dict[str, list[str]] = {}
-        for name in history.cases:
-            if name in having.get(quantity, ()):
-                group, label = _split_name(name)
-                groups.setdefault(group, []).append(label)
-        for group, labels in groups.items():
-            found[f"{group}.{shown.name}"] = _describe_benchmark(history, quantity, group, labels)
-    return found
+def _list_benchmarks(history: History) -> list[_Benchmark]:
+    """List a benchmark for each scenario and quantity, with the library as parameter."""
+    return [
+        _Benchmark(quantity, cases, _describe_benchmark(history, shown, scenario, cases))
+        for quantity, shown in ASV_QUANTITIES.items()
+        for scenario, cases in group_cases(history, quantity).items()
+    ]
 
 
 def _describe_benchmark(
-    history: History, quantity: str, group: str, labels: Iterable[str]
+    history: History, shown: AsvQuantity, scenario: str, cases: Sequence[str]
 ) -> dict[str, Any]:
-    shown = ASV_QUANTITIES[quantity]
-    name = f"{group}.{shown.name}"
-    described = next(text for case, text in history.cases.items() if _split_name(case)[0] == group)
     timed = {"number": 0, "repeat": 0, "rounds": 1, "sample_time": 0.01, "warmup_time": 0.0}
+    description = history.cases[cases[0]]
     return {
-        "name": name,
+        "name": f"{scenario}.{shown.name}",
         "type": shown.kind,
         "unit": shown.unit,
-        "code": f"{described}\n\nMeasured by resilience-bench {history.tool_version}.",
+        "code": f"{description}\n\nMeasured by resilience-bench {history.tool_version}.",
         "version": f"{history.tool_version}/{history.reference_version}",
         "timeout": 60.0,
-        "params": [[repr(label) for label in labels]],
+        "params": [[repr(split_name(case)[1]) for case in cases]],
         "param_names": ["library"],
         **(timed if shown.kind == "time" else {}),
     }
 
 
-def _split_name(case: str) -> tuple[str, str]:
-    """The group and the label of a case by its name."""
-    group, _, label = case.partition("[")
-    return group, label.removesuffix("]")
-
-
 def _make_entry(
-    history: History, release: Release, machine: Mapping[str, Any], benchmarks: Mapping[str, Any]
+    history: History,
+    release: Release,
+    machine: Mapping[str, Any],
+    benchmarks: Iterable[_Benchmark],
 ) -> dict[str, Any]:
     python = history.environment.python.split()[-1]
     return {
@@ -239,25 +245,16 @@ def _make_entry(
         "env_vars": {},
         "result_columns": list(COLUMNS),
         "results": {
-            name: [values, benchmark["params"], benchmark["version"]]
-            for name, benchmark in benchmarks.items()
-            if any(values := _make_row(release, benchmark))
+            benchmark.content["name"]: [
+                values,
+                benchmark.content["params"],
+                benchmark.content["version"],
+            ]
+            for benchmark in benchmarks
+            if any(values := benchmark.find_values(release))
         },
         "durations": {},
     }
-
-
-def _make_row(release: Release, benchmark: Mapping[str, Any]) -> list[float | None]:
-    """What asv has of a benchmark in a release: a number or nothing for each library."""
-    group, _, shown_name = benchmark["name"].rpartition(".")
-    quantity = next(key for key, shown in ASV_QUANTITIES.items() if shown.name == shown_name)
-    having = {name: each for name, each in release.values.items() if _split_name(name)[0] == group}
-    by_label = {
-        repr(_split_name(name)[1]): ASV_QUANTITIES[quantity].value(each.quantities[quantity].value)
-        for name, each in having.items()
-        if quantity in each.quantities
-    }
-    return [by_label.get(label) for label in benchmark["params"][0]]
 
 
 def _write(content: Mapping[str, Any], path: Path) -> None:

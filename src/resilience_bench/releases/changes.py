@@ -1,25 +1,29 @@
-"""Which release moved which case, by how much, and how sure that is: pure."""
+"""Which release changed which case, by how much, and how sure that is: pure."""
 
 from __future__ import annotations
 
 import collections
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import CaseRecord, Verdict
-from resilience_bench.gate.criteria import apply_null_control, make_comparison_criteria
+from resilience_bench._model import CaseRecord, Outcome, Verdict
+from resilience_bench.gate.criteria import (
+    apply_null_control,
+    describe_null_failure,
+    make_comparison_criteria,
+)
 from resilience_bench.gate.decide import Criterion
 from resilience_bench.quantities import JUDGED
 from resilience_bench.releases.history_file import Decision
 
-CHANGE_OUTCOMES: Final = frozenset({"regressed", "improved"})
+CHANGE_OUTCOMES: Final[tuple[Outcome, ...]] = ("regressed", "improved")
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseCase:
-    """What a key of the gate stands for: a case in a release, against the release before.
+    """A case in a release, compared with the release before: what a key of the gate stands for.
 
     ``record`` is what is known of the case; ``has_null`` says whether the release before is
     measured once more.
@@ -34,7 +38,7 @@ class ReleaseCase:
 
 @dataclass(frozen=True, slots=True)
 class SortedDecisions:
-    """What was decided in a history; ``counts`` is by outcome."""
+    """The decisions of a history; ``counts`` is by outcome."""
 
     steps: tuple[Decision, ...]
     undecided: tuple[Decision, ...]
@@ -45,60 +49,51 @@ class SortedDecisions:
 def make_release_criteria(
     places: Mapping[str, ReleaseCase], signals: Sequence[str], tolerances: Mapping[str, float]
 ) -> list[Criterion]:
-    """What a history asks: is a release / the one before within the tolerance, for every case?
+    """Return the criteria of a history: each release within the tolerance of the one before.
 
     Args:
-        places: By the gate's key.
-        signals: Those that are measured.
-        tolerances: By quantity, see `resilience_bench.gate.comparison.TOLERANCES`.
+        places: The cases, by the gate's key.
+        signals: The signals that are measured.
+        tolerances: By quantity, as in `resilience_bench.quantities`.
     """
     records = {key: place.record for key, place in places.items()}
-    questions = make_comparison_criteria(records, signals, tolerances)
-    return [each for each in questions if not each.is_null or places[each.case].has_null]
+    criteria = make_comparison_criteria(records, signals, tolerances)
+    return [
+        criterion
+        for criterion in criteria
+        if not criterion.is_null or places[criterion.case].has_null
+    ]
 
 
 def sort_decisions(
-    places: Mapping[str, ReleaseCase], questions: Sequence[Criterion], verdicts: Sequence[Verdict]
+    places: Mapping[str, ReleaseCase], criteria: Sequence[Criterion], verdicts: Sequence[Verdict]
 ) -> SortedDecisions:
-    """Sort what was decided.
+    """Sort verdicts by release, case and quantity.
 
-    A signal in which a release measured twice differs from itself shows no steps at all, as in a
-    comparison of two variants.
+    A signal in which a release measured twice differs from itself shows no steps at all: an
+    improvement is no surer there than a regression.
 
     Args:
-        places: By the gate's key.
-        questions: What `make_release_criteria` returned.
-        verdicts: The answers, in the same order.
+        places: The cases, by the gate's key.
+        criteria: What `make_release_criteria` returned.
+        verdicts: One for each criterion.
     """
-    flagged = _find_flagged_signals(questions, verdicts)
-    judged, notes = apply_null_control(questions, verdicts)
-    judged = [_doubt_improvement(each) if each.signal in flagged else each for each in judged]
-    decisions = [_make_decision(places[each.case], each) for each in judged]
-    outcomes = [each.outcome for each in judged]
-    pairs = list(zip(outcomes, decisions, strict=True))
+    judged, worst = apply_null_control(criteria, verdicts, downgraded=CHANGE_OUTCOMES)
+    by_outcome: dict[str, list[Decision]] = {}
+    for verdict in judged:
+        decision = _make_decision(places[verdict.case], verdict)
+        by_outcome.setdefault(verdict.outcome, []).append(decision)
+    changes = [each for outcome in CHANGE_OUTCOMES for each in by_outcome.get(outcome, ())]
     return SortedDecisions(
-        _sort(places, (each for outcome, each in pairs if outcome in CHANGE_OUTCOMES)),
-        _sort(places, (each for outcome, each in pairs if outcome == "inconclusive")),
-        dict(collections.Counter(outcomes)),
-        tuple(_name_release(places, note) for note in notes),
+        _sort(places, changes),
+        _sort(places, by_outcome.get("inconclusive", ())),
+        dict(collections.Counter(verdict.outcome for verdict in judged)),
+        tuple(
+            describe_null_failure(verdict, place.case, place.before)
+            for verdict in worst.values()
+            if (place := places[verdict.case])
+        ),
     )
-
-
-def _find_flagged_signals(questions: Sequence[Criterion], verdicts: Sequence[Verdict]) -> set[str]:
-    pairs = zip(questions, verdicts, strict=True)
-    return {
-        each.signal
-        for question, each in pairs
-        if question.is_null and each.outcome in CHANGE_OUTCOMES
-    }
-
-
-def _doubt_improvement(verdict: Verdict) -> Verdict:
-    """An improvement is no surer than a regression where a release differs from itself."""
-    if verdict.outcome != "improved":
-        return verdict
-    reason = "a release differs from itself, see the note"
-    return replace(verdict, outcome="inconclusive", reason=reason)
 
 
 def _make_decision(place: ReleaseCase, verdict: Verdict) -> Decision:
@@ -110,8 +105,8 @@ def _make_decision(place: ReleaseCase, verdict: Verdict) -> Decision:
         place.case,
         verdict.signal,
         verdict.quantity,
-        verdict.outcome,  # type: ignore[arg-type]  # only those that may be are kept
-        seen if is_finite else None,  # something in the place of nothing is no multiple of it
+        verdict.outcome,  # type: ignore[arg-type]  # others are not kept
+        seen if is_finite else None,  # a quotient by 0 is no number
         verdict.p_value,
         verdict.level,
         verdict.workers,
@@ -120,27 +115,16 @@ def _make_decision(place: ReleaseCase, verdict: Verdict) -> Decision:
 
 
 def _sort(places: Mapping[str, ReleaseCase], decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    """By release, then by signal as they are listed, then in the order of the cases."""
     releases = list(dict.fromkeys(place.release for place in places.values()))
     cases = list(dict.fromkeys(place.case for place in places.values()))
     quantities = list(JUDGED)
     return tuple(
         sorted(
             decisions,
-            key=lambda each: (
-                releases.index(each.release),
-                cases.index(each.case),
-                quantities.index(each.quantity),
+            key=lambda decision: (
+                releases.index(decision.release),
+                cases.index(decision.case),
+                quantities.index(decision.quantity),
             ),
         )
     )
-
-
-def _name_release(places: Mapping[str, ReleaseCase], note: str) -> str:
-    """A note on the null control with the release's name in it, instead of BASE."""
-    place = next((place for key, place in places.items() if f", {key} by" in note), None)
-    if place is None:
-        return note
-    said = note.replace(f"{place.release} {place.case}", place.case)
-    said = said.replace("of BASE measured", f"of {place.before} measured")
-    return said.replace("no verdict on", "no step of").replace(" is red", " is told")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -148,11 +147,22 @@ def read(path: Path) -> History:
     return source.convert(stored, History)
 
 
-def find_quantities(history: History) -> Mapping[str, set[str]]:
-    """Which quantities there are, each with the names of the cases that have it."""
-    found: dict[str, set[str]] = {}
-    for release in history.measured:
-        for name, value in release.values.items():
-            for quantity in value.quantities:
-                found.setdefault(quantity, set()).add(name)
-    return found
+def group_cases(history: History, quantity: str) -> dict[str, list[str]]:
+    """Return the cases that have a quantity in some release, by scenario."""
+    having = {
+        name
+        for release in history.measured
+        for name, cost in release.values.items()
+        if quantity in cost.quantities
+    }
+    groups: dict[str, list[str]] = {}
+    for name in history.cases:
+        if name in having:
+            groups.setdefault(split_name(name)[0], []).append(name)
+    return groups
+
+
+def split_name(case: str) -> tuple[str, str]:
+    """Return the scenario of a case, and the rest of its name without brackets."""
+    scenario, _, rest = case.partition("[")
+    return scenario, rest.removesuffix("]")

@@ -212,6 +212,6 @@ def _describe_certainty(
         return said
     return (
         f"{said}, {timed:,} of them on latency or scaling: in fewer than {policy.error_rate:g} of "
-        "all histories in which nothing moves, chance alone makes one of these find a release "
-        "dearer"
+        "all histories in which nothing changes, chance alone makes one of these find a slower "
+        "release"
     )

@@ -1,10 +1,10 @@
-"""Cost by release date: a panel a scenario, a line a library, and the releases that moved it."""
+"""Cost by release date: a panel per scenario, a line per library, marks where it changed."""
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, MaxNLocator
 
-from resilience_bench.releases.history_file import Decision, History, Release, find_quantities
+from resilience_bench.releases.history_file import (
+    Decision,
+    History,
+    Release,
+    group_cases,
+    split_name,
+)
 from resilience_bench.report.plots.pictures import Picture
 from resilience_bench.report.plots.style import (
     GREY,
@@ -42,12 +48,12 @@ TWO_YEARS: Final = 2
 FEW_TICKS: Final = 3
 LABEL_WIDTH: Final = 0.17
 LABEL_HEIGHT: Final = 0.13
-"""About the parts of a panel's width and height that the name of a release takes."""
+"""The rough share of a panel's width and height that the name of a release takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureDefinition:
-    """One picture: a quantity, the steps of which are judged by another one where it is noisy."""
+    """One picture of a quantity; ``judged`` is the quantity that decides its steps."""
 
     name: str
     quantity: str
@@ -57,7 +63,7 @@ class PictureDefinition:
 
 
 def format_short_count(value: float) -> str:
-    """A number at a tick: 500, 20 k, 5 M."""
+    """Format a number at a tick: 500, 20 k, 5 M."""
     for unit, least in ((" M", 1e6), (" k", 1e3)):
         if abs(value) >= least:
             return f"{value / least:,.3g}{unit}"
@@ -79,61 +85,51 @@ PICTURES: Final = (
 
 
 def make_pictures(history: History) -> list[Picture]:
-    """A picture for each signal that was measured."""
-    having = find_quantities(history)
+    """Make a picture for each signal that was measured."""
     return [
-        Picture(each.name, functools.partial(draw, history, each))
-        for each in PICTURES
-        if having.get(each.quantity)
+        Picture(definition.name, functools.partial(draw, history, definition))
+        for definition in PICTURES
+        if group_cases(history, definition.quantity)
     ]
 
 
-def draw(history: History, drawn: PictureDefinition) -> Figure:
-    """A panel a scenario: what it costs over the dates of the releases.
-
-    Args:
-        history: What was measured.
-        drawn: What of it.
-    """
-    having = find_quantities(history)[drawn.quantity]
-    groups: dict[str, list[str]] = {}
-    for name in history.cases:
-        if name in having:
-            groups.setdefault(name.partition("[")[0], []).append(name)
-    look = assign_looks(_make_label(name) for names in groups.values() for name in names)
-    rows = -(-len(groups) // COLUMNS)
-    legend_lines = -(-len(look) // LEGEND_COLUMNS) if len(look) > 1 else 0
+def draw(history: History, definition: PictureDefinition) -> Figure:
+    """Draw what cases cost over the dates of the releases, with a panel for each scenario."""
+    groups = group_cases(history, definition.quantity)
+    looks = assign_looks(_make_label(name) for names in groups.values() for name in names)
+    rows = math.ceil(len(groups) / COLUMNS)
+    legend_lines = math.ceil(len(looks) / LEGEND_COLUMNS) if len(looks) > 1 else 0
     legend_inches = LEGEND_LINE_INCHES * legend_lines
     figure = make_figure(
-        f"{clean_text(history.package)}: {drawn.title}, release by release",
-        "A release holds until the next one. Marked: those that surely moved a case, dearer ▲ or "
-        "cheaper ▼",
+        f"{clean_text(history.package)}: {definition.title}, release by release",
+        "A release lasts until the next one. Marked: releases that surely changed a case, "
+        "slower ▲ or faster ▼",
         _make_footer(history),
         rows * PANEL_INCHES + MARGIN_INCHES + legend_inches,
     )
-    places = _find_places(history.measured)
     grid = figure.subplots(rows, min(COLUMNS, len(groups)), sharex=True, squeeze=False)
-    panels = list(itertools.chain.from_iterable(grid))
-    for axes, (group, names) in zip(panels, groups.items(), strict=False):
-        _draw_panel(axes, group, names, drawn, history=history, look=look, places=places)
+    panels = list(grid.flat)
+    for axes, (scenario, names) in zip(panels, groups.items(), strict=False):
+        _draw_panel(axes, history, definition, {name: looks[_make_label(name)] for name in names})
+        axes.set_title(clean_text(scenario), fontsize=8, loc="left")
     for axes in panels[len(groups) :]:
         axes.set_visible(False)
     for axes in panels[max(len(groups) - COLUMNS, 0) : len(groups)]:
         axes.tick_params(labelbottom=True)
     if legend_lines:
-        _add_legend(figure, look, legend_inches / figure.get_figheight())
+        _add_legend(figure, looks, legend_inches / figure.get_figheight())
     return figure
 
 
-def _add_legend(figure: Figure, look: Mapping[str, Look], height: float) -> None:
-    """A legend between the panels and the foot, of this part of the picture's height."""
+def _add_legend(figure: Figure, looks: Mapping[str, Look], height: float) -> None:
+    """Add a legend between the panels and the footer, of this share of the picture's height."""
     engine = figure.get_layout_engine()
     assert engine is not None
     left, below, width, inner = engine.get()["rect"]
     engine.set(rect=(left, below + height, width, inner - height))  # type: ignore[call-arg]
     figure.legend(
-        [Line2D([], [], **_make_line_style(each)) for each in look.values()],
-        list(look),
+        [Line2D([], [], **_make_line_style(look)) for look in looks.values()],
+        list(looks),
         loc="lower left",
         bbox_to_anchor=(0.005, below),
         ncols=LEGEND_COLUMNS,
@@ -145,36 +141,29 @@ def _add_legend(figure: Figure, look: Mapping[str, Look], height: float) -> None
     )
 
 
-def _draw_panel(  # noqa: PLR0913 - what a panel shows stands in one place
-    axes: Axes,
-    group: str,
-    names: Sequence[str],
-    drawn: PictureDefinition,
-    *,
-    history: History,
-    look: Mapping[str, Look],
-    places: Mapping[str, float],
+def _draw_panel(
+    axes: Axes, history: History, definition: PictureDefinition, looks: Mapping[str, Look]
 ) -> None:
+    places = _find_places(history.measured)
     highest = 0.0
     marks: dict[str, tuple[float, Decision]] = {}
-    for name in names:
-        points = _find_points(history, name, drawn.quantity, places)
+    for name, look in looks.items():
+        points = _find_points(history, name, definition.quantity, places)
         # What a release costs holds until the next one comes out.
-        line = _make_line_style(look[_make_label(name)])
+        line = _make_line_style(look)
         axes.plot(*zip(*points.values(), strict=True), drawstyle="steps-post", **line)
         highest = max(highest, *(value for _, value in points.values()))
         for step in history.steps:
-            if step.case == name and step.quantity == drawn.judged and step.release in points:
+            if step.case == name and step.quantity == definition.judged and step.release in points:
                 x, value = points[step.release]
                 _draw_mark(axes, x, value, step)
                 if value > marks.get(step.release, (-1.0, step))[0]:
                     marks[step.release] = value, step
     axes.set_ylim(0, highest * HEADROOM or 1)
     _name_marks(axes, marks, places)
-    axes.set_title(clean_text(group), fontsize=8, loc="left")
     axes.grid(visible=True, axis="y")
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: drawn.text(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: definition.text(value)))
     axes.tick_params(labelsize=7)
     _set_date_axis(axes, history.measured, places)
 
@@ -182,22 +171,22 @@ def _draw_panel(  # noqa: PLR0913 - what a panel shows stands in one place
 def _find_points(
     history: History, name: str, quantity: str, places: Mapping[str, float]
 ) -> dict[str, tuple[float, float]]:
-    """Where the line of a case goes, by version, in the order of the dates."""
+    """Return the points of the line of a case, by version, in the order of the dates."""
     found = {
-        release.version: (places[release.version], value.quantities[quantity].value)
+        release.version: (places[release.version], cost.quantities[quantity].value)
         for release in history.measured
-        if (value := release.values.get(name)) and quantity in value.quantities
+        if (cost := release.values.get(name)) and quantity in cost.quantities
     }
-    return dict(sorted(found.items(), key=lambda each: each[1][0]))
+    return dict(sorted(found.items(), key=lambda item: item[1][0]))
 
 
 def _draw_mark(axes: Axes, x: float, value: float, step: Decision) -> None:
-    dearer = step.outcome == "regressed"
+    is_slower = step.outcome == "regressed"
     axes.plot(
         [x],
         [value],
-        marker="^" if dearer else "v",
-        color=REGRESSED_COLOUR if dearer else IMPROVED_COLOUR,
+        marker="^" if is_slower else "v",
+        color=REGRESSED_COLOUR if is_slower else IMPROVED_COLOUR,
         markersize=6,
         markeredgecolor="white",
         markeredgewidth=0.5,
@@ -209,11 +198,11 @@ def _draw_mark(axes: Axes, x: float, value: float, step: Decision) -> None:
 def _name_marks(
     axes: Axes, marks: Mapping[str, tuple[float, Decision]], places: Mapping[str, float]
 ) -> None:
-    """Name the releases; where two names would cover each other, that of the larger step stays."""
+    """Name the releases; of two names that would overlap, the larger step's stays."""
     first, last = min(places.values()), max(places.values())
     span, height = last - first or 1.0, axes.get_ylim()[1]
     named: list[tuple[float, float]] = []
-    for release, (value, step) in sorted(marks.items(), key=lambda each: -each[1][1].size):
+    for release, (value, step) in sorted(marks.items(), key=lambda mark: -mark[1][1].size):
         x, y = (places[release] - first) / span, value / height
         # Below a marker that points down there is no line: it comes from above.
         is_below = step.outcome == "improved" and y > LABEL_HEIGHT
@@ -238,41 +227,39 @@ def _name_marks(
 
 
 def _find_places(releases: Sequence[Release]) -> dict[str, float]:
-    """Where each release stands: at its date, or at its number where a date is not known."""
-    if all(each.date for each in releases):
+    """Place each release at its date, or at its number where a date is not known."""
+    if all(release.date for release in releases):
         return {
-            each.version: dt.datetime.fromisoformat(each.date).timestamp() / DAY_S
-            for each in releases
+            release.version: dt.datetime.fromisoformat(release.date).timestamp() / DAY_S
+            for release in releases
         }
-    return {each.version: float(number) for number, each in enumerate(releases)}
+    return {release.version: float(number) for number, release in enumerate(releases)}
 
 
 def _set_date_axis(axes: Axes, releases: Sequence[Release], places: Mapping[str, float]) -> None:
-    if all(each.date for each in releases):
+    if all(release.date for release in releases):
         locator, form = _choose_date_ticks(min(places.values()), max(places.values()))
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(DateFormatter(form))  # type: ignore[no-untyped-call]
         return
     few = list(places.items())[:: max(1, len(places) // 3)]
-    names = {place: version for version, place in few}
-    axes.xaxis.set_major_locator(FixedLocator([place for _, place in few]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: clean_text(names.get(place, ""))))
+    axes.set_xticks([place for _, place in few], [clean_text(version) for version, _ in few])
 
 
 def _choose_date_ticks(first: float, last: float) -> tuple[Locator, str]:
-    """About three ticks between two days, at round dates, and how they are written."""
+    """Choose about three ticks between two days, at round dates, and their format."""
     years = (last - first) / YEAR_DAYS
     if years >= TWO_YEARS:
         return YearLocator(max(1, round(years / FEW_TICKS))), "%Y"  # type: ignore[no-untyped-call]
     months = years * 12
-    interval = next((each for each in (1, 2, 3) if months <= FEW_TICKS * each), 6)
+    interval = next((step for step in (1, 2, 3) if months <= FEW_TICKS * step), 6)
     if months < FEW_TICKS:
         return FixedLocator([first, last] if last > first else [first]), "%Y-%m-%d"
     return MonthLocator(interval=interval), "%Y-%m"  # type: ignore[no-untyped-call]
 
 
 def _make_label(name: str) -> str:
-    return clean_text(name.partition("[")[2].removesuffix("]")) or "(no library)"
+    return clean_text(split_name(name)[1]) or "(no library)"
 
 
 def _make_line_style(look: Look) -> dict[str, Any]:
