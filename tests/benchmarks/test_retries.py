@@ -98,7 +98,7 @@ def test_retry_prints_nothing(library: str) -> None:
         pass
     program = (
         "import asyncio, sys; from pathlib import Path\n"
-        "from resilience_bench.scenarios.definition import discover\n"
+        "from resilience_bench.scenarios.discovery import discover\n"
         "from resilience_bench.worker.verification import check\n"
         "bound = discover([Path(sys.argv[1])]).bound[sys.argv[2]]\n"
         "check(bound, asyncio.Runner())\n"
