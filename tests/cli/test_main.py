@@ -59,7 +59,7 @@ def test_run_prints_the_table_and_writes_the_file(run: Run, tmp_path: Path) -> N
     assert code == 0
     for part in ("breaker.closed", "pybreaker", "purgatory", "retry.first", "results: out.json"):
         assert part in out
-    assert "breaker: 2 measured" in err
+    assert "latency of 2 cases, worker 1" in err
     result = results.read(tmp_path / "out.json")
     assert result.complete
     assert [record.case.name for record in result.cases] == [PYBREAKER, PURGATORY, RETRY]

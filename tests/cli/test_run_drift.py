@@ -77,7 +77,7 @@ def test_a_case_that_grows_is_named_and_the_file_holds_its_points(run: Run, tmp_
     assert "+1,000" in lines["purgatory"]
     assert "results: out.json" in out
     assert "keeping 3 cases going for 90 s each" in err
-    assert f"{PURGATORY}: measured" in err
+    assert f"measured: latency of {PURGATORY}, worker 1" in err
     result = results.read(tmp_path / "out.json")
     assert (result.complete, result.signals, result.profile) == (True, ("drift",), "90 s a case")
     assert {each.case: each.points for each in result.drifts}[PURGATORY] == LEAKY

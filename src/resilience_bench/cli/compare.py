@@ -15,16 +15,15 @@ from resilience_bench._model import (
     Signal,
 )
 from resilience_bench.cli.console import make_progress_console
-from resilience_bench.cli.measuring import write_at_end
+from resilience_bench.cli.measuring import require_signals, write_at_end
 from resilience_bench.cli.options import FILE, build_output_path
-from resilience_bench.cli.progress import show_gate_progress
+from resilience_bench.cli.progress import show_progress
 from resilience_bench.cli.verdict_output import (
     add_output_options,
     ensure_outputs_writable,
     show_judgement,
 )
 from resilience_bench.environments import variants
-from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
 from resilience_bench.gate.check import add_defects
 from resilience_bench.gate.comparison import (
@@ -35,7 +34,6 @@ from resilience_bench.gate.comparison import (
     MeasuredVariant,
     judge_comparison,
 )
-from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.recording import Recording
@@ -131,9 +129,7 @@ def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
     signals: Sequence[Signal] | None,
     seconds: float,
 ) -> Iterator[Comparison]:
-    available, lacking = find_measurable_signals(signals)
-    if not available:
-        raise UserError("; ".join(lacking.values()))
+    available, lacking = require_signals(signals)
     arms: list[MeasuredVariant] = []
     for name, variant in zip(("base", "head", "null"), (*made, made[0]), strict=True):
         session, loaded = create_sessions(
@@ -152,9 +148,10 @@ def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
         arms.append(MeasuredVariant(session, recording, loaded))
     recordings = [arm.recording for arm in arms]
     deadline = time.monotonic() + seconds
+    title = f"measuring {len(selection.cases)} cases"
     with (
         write_at_end(recordings, folder),
-        show_gate_progress(make_progress_console(), len(selection.cases)) as show,
+        show_progress(make_progress_console(), title, {"": None}) as show,
     ):
         base, head, null = arms
         yield Comparison(base, head, null, show, available, lacking, deadline)

@@ -12,13 +12,12 @@ from rich.console import Console
 
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.cli.console import make_console, make_progress_console
-from resilience_bench.cli.measuring import select_signals
+from resilience_bench.cli.measuring import require_signals, select_signals
 from resilience_bench.cli.options import FILE, signals_option
-from resilience_bench.cli.progress import show_releases_progress
+from resilience_bench.cli.progress import show_progress
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.selection import select
@@ -121,9 +120,7 @@ def releases(  # noqa: PLR0913 - one argument an option
     released = INDEX.releases(name)
     cases = select_cases(name, selection.cases)
     published = select_releases(name, released, first, last, pre=pre)
-    available, lacking = find_measurable_signals(_select_signals(signals, cases, launcher))
-    if not available:
-        raise UserError("; ".join(lacking.values()))
+    available, lacking = require_signals(_select_signals(signals, cases, launcher))
     tolerances = {
         **TOLERANCES,
         "ratio": tolerance / 100,
@@ -177,8 +174,14 @@ def _measure_releases(
             if not measured:
                 raise UserError(_explain_nothing_measured(wanted.package, ready))
             count = sum(not arm.is_null for arm in measured)
-            with show_releases_progress(console, len(wanted.cases), count) as shows:
-                timeline = Timeline(measured, shows, wanted.signals, wanted.not_available)
+            title = f"measuring {len(wanted.cases)} cases of {count} releases"
+            with show_progress(console, title, {"": None}) as show:
+                timeline = Timeline(
+                    measured,
+                    lambda version, done: show(done, name=version),
+                    wanted.signals,
+                    wanted.not_available,
+                )
                 decisions, sure = decide(timeline, wanted.tolerances, wanted.policy)
         for arm in measured:
             arm.recording.write(complete=True)

@@ -17,12 +17,17 @@ from resilience_bench.cli import (
     run_python,
 )
 from resilience_bench.cli.console import make_console, make_progress_console
-from resilience_bench.cli.measuring import select_signals
-from resilience_bench.cli.options import FILE, INTERRUPTED
+from resilience_bench.cli.measuring import (
+    record_blocks,
+    report_end,
+    require_signals,
+    select_signals,
+)
+from resilience_bench.cli.options import FILE
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.counting import find_measurable_signals, measure_signals
+from resilience_bench.measure.counting import measure_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
@@ -108,9 +113,7 @@ def _run_here(
     atomic.ensure_writable(path)
     selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
     session, loaded = create_sessions(launcher, selection.cases, chosen)
-    available, lacking = find_measurable_signals(select_signals(signals, session, loaded))
-    if not available:
-        raise UserError("; ".join(lacking.values()))
+    available, lacking = require_signals(select_signals(signals, session, loaded))
     recording = Recording(
         session.records,
         chosen.name,
@@ -120,30 +123,32 @@ def _run_here(
         available,
         lacking,
     )
-    try:
-        completed = _measure(session, loaded, recording, available)
-    except UserError:
-        recording.write(complete=False)
-        raise
+    with show_progress(
+        make_progress_console(),
+        f"measuring {', '.join(available)} of {len(selection.cases)} cases ({chosen.name})",
+        _count_visits(session, loaded, available),
+    ) as show:
+        under_load = loaded.run() if "scaling" in available else iter(())
+        blocks = itertools.chain(measure_signals(session, available), under_load)
+        completed = record_blocks(
+            (("", done) for done in blocks),
+            {"": recording},
+            lambda _, done: show(done, done.signal),
+        )
     result = recording.write(complete=completed)
     table.render(result, estimate(result), "latency", make_console())
-    code = options.report_problems(selection.problems)
-    if not completed:
-        click.echo(f"interrupted; what was measured is in {path}", err=True)
-        return INTERRUPTED
-    click.echo(f"results: {path}")
-    return options.choose_exit_code(result) or code
+    return report_end([result], [path], selection.problems, completed=completed)
 
 
-def _measure(
-    session: Session, loaded: LoadSession, recording: Recording, signals: Sequence[Signal]
-) -> bool:
-    try:
-        with show_progress(session, make_progress_console(), signals, loaded) as show:
-            under_load = loaded.run() if "scaling" in signals else iter(())
-            for done in itertools.chain(measure_signals(session, signals), under_load):
-                recording.add(done)
-                show(done)
-    except KeyboardInterrupt:
-        return False
-    return True
+def _count_visits(
+    session: Session, loaded: LoadSession, signals: Sequence[Signal]
+) -> dict[str, int | None]:
+    """Count how often cases will be visited, by signal; a count visits each case once."""
+    visits: dict[str, int | None] = {}
+    for signal in signals:
+        if signal == "scaling":
+            visits[signal] = len(loaded.cases) * loaded.effort.workers
+        else:
+            workers = session.profile.workers if signal == "latency" else 1
+            visits[signal] = len(session.cases) * workers
+    return visits

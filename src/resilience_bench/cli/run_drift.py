@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_console, make_progress_console
-from resilience_bench.cli.drift_progress import show_drift_progress
-from resilience_bench.cli.options import INTERRUPTED
+from resilience_bench.cli.measuring import record_blocks, report_end
+from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UnknownLoadError
 from resilience_bench.files import atomic
 from resilience_bench.measure.drift_session import DriftSession
@@ -55,15 +53,18 @@ def run_drift(
         selection.problems,
         signals=("drift",),
     )
-    completed = _measure(session, recording)
+    cases = f"{len(selection.cases)} case{'s' * (len(selection.cases) != 1)}"
+    each = " each" * (len(selection.cases) != 1)
+    title = f"keeping {cases} going for {seconds:g} s{each}"
+    with show_progress(make_progress_console(), title, {"": len(selection.cases)}) as show:
+        completed = record_blocks(
+            (("", done) for done in session.run()),
+            {"": recording},
+            lambda _, done: show(done, name=session.records[done.cases[0].case.name].status),
+        )
     result = recording.write(complete=completed)
     table.render(result, estimate(result), "latency", make_console())
-    code = options.report_problems(selection.problems)
-    if not completed:
-        click.echo(f"interrupted; what was measured is in {path}", err=True)
-        return INTERRUPTED
-    click.echo(f"results: {path}")
-    return options.choose_exit_code(result) or code
+    return report_end([result], [path], selection.problems, completed=completed)
 
 
 def _refuse_loads(selection: Selection) -> None:
@@ -74,14 +75,3 @@ def _refuse_loads(selection: Selection) -> None:
                 f"{info.case.name}; type '{info.case.with_load(SINGLE, NOOP).name}'"
             )
             raise UnknownLoadError(message)
-
-
-def _measure(session: DriftSession, recording: Recording) -> bool:
-    try:
-        with show_drift_progress(session, make_progress_console()) as show:
-            for done in session.run():
-                recording.add(done)
-                show(done)
-    except KeyboardInterrupt:
-        return False
-    return True

@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
-from resilience_bench._model import Result, Signal
+from resilience_bench._model import Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_console, make_progress_console
-from resilience_bench.cli.measuring import select_signals
-from resilience_bench.cli.options import INTERRUPTED
-from resilience_bench.cli.progress import show_variants_progress
+from resilience_bench.cli.measuring import (
+    record_blocks,
+    report_end,
+    require_signals,
+    select_signals,
+)
+from resilience_bench.cli.progress import show_progress
 from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
-from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.discovery import discover
 from resilience_bench.measure.interleave import (
     MeasuredInterpreter,
@@ -79,10 +79,20 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
         arms = [
             _prepare_measurement(staged, *each, plan) for each in zip(ready, files, strict=True)
         ]
-        completed = _measure(arms, plan.signals)
+        totals = {arm.interpreter.name: arm.count_visits(plan.signals) for arm in arms}
+        title = f"measuring {len(plan.selection.cases)} cases under {len(arms)} interpreters"
+        with show_progress(make_progress_console(), title, totals) as show:
+            completed = record_blocks(
+                (
+                    (arm.interpreter.name, done)
+                    for arm, done in measure_interleaved(arms, plan.signals)
+                ),
+                {arm.interpreter.name: arm.recording for arm in arms},
+                lambda name, done: show(done, name, name),
+            )
     measured = [arm.recording.write(complete=completed) for arm in arms]
     table.render_side_by_side(measured, make_console())
-    return _report_end(measured, files, plan.selection, completed=completed)
+    return report_end(measured, files, plan.selection.problems, completed=completed)
 
 
 def _make_plan(
@@ -93,9 +103,7 @@ def _make_plan(
 ) -> _Plan:
     selection = select(launcher, selectors, loaded=profile.name == "concurrency")
     both = create_sessions(launcher, selection.cases, profile)
-    available, lacking = find_measurable_signals(select_signals(signals, *both))
-    if not available:
-        raise UserError("; ".join(lacking.values()))
+    available, lacking = require_signals(select_signals(signals, *both))
     return _Plan(selectors, selection, profile, available, lacking)
 
 
@@ -128,31 +136,3 @@ def _prepare_measurement(
         interpreter.environment,
     )
     return MeasuredInterpreter(interpreter, alone, loaded, recording)
-
-
-def _measure(arms: Sequence[MeasuredInterpreter], signals: Sequence[Signal]) -> bool:
-    totals = {arm.interpreter.name: arm.count_visits(signals) for arm in arms}
-    try:
-        with show_variants_progress(totals, make_progress_console()) as show:
-            for arm, done in measure_interleaved(arms, signals):
-                arm.recording.add(done)
-                show(arm.interpreter.name, done)
-    except KeyboardInterrupt:
-        return False
-    except UserError:
-        for arm in arms:
-            arm.recording.write(complete=False)
-        raise
-    return True
-
-
-def _report_end(
-    measured: Sequence[Result], files: Sequence[Path], selection: Selection, *, completed: bool
-) -> int:
-    code = options.report_problems(selection.problems)
-    listed = " ".join(map(str, files))
-    if not completed:
-        click.echo(f"interrupted; what was measured is in {listed}", err=True)
-        return INTERRUPTED
-    click.echo(f"results: {listed}")
-    return options.choose_exit_code(*measured) or code
