@@ -8,7 +8,15 @@ from typing import Final
 
 from resilience_bench._model import Signal
 
-__all__ = ["BUDGETED", "JUDGED", "LEARNED_WIDTHS", "QUANTITIES", "SIGNALS_JUDGED", "Quantity"]
+__all__ = [
+    "BUDGETED",
+    "COUNT_SIGNALS",
+    "JUDGED",
+    "LEARNED_WIDTHS",
+    "QUANTITIES",
+    "SIGNALS_JUDGED",
+    "Quantity",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +116,5 @@ LEARNED_WIDTHS: Final = {name: one.width for name, one in JUDGED.items()}
 """The least half-width of a learned range, by quantity."""
 SIGNALS_JUDGED: Final = tuple(dict.fromkeys(one.signal for one in JUDGED.values()))
 """The signals of the quantities that are judged."""
+COUNT_SIGNALS: Final[frozenset[Signal]] = frozenset({"instructions", "allocations"})
+"""The signals that hardly vary, so that a few processes are enough."""

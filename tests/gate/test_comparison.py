@@ -12,11 +12,12 @@ import pytest
 
 from resilience_bench._model import CaseRecord, Counts, Signal, Weight
 from resilience_bench.files import results
-from resilience_bench.gate import comparison
-from resilience_bench.gate.comparison import BLOCK, Comparison, MeasuredVariant
+from resilience_bench.gate import live
 from resilience_bench.gate.decide import Observations
+from resilience_bench.gate.live import BLOCK, LiveSource
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import ScriptedLauncher, WorkerFailedError
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import (
     SLOW_CALL_NS,
@@ -45,7 +46,7 @@ EVEN = list(ARMS)
 ODD = ["HEAD", "BASE"]
 COUNTED_EVEN, COUNTED_ODD = list(ARMS), list(reversed(ARMS))
 Log = list[tuple[str, str, int, tuple[str, ...]]]
-Made = Callable[..., tuple[Comparison, Log]]
+Made = Callable[..., tuple[LiveSource, Log]]
 
 SLACK = JUDGED["allocated_bytes"].slack
 
@@ -59,7 +60,7 @@ def made(tmp_path: Path) -> Made:
         deadline: float = float("inf"),
         show: Callable[[FinishedBlock], object] = lambda done: None,
         **scripts: Script,
-    ) -> tuple[Comparison, Log]:
+    ) -> tuple[LiveSource, Log]:
         log: Log = []
 
         def arm(name: str) -> MeasuredVariant:
@@ -76,7 +77,7 @@ def made(tmp_path: Path) -> Made:
             )
 
         base, head, null = map(arm, ARMS)
-        return Comparison(base, head, null, show, signals, {}, deadline), log
+        return LiveSource(head, show, signals, {}, base, null, deadline), log
 
     return making
 
@@ -156,7 +157,7 @@ def test_the_deadline_stops_a_confirmation_between_blocks(
 ) -> None:
     """The clock is looked at every few workers; what was measured until then is told."""
     clock = itertools.count()
-    monkeypatch.setattr(comparison, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     pair, log = made(deadline=1.5)
     pair.draw_latencies(3, BOTH)
     assert len(log) == 3 + 2 + 3  # the screening asks no clock
@@ -248,6 +249,7 @@ def test_a_signal_that_base_lacks_is_missing(made: Made) -> None:
     """What is compared needs both sides."""
     pair, _ = made()
     pair.draw_latencies(1, BOTH)
+    assert pair.base
     record = pair.base.session.records[A]
     missing = {"instructions": "SIGSEGV"}
     pair.base.session.records[A] = CaseRecord(record.case, "measured", missing=missing)

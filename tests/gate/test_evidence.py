@@ -11,9 +11,11 @@ import pytest
 from resilience_bench._model import Counts, InstructionRecord, Result, Signal
 from resilience_bench.files import results
 from resilience_bench.gate.decide import Observations
-from resilience_bench.gate.evidence import LiveSource, StoredSource, collect_count_evidence
+from resilience_bench.gate.evidence import Records, StoredSource, collect_evidence
+from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import ScriptedLauncher
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import (
     SLOW_CALL_NS,
@@ -133,7 +135,8 @@ def live(tmp_path: Path) -> Callable[..., tuple[LiveSource, ScriptedLauncher, li
         session = Session(launcher, CASES, PROFILE)
         recording = Recording(session.records, "check", tmp_path / "out.json", signals=signals)
         shown: list[FinishedBlock] = []
-        return LiveSource(session, recording, shown.append, signals, {}), launcher, shown
+        variant = MeasuredVariant(session, recording)
+        return LiveSource(variant, shown.append, signals, {}), launcher, shown
 
     return made
 
@@ -261,7 +264,7 @@ def test_counts_are_per_call() -> None:
     counting = InstructionRecord(
         0, 0, "", "", {}, {A: Counts((10, 30), (1100, 3100)), B: Counts((1, 2), (1, 2))}
     )
-    assert collect_count_evidence([counting], [], {A}) == {
+    assert collect_evidence([make_record(CASES[0].case)], Records(instructions=[counting])) == {
         (A, "instructions", False): Observations((100.0,))
     }
 

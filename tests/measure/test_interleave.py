@@ -12,12 +12,12 @@ from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.variants import Variant
 from resilience_bench.measure.discovery import Listing
 from resilience_bench.measure.interleave import (
-    MeasuredInterpreter,
     create_interpreter_sessions,
     measure_interleaved,
 )
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.load_session import Effort
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.session import Profile
 from tests.factories import make_environment
 from tests.scripted import info, suite
@@ -33,7 +33,7 @@ def interpreter(name: str, lacking: dict[str, str] | None = None) -> Interpreter
     return Interpreter(variant, make_environment(python=name), lacking or {})
 
 
-def arm(name: str, *cases: CaseInfo) -> MeasuredInterpreter:
+def arm(name: str, *cases: CaseInfo) -> MeasuredVariant:
     """An arm with scripted workers and no file."""
     launcher = ScriptedLauncher(suite([PLAIN]))
     listing = Listing((PLAIN,), ())
@@ -42,7 +42,7 @@ def arm(name: str, *cases: CaseInfo) -> MeasuredInterpreter:
     )
     loaded.effort = Effort(workers=2, rounds=1, window_ns=1, timed=0)
     unused: Any = None
-    return MeasuredInterpreter(interpreter(name), alone, loaded, unused)
+    return MeasuredVariant(alone, unused, loaded, name)
 
 
 def test_workers_take_turns_in_both_directions() -> None:
@@ -50,8 +50,7 @@ def test_workers_take_turns_in_both_directions() -> None:
     arms = [arm("A", PLAIN, LOADED), arm("B", PLAIN, LOADED)]
     signals: list[Signal] = ["latency", "allocations", "scaling"]
     order = [
-        (each.interpreter.name, done.signal, done.index)
-        for each, done in measure_interleaved(arms, signals)
+        (each.name, done.signal, done.index) for each, done in measure_interleaved(arms, signals)
     ]
     assert order == [
         *[("A", "latency", 0), ("B", "latency", 0), ("B", "latency", 1), ("A", "latency", 1)],

@@ -62,7 +62,7 @@ def made(tmp_path: Path) -> Made:
             session, loaded = create_sessions(launcher, cases, profile, GATE_EFFORT)  # type: ignore[arg-type]
             path = tmp_path / f"{name}.json"
             recording = Recording(session.records, "releases", path, signals=signals)
-            one = MeasuredRelease(version, session, recording, loaded, is_null)
+            one = MeasuredRelease(session, recording, loaded, version, is_null)
             if earlier and name in earlier:
                 one.resume(earlier[name])
             return one
@@ -79,7 +79,7 @@ def kept(timeline: Timeline) -> dict[str, Result]:
     """What lies on disk of each release."""
     return {
         arm.recording.path.stem: results.read(arm.recording.path)
-        for arm in timeline.arms
+        for arm in timeline.releases
         if arm.recording.path.exists()
     }
 
@@ -223,7 +223,7 @@ def test_a_slow_case_stays_slow_in_the_next_run(made: Made) -> None:
     before.draw_latencies(3, BOTH)
     after, log = made(("latency",), slow, earlier=kept(before))
     after.draw_latencies(SLOW_WORKERS + 2, BOTH)
-    assert after.arms[0].session.slow == {A, B}
+    assert after.releases[0].session.slow == {A, B}
     seeds = {seed for name, _, seed, _ in log if name in VERSIONS}
     assert seeds == set(range(4, SLOW_WORKERS))
 

@@ -30,12 +30,12 @@ from resilience_bench.gate.comparison import (
     COMPARISON_POLICY,
     SECONDS,
     TOLERANCES,
-    Comparison,
-    MeasuredVariant,
     judge_comparison,
 )
+from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection, select
 from resilience_bench.measure.session import PROFILES
@@ -128,7 +128,7 @@ def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
     folder: Path,
     signals: Sequence[Signal] | None,
     seconds: float,
-) -> Iterator[Comparison]:
+) -> Iterator[LiveSource]:
     available, lacking = require_signals(signals)
     arms: list[MeasuredVariant] = []
     for name, variant in zip(("base", "head", "null"), (*made, made[0]), strict=True):
@@ -154,4 +154,4 @@ def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
         show_progress(make_progress_console(), title, {"": None}) as show,
     ):
         base, head, null = arms
-        yield Comparison(base, head, null, show, available, lacking, deadline)
+        yield LiveSource(head, show, available, lacking, base, null, deadline)

@@ -14,10 +14,11 @@ from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.options import SIGNALS
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
-from resilience_bench.gate.evidence import LiveSource
+from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import GATE_EFFORT, LoadSession, create_sessions
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
@@ -125,7 +126,8 @@ def open_live_evidence(
         write_at_end([recording], file),
         show_progress(make_progress_console(), title, {"": None}) as show,
     ):
-        yield LiveSource(session, recording, show, available, lacking, loaded=loaded)
+        variant = MeasuredVariant(session, recording, loaded)
+        yield LiveSource(variant, show, available, lacking)
 
 
 @contextlib.contextmanager

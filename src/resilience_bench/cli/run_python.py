@@ -21,12 +21,12 @@ from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.files import atomic
 from resilience_bench.measure.discovery import discover
 from resilience_bench.measure.interleave import (
-    MeasuredInterpreter,
     create_interpreter_sessions,
     measure_interleaved,
 )
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, select
 from resilience_bench.measure.session import Profile
@@ -79,15 +79,12 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
         arms = [
             _prepare_measurement(staged, *each, plan) for each in zip(ready, files, strict=True)
         ]
-        totals = {arm.interpreter.name: arm.count_visits(plan.signals) for arm in arms}
+        totals = {arm.name: arm.count_visits(plan.signals) for arm in arms}
         title = f"measuring {len(plan.selection.cases)} cases under {len(arms)} interpreters"
         with show_progress(make_progress_console(), title, totals) as show:
             completed = record_blocks(
-                (
-                    (arm.interpreter.name, done)
-                    for arm, done in measure_interleaved(arms, plan.signals)
-                ),
-                {arm.interpreter.name: arm.recording for arm in arms},
+                ((arm.name, done) for arm, done in measure_interleaved(arms, plan.signals)),
+                {arm.name: arm.recording for arm in arms},
                 lambda name, done: show(done, name, name),
             )
     measured = [arm.recording.write(complete=completed) for arm in arms]
@@ -119,7 +116,7 @@ def _name_files(stem: Path, found: Sequence[Interpreter]) -> list[Path]:
 
 def _prepare_measurement(
     staged: SharedPath, interpreter: Interpreter, file: Path, plan: _Plan
-) -> MeasuredInterpreter:
+) -> MeasuredVariant:
     workers = staged.launcher(interpreter.variant)
     cases = plan.selection.cases
     paths = [Path(path) for path in dict.fromkeys(info.path for info in cases)]
@@ -135,4 +132,4 @@ def _prepare_measurement(
         plan.not_available,
         interpreter.environment,
     )
-    return MeasuredInterpreter(interpreter, alone, loaded, recording)
+    return MeasuredVariant(alone, recording, loaded, interpreter.name)

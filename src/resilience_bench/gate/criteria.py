@@ -10,8 +10,8 @@ from typing import Final
 from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Outcome, Verdict
 from resilience_bench.gate.decide import FLAGS, Criterion, Policy, decide
 from resilience_bench.gate.decide_counts import decide_counts
-from resilience_bench.gate.evidence import COUNT_SIGNALS, EvidenceSource
-from resilience_bench.quantities import BUDGETED, JUDGED
+from resilience_bench.gate.evidence import EvidenceSource
+from resilience_bench.quantities import BUDGETED, COUNT_SIGNALS, JUDGED
 from resilience_bench.scenarios.patterns import matches
 
 LOADED_SCREEN: Final = 5
@@ -76,7 +76,7 @@ def judge(questions: Sequence[Criterion], source: EvidenceSource, policy: Policy
         error_rate=policy.error_rate * _compute_share("scaling", questions),
     )
     alone = replace(policy, error_rate=policy.error_rate * _compute_share("latency", questions))
-    verdicts: dict[int, Verdict] = {}
+    verdicts: dict[Criterion, Verdict] = {}
     for signals, decider, draw, using in (
         (COUNT_SIGNALS, decide_counts, source.draw_counts, policy),
         ({"scaling"}, decide, source.draw_scalings, under_load),
@@ -85,12 +85,10 @@ def judge(questions: Sequence[Criterion], source: EvidenceSource, policy: Policy
         kind = [each for each in questions if each.signal in signals]
         askable = [each for each in kind if _find_obstacle(each, source) is None]
         answers = decider(askable, draw, using) if askable else []
-        decided = dict(zip(map(id, askable), answers, strict=True))
+        decided = dict(zip(askable, answers, strict=True))
         # Explained at once: what measuring the other kind finds out has no part in it.
-        verdicts |= {
-            id(each): _explain_verdict(each, decided.get(id(each)), source) for each in kind
-        }
-    return [verdicts[id(each)] for each in questions]
+        verdicts |= {each: _explain_verdict(each, decided.get(each), source) for each in kind}
+    return [verdicts[each] for each in questions]
 
 
 def _compute_share(signal: str, questions: Sequence[Criterion]) -> float:

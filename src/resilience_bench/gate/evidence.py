@@ -1,10 +1,10 @@
-"""Where the gate's numbers come from: a session that goes on measuring, or a results file."""
+"""Evidence for the gate: the numbers of workers and processes, alone or HEAD's beside BASE's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 from resilience_bench._model import (
     AllocationRecord,
@@ -12,28 +12,20 @@ from resilience_bench._model import (
     InstructionRecord,
     LoadRecord,
     Result,
-    Signal,
     WorkerRecord,
 )
-from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
-from resilience_bench.measure.counting import prepare_counting_session
-from resilience_bench.measure.load_session import LoadSession
-from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import FinishedBlock, Session
+from resilience_bench.gate.decide import Evidence, Key, Observations
+from resilience_bench.quantities import JUDGED
 from resilience_bench.stats.latency import WEIGHTS, compute_worker_latencies
 from resilience_bench.stats.load import compute_worker_scalings
 
-COUNT_SIGNALS: Final[frozenset[Signal]] = frozenset({"instructions", "allocations"})
-
-Show = Callable[[FinishedBlock], None]
-
 
 class EvidenceSource(Protocol):
-    """Where the numbers of the cases come from."""
+    """What the gate draws evidence from."""
 
     @property
     def cases(self) -> Mapping[str, CaseRecord]:
-        """What is known of the cases."""
+        """The status of every case so far."""
         ...
 
     @property
@@ -47,199 +39,166 @@ class EvidenceSource(Protocol):
         ...
 
     def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        """The numbers of fresh workers, as `gate.Draw` has it."""
+        """Return the numbers of fresh workers, see `resilience_bench.gate.decide.DrawEvidence`."""
         ...
 
     def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        """The numbers of fresh processes that count and weigh."""
+        """Return the numbers of fresh processes that count instructions or allocations."""
         ...
 
     def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
-        """The numbers of fresh workers under load."""
+        """Return the numbers of fresh workers under load."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of one variant that are evidence.
+
+    ``earlier`` workers are none: they only show the best speed of the machine.
+    """
+
+    workers: Sequence[WorkerRecord] = ()
+    earlier: Sequence[WorkerRecord] = ()
+    instructions: Sequence[InstructionRecord] = ()
+    allocations: Sequence[AllocationRecord] = ()
+    loads: Sequence[LoadRecord] = ()
+
+
+def collect_evidence(
+    cases: Iterable[CaseRecord],
+    head: Records,
+    base: Records | None = None,
+    null: Records | None = None,
+) -> dict[Key, Observations]:
+    """Return HEAD's numbers by case and quantity, and the null control's, beside those of BASE.
+
+    Args:
+        cases: Those that are wanted.
+        head: What was measured of HEAD.
+        base: What was measured of BASE. Without it HEAD is judged by a stored range, which holds
+            for a machine at its best speed; so only numbers at that speed count.
+        null: What was measured of BASE once more.
+    """
+    cases = list(cases)
+    sides = [head, base or Records(), null or Records()]
+    measured = [record for record in cases if record.status == "measured"]
+    latencies = compute_worker_latencies(
+        measured,
+        [workers for side in sides for workers in (side.earlier, side.workers)],
+        only_at_best_speed=base is None,
+    )
+    heads, bases, nulls = (
+        {
+            (name, quantity): tuple(values)
+            for values_by_case in (timed, compute_worker_scalings(side.loads, measured))
+            for name, quantities in values_by_case.items()
+            for quantity, values in quantities.items()
+        }
+        for side, timed in zip(sides, latencies[1::2], strict=True)
+    )
+    names = {record.case.name for record in cases}
+    head_counts, base_counts, null_counts = (_collect_counts(side, names) for side in sides)
+    if base is None:
+        values = heads | {key: tuple(counts) for key, counts in head_counts.items()}
+        return {(*key, False): Observations(numbers) for key, numbers in values.items()}
+    return {
+        (*key, is_null): Observations(values, bases[key])
+        for is_null, side_values in ((False, heads), (True, nulls))
+        for key, values in side_values.items()
+        if key in bases
+    } | {
+        (*key, is_null): _pair_counts(key[1], counts, base_counts[key])
+        for is_null, side_counts in ((False, head_counts), (True, null_counts))
+        for key, counts in side_counts.items()
+        if key in base_counts
+    }
+
+
+def _collect_counts(side: Records, names: Collection[str]) -> dict[tuple[str, str], list[float]]:
+    found: dict[tuple[str, str], list[float]] = {}
+    for counting in side.instructions:
+        for name in counting.operations.keys() & names:
+            counts = counting.operations[name]
+            found.setdefault((name, "instructions"), []).append(counts.per_call)
+    for weighing in side.allocations:
+        for name in weighing.operations.keys() & names:
+            for quantity in WEIGHTS.keys() & JUDGED:
+                value = float(getattr(weighing.operations[name], WEIGHTS[quantity]))
+                found.setdefault((name, quantity), []).append(value)
+    return found
+
+
+def _pair_counts(quantity: str, heads: list[float], bases: list[float]) -> Observations:
+    """Pair the counts process by process; a difference within the slack is none."""
+    slack = JUDGED[quantity].slack
+    pairs = list(zip(heads, bases, strict=False))
+    return Observations(
+        tuple(base if abs(head - base) <= slack else head for head, base in pairs),
+        tuple(base for _, base in pairs),
+    )
+
+
+def choose_record(head: CaseRecord, base: CaseRecord | None) -> CaseRecord:
+    """Return BASE's record if it keeps a case from being compared, else HEAD's."""
+    if base is None or head.status != "measured":
+        return head
+    return base if base.status != "measured" or base.missing else head
 
 
 @dataclass(slots=True)
 class StoredSource:
-    """A results file: all that it holds at once, and nothing more after that."""
+    """A results file, or two to compare; the first draw of a kind returns all that they hold."""
 
-    result: Result
-    _told: set[str] = field(default_factory=set)
+    head: Result
+    base: Result | None = None
+    _drawn: set[str] = field(default_factory=set)
 
     @property
     def cases(self) -> Mapping[str, CaseRecord]:
-        """What became of the cases."""
-        return {record.case.name: record for record in self.result.cases}
+        """The cases of the file, or those that both have."""
+        heads = {record.case.name: record for record in self.head.cases}
+        if self.base is None:
+            return heads
+        bases = {record.case.name: record for record in self.base.cases}
+        return {
+            name: choose_record(head, bases[name]) for name, head in heads.items() if name in bases
+        }
 
     @property
     def signals(self) -> tuple[str, ...]:
         """The signals that were measured."""
-        return self.result.signals
+        return self.head.signals
 
     @property
     def not_available(self) -> Mapping[str, str]:
         """The signals that could not be measured, and why."""
-        return self.result.not_available
+        return self.head.not_available
 
     def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `EvidenceSource`; the number of workers is what it is."""
+        """See `EvidenceSource`; the number of workers is that of the file."""
         del workers
-        if "latencies" in self._told:
-            return {}
-        self._told.add("latencies")
-        return collect_latency_evidence(self.result.cases, self.result.workers, cases)
+        return self._draw_once(cases, "workers")
 
     def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `EvidenceSource`; the number of workers is what it is."""
+        """See `EvidenceSource`; the number of workers is that of the file."""
         del workers
-        if "scalings" in self._told:
-            return {}
-        self._told.add("scalings")
-        return collect_load_evidence(self.result.cases, self.result.loads, cases)
+        return self._draw_once(cases, "loads")
 
     def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        """See `EvidenceSource`; the number of processes is what it is."""
+        """See `EvidenceSource`; the number of processes is that of the file."""
         del processes
-        if "counts" in self._told:
+        return self._draw_once(cases, "instructions", "allocations")
+
+    def _draw_once(self, cases: Collection[str], *fields: str) -> Evidence:
+        if self._drawn & {*fields}:
             return {}
-        self._told.add("counts")
-        return collect_count_evidence(self.result.instructions, self.result.allocations, cases)
-
-
-@dataclass(slots=True)
-class LiveSource:
-    """Has the cases of a session measured, as often as the gate asks.
-
-    ``first_pass`` numbers the first pass of counting: its hash seed and its memory layout.
-    ``loaded`` has those of the cases that are under a load.
-    """
-
-    session: Session
-    recording: Recording
-    show: Show
-    signals: tuple[Signal, ...]
-    not_available: Mapping[str, str]
-    first_pass: int = 0
-    loaded: LoadSession | None = None
-    _loads: int = 0
-    _workers: list[WorkerRecord] = field(default_factory=list)
-    _next: int = 0
-    _passes: int = 0
-
-    @property
-    def cases(self) -> Mapping[str, CaseRecord]:
-        """What became of the cases so far."""
-        return self.session.records
-
-    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `EvidenceSource`."""
-        before = len(self._workers)
-        first = self._next
-        for index in range(first, first + workers):
-            for done in self.session.visit(index, cases if first else None):
-                self._note(done)
-        self._next += workers
-        # The best speed is that of the whole run; the numbers are those of the fresh workers.
-        old, fresh = self._workers[:before], self._workers[before:]
-        return collect_latency_evidence(self.session.records.values(), fresh, cases, beside=old)
-
-    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
-        """See `EvidenceSource`."""
-        wanted = [each for each in self.signals if each in COUNT_SIGNALS]
-        collected: dict[Key, Observations] = {}
-        for number in range(self._passes, self._passes + processes):
-            chosen = None if number == 0 else cases
-            index = self.first_pass + number
-            done = list(
-                self._note_blocks(prepare_counting_session(self.session).run(wanted, index, chosen))
-            )
-            extend_evidence(collected, collect_record_evidence(done, cases))
-        self._passes += processes
-        return collected
-
-    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
-        """See `EvidenceSource`."""
-        if self.loaded is None:
-            return {}
-        records: list[LoadRecord] = []
-        for index in range(self._loads, self._loads + workers):
-            for done in self.loaded.visit(index, cases):
-                self._note(done)
-                if isinstance(done.record, LoadRecord):
-                    records.append(done.record)
-        self._loads += workers
-        return collect_load_evidence(self.loaded.records.values(), records, cases)
-
-    def _note_blocks(self, blocks: Iterable[FinishedBlock]) -> Iterable[FinishedBlock]:
-        for done in blocks:
-            self._note(done)
-            yield done
-
-    def _note(self, done: FinishedBlock) -> None:
-        if isinstance(done.record, WorkerRecord):
-            self._workers.append(done.record)
-        self.recording.add(done)
-        self.show(done)
-
-
-def collect_latency_evidence(
-    records: Iterable[CaseRecord],
-    workers: Sequence[WorkerRecord],
-    cases: Collection[str],
-    beside: Sequence[WorkerRecord] = (),
-) -> dict[Key, Observations]:
-    """The numbers of these workers, by case and quantity.
-
-    A stored range is of a machine at its best speed, so only such numbers are held against it.
-    """
-    wanted = [each for each in records if each.case.name in cases and each.status == "measured"]
-    _, found = compute_worker_latencies(wanted, [beside, workers], only_at_best_speed=True)
-    return {
-        (name, quantity, False): Observations(tuple(values))
-        for name, quantities in found.items()
-        for quantity, values in quantities.items()
-    }
-
-
-def collect_load_evidence(
-    records: Iterable[CaseRecord], loads: Iterable[LoadRecord], cases: Collection[str]
-) -> dict[Key, Observations]:
-    """The numbers of these workers under load, by case and quantity."""
-    wanted = [each for each in records if each.case.name in cases and each.status == "measured"]
-    return {
-        (name, quantity, False): Observations(tuple(values))
-        for name, quantities in compute_worker_scalings(loads, wanted).items()
-        for quantity, values in quantities.items()
-    }
-
-
-def collect_count_evidence(
-    instructions: Sequence[InstructionRecord],
-    allocations: Sequence[AllocationRecord],
-    cases: Collection[str],
-) -> dict[Key, Observations]:
-    """The numbers of processes that counted or weighed, by case and quantity."""
-    found: dict[Key, Observations] = {}
-    for counting in instructions:
-        for name, counts in counting.operations.items():
-            if name in cases:
-                extend_evidence(
-                    found, {(name, "instructions", False): Observations((counts.per_call,))}
-                )
-    for weighing in allocations:
-        for name, weight in weighing.operations.items():
-            for quantity in ("allocated_bytes", "object_bytes") if name in cases else ():
-                value = float(getattr(weight, WEIGHTS[quantity]))
-                extend_evidence(found, {(name, quantity, False): Observations((value,))})
-    return found
-
-
-def collect_record_evidence(
-    done: Sequence[FinishedBlock], cases: Collection[str]
-) -> dict[Key, Observations]:
-    """What the processes of one pass, or of several, have counted and weighed."""
-    return collect_count_evidence(
-        [each.record for each in done if isinstance(each.record, InstructionRecord)],
-        [each.record for each in done if isinstance(each.record, AllocationRecord)],
-        cases,
-    )
+        self._drawn |= {*fields}
+        head, base = (
+            Records(**{name: getattr(side, name) for name in fields}) if side else None
+            for side in (self.head, self.base)
+        )
+        assert head is not None
+        return collect_evidence(
+            [record for name, record in self.cases.items() if name in cases], head, base
+        )

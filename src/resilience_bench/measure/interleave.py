@@ -1,36 +1,27 @@
-"""One plan under several interpreters, which take turns worker by worker."""
+"""Variants take turns, worker by worker: a busy machine then disturbs all of them alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TypeVar
 
 from resilience_bench._model import CaseInfo, CaseRecord, Signal
 from resilience_bench.environments.interpreters import Interpreter
-from resilience_bench.measure.counting import measure_signals
 from resilience_bench.measure.discovery import Listing
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
-from resilience_bench.measure.recording import Recording
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.session import FinishedBlock, Profile, Session
+from resilience_bench.quantities import COUNT_SIGNALS
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 
+Item = TypeVar("Item")
 
-@dataclass(slots=True)
-class MeasuredInterpreter:
-    """One interpreter, the sessions under it, and the file that keeps what they measure."""
 
-    interpreter: Interpreter
-    alone: Session
-    loaded: LoadSession
-    recording: Recording
-
-    def count_visits(self, signals: Sequence[Signal]) -> int:
-        """How many cases are visited in all, each as often as it is."""
-        passes = {"latency": self.alone.profile.workers, "scaling": 0}
-        alone = sum(len(self.alone.cases) * passes.get(each, 1) for each in signals)
-        workers = self.loaded.effort.workers if "scaling" in signals else 0
-        return alone + len(self.loaded.cases) * workers
+def order_by_turn(items: Sequence[Item], turn: int) -> Sequence[Item]:
+    """Return the items as they are in an even turn, reversed in an odd one: A B, B A, A B ..."""
+    return items[::-1] if turn % 2 else items
 
 
 def create_interpreter_sessions(
@@ -40,14 +31,14 @@ def create_interpreter_sessions(
     profile: Profile,
     listing: Listing,
 ) -> tuple[Session, LoadSession]:
-    """The sessions of a selection under one interpreter; what cannot be measured there is told.
+    """Create the sessions of a selection under one interpreter, with what is unavailable there.
 
     Args:
-        interpreter: Knows what could not be installed for it.
+        interpreter: Says what could not be installed for it.
         launcher: Starts its workers.
         cases: The selected cases, as our own interpreter lists them.
         profile: How much is measured.
-        listing: What the interpreter itself makes of their files.
+        listing: The cases of the same files, as the interpreter itself lists them.
     """
     alone, loaded = create_sessions(launcher, cases, profile)
     there = {info.case.name for info in listing.cases}
@@ -55,7 +46,7 @@ def create_interpreter_sessions(
         reason = interpreter.explain_unavailability(info)
         status: CaseRecord = alone.records[info.case.name]
         if info.case.with_load(SINGLE, NOOP).name not in there:
-            why = "; ".join(each for each in listing.problems if each.startswith(info.path))
+            why = "; ".join(text for text in listing.problems if text.startswith(info.path))
             reason = why or f"its file does not define it under {interpreter.name}"
             alone.records[info.case.name] = replace(status, status="not available", reason=reason)
         elif reason:
@@ -64,34 +55,28 @@ def create_interpreter_sessions(
 
 
 def measure_interleaved(
-    arms: Sequence[MeasuredInterpreter], signals: Sequence[Signal]
-) -> Iterator[tuple[MeasuredInterpreter, FinishedBlock]]:
-    """Measure; yields whenever a block is done, with whose it is.
+    variants: Sequence[MeasuredVariant], signals: Sequence[Signal]
+) -> Iterator[tuple[MeasuredVariant, FinishedBlock]]:
+    """Measure with all workers of a run; yields each block with its variant.
 
-    Worker by worker, and in the other direction every other time: so whatever the machine does in
-    the meantime hits all interpreters alike. Instructions and allocations do not depend on the
-    hour, and are measured one interpreter after the other.
+    Latency and scaling take turns. Counts do not depend on the load of the machine, and are taken
+    of one variant after the other.
 
     Raises:
         ValgrindFailedError: If valgrind does not work.
     """
+    first = variants[0]
+    counted = [signal for signal in signals if signal in COUNT_SIGNALS]
+    with_cases = [variant for variant in variants if variant.session.cases]
+    plan: list[tuple[list[Signal], Sequence[MeasuredVariant], int]] = []
     if "latency" in signals:
-        for arm, index in _interleave_workers(arms, arms[0].alone.profile.workers):
-            for done in arm.alone.visit(index):
-                yield arm, done
-    for arm in arms:
-        counted = [each for each in signals if each not in {"latency", "scaling"}]
-        for done in measure_signals(arm.alone, counted) if arm.alone.cases else ():
-            yield arm, done
-    if "scaling" in signals:
-        for arm, index in _interleave_workers(arms, arms[0].loaded.effort.workers):
-            for done in arm.loaded.visit(index):
-                yield arm, done
-
-
-def _interleave_workers(
-    arms: Sequence[MeasuredInterpreter], workers: int
-) -> Iterator[tuple[MeasuredInterpreter, int]]:
-    for index in range(workers):
-        for arm in arms if index % 2 == 0 else arms[::-1]:
-            yield arm, index
+        turns = range(first.session.workers)
+        plan += [(["latency"], order_by_turn(variants, turn), turn) for turn in turns]
+    plan.append((counted, with_cases, 0))
+    if "scaling" in signals and first.loaded:
+        turns = range(first.loaded.workers)
+        plan += [(["scaling"], order_by_turn(variants, turn), turn) for turn in turns]
+    for measured, ordered, index in plan:
+        for variant in ordered:
+            for block in variant.visit(measured, index):
+                yield variant, block

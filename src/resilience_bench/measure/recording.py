@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from resilience_bench import __version__
 from resilience_bench._model import (
@@ -24,13 +25,15 @@ from resilience_bench.environments.fingerprint import (
     read_load_average,
 )
 from resilience_bench.files import results
-from resilience_bench.measure.session import FinishedBlock
+from resilience_bench.measure.session import FinishedBlock, Record
 from resilience_bench.worker.reference import REFERENCE_VERSION
+
+Kind = TypeVar("Kind", bound=Record)
 
 
 @dataclass(slots=True)
 class Recording:
-    """Collects what sessions measure, and keeps it on disk.
+    """The records of a run in progress, kept on disk.
 
     ``records`` is the mapping that the sessions bring up to date; ``environment`` is that of the
     workers, by default our own.
@@ -44,15 +47,11 @@ class Recording:
     signals: Sequence[str] = ("latency",)
     not_available: Mapping[str, str] = field(default_factory=dict)
     environment: Environment | None = None
+    finished: list[Record] = field(default_factory=list)
     _start: Result = field(init=False)
-    _workers: list[WorkerRecord] = field(default_factory=list)
-    _instructions: list[InstructionRecord] = field(default_factory=list)
-    _allocations: list[AllocationRecord] = field(default_factory=list)
-    _loads: list[LoadRecord] = field(default_factory=list)
-    _drifts: list[DriftRecord] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Note what is known before anything is measured."""
+        """Set what is known before anything is measured."""
         self._start = Result(
             schema=results.SCHEMA,
             tool_version=__version__,
@@ -74,46 +73,44 @@ class Recording:
         )
 
     def resume(self, earlier: Result) -> None:
-        """Take up what an earlier run measured; the file then holds both."""
+        """Continue an earlier run; the file then holds both."""
         self._start = replace(self._start, started=earlier.started)
-        self._workers[:0] = earlier.workers
-        self._instructions[:0] = earlier.instructions
-        self._allocations[:0] = earlier.allocations
-        self._loads[:0] = earlier.loads
+        self.finished[:0] = [
+            *earlier.workers,
+            *earlier.instructions,
+            *earlier.allocations,
+            *earlier.loads,
+        ]
+
+    def select(self, kind: type[Kind]) -> list[Kind]:
+        """Return the records of one kind, in the order in which they were made."""
+        return [record for record in self.finished if isinstance(record, kind)]
 
     def add(self, done: FinishedBlock) -> None:
         """Add a block and write the file."""
-        if isinstance(done.record, WorkerRecord):
-            self._workers.append(done.record)
-        elif isinstance(done.record, InstructionRecord):
-            self._instructions.append(done.record)
-        elif isinstance(done.record, AllocationRecord):
-            self._allocations.append(done.record)
-        elif isinstance(done.record, LoadRecord):
-            self._loads.append(done.record)
-        elif isinstance(done.record, DriftRecord):
-            self._drifts.append(done.record)
+        if done.record:
+            self.finished.append(done.record)
         self.write(complete=False)
 
     def result(self, *, complete: bool) -> Result:
-        """What there is."""
-        seeds = {each.hash_seed for each in self._workers}
-        seeds |= {each.hash_seed for each in self._loads}
+        """Build the results so far."""
+        workers, loads = self.select(WorkerRecord), self.select(LoadRecord)
+        seeds = {worker.hash_seed for worker in workers} | {load.hash_seed for load in loads}
         return replace(
             self._start,
             ended=now(),
             complete=complete,
             seeds=tuple(sorted(seeds)),
             cases=tuple(self.records.values()),
-            workers=tuple(self._workers),
-            instructions=tuple(self._instructions),
-            allocations=tuple(self._allocations),
-            loads=tuple(self._loads),
-            drifts=tuple(self._drifts),
+            workers=tuple(workers),
+            instructions=tuple(self.select(InstructionRecord)),
+            allocations=tuple(self.select(AllocationRecord)),
+            loads=tuple(loads),
+            drifts=tuple(self.select(DriftRecord)),
         )
 
     def write(self, *, complete: bool) -> Result:
-        """Write what there is, and return it."""
+        """Write the results so far, and return them."""
         result = self.result(complete=complete)
         results.write(result, self.path)
         return result

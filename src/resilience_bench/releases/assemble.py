@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from resilience_bench import __version__
-from resilience_bench._model import Environment, Estimate, Measurement
+from resilience_bench._model import Environment, Estimate, Measurement, WorkerRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.releases.changes import SortedDecisions
 from resilience_bench.releases.history_file import SCHEMA, CaseCost, History, Release
@@ -52,7 +52,7 @@ def assemble_history(
         decisions: What was decided.
         headline: How sure that is.
     """
-    by_version = {arm.version: arm for arm in timeline.arms if not arm.is_null}
+    by_version = {arm.version: arm for arm in timeline.releases if not arm.is_null}
     releases = tuple(
         _assemble_release(each, by_version.get(each.release.version), timeline.screened)
         for each in prepared
@@ -62,9 +62,11 @@ def assemble_history(
         wanted.package,
         __version__,
         REFERENCE_VERSION,
-        *_find_span(timeline.arms),
+        *_find_span(timeline.releases),
         complete=True,
-        environment=_find_common_environment([arm.recording.environment for arm in timeline.arms]),
+        environment=_find_common_environment(
+            [arm.recording.environment for arm in timeline.releases]
+        ),
         selectors=tuple(wanted.selectors),
         signals=wanted.signals,
         not_available=dict(wanted.not_available),
@@ -81,12 +83,7 @@ def assemble_history(
 
 def _find_span(arms: Sequence[MeasuredRelease]) -> tuple[str, str]:
     """When the first process of all began, and when the last one ended, an earlier run's too."""
-    spans = [
-        (each.started, each.ended)
-        for arm in arms
-        for records in (arm.workers, arm.counted, arm.weighed, arm.loads)
-        for each in records
-    ]
+    spans = [(each.started, each.ended) for arm in arms for each in arm.recording.finished]
     first = min((started for started, _ in spans), default=now())
     return first, max((ended for _, ended in spans), default=first)
 
@@ -107,7 +104,7 @@ def _assemble_release(
             release.version, release.date, prepared.status, prepared.reason, release.is_yanked
         )
     # Of all workers those that measured all releases alike: only their numbers make a curve.
-    alike = tuple(each for each in arm.workers if each.index in screened)
+    alike = tuple(each for each in arm.recording.select(WorkerRecord) if each.index in screened)
     result = replace(arm.recording.result(complete=True), workers=alike)
     measured = {each.case.name: each for each in estimate(result)}
     values = {

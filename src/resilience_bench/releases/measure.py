@@ -16,12 +16,11 @@ from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import results
 from resilience_bench.gate.criteria import LOADED_SCREEN, judge
 from resilience_bench.gate.decide import Criterion, Policy
-from resilience_bench.gate.evidence import COUNT_SIGNALS
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES
-from resilience_bench.quantities import JUDGED
+from resilience_bench.quantities import COUNT_SIGNALS, JUDGED
 from resilience_bench.releases.changes import (
     ReleaseCase,
     SortedDecisions,
@@ -145,7 +144,7 @@ def _make_measured_release(
         wanted.not_available,
         environment,
     )
-    return MeasuredRelease(version, session, recording, loaded, is_null)
+    return MeasuredRelease(session, recording, loaded, version, is_null)
 
 
 def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) -> Result | None:

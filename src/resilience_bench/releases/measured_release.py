@@ -1,9 +1,9 @@
-"""One release that is measured, and two that are neighbours."""
+"""One release that is measured, and a pair of neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import (
@@ -16,91 +16,57 @@ from resilience_bench._model import (
     WorkerRecord,
 )
 from resilience_bench.gate.criteria import has_signal
-from resilience_bench.measure.load_session import LoadSession
-from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.session import FinishedBlock, Session
-
-MEASURABLE_STATUSES: Final = frozenset({"measured", "interrupted"})
-"""What a case may be that can be measured, as far as is known."""
-
+from resilience_bench.gate.evidence import choose_record
+from resilience_bench.measure.measured_variant import MeasuredVariant
+from resilience_bench.measure.session import MEASURABLE_STATUSES
 
 SignalRecord = InstructionRecord | AllocationRecord | LoadRecord
+RECORDS: Final[Mapping[Signal, type[SignalRecord]]] = {
+    "instructions": InstructionRecord,
+    "allocations": AllocationRecord,
+    "scaling": LoadRecord,
+}
 
 
 @dataclass(slots=True, eq=False)
-class MeasuredRelease:
-    """One release that is measured, and what was measured of it, now or in an earlier run.
+class MeasuredRelease(MeasuredVariant):
+    """One release that is measured, now or in an earlier run; its name is its version."""
 
-    ``is_null`` is the same release once more, as a neighbour of itself.
-    """
-
-    version: str
-    session: Session
-    recording: Recording
-    loaded: LoadSession | None = None
-    is_null: bool = False
-    workers: list[WorkerRecord] = field(default_factory=list)
-    counted: list[InstructionRecord] = field(default_factory=list)
-    weighed: list[AllocationRecord] = field(default_factory=list)
-    loads: list[LoadRecord] = field(default_factory=list)
+    @property
+    def version(self) -> str:
+        """The version of the release."""
+        return self.name
 
     def resume(self, earlier: Result) -> None:
-        """Take up what an earlier run has measured."""
+        """Continue an earlier run."""
         self.session.resume(earlier)
         self.recording.resume(earlier)
-        self.workers += earlier.workers
-        self.counted += earlier.instructions
-        self.weighed += earlier.allocations
-        self.loads += earlier.loads
-
-    def note(self, done: FinishedBlock) -> None:
-        """Keep a block, also on disk."""
-        record = done.record
-        if isinstance(record, WorkerRecord):
-            self.workers.append(record)
-        elif isinstance(record, InstructionRecord):
-            self.counted.append(record)
-        elif isinstance(record, AllocationRecord):
-            self.weighed.append(record)
-        elif isinstance(record, LoadRecord):
-            self.loads.append(record)
-        self.recording.add(done)
 
     def find_worker(self, index: int, plan: Collection[str]) -> WorkerRecord | None:
-        """What the worker of this number measured that was to measure just these cases."""
+        """Return the record of the worker of this number that measured just these cases."""
         wanted = set(plan)
-        # Slow cases are left to a few workers: the others measure the rest of the plan.
+        # Only a few workers measure slow cases: the others measure the rest of the plan.
         fewest = {name for name in plan if self.is_able(name)} - self.session.slow
-        for each in self.workers:
-            if each.index == index and fewest <= each.operations.keys() <= wanted:
-                return each
+        for record in self.recording.select(WorkerRecord):
+            if record.index == index and fewest <= record.operations.keys() <= wanted:
+                return record
         return None
 
     def is_able(self, name: str) -> bool:
-        """Whether a case can be measured, as far as is known."""
+        """Return whether a case can be measured, as far as is known."""
         return self.session.records[name].status in MEASURABLE_STATUSES
 
-    def find_due(self, cases: Collection[str], signal: Signal, index: int) -> set[str]:
-        """Which of the cases a process of this number has not counted, or not under load, yet."""
-        done = {name for each in self.kept(signal, index) for name in each.operations}
-        records = self.session.records
-        return {
+    def find_due(self, cases: Collection[str], signal: Signal, index: int) -> frozenset[str]:
+        """Return the cases whose signal the worker or process of this number has yet to measure."""
+        records = self.recording.select(RECORDS[signal])
+        done = {name for record in records if record.index == index for name in record.operations}
+        return frozenset(
             name
-            for name in cases
-            if name not in done
-            and self.is_able(name)
-            and has_signal(records[name].case, signal)
-            and signal not in records[name].missing
-        }
-
-    def kept(self, signal: Signal, index: int) -> list[SignalRecord]:
-        """What the process of this number has counted, or the worker under load measured."""
-        lists: Mapping[Signal, Sequence[SignalRecord]] = {
-            "instructions": self.counted,
-            "allocations": self.weighed,
-            "scaling": self.loads,
-        }
-        return [each for each in lists[signal] if each.index == index]
+            for name in {*cases} - done
+            if self.is_able(name)
+            and has_signal(self.session.records[name].case, signal)
+            and signal not in self.session.records[name].missing
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +78,14 @@ class NeighbourPair:
     null: MeasuredRelease | None = None
 
     @property
-    def arms(self) -> tuple[MeasuredRelease, ...]:
-        """Those that there are, the null control beside BASE."""
-        return tuple(arm for arm in (self.null, self.base, self.head) if arm)
+    def releases(self) -> tuple[MeasuredRelease, ...]:
+        """The releases, with the null control beside BASE."""
+        return tuple(release for release in (self.null, self.base, self.head) if release)
 
     def key(self, case: str) -> str:
-        """What the gate calls a case of this pair."""
+        """Return the name of a case of this pair in the gate."""
         return f"{self.head.version} {case}"
 
     def record(self, case: str) -> CaseRecord:
-        """What became of a case; one that a release cannot do cannot be compared."""
-        base, head = (arm.session.records[case] for arm in (self.base, self.head))
-        if head.status != "measured":
-            return head
-        return base if base.status != "measured" or base.missing else head
+        """Return the record of a case; what one release cannot do cannot be compared."""
+        return choose_record(self.head.session.records[case], self.base.session.records[case])

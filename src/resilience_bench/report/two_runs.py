@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from resilience_bench._model import Estimate, Judgement, Measurement, Result, Signal, Verdict
 from resilience_bench.gate.baseline import find_differences
 from resilience_bench.gate.criteria import judge, make_comparison_criteria, select_relevant
 from resilience_bench.gate.decide import Policy
-from resilience_bench.gate.two_files import TwoFiles
+from resilience_bench.gate.evidence import StoredSource
 from resilience_bench.quantities import JUDGED, LEARNED_WIDTHS, SIGNALS_JUDGED
 from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.page import collect_facts
@@ -88,7 +88,7 @@ def compare_runs(this: Result, this_name: str, other: Result, other_name: str) -
         other_name: What its file is called.
     """
     signals, foreign = _select_signals(other, this)
-    source = TwoFiles(other, this, signals, foreign)
+    source = StoredSource(replace(this, signals=signals, not_available={**foreign}), other)
     policy = Policy()
     asked = [
         each

@@ -17,9 +17,6 @@ from resilience_bench.gate.comparison import (
     COMPARISON_POLICY,
     SECONDS,
     TOLERANCES,
-    Comparison,
-    MeasuredVariant,
-    pair_latencies,
 )
 from resilience_bench.gate.criteria import judge, make_baseline_criteria, make_comparison_criteria
 from resilience_bench.gate.decide import (
@@ -30,8 +27,10 @@ from resilience_bench.gate.decide import (
     Policy,
     extend_evidence,
 )
-from resilience_bench.gate.evidence import EvidenceSource, LiveSource, collect_latency_evidence
+from resilience_bench.gate.evidence import EvidenceSource, Records, collect_evidence
+from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.launcher import Launcher
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES, Session
 from resilience_bench.selftest import simulation
@@ -100,7 +99,7 @@ class BuildRunner:
                 live.draw_latencies(PROFILES["quick"].workers, self.names)
             if "instructions" in live.signals:
                 live.draw_counts(1 + EXTRA_PASSES, self.names)
-            live.recording.write(complete=True)
+            live.head.recording.write(complete=True)
         for signal in signals:
             self._measure_planting_cost(signal)
         self._read_learned(signals)
@@ -116,7 +115,7 @@ class BuildRunner:
                 live.draw_latencies(PROFILES["quick"].workers, {simulation.PROBE})
             else:
                 live.draw_counts(1, {simulation.PROBE})
-            live.recording.write(complete=True)
+            live.head.recording.write(complete=True)
 
     def load(self, builds: Sequence[Build], signals: Sequence[Signal]) -> list[str]:
         """Take up what an earlier proof left in the folder, so that it can go on.
@@ -199,7 +198,8 @@ class BuildRunner:
     ) -> LiveSource:
         session = self._make_session(plants, cases)
         recording = self._make_recording(name, session, signals)
-        return LiveSource(session, recording, lambda _: None, tuple(signals), {})
+        variant = MeasuredVariant(session, recording)
+        return LiveSource(variant, lambda _: None, tuple(signals), {})
 
     def _make_session(
         self, plants: PlantedSlowdowns, cases: Sequence[CaseInfo] | None = None
@@ -283,7 +283,7 @@ class BuildRunner:
             for arm, session in zip(ARMS, sessions, strict=True)
         )
         deadline = time.monotonic() + SECONDS
-        pair = Comparison(base, head, null, lambda _: None, tuple(signals), {}, deadline)
+        pair = LiveSource(head, lambda _: None, tuple(signals), {}, base, null, deadline)
         return pair, questions, COMPARISON_POLICY
 
     def _make_criteria(self, gate: str, signals: Sequence[Signal]) -> list[Criterion]:
@@ -380,10 +380,11 @@ def _collect_screening(gate: str, read: Sequence[Result], names: Collection[str]
     screen = Policy().screen if gate == "check" else COMPARISON_POLICY.screen
     first = [[each for each in result.workers if each.index < screen] for result in read]
     records = [each for each in read[0].cases if each.case.name in names]
+    sides = [Records(workers) for workers in first]
     if gate == "check":
-        return collect_latency_evidence(records, first[0], names)
-    measured = [each for each in records if each.status == "measured"]
-    return pair_latencies(measured, [part for arm in first for part in ((), arm)])
+        return collect_evidence(records, sides[0])
+    base, head, null = sides
+    return collect_evidence(records, head, base, null)
 
 
 def _make_pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> simulation.Pool:
