@@ -6,7 +6,7 @@ import re
 
 from resilience_bench._model import Judgement
 from resilience_bench.report import annotations as workflow_commands
-from tests.report.test_judgement import (
+from tests.report.judgement_factories import (
     HOSTILE,
     bare,
     budgeted,

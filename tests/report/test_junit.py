@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from resilience_bench._model import Estimate, Judgement, Verdict
 from resilience_bench.report import junit
-from tests.report.test_judgement import (
+from tests.report.judgement_factories import (
     HOSTILE,
     bare,
     budgeted,

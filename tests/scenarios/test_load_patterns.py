@@ -1,86 +1,17 @@
-"""Which loads a pattern means, and what is said of those that there are not."""
+"""Which cases a pattern selects, with and without a load."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience_bench._model import CaseInfo
-from resilience_bench.cli import main
-from resilience_bench.errors import UnknownLoadError, UnknownSelectorError
-from resilience_bench.measure.launcher import ScriptedLauncher
-from resilience_bench.measure.selection import select
 from resilience_bench.scenarios import load_patterns
-from resilience_bench.scenarios.load_patterns import compute_thread_limit, select_gated_cases
-from resilience_bench.scenarios.loads import PAYLOADS, STANDARD_LOADS
-from tests.scripted import info, suite
-
-THREADED = ("threads", "mixed")
-
-
-def declared(
-    scenario: str,
-    library: str = "",
-    loads: Sequence[str] = THREADED,
-    payloads: Sequence[str] = PAYLOADS,
-    in_profile: Sequence[str] = (),
-) -> CaseInfo:
-    """A case as its scenario declares it."""
-    family, _, name = scenario.rpartition(".")
-    return replace(
-        info(name, library, family),
-        loads=tuple(loads),
-        payloads=tuple(payloads),
-        in_profile=tuple(in_profile),
-    )
-
-
-CASES = [
-    declared("breaker.closed", "pybreaker", in_profile=("threads",)),
-    declared("breaker.closed", "purgatory", in_profile=("threads",)),
-    declared("breaker.rejects", "pybreaker", payloads=("noop",), in_profile=("threads-16",)),
-    declared("breaker.recovers", "pybreaker", ("threads",), ("io",), ("threads-16",)),
-    declared("breaker.awaited", "purgatory", ("tasks",), in_profile=("tasks",)),
-    declared("metrics.inc", "lib-2", payloads=("noop",), in_profile=("threads", "mixed")),
-    declared("metrics.shared", "", (*THREADED, "processes"), ("noop",), ("processes",)),
-    declared("retry.scripted", "tenacity", (), PAYLOADS),
-    declared("mine.plain"),
-]
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Runs a command in an empty folder; returns exit code, output and error output."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "LAUNCHER", ScriptedLauncher(suite(CASES)))
-
-    def running(*arguments: str) -> tuple[int, str, str]:
-        code = main.main(arguments)
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return running
-
-
-def names(*selectors: str, cases: Sequence[CaseInfo] = CASES, loaded: bool = False) -> list[str]:
-    """The names that the selectors mean in a scripted suite."""
-    launcher = ScriptedLauncher(suite(cases))
-    return [each.case.name for each in select(launcher, selectors, loaded=loaded).cases]
-
-
-def refused(selector: str, *, loaded: bool = False) -> str:
-    """What is said of a selector that means nothing."""
-    with pytest.raises((UnknownLoadError, UnknownSelectorError)) as caught:
-        names(selector, loaded=loaded)
-    return str(caught.value)
+from resilience_bench.scenarios.loads import STANDARD_LOADS
+from tests.scenarios.pattern_factories import CASES, names, refused
 
 
 def test_a_wildcard_stands_for_the_standard_loads() -> None:
@@ -165,6 +96,7 @@ def test_a_star_behind_a_load_may_stand_for_a_load_that_is_not_standard() -> Non
 
 
 LISTED = [each.case.name for each in CASES]
+
 LISTED_LOADED = [
     f"{each.case.group}[{','.join(filter(None, [each.case.library, load, payload]))}]"
     for each in CASES
@@ -271,183 +203,3 @@ def test_patterns_add_up_in_the_order_of_the_suite() -> None:
         "breaker.rejects[pybreaker,threads-2]",
         "mine.plain",
     ]
-
-
-@pytest.mark.parametrize(
-    ("selector", "parts"),
-    [
-        (
-            "breaker.closed[pybreaker,threads-4,disk]",
-            (
-                "breaker.closed has the loads single, threads-N, mixed-WRITERS-READERS",
-                "the payloads noop, cpu, io",
-            ),
-        ),
-        ("breaker.closed[*,fibers-8]", ("the loads single, threads-N, mixed-WRITERS-READERS",)),
-        ("breaker.closed[*,fibers-*,io]", ("the loads single, threads-N",)),
-        ("breaker.closed[*,tasks-4]", ("the loads single, threads-N", "threads-32,io")),
-        ("breaker.awaited[*,threads-4]", ("the loads single, tasks-N and",)),
-        ("breaker.recovers[*,threads-4]", ("the payloads io;",)),
-        (
-            "metrics.inc[*,threads-4,io]",
-            ("the payloads noop; type e.g. 'metrics.inc[*,threads-32]'",),
-        ),
-        ("metrics.inc[*,processes-2]", ("the loads single, threads-N, mixed-WRITERS-READERS",)),
-        ("nothing.here[*,threads-4]", ("expected a case name", "resilience-bench list")),
-    ],
-)
-def test_what_matches_nothing_is_told_what_there_is(selector: str, parts: Sequence[str]) -> None:
-    """The loads and payloads of the scenarios that were meant, with something to type."""
-    told = refused(selector)
-    assert f"no case matches {selector!r}" in told
-    for part in parts:
-        assert part in told
-
-
-def test_what_is_suggested_can_be_typed() -> None:
-    """The example in each of these texts selects something."""
-    for selector in ("breaker.closed[*,tasks-4]", "metrics[*,threads-4,io]", "mine[x,threads-4]"):
-        example = refused(selector).partition("type e.g. '")[2].partition("'")[0]
-        assert names(example)
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        "threads-0",
-        "threads--1",
-        "threads-1.5",
-        "tasks-",
-        "tasks-0",
-        "processes-0",
-        "mixed-0-4",
-        "mixed-4-0",
-        "mixed-4",
-        "threads-4-4",
-    ],
-)
-def test_a_load_that_cannot_be_is_refused(word: str) -> None:
-    """Whatever else the pattern says; the text has what was expected, and an example."""
-    told = refused(f"breaker.closed[*,{word},io]")
-    assert word in told
-    assert "expected" in told
-    assert "[*,threads-8,io]" in told
-
-
-def test_more_callers_than_the_machine_can_start_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Threads, processes, and writers with their readers; tasks only need memory."""
-    monkeypatch.setattr(load_patterns, "compute_thread_limit", lambda: 100)
-    for word in ("threads-101", "mixed-99-2"):
-        assert refused(f"breaker.closed[*,{word}]").startswith(
-            f"{word}: this machine can start 100 at the most"
-        )
-    assert refused("metrics.shared[processes-101]").startswith("processes-101: this machine")
-    assert names("breaker.closed[pybreaker,threads-100]")
-    assert names("breaker.awaited[*,tasks-101]")
-    assert refused("breaker.awaited[*,tasks-1000001]").startswith("tasks-1000001: this machine")
-
-
-def test_what_the_machine_can_start_is_the_least_of_its_limits(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Limits that are missing or say "max" do not count; something is left for the rest."""
-    (tmp_path / "pids").write_text("500\n")
-    (tmp_path / "none").write_text("max\n")
-    unlimited = compute_thread_limit()
-    paths = tuple(str(tmp_path / name) for name in ("missing", "none"))
-    monkeypatch.setattr(load_patterns, "LIMIT_FILES", paths)
-    assert compute_thread_limit() >= unlimited
-    monkeypatch.setattr(load_patterns, "LIMIT_FILES", (*paths, str(tmp_path / "pids")))
-    assert 1 <= compute_thread_limit() < 500
-    (tmp_path / "pids").write_text("2\n")
-    assert compute_thread_limit() == 1
-
-
-def test_the_concurrency_profile_takes_what_asks_for_it() -> None:
-    """A kind stands for its loads and payloads; one load stands for itself around its payload."""
-    told = names(loaded=True)
-    assert len(told) == len(set(told))
-    by_group: dict[str, list[str]] = {}
-    for each in told:
-        group, _, label = each.partition("[")
-        by_group.setdefault(group, []).append(label.removesuffix("]"))
-    assert set(by_group) == {
-        "breaker.closed",
-        "breaker.rejects",
-        "breaker.recovers",
-        "breaker.awaited",
-        "metrics.inc",
-        "metrics.shared",
-    }
-    for load in STANDARD_LOADS["threads"]:
-        assert f"pybreaker,{load},io" in by_group["breaker.closed"]
-    assert by_group["breaker.rejects"] == ["pybreaker,threads-16"]
-    assert by_group["breaker.recovers"] == ["pybreaker,threads-16,io"]
-    for load in STANDARD_LOADS["tasks"]:
-        assert f"purgatory,{load},io" in by_group["breaker.awaited"]
-    assert by_group["metrics.shared"] == list(STANDARD_LOADS["processes"])
-    assert set(STANDARD_LOADS["mixed"]) == {
-        each.partition(",")[2] for each in by_group["metrics.inc"] if "mixed" in each
-    }
-    assert not [each for each in by_group["metrics.inc"] if each.endswith(("io", "cpu"))]
-
-
-def test_the_concurrency_profile_of_what_does_not_ask_is_all_that_it_has() -> None:
-    """A file of one's own is measured without a word in it; readers need to be asked for."""
-    told = names("mine.*", loaded=True)
-    assert {each.partition("[")[2].partition("-")[0] for each in told} == {"threads"}
-    assert "mine.plain[threads-4,cpu]" in told
-    assert names(loaded=True, cases=[CASES[-1]]) == told
-
-
-def test_patterns_with_a_load_mean_the_same_in_every_profile() -> None:
-    """Whoever names loads gets these; the profile says how much is measured of them."""
-    selector = "breaker.closed[*,threads-3,io]"
-    assert names(selector, loaded=True) == names(selector)
-
-
-def test_a_suite_without_loads_has_no_concurrency_profile() -> None:
-    """It says so, and not that there is nothing."""
-    with pytest.raises(UnknownLoadError, match="measured alone only"):
-        names(loaded=True, cases=[declared("retry.scripted", "tenacity", ())])
-
-
-def test_gates_look_at_one_load_of_what_works() -> None:
-    """Those that are in the profile under threads, where a lock held too long would show."""
-    assert [each.case.name for each in select_gated_cases(CASES)] == [
-        "breaker.closed[pybreaker,threads-16,io]",
-        "breaker.closed[purgatory,threads-16,io]",
-    ]
-    launcher = ScriptedLauncher(suite(CASES))
-    plain = [each.case.name for each in CASES]
-    gated = [each.case.name for each in select(launcher, (), gated=True).cases]
-    assert gated[: len(plain)] == plain
-    assert len(gated) == len(plain) + 2
-    told = [each.case.name for each in select(launcher, ("breaker.*",), gated=True).cases]
-    assert told == [each for each in plain if each.startswith("breaker.")]
-
-
-@pytest.mark.parametrize("command", ["run", "list"])
-@pytest.mark.parametrize(
-    ("selector", "expected"),
-    [
-        ("breaker.closed[*,threads-0]", "expected 1 or more of each kind of caller, found 0"),
-        ("breaker.awaited[*,tasks-0]", "expected 1 or more of each kind of caller, found 0"),
-        ("breaker.closed[*,mixed-0-4]", "expected 1 or more of each kind of caller, found 0"),
-        ("breaker.closed[*,fibers-8]", "the loads single, threads-N, mixed-WRITERS-READERS"),
-        ("breaker.closed[*,threads-99999999]", "this machine can start"),
-        ("breaker.closed[*,threads-4,disk]", "the payloads noop, cpu, io"),
-        (f"breaker.closed[*,threads-{'9' * 300}]", "this machine can start"),
-    ],
-    ids=lambda value: value[:40],
-)
-def test_the_command_line_says_it_in_one_line(
-    command: str, selector: str, expected: str, run: Callable[..., tuple[int, str, str]]
-) -> None:
-    """Exit code 2, no traceback, and nothing on standard output."""
-    code, out, err = run(command, selector)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("resilience-bench: ")
-    assert expected in err

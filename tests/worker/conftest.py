@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 from collections.abc import Iterator
 
@@ -13,3 +14,10 @@ def _unwatched() -> Iterator[None]:
     """A group has this process ended if it hangs; nobody has it ended later."""
     yield
     faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """The runner that a worker has."""
+    with asyncio.Runner() as running:
+        yield running

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,13 +31,6 @@ KINDS = [
     for is_async in (False, True)
     for raises in (False, True)
 ]
-
-
-@pytest.fixture
-def runner() -> Iterator[asyncio.Runner]:
-    """The runner that a worker has."""
-    with asyncio.Runner() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""Scripted workers that count, and the records that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from resilience_bench._model import (
+    CaseInfo,
+    CaseRecord,
+    CaseStatus,
+)
+from resilience_bench.measure.counting import (
+    CountingSession,
+)
+from resilience_bench.measure.launcher import ScriptedLauncher
+from resilience_bench.measure.session import FinishedBlock
+from tests.scripted import (
+    CONTROL,
+    info,
+)
+
+CASES = [info("a", "x"), info("b", "x"), info("c", "x")]
+
+A, B, C = (each.case.name for each in CASES)
+
+
+@dataclass(slots=True)
+class Launcher(ScriptedLauncher):
+    """A scripted launcher that notes how often it was told to stop."""
+
+    stops: int = 0
+
+    def stop(self) -> None:
+        """Note it."""
+        self.stops += 1
+
+
+def records(cases: Iterable[CaseInfo], status: CaseStatus = "measured") -> dict[str, CaseRecord]:
+    """What is known of cases before they are counted."""
+    return {each.case.name: CaseRecord(each.case, status, "", CONTROL) for each in cases}
+
+
+def made(launcher: Launcher, status: CaseStatus = "measured", **more: object) -> CountingSession:
+    """Passes over the three cases."""
+    return CountingSession(launcher, CASES, records(CASES, status), **more)  # type: ignore[arg-type]
+
+
+def names(done: FinishedBlock) -> list[str]:
+    """The names of the cases of a block."""
+    return [each.case.name for each in done.cases]

@@ -1,0 +1,132 @@
+"""Workers that crash, hang or print rubbish, and how that is reported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resilience_bench.measure.launcher import ProcessLauncher, WorkerFailedError
+from resilience_bench.worker.protocol import (
+    LoadMessage,
+    Plan,
+    SamplesMessage,
+    StatusMessage,
+    TallyMessage,
+)
+from tests.measure.launcher_factories import plan
+
+HANG_LIMIT_S = 8
+"""Long enough for a worker to reach the place where it hangs, on a busy machine as well."""
+
+
+def test_dishonest_and_raising_cases_are_broken_and_the_rest_goes_on(file: Path) -> None:
+    """A case that does not do what it says is not timed; the reason has seen and expected."""
+    messages = ProcessLauncher().run(plan(file, "lying", "raising", "good"), hash_seed=0)
+    told = {each.case: each for each in messages if isinstance(each, StatusMessage)}
+    assert told["cases.lying"].status == "broken"
+    assert told["cases.lying"].reason == "call 1 ran the payload 0 times, expected 1"
+    assert told["cases.raising"].reason == "building it raised OSError: no such thing"
+    operations = [
+        m.name for m in messages if isinstance(m, SamplesMessage) and m.kind == "operation"
+    ]
+    assert operations == ["cases.good"]
+
+
+def test_crash_names_the_signal_and_the_case(file: Path) -> None:
+    """A worker that is killed says by what, and at which case it was."""
+    with pytest.raises(WorkerFailedError, match="was ended by SIGKILL") as caught:
+        ProcessLauncher().run(plan(file, "good", "crashing"), hash_seed=0)
+    assert caught.value.suspect == "cases.crashing"
+
+
+def test_hang_says_where_it_stood(file: Path) -> None:
+    """A worker past its time limit ends itself and says in which line it was."""
+    with pytest.raises(WorkerFailedError, match=r"hung past its time limit of 8 s.*hanging") as e:
+        ProcessLauncher().run(plan(file, "hanging", time_limit_s=HANG_LIMIT_S), hash_seed=0)
+    assert e.value.suspect == "cases.hanging"
+
+
+def load_plan(
+    file: Path, load: str, *scenarios: str, payload: str = "noop", limit_s: float = 30.0
+) -> Plan:
+    """A small plan for cases of the file under a load."""
+    label = load if payload == "noop" else f"{load},{payload}"
+    under = tuple((f"cases.{each}[{label}]", f"cases.{each}", load, payload) for each in scenarios)
+    return Plan(
+        "load",
+        (str(file),),
+        tuple(name for name, *_ in under),
+        under=under,
+        rounds=3,
+        window_ns=5_000_000,
+        case_limit_s=limit_s,
+    )
+
+
+@pytest.mark.parametrize(("load", "payload"), [("threads-4", "io"), ("mixed-2-2", "noop")])
+def test_loading_tells_rates_and_tallies(load: str, payload: str, file: Path) -> None:
+    """A worker measures the control and the cases under a load, and counts what they did."""
+    a_plan = load_plan(file, load, "counting", payload=payload)
+    messages = ProcessLauncher().run(a_plan, hash_seed=0)
+    loaded = {
+        (each.kind, each.name): each.samples for each in messages if isinstance(each, LoadMessage)
+    }
+    name = a_plan.cases[0]
+    assert set(loaded) == {("control", f"1xreturns {load} {payload}"), ("operation", name)}
+    for samples in loaded.values():
+        assert len(samples.calls) == 3
+        assert (samples.callers, len(samples.reads)) == ((4, 0) if payload == "io" else (2, 3))
+    [told] = [each for each in messages if isinstance(each, TallyMessage)]
+    assert told.case == name
+    assert told.tally.payload_runs == told.tally.promised_runs == told.tally.calls
+    assert told.tally.counted == told.tally.promised_count
+
+
+def test_a_deadlock_under_threads_says_where_every_thread_stood(file: Path) -> None:
+    """The worker ends itself, names the case, and tells threads at one place together."""
+    with pytest.raises(WorkerFailedError) as caught:
+        ProcessLauncher().run(
+            load_plan(file, "threads-5", "good", "deadlocking", limit_s=HANG_LIMIT_S), hash_seed=0
+        )
+    assert caught.value.is_hung
+    assert caught.value.suspect == "cases.deadlocking[threads-5]"
+    told = str(caught.value)
+    assert told.startswith("hung past its time limit of 8 s; ")
+    assert re.search(r"\d threads stood at cases\.py:\d+ in operation < ", told)
+    assert "1 thread stood at callers.py:" in told
+    assert " in run_together < " in told
+    assert str(file.parent) not in told
+
+
+def test_a_process_that_hangs_says_where_it_stood(file: Path) -> None:
+    """The case's time is enough, also for what was forked off: nobody waits for the plan's."""
+    with pytest.raises(WorkerFailedError) as caught:
+        ProcessLauncher().run(
+            load_plan(file, "processes-2", "hanging_in_a_process", limit_s=HANG_LIMIT_S),
+            hash_seed=0,
+        )
+    assert caught.value.is_hung
+    assert caught.value.suspect == "cases.hanging_in_a_process[processes-2]"
+    told = str(caught.value)
+    assert told.startswith("hung past its time limit of 8 s; ")
+    assert re.search(r"2 threads stood at cases\.py:\d+ in waits_for_ever < ", told)
+
+
+def test_rubbish_is_a_failure(tmp_path: Path) -> None:
+    """A program that is no worker at all is told as such, with what it said."""
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\ncat > /dev/null\necho rubbish\n")
+    fake.chmod(0o755)
+    with pytest.raises(WorkerFailedError, match="no message: 'rubbish'"):
+        ProcessLauncher(str(fake)).run(Plan("discover", ()), hash_seed=0)
+
+
+def test_worker_that_leaves_early_is_a_failure(tmp_path: Path) -> None:
+    """Ending well but without the last message is not the end of a block."""
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\ncat > /dev/null\necho 'oh dear' >&2\nexit 7\n")
+    fake.chmod(0o755)
+    with pytest.raises(WorkerFailedError, match="exit code 7 before it was done; it said: oh dear"):
+        ProcessLauncher(str(fake)).run(Plan("discover", ()), hash_seed=0)
