@@ -125,7 +125,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     monkeypatch.setattr(cli_releases, "create_shared_path", one.stage)
     monkeypatch.setattr(prepare, "make", one.make)
     monkeypatch.setattr(variants, "query_environment", one.environment_of)
-    monkeypatch.setattr(cli_releases, "create_import_check", lambda package: lambda variant: "")
+    monkeypatch.setattr(cli_releases, "check_import", lambda package, variant: "")
     monkeypatch.setitem(PROFILES, "quick", Profile("quick", workers=6, samples=4))
     return one
 

@@ -13,8 +13,8 @@ from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import VariantError
 from resilience_bench.releases.index import PublishedRelease
 from resilience_bench.releases.prepare import (
-    create_import_check,
-    create_variant_maker,
+    check_import,
+    make_variant,
     prepare_releases,
 )
 
@@ -33,11 +33,11 @@ def test_each_release_has_its_environment_or_a_reason() -> None:
             raise VariantError(message)
         return variant(text)
 
-    def why(one: Variant) -> str:
+    def check(_: str, one: Variant) -> str:
         return "ImportError: gone" if one.text == "pip:thing==1.1" else ""
 
     releases = [PublishedRelease(each) for each in ("1.0", "1.1", "1.2")]
-    found = prepare_releases("thing", releases, make, why)
+    found = prepare_releases("thing", releases, make, check)
     assert [(each.release.version, each.status, each.reason) for each in found] == [
         ("1.0", "does not install", "no wheel"),
         ("1.1", "does not import", "ImportError: gone"),
@@ -56,7 +56,7 @@ def test_an_interruption_is_not_kept_waiting() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         prepare_releases(
-            "thing", [PublishedRelease(str(each)) for each in range(100)], make, lambda one: ""
+            "thing", [PublishedRelease(str(each)) for each in range(100)], make, lambda *_: ""
         )
     assert len(begun) < 100
 
@@ -84,14 +84,14 @@ def test_what_does_not_import_says_why(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thing-x\nVersion: 1.0\n")
     (info / "RECORD").write_text(f"{module},,\nthing_x-1.0.dist-info/METADATA,,\n")
-    said = create_import_check("thing-x")(variant("thing", tmp_path / "bin" / "python"))
+    said = check_import("thing-x", variant("thing", tmp_path / "bin" / "python"))
     assert reason in said
     assert bool(said) == bool(reason)
 
 
 def test_an_interpreter_that_is_gone_is_a_reason(tmp_path: Path) -> None:
     """Whatever goes wrong is told of the release, and the others are measured."""
-    assert "did not end well" in create_import_check("thing")(variant("thing", tmp_path / "python"))
+    assert "importing it failed" in check_import("thing", variant("thing", tmp_path / "python"))
 
 
 def test_another_python_has_environments_of_its_own(
@@ -108,8 +108,8 @@ def test_another_python_has_environments_of_its_own(
     venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
     other = Interpreter(variant("other", home / "bin" / "python"), detect_environment())
     text = f"pip:thing-y @ {wheel.as_uri()}"
-    under = create_variant_maker((), other, lambda _: None)(text)
-    here = create_variant_maker((), None, lambda _: None)(text)
+    under = make_variant(text, needed=(), interpreter=other, note=lambda _: None)
+    here = make_variant(text, needed=(), interpreter=None, note=lambda _: None)
     assert under.home != here.home
     assert under.packages == here.packages == {"thing-y": "1.0"}
     told = subprocess.run(

@@ -1,16 +1,16 @@
-"""The command that measures the releases of a package, and says which of them moved what."""
+"""The command that measures a package's releases and reports which of them changed what."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
 
-from resilience_bench._model import CaseInfo, Signal
+from resilience_bench._model import Signal
 from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.measuring import require_signals, select_signals
 from resilience_bench.cli.options import FILE, signals_option
@@ -43,8 +43,8 @@ from resilience_bench.releases.measure import (
 )
 from resilience_bench.releases.prepare import (
     PreparedRelease,
-    create_import_check,
-    create_variant_maker,
+    check_import,
+    make_variant,
     prepare_releases,
 )
 from resilience_bench.releases.publish import TREE
@@ -52,7 +52,7 @@ from resilience_bench.releases.timeline import Timeline
 
 FOLDER: Final = Path("results") / "releases"
 INDEX: Index = PipIndex()
-"""Who knows which releases there are; tests put one of their own here."""
+"""Lists the releases; tests put one of their own here."""
 ANOTHER_FOLDER: Final = "give another folder with --output"
 
 
@@ -75,7 +75,7 @@ ANOTHER_FOLDER: Final = "give another folder with --output"
     type=click.FloatRange(min=0),
     default=100 * TOLERANCES["ratio"],
     show_default=True,
-    help="How much the latency may move and be no step, in per cent.",
+    help="The largest change of latency that is no step, in per cent.",
 )
 @click.option(
     "--tolerance-instructions",
@@ -103,9 +103,9 @@ def releases(  # noqa: PLR0913 - one argument an option
     tolerance_instructions: float,
     signals: tuple[Signal, ...] | None,
 ) -> int:
-    """Measure the releases of PACKAGE side by side, and say which of them moved what.
+    """Measure the releases of PACKAGE side by side, and report which of them changed what.
 
-    The cases are those that need the package. Each release is held against the one before, by the
+    The cases are those that need the package. Each release is compared with the one before, by the
     same gate as in 'compare'. An interrupted command goes on when it is typed again.
     """
     name = normalise_name(package)
@@ -120,14 +120,14 @@ def releases(  # noqa: PLR0913 - one argument an option
     released = INDEX.releases(name)
     cases = select_cases(name, selection.cases)
     published = select_releases(name, released, first, last, pre=pre)
-    available, lacking = require_signals(_select_signals(signals, cases, launcher))
-    tolerances = {
-        **TOLERANCES,
-        "ratio": tolerance / 100,
-        "instructions": tolerance_instructions / 100,
-    }
-    wanted = MeasurementRequest(name, cases, available, lacking, selectors, folder, tolerances)
-    history = _measure_releases(wanted, published, python, fresh=fresh)
+    sessions = create_sessions(launcher, cases, PROFILES["quick"])
+    available, lacking = require_signals(select_signals(signals, *sessions))
+    shares = {"ratio": tolerance / 100, "instructions": tolerance_instructions / 100}
+    wanted = MeasurementRequest(
+        name, cases, available, lacking, selectors, folder, {**TOLERANCES, **shares}
+    )
+    with _report_interruption(folder):
+        history = _measure_releases(wanted, published, python, fresh=fresh)
     _write(history, folder)
     table.render(history, make_console())
     click.echo(f"results: {folder}")
@@ -137,17 +137,9 @@ def releases(  # noqa: PLR0913 - one argument an option
 def _ensure_measured(package: str, folder: Path) -> None:
     if not (folder / FILE_NAME).exists():
         where = "" if folder == FOLDER / package else f" -o {folder}"
-        message = (
-            f"{folder}: no history of {package} was measured here; type "
-            f"'resilience-bench releases {package}{where}'"
-        )
+        command = f"resilience-bench releases {package}{where}"
+        message = f"{folder}: no history of {package} was measured here; type '{command}'"
         raise UserError(message)
-
-
-def _select_signals(
-    signals: Sequence[Signal] | None, cases: Sequence[CaseInfo], launcher: Launcher
-) -> list[Signal]:
-    return select_signals(signals, *create_sessions(launcher, cases, PROFILES["quick"]))
 
 
 def _measure_releases(
@@ -158,72 +150,55 @@ def _measure_releases(
     fresh: bool,
 ) -> History:
     console = make_progress_console()
-    with _report_interruption(wanted.folder):
-        ready = _prepare_releases(wanted, published, python, console)
-        if not fresh:
-            _ensure_same_python(wanted, ready)
-        with create_shared_path() as staged:
-            measured = make_measured_releases(
-                wanted,
-                ready,
-                staged.launcher,
-                variants.query_environment,
-                lambda text: console.print(text, style="yellow", highlight=False, markup=False),
-                fresh=fresh,
+    show_note = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    needed = sorted({name for info in wanted.cases for name in info.distributions})
+    # `find` returns the interpreter that this runs in first.
+    found = interpreters.find([python], show_note)[1:] if python else []
+    other = next(iter(found), None)
+    make = partial(make_variant, needed=needed, interpreter=other, note=show_note)
+    prepared = prepare_releases(wanted.package, published, make, check_import)
+    if not fresh:
+        _ensure_same_python(wanted, prepared)
+    with create_shared_path() as staged:
+        measured = make_measured_releases(
+            wanted,
+            prepared,
+            staged.launcher,
+            variants.query_environment,
+            partial(show_note, style="yellow"),
+            fresh=fresh,
+        )
+        if not measured:
+            raise UserError(_explain_nothing_measured(wanted.package, prepared))
+        count = sum(not release.is_null for release in measured)
+        title = f"measuring {len(wanted.cases)} cases of {count} releases"
+        with show_progress(console, title, {"": None}) as show:
+            timeline = Timeline(
+                measured,
+                lambda version, done: show(done, name=version),
+                wanted.signals,
+                wanted.not_available,
             )
-            if not measured:
-                raise UserError(_explain_nothing_measured(wanted.package, ready))
-            count = sum(not arm.is_null for arm in measured)
-            title = f"measuring {len(wanted.cases)} cases of {count} releases"
-            with show_progress(console, title, {"": None}) as show:
-                timeline = Timeline(
-                    measured,
-                    lambda version, done: show(done, name=version),
-                    wanted.signals,
-                    wanted.not_available,
-                )
-                decisions, sure = decide(timeline, wanted.tolerances, wanted.policy)
-        for arm in measured:
-            arm.recording.write(complete=True)
-    return assemble_history(wanted, ready, timeline, decisions, headline=(sure,))
+            decisions, certainty = decide(timeline, wanted.tolerances, wanted.policy)
+    for release in measured:
+        release.recording.write(complete=True)
+    return assemble_history(wanted, prepared, timeline, decisions, headline=(certainty,))
 
 
-def _prepare_releases(
-    wanted: MeasurementRequest,
-    published: Sequence[PublishedRelease],
-    python: str | None,
-    console: Console,
-) -> list[PreparedRelease]:
-    def note(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-    needed = sorted({each for info in wanted.cases for each in info.distributions})
-    another = None
-    if python:
-        # The first one is that which this runs in.
-        another = next(iter(interpreters.find([python], note)[1:]), None)
-    return prepare_releases(
-        wanted.package,
-        published,
-        create_variant_maker(needed, another, note),
-        create_import_check(wanted.package),
-    )
-
-
-def _ensure_same_python(wanted: MeasurementRequest, ready: Sequence[PreparedRelease]) -> None:
-    """Refuse to put a history under one Python into the place of one under another.
+def _ensure_same_python(wanted: MeasurementRequest, prepared: Sequence[PreparedRelease]) -> None:
+    """Refuse to replace a history under another Python, or another build of it.
 
     Raises:
-        UserError: If the folder holds such a one.
+        UserError: If the folder holds one.
     """
-    usable = next((each.variant for each in ready if each.variant), None)
-    if usable is None or not (wanted.folder / FILE_NAME).exists():
+    variant = next((release.variant for release in prepared if release.variant), None)
+    if variant is None or not (wanted.folder / FILE_NAME).exists():
         return
     try:
         before = history_file.read(wanted.folder).environment.python
     except UnreadableResultError:
         return  # it is measured again
-    here = variants.query_environment(usable).python
+    here = variants.query_environment(variant).python
     if before != here:
         message = (
             f"{wanted.folder}: holds the history of {wanted.package} under {before}; expected a "
@@ -232,10 +207,10 @@ def _ensure_same_python(wanted: MeasurementRequest, ready: Sequence[PreparedRele
         raise UserError(message)
 
 
-def _explain_nothing_measured(package: str, ready: Sequence[PreparedRelease]) -> str:
-    last = ready[-1]
+def _explain_nothing_measured(package: str, prepared: Sequence[PreparedRelease]) -> str:
+    last = prepared[-1]
     return (
-        f"{package}: none of {len(ready)} releases can be measured; {last.release.version} "
+        f"{package}: none of {len(prepared)} releases can be measured; {last.release.version} "
         f"{last.status}: {last.reason}; expected one that installs and imports; widen the range "
         "with --from and --to, or name another Python with --python"
     )
@@ -243,20 +218,20 @@ def _explain_nothing_measured(package: str, ready: Sequence[PreparedRelease]) ->
 
 @contextlib.contextmanager
 def _report_interruption(folder: Path) -> Iterator[None]:
-    """What was measured is on disk at any time; after an interruption, say where."""
+    """After an interruption, say where the samples are: they are written all the time."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = folder / SAMPLES_FOLDER
-        has_some = any(kept.glob("*.json"))
-        said = f"what was measured is in {kept}" if has_some else "nothing was measured yet"
-        click.echo(f"interrupted; {said}; type the same command again to go on", err=True)
+        samples = folder / SAMPLES_FOLDER
+        has_some = any(samples.glob("*.json"))
+        found = f"what was measured is in {samples}" if has_some else "nothing was measured yet"
+        click.echo(f"interrupted; {found}; type the same command again to go on", err=True)
         raise
 
 
 def _write(history: History, folder: Path) -> None:
     """Write the history, asv's tree and the pictures."""
-    # A second for matplotlib, for which no other command should have to wait.
+    # matplotlib takes a second to import, for which --show should not have to wait.
     from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
     from resilience_bench.report.plots.style import render_figure, use_settings  # noqa: PLC0415
 

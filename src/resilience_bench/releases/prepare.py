@@ -1,11 +1,11 @@
-"""The environments of releases: each made once, with everything but the release alike."""
+"""The environments of releases, which differ in nothing but the release."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from resilience_bench.errors import VariantError
 from resilience_bench.releases.history_file import ReleaseStatus
 from resilience_bench.releases.index import PublishedRelease
 
-# Some old releases brought their tests along as a package of its own: those need not import.
+# Some old releases contain their tests as a package of its own: those need not import.
 IMPORT_PROGRAM: Final = """import sys; sys.path = [each for each in sys.path if each]
 import contextlib, importlib, importlib.metadata, json, os
 name = os.environ["RESILIENCE_BENCH_PACKAGE"]
@@ -32,11 +32,6 @@ with contextlib.redirect_stdout(sys.stderr):
         try: importlib.import_module(each)
         except BaseException as error: failed = type(error).__name__ + ": " + str(error)
 print(json.dumps(failed))"""
-
-VariantMaker = Callable[[str], Variant]
-"""Finds or makes the environment of a variant such as ``pip:tenacity==8.2.3``."""
-ImportCheck = Callable[[Variant], str]
-"""Why what a variant holds cannot be measured; nothing if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,80 +47,65 @@ class PreparedRelease:
 def prepare_releases(
     package: str,
     releases: Sequence[PublishedRelease],
-    make_variant: VariantMaker,
-    why_not: ImportCheck,
+    make_variant: Callable[[str], Variant],
+    check_import: Callable[[str, Variant], str],
 ) -> list[PreparedRelease]:
-    """The environments of releases; several are made at a time, for pip mostly waits.
+    """Make the environments of releases, several at a time: pip mostly waits.
 
     Args:
         package: Their package.
-        releases: Which.
-        make_variant: Makes one; what it raises is the reason why a release is not measured.
-        why_not: Tells whether a release does not import.
+        releases: The releases.
+        make_variant: Makes the environment of a variant such as ``pip:tenacity==8.2.3``; the error
+            it raises is the reason why a release is not measured.
+        check_import: See `check_import`.
     """
 
-    def one(release: PublishedRelease) -> PreparedRelease:
+    def prepare(release: PublishedRelease) -> PreparedRelease:
         try:
             variant = make_variant(f"pip:{package}=={release.version}")
         except VariantError as error:
-            return PreparedRelease(
-                release, None, "does not install", _extract_pip_error(str(error))
-            )
-        reason = why_not(variant)
-        return PreparedRelease(
-            release, variant, "does not import" if reason else "measured", reason
-        )
+            reason = _extract_pip_error(str(error))
+            return PreparedRelease(release, None, "does not install", reason)
+        reason = check_import(package, variant)
+        status: ReleaseStatus = "does not import" if reason else "measured"
+        return PreparedRelease(release, variant, status, reason)
 
-    return list(_map_in_threads(one, releases))
-
-
-def _map_in_threads(
-    one: Callable[[PublishedRelease], PreparedRelease], releases: Sequence[PublishedRelease]
-) -> Iterator[PreparedRelease]:
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
     try:
-        yield from pool.map(one, releases)
+        return list(pool.map(prepare, releases))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def create_variant_maker(
-    needed: Sequence[str], interpreter: Interpreter | None, note: Notifier
-) -> VariantMaker:
-    """What makes environments: of this interpreter, or of another one.
+def make_variant(
+    text: str, *, needed: Sequence[str], interpreter: Interpreter | None, note: Notifier
+) -> Variant:
+    """Make the environment of a variant.
 
     Args:
-        needed: The distributions that the cases need, beside the one that is measured.
+        text: The variant.
+        needed: The distributions that the cases need, besides the one that is measured.
         interpreter: Another interpreter; None for the one that this runs in.
-        note: Is told when an environment has to be made.
+        note: Called when an environment has to be made.
     """
-
-    def of(text: str) -> Variant:
-        if interpreter:
-            return make_under(interpreter, text, needed, note)
-        return make(text, needed, root=Path.cwd(), note=note)
-
-    return of
+    if interpreter:
+        return make_under(interpreter, text, needed, note)
+    return make(text, needed, root=Path.cwd(), note=note)
 
 
-def create_import_check(package: str) -> ImportCheck:
-    """What tells why a package does not import in a variant; nothing if it does."""
-
-    def why(variant: Variant) -> str:
-        try:
-            said = query_interpreter(
-                variant.python, IMPORT_PROGRAM, RESILIENCE_BENCH_PACKAGE=package
-            )
-        except subprocess.CalledProcessError as error:
-            return extract_last_lines(error.stderr or f"it ended with exit code {error.returncode}")
-        except (OSError, subprocess.SubprocessError, ValueError) as error:
-            return f"importing it did not end well: {error}"
-        return extract_last_lines(str(said))
-
-    return why
+def check_import(package: str, variant: Variant) -> str:
+    """Return why a package does not import in a variant; nothing if it does."""
+    environment = {"RESILIENCE_BENCH_PACKAGE": package}
+    try:
+        reason = query_interpreter(variant.python, IMPORT_PROGRAM, **environment)
+    except subprocess.CalledProcessError as error:
+        return extract_last_lines(error.stderr or f"it ended with exit code {error.returncode}")
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return f"importing it failed: {error}"
+    return extract_last_lines(str(reason))
 
 
 def _extract_pip_error(message: str) -> str:
-    """What pip said of a variant, without the variant and the advice around it."""
-    _, found, said = message.partition("it said: ")
-    return said.partition("; expected ")[0] if found else message
+    """Return pip's own words, without the variant and the advice around them."""
+    _, found, reason = message.partition("it said: ")
+    return reason.partition("; expected ")[0] if found else message

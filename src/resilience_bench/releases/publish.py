@@ -1,10 +1,4 @@
-"""Publishes a release history with asv: what the site of histories shows beside the commits.
-
-    publish(folder: Path, html_dir: Path) -> Published
-
-``folder`` is what 'resilience-bench releases' wrote, with ``releases.json`` and ``asv/`` in it;
-``html_dir`` becomes a folder as 'asv publish' makes it, in the place of what was there.
-"""
+"""Publishes a release history with asv, for the site of histories."""
 
 from __future__ import annotations
 
@@ -14,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench.commits import asv_files
+from resilience_bench.commits import publish as asv_publishing
 from resilience_bench.commits.publish import Publication
-from resilience_bench.commits.publish import publish as published
 from resilience_bench.errors import UserError
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.releases import asv_results, history_file
@@ -27,15 +21,12 @@ TREE: Final = "asv"
 def publish(folder: Path, html_dir: Path) -> Publication:
     """Publish a history's asv results, as 'asv publish' does, without those that cannot be read.
 
-    A repository with a commit a release is made for as long as this takes. asv's own pages are
-    written as well; asv-tachyon needs the data beside them.
+    A repository with a commit for each release exists while this runs. asv's own pages are written
+    as well; asv-tachyon needs the data beside them.
 
     Args:
-        folder: The history: ``releases.json`` and ``asv/``.
-        html_dir: What asv writes, in the place of what was there before.
-
-    Returns:
-        What was published, and which files were skipped and why.
+        folder: What 'resilience-bench releases' wrote: ``releases.json`` and ``asv/``.
+        html_dir: What asv writes; it replaces what was there.
 
     Raises:
         UnreadableResultError: If the history cannot be read.
@@ -46,13 +37,12 @@ def publish(folder: Path, html_dir: Path) -> Publication:
         message = f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
         raise UserError(message)
     tree = folder / TREE
-    if not (tree / asv_files.BENCHMARKS_FILE).exists() or not any(
-        asv_files.find_results_paths(tree)
-    ):
+    has_benchmarks = (tree / asv_files.BENCHMARKS_FILE).exists()
+    if not has_benchmarks or not any(asv_files.find_results_paths(tree)):
+        command = f"resilience-bench releases {history.package} -o {format_path(folder)}"
         message = (
             f"{format_path(tree)}: found no results of asv's, expected those of "
-            f"{history.package}; type "
-            f"'resilience-bench releases {history.package} -o {format_path(folder)}' to write them"
+            f"{history.package}; type '{command}' to write them"
         )
         raise UserError(message)
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
@@ -63,13 +53,13 @@ def publish(folder: Path, html_dir: Path) -> Publication:
             "project": history.package,
             "repo": str(repository),
             "branches": [asv_results.BRANCH],
-            "results_dir": str((folder / TREE).absolute()),
+            "results_dir": str(tree.absolute()),
             "html_dir": str(html_dir.absolute()),
             "environment_type": "virtualenv",
             "hash_length": 8,
-            # A release moves in steps; none is too small to be told.
+            # A release changes in steps: even small ones count.
             "regressions_thresholds": {".*": 0.01},
         }
         conf_file = Path(scratch) / "asv.conf.json"
         conf_file.write_text(json.dumps(settings), encoding="utf-8")
-        return published(conf_file, html_dir)
+        return asv_publishing.publish(conf_file, html_dir)
