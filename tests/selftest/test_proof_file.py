@@ -11,8 +11,8 @@ import pytest
 
 from resilience_bench.errors import UserError
 from resilience_bench.selftest import proof_file
+from resilience_bench.selftest.builds import Build, estimate_rate
 from resilience_bench.selftest.proof_file import Proof
-from resilience_bench.selftest.simulation import Build, estimate_rate
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_RED: dict[str, tuple[str, ...]] = {"latency": (), "instructions": ()}

@@ -11,22 +11,21 @@ import pytest
 
 from resilience_bench._model import Estimate, Measurement, Outcome, Signal, Verdict
 from resilience_bench.gate.decide import Criterion, Key, Observations, Policy
-from resilience_bench.selftest.simulation import (
+from resilience_bench.selftest.builds import Build, estimate_rate, find_missing_steps, plan_builds
+from resilience_bench.selftest.planting import (
     TURNS,
-    Build,
     PlantingCost,
-    Pool,
     choose_cases,
-    collect_distinct_counts,
     compute_turns,
-    estimate_drifts,
     estimate_planting_cost,
-    estimate_rate,
     extract_values,
-    find_missing_steps,
+)
+from resilience_bench.selftest.simulation import (
+    Pool,
+    collect_distinct_counts,
+    estimate_drifts,
     find_regressed_cases,
     merge_base_and_null,
-    plan_builds,
     simulate_outcomes,
 )
 from tests.factories import make_case, make_instructions

@@ -23,10 +23,24 @@ from resilience_bench.files.checked_json import format_path
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import select
-from resilience_bench.selftest import proof_file, simulation
+from resilience_bench.selftest import planting, proof_file
+from resilience_bench.selftest.builds import (
+    HEADERS,
+    WORDS,
+    Build,
+    Kind,
+    Rate,
+    Size,
+    Step,
+    count_builds,
+    find_missing_steps,
+    format_cells,
+    plan_builds,
+)
+from resilience_bench.selftest.calibration import QUANTITY
 from resilience_bench.selftest.noise import keep_cores_busy
 from resilience_bench.selftest.proof_file import Proof
-from resilience_bench.selftest.runner import QUANTITY, BuildRunner
+from resilience_bench.selftest.runner import BuildRunner
 
 GATES: Final = ("check", "compare")
 HEALTHY_FACTOR: Final = 5
@@ -58,12 +72,12 @@ class _Options:
         """Whether an earlier proof goes on, and is not only drawn from."""
         return self.builds is not None or self.planted_builds is not None
 
-    def plan(self, sizes: Sequence[float]) -> list[simulation.Step]:
+    def plan(self, sizes: Sequence[float]) -> list[Step]:
         """The builds that are asked for."""
-        planted: list[simulation.Size] = [(each, "work") for each in sizes]
+        planted: list[Size] = [(each, "work") for each in sizes]
         planted += [(each, "wait") for each in self.waits]
         builds, planted_builds = self.builds or BUILDS, self.planted_builds or PLANTED_BUILDS
-        return simulation.plan_builds(self.gates, builds, planted, planted_builds)
+        return plan_builds(self.gates, builds, planted, planted_builds)
 
 
 @click.command()
@@ -167,12 +181,12 @@ class _SelfTest:
     asked: _Options
     how: Proof
     path: Path
-    plan: Sequence[simulation.Step]
+    plan: Sequence[Step]
     console: Console
-    drawn: list[simulation.Rate] = field(default_factory=list)
+    drawn: list[Rate] = field(default_factory=list)
 
     @property
-    def rates(self) -> list[simulation.Rate]:
+    def rates(self) -> list[Rate]:
         """Those over real builds, then those over drawn ones."""
         return _estimate_real_rates(self.prover) + self.drawn
 
@@ -201,8 +215,8 @@ class _SelfTest:
                 self._build(number, *step)
                 self.write()
 
-    def _build(self, number: int, gate: str, size: float, kind: simulation.Kind) -> None:
-        before = simulation.count_builds(self.prover.builds)[gate, size, kind]
+    def _build(self, number: int, gate: str, size: float, kind: Kind) -> None:
+        before = count_builds(self.prover.builds)[gate, size, kind]
         signals = self.how.signals
         timed = [each for each in signals if each == "latency"]
         counts = before < self.asked.counted_builds and kind == "work"
@@ -263,7 +277,7 @@ def _resume_self_test(launcher: Launcher, asked: _Options, earlier: Path) -> _Se
     console = make_progress_console()
     for note in prover.load(before.builds, how.signals):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
-    plan = simulation.find_missing_steps(asked.plan(how.sizes), before.builds) if goes_on else []
+    plan = find_missing_steps(asked.plan(how.sizes), before.builds) if goes_on else []
     if plan and path.resolve() != earlier.resolve():
         # The earlier proof stays as it is.
         prover.folder = path.with_suffix("")
@@ -298,12 +312,12 @@ def _select_signals(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
 def _select_cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]:
     """The selected cases, and the one that shows what planting costs."""
     cases = select(launcher, selectors).cases
-    if simulation.PROBE not in {info.case.name for info in cases}:
-        cases += select(launcher, [simulation.PROBE]).cases
+    if planting.PROBE not in {info.case.name for info in cases}:
+        cases += select(launcher, [planting.PROBE]).cases
     return cases
 
 
-def _estimate_real_rates(prover: BuildRunner) -> list[simulation.Rate]:
+def _estimate_real_rates(prover: BuildRunner) -> list[Rate]:
     sizes = sorted({(each.planted_percent, each.kind) for each in prover.builds})
     every = [
         prover.estimate_real_rate(gate, signal, percent, kind)
@@ -312,14 +326,12 @@ def _estimate_real_rates(prover: BuildRunner) -> list[simulation.Rate]:
     return [each for each in every if each.trials]
 
 
-def _print(
-    rates: Sequence[simulation.Rate], builds: Sequence[simulation.Build], console: Console
-) -> None:
+def _print(rates: Sequence[Rate], builds: Sequence[Build], console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for position, name in enumerate(simulation.HEADERS):
-        table.add_column(name, justify="left" if position < simulation.WORDS else "right")
+    for position, name in enumerate(HEADERS):
+        table.add_column(name, justify="left" if position < WORDS else "right")
     for each in rates:
-        table.add_row(*simulation.format_cells(each))
+        table.add_row(*format_cells(each))
     console.print(table)
     for gate, healthy in itertools.product(GATES, (True, False)):
         took = [

@@ -17,7 +17,7 @@ from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, format_path
 from resilience_bench.gate.comparison import COMPARISON_POLICY, TOLERANCES
 from resilience_bench.gate.decide import Policy
-from resilience_bench.selftest.simulation import Build, Rate
+from resilience_bench.selftest.builds import Build, Rate
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""

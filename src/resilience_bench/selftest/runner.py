@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from resilience_bench._model import Baseline, CaseInfo, InstructionRecord, Result, Signal
+from resilience_bench._model import Baseline, CaseInfo, InstructionRecord, Signal
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
 from resilience_bench.files.checked_json import format_names
@@ -22,33 +22,30 @@ from resilience_bench.gate.criteria import judge, make_baseline_criteria, make_c
 from resilience_bench.gate.decide import (
     Criterion,
     Evidence,
-    Key,
-    Observations,
     Policy,
-    extend_evidence,
 )
-from resilience_bench.gate.evidence import EvidenceSource, Records, collect_evidence
+from resilience_bench.gate.evidence import EvidenceSource
 from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES, Session
-from resilience_bench.selftest import simulation
-from resilience_bench.selftest.simulation import Build, Kind
+from resilience_bench.selftest import planting, simulation
+from resilience_bench.selftest.builds import Build, Kind, Rate, estimate_rate
+from resilience_bench.selftest.calibration import QUANTITY, RESTART_HINT, read_probe_cost, read_run
+from resilience_bench.selftest.simulation import collect_screening, make_pool
 from resilience_bench.stats.latency import estimate
 
 LEARNING_RUNS: Final = 4
 ARMS: Final = ("base", "head", "null")
-PROBED: Final = (None, 0, simulation.TURNS)
+PROBED: Final = (None, 0, planting.TURNS)
 """What is planted in the probe: nothing, an empty loop, a long one."""
-QUANTITY: Final[Mapping[Signal, str]] = {"latency": "ratio", "instructions": "instructions"}
 MARGIN: Final = 1.5
 """A case is planted if what is planted costs so many times as much as planting nothing."""
 COST_LIMIT: Final[Mapping[str, float]] = {"latency": 10.0, "instructions": 400_000.0}
 """Dearer cases are not planted: they are measured with fewer calls, and there are few of them."""
 EXTRA_PASSES: Final = 6
 """Beside the first: each has another hash seed and memory layout, and all are drawn from."""
-RESTART_HINT: Final = "type 'resilience-bench prove' without --from to begin anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class BuildRunner:
     builds: list[Build] = field(default_factory=list)
     pools: dict[tuple[str, str], list[Evidence]] = field(default_factory=dict)
     baseline: Baseline | None = None
-    prices: dict[str, simulation.PlantingCost] = field(default_factory=dict)
+    prices: dict[str, planting.PlantingCost] = field(default_factory=dict)
     expected: dict[str, dict[str, float]] = field(default_factory=dict)
     latencies_ns: dict[str, float] = field(default_factory=dict)
 
@@ -107,14 +104,14 @@ class BuildRunner:
     def _measure_planting_cost(self, signal: Signal) -> None:
         """Measure the probe as it is, and with something planted."""
         for number, turns in enumerate(PROBED):
-            turns_of = {} if turns is None else {simulation.PROBE: turns}
-            probe = [info for info in self.cases if info.case.name == simulation.PROBE]
+            turns_of = {} if turns is None else {planting.PROBE: turns}
+            probe = [info for info in self.cases if info.case.name == planting.PROBE]
             plants = PlantedSlowdowns(turns_of, turns_of)
             live = self._make_live_source(f"price-{signal}-{number}", [signal], plants, probe)
             if signal == "latency":
-                live.draw_latencies(PROFILES["quick"].workers, {simulation.PROBE})
+                live.draw_latencies(PROFILES["quick"].workers, {planting.PROBE})
             else:
-                live.draw_counts(1, {simulation.PROBE})
+                live.draw_counts(1, {planting.PROBE})
             live.head.recording.write(complete=True)
 
     def load(self, builds: Sequence[Build], signals: Sequence[Signal]) -> list[str]:
@@ -154,40 +151,16 @@ class BuildRunner:
 
     def _read_learned(self, signals: Sequence[Signal]) -> set[str]:
         """Read what was learned; returns the names of its cases."""
-        runs = [self._read_run(f"learn-{number + 1}") for number in range(LEARNING_RUNS)]
+        runs = [read_run(self.folder, f"learn-{number + 1}") for number in range(LEARNING_RUNS)]
         measured = [(each, estimate(each)) for each in runs]
         self.baseline = learning.learn(measured, "proof")
-        self.latencies_ns = simulation.extract_values(measured[0][1], "latency_ns")
+        self.latencies_ns = planting.extract_values(measured[0][1], "latency_ns")
         for signal in signals:
-            self.expected[signal] = simulation.extract_values(measured[0][1], QUANTITY[signal])
-            self.prices[signal] = simulation.estimate_planting_cost(
-                *(self._read_probe_cost(signal, number) for number in range(len(PROBED)))
+            self.expected[signal] = planting.extract_values(measured[0][1], QUANTITY[signal])
+            self.prices[signal] = planting.estimate_planting_cost(
+                *(read_probe_cost(self.folder, signal, number) for number in range(len(PROBED)))
             )
         return {record.case.name for record in runs[0].cases}
-
-    def _read_run(self, name: str) -> Result:
-        path = self.folder / f"{name}.json"
-        result = results.read(path) if path.exists() else None
-        if result is None or not result.complete:
-            found = "cut short" if result else "missing"
-            message = (
-                f"{self.folder}: the earlier proof was interrupted before it had learned what is "
-                f"acceptable: {path.name} is {found}; {RESTART_HINT}"
-            )
-            raise UserError(message)
-        return result
-
-    def _read_probe_cost(self, signal: Signal, number: int) -> float:
-        """What the probe cost, with so much planted."""
-        result = self._read_run(f"price-{signal}-{number}")
-        costs = simulation.extract_values(estimate(result), QUANTITY[signal])
-        if simulation.PROBE not in costs:
-            message = (
-                f"{simulation.PROBE} was not measured, so nobody knows what planting costs; "
-                f"type 'resilience-bench run {simulation.PROBE}' to see why"
-            )
-            raise UserError(message)
-        return costs[simulation.PROBE]
 
     def _make_live_source(
         self,
@@ -234,11 +207,7 @@ class BuildRunner:
         verdicts = judge(questions, source, policy)
         seconds = time.monotonic() - started
         red: dict[str, tuple[str, ...]] = {
-            signal: tuple(
-                sorted(
-                    simulation.find_regressed_cases(*_select_signal(questions, verdicts, signal))
-                )
-            )
+            signal: tuple(sorted(simulation.find_regressed_cases(questions, verdicts, signal)))
             for signal in signals
         }
         undecided = sum(
@@ -262,7 +231,7 @@ class BuildRunner:
                 waits_ns={name: round(cost * percent / 100) for name, cost in costs_ns.items()}
             )
         turns = {
-            signal: simulation.compute_turns(percents, self.expected[signal], self.prices[signal])
+            signal: planting.compute_turns(percents, self.expected[signal], self.prices[signal])
             for signal in self.prices
         }
         return PlantedSlowdowns(turns.get("latency", {}), turns.get("instructions", {}))
@@ -306,7 +275,7 @@ class BuildRunner:
                 for each in self.prices
             )
         ]
-        return simulation.choose_cases(fitting, self.expected[signals[0]], count)
+        return planting.choose_cases(fitting, self.expected[signals[0]], count)
 
     def fill_pools(self) -> None:
         """Collect what workers and processes of the healthy real builds told, to draw from."""
@@ -314,7 +283,7 @@ class BuildRunner:
         counted: list[InstructionRecord] = []
         for name, build in self._iterate_healthy():
             read = [results.read(path) for path in self._list_files(build.gate, name)]
-            if told := _collect_screening(build.gate, read, self.names):
+            if told := collect_screening(build.gate, read, self.names):
                 self.pools.setdefault((build.gate, "latency"), []).append(told)
             counted += [record for each in read for record in each.instructions]
         for path in sorted(self.folder.glob("learn-*.json")):
@@ -338,7 +307,7 @@ class BuildRunner:
 
     def estimate_simulated_rate(
         self, gate: str, signal: Signal, percent: float, trials: int, count: int
-    ) -> simulation.Rate | None:
+    ) -> Rate | None:
         """A rate over builds that are drawn from the workers of the healthy real ones."""
         recorded = self.pools.get((gate, signal), [])
         if not recorded or trials == 0:
@@ -351,17 +320,17 @@ class BuildRunner:
         ]
         outcomes = simulation.simulate_outcomes(
             questions,
-            _make_pool(gate, signal, recorded),
+            make_pool(gate, signal, recorded),
             Policy() if gate == "check" else COMPARISON_POLICY,
             percent=percent,
             cases=self._choose_cases([signal], count) or [""],
             trials=trials,
         )
-        return simulation.estimate_rate(gate, signal, "drawn", percent, outcomes)
+        return estimate_rate(gate, signal, "drawn", percent, outcomes)
 
     def estimate_real_rate(
         self, gate: str, signal: str, percent: float, kind: Kind = "work"
-    ) -> simulation.Rate:
+    ) -> Rate:
         """A rate over the real builds so far."""
         outcomes = []
         for each in self.builds:
@@ -372,41 +341,4 @@ class BuildRunner:
                     outcomes += [name in red for name in each.planted]
                 else:
                     outcomes.append(bool(red))
-        return simulation.estimate_rate(gate, signal, "real", percent, outcomes, kind=kind)
-
-
-def _collect_screening(gate: str, read: Sequence[Result], names: Collection[str]) -> Evidence:
-    """The numbers of the first stage of a recorded build, of which these are the files."""
-    screen = Policy().screen if gate == "check" else COMPARISON_POLICY.screen
-    first = [[each for each in result.workers if each.index < screen] for result in read]
-    records = [each for each in read[0].cases if each.case.name in names]
-    sides = [Records(workers) for workers in first]
-    if gate == "check":
-        return collect_evidence(records, sides[0])
-    base, head, null = sides
-    return collect_evidence(records, head, base, null)
-
-
-def _make_pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> simulation.Pool:
-    together: dict[Key, Observations] = {}
-    for each in recorded:
-        extend_evidence(together, each)
-    if signal == "instructions":
-        # HEAD and BASE are drawn independently, although a gate gives both the same seed: another
-        # version of the code has another layout, and that may pass for a difference.
-        paired = {key: Observations(each.heads, each.heads) for key, each in together.items()}
-        return simulation.Pool(paired if gate == "compare" else together)
-    if gate == "check":
-        return simulation.Pool(together, simulation.estimate_drifts(recorded))
-    return simulation.Pool(simulation.merge_base_and_null(together))
-
-
-def _select_signal(
-    questions: Sequence[Criterion], verdicts: Sequence[Any], signal: str
-) -> tuple[list[Criterion], list[Any]]:
-    pairs = [
-        (question, verdict)
-        for question, verdict in zip(questions, verdicts, strict=True)
-        if question.signal == signal
-    ]
-    return [question for question, _ in pairs], [verdict for _, verdict in pairs]
+        return estimate_rate(gate, signal, "real", percent, outcomes, kind=kind)

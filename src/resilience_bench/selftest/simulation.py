@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-from scipy.stats import binomtest
 
 from resilience_bench._model import (
-    CaseInfo,
     InstructionRecord,
-    Measurement,
+    Result,
     Signal,
     Verdict,
+)
+from resilience_bench.gate.comparison import (
+    COMPARISON_POLICY,
 )
 from resilience_bench.gate.decide import (
     FLAGS,
@@ -25,209 +25,23 @@ from resilience_bench.gate.decide import (
     Observations,
     Policy,
     decide,
+    extend_evidence,
 )
 from resilience_bench.gate.decide_counts import decide_counts
+from resilience_bench.gate.evidence import Records, collect_evidence
 
-TURNS: Final = 2000
-"""So many turns of the empty loop tell what one costs."""
-PROBE: Final = "control.call"
-"""The case that shows what planting costs; the suite always has it."""
-CONFIDENCE: Final = 0.95
 SEED: Final = 20150823
-Kind = Literal["work", "wait"]
-"""What is planted: turns of an empty loop, or nanoseconds of waiting, which are no instructions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How often a kind of build had an outcome: ``hits`` of ``trials``.
-
-    ``low`` and ``high`` are the 95 % interval that so many trials allow. Source: C. J. Clopper and
-    E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
-    binomial", Biometrika 26 (1934), 404-413.
-    """
-
-    gate: str
-    signal: str
-    builds: str
-    planted_percent: float
-    outcome: str
-    hits: int
-    trials: int
-    low: float
-    high: float
-    kind: Kind = "work"
-
-
-HEADERS: Final = (
-    "gate",
-    "signal",
-    "builds",
-    "planted",
-    "outcome",
-    "seen",
-    "rate",
-    "95 % interval",
-)
-"""What the cells of a rate are, the first `WORDS` of them words."""
-WORDS: Final = 5
-
-
-def format_cells(each: Rate) -> tuple[str, ...]:
-    """A rate in words and numbers, under `HEADERS`."""
-    planted = f"{each.planted_percent:g} % {each.kind}" if each.planted_percent else "nothing"
-    return (
-        each.gate,
-        each.signal,
-        each.builds,
-        planted,
-        each.outcome,
-        f"{each.hits:,} of {each.trials:,}",
-        f"{each.hits / each.trials:.2%}" if each.trials else "-",
-        f"{each.low:.2%} - {each.high:.2%}",
-    )
-
-
-def estimate_rate(  # noqa: PLR0913 - what the rate is of
-    gate: str,
-    signal: str,
-    builds: str,
-    percent: float,
-    outcomes: Sequence[bool],
-    *,
-    kind: Kind = "work",
-) -> Rate:
-    """Count how often it was so."""
-    hits, trials = sum(outcomes), len(outcomes)
-    low, high = 0.0, 1.0
-    if trials:
-        found = binomtest(hits, trials).proportion_ci(CONFIDENCE, "exact")
-        low, high = float(found.low), float(found.high)
-    outcome = "planted case found" if percent else "healthy build failed"
-    return Rate(gate, signal, builds, percent, outcome, hits, trials, low, high, kind)
-
-
-@dataclass(frozen=True, slots=True)
-class PlantingCost:
-    """What planting costs in a signal: ``fixed + turns * per_turn``."""
-
-    fixed: float
-    per_turn: float
-
-    def estimate_turns(self, extra: float) -> int | None:
-        """How many turns make a call dearer by so much; None if that cannot be planted."""
-        if self.per_turn <= 0:  # the probe was too noisy to tell a price
-            return None
-        turns = round((extra - self.fixed) / self.per_turn)
-        return turns if turns >= 0 else None
-
-
-def estimate_planting_cost(bare: float, no_turns: float, many_turns: float) -> PlantingCost:
-    """What planting costs, from the probe without it, with no turns and with `TURNS`."""
-    return PlantingCost(no_turns - bare, (many_turns - no_turns) / TURNS)
-
-
-def compute_turns(
-    percents: Mapping[str, float], expected: Mapping[str, float], cost: PlantingCost
-) -> dict[str, int]:
-    """How many turns make each case dearer by so many per cent, where that is possible."""
-    found = {
-        name: cost.estimate_turns(percent / 100 * expected[name])
-        for name, percent in percents.items()
-        if name in expected
-    }
-    return {name: turns for name, turns in found.items() if turns is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """One real build: what was planted, what the gate was red for, and how long it took."""
-
-    gate: str
-    signals: tuple[Signal, ...]
-    planted_percent: float
-    planted: tuple[str, ...]
-    red: dict[str, tuple[str, ...]]
-    inconclusive: int
-    seconds: float
-    kind: Kind = "work"
-
-    @property
-    def every_red(self) -> frozenset[str]:
-        """The cases that any of its signals was red for."""
-        return frozenset(name for each in self.red.values() for name in each)
-
-    @property
-    def has_false_alarm(self) -> bool:
-        """Whether it was red for a case in which nothing was planted."""
-        return not self.every_red <= set(self.planted)
-
-    @property
-    def missed(self) -> bool:
-        """Whether something should have been planted, and nothing planted was found."""
-        return self.planted_percent > 0 and self.every_red.isdisjoint(self.planted)
-
-
-Size = tuple[float, Kind]
-"""How many per cent are planted, of what."""
-Step = tuple[str, float, Kind]
-"""A build to be made: the gate, and what is planted."""
-
-
-def plan_builds(
-    gates: Sequence[str], builds: int, sizes: Sequence[Size], planted_builds: int
-) -> list[Step]:
-    """The builds in their order; those with something planted come early, among the others."""
-    steps: list[Step] = [(gate, 0.0, "work") for _ in range(builds) for gate in gates]
-    for number in range(planted_builds):
-        for place, size in enumerate(sizes):
-            spot = (number * len(sizes) + place + 1) * len(gates) * 2
-            steps[spot:spot] = [(gate, *size) for gate in gates]
-    return steps
-
-
-def count_builds(builds: Iterable[Build]) -> collections.Counter[Step]:
-    """How many builds of each kind there are."""
-    return collections.Counter((each.gate, each.planted_percent, each.kind) for each in builds)
-
-
-def find_missing_steps(steps: Iterable[Step], builds: Iterable[Build]) -> list[Step]:
-    """The steps without as many of each kind as there are builds of it."""
-    made = count_builds(builds)
-    missing = []
-    for step in steps:
-        made[step] -= 1
-        if made[step] < 0:
-            missing.append(step)
-    return missing
-
-
-def extract_values(measurements: Iterable[Measurement], quantity: str) -> dict[str, float]:
-    """The value of a quantity by case."""
-    return {
-        each.case.name: each.quantities[quantity].value
-        for each in measurements
-        if quantity in each.quantities
-    }
-
-
-def choose_cases(cases: Sequence[CaseInfo], costs: Mapping[str, float], count: int) -> list[str]:
-    """So many cases to plant something in, evenly from cheap to dear.
-
-    Args:
-        cases: Those that something can be planted in.
-        costs: What they cost.
-        count: How many are wanted.
-    """
-    known = [info.case.name for info in cases if info.case.name in costs]
-    ordered = sorted(known, key=lambda name: costs[name])
-    places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
-    return [ordered[place] for place in dict.fromkeys(places.tolist())]
-
-
-def find_regressed_cases(questions: Sequence[Criterion], verdicts: Sequence[Verdict]) -> set[str]:
-    """The cases that a gate is red for; none if BASE differs from itself."""
-    pairs = list(zip(questions, verdicts, strict=True))
+def find_regressed_cases(
+    questions: Sequence[Criterion], verdicts: Sequence[Verdict], signal: str | None = None
+) -> set[str]:
+    """Find the cases that fail a build, by one signal or all; none if BASE differs from itself."""
+    pairs = [
+        (question, verdict)
+        for question, verdict in zip(questions, verdicts, strict=True)
+        if signal in {None, question.signal}
+    ]
     if any(question.is_null and each.outcome in FLAGS for question, each in pairs):
         return set()
     return {
@@ -358,3 +172,30 @@ def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of th
         )
         outcomes.append(bool(red & set(dearer)) if percent else bool(red))
     return outcomes
+
+
+def collect_screening(gate: str, read: Sequence[Result], names: Collection[str]) -> Evidence:
+    """Collect the evidence of the screening of a recorded build, of which these are the files."""
+    screen = Policy().screen if gate == "check" else COMPARISON_POLICY.screen
+    first = [[worker for worker in result.workers if worker.index < screen] for result in read]
+    records = [record for record in read[0].cases if record.case.name in names]
+    sides = [Records(workers) for workers in first]
+    if gate == "check":
+        return collect_evidence(records, sides[0])
+    base, head, null = sides
+    return collect_evidence(records, head, base, null)
+
+
+def make_pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> Pool:
+    """Make the pool that builds of a gate are simulated from, out of healthy real builds."""
+    together: dict[Key, Observations] = {}
+    for each in recorded:
+        extend_evidence(together, each)
+    if signal == "instructions":
+        # HEAD and BASE are drawn independently, although a gate gives both the same seed: another
+        # version of the code has another layout, and that may pass for a difference.
+        paired = {key: Observations(each.heads, each.heads) for key, each in together.items()}
+        return Pool(paired if gate == "compare" else together)
+    if gate == "check":
+        return Pool(together, estimate_drifts(recorded))
+    return Pool(merge_base_and_null(together))

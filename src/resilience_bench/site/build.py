@@ -18,7 +18,7 @@ from resilience_bench.releases import history_file
 from resilience_bench.releases.page import ReleasePage, make_release_page
 from resilience_bench.report import html
 from resilience_bench.selftest import proof_file
-from resilience_bench.selftest.simulation import HEADERS, WORDS, format_cells
+from resilience_bench.selftest.builds import HEADERS, WORDS, format_cells
 from resilience_bench.site import asv_pages
 from resilience_bench.site import runs as site_runs
 from resilience_bench.site.runs import CHECK, NO_RUN, Part, SiteSummary, write_page

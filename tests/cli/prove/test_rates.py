@@ -9,8 +9,8 @@ import pytest
 
 from resilience_bench.cli import prove as cli_prove
 from resilience_bench.measure.launcher import ScriptedLauncher
+from resilience_bench.selftest.builds import Build
 from resilience_bench.selftest.runner import BuildRunner
-from resilience_bench.selftest.simulation import Build
 from tests.cli.prove.factories import CASES, A, B
 from tests.scripted import suite
 
