@@ -43,20 +43,21 @@ def assemble_history(
     *,
     headline: Sequence[str],
 ) -> History:
-    """Everything in one: what each release costs, and what moved.
+    """Assemble what each release costs, and which changed what.
 
     Args:
-        wanted: What was to be measured.
+        wanted: The request.
         prepared: All releases, in their order.
-        timeline: Those that were measured.
-        decisions: What was decided.
-        headline: How sure that is.
+        timeline: The releases that were measured.
+        decisions: The gate's decisions.
+        headline: How sure these are.
     """
-    by_version = {arm.version: arm for arm in timeline.releases if not arm.is_null}
+    measured = {release.version: release for release in timeline.releases if not release.is_null}
     releases = tuple(
-        _assemble_release(each, by_version.get(each.release.version), timeline.screened)
+        _assemble_release(each, measured.get(each.release.version), timeline.screened)
         for each in prepared
     )
+    environments = [release.recording.environment for release in timeline.releases]
     return History(
         SCHEMA,
         wanted.package,
@@ -64,9 +65,7 @@ def assemble_history(
         REFERENCE_VERSION,
         *_find_span(timeline.releases),
         complete=True,
-        environment=_find_common_environment(
-            [arm.recording.environment for arm in timeline.releases]
-        ),
+        environment=_find_common_environment(environments),
         selectors=tuple(wanted.selectors),
         signals=wanted.signals,
         not_available=dict(wanted.not_available),
@@ -81,43 +80,41 @@ def assemble_history(
     )
 
 
-def _find_span(arms: Sequence[MeasuredRelease]) -> tuple[str, str]:
-    """When the first process of all began, and when the last one ended, an earlier run's too."""
-    spans = [(each.started, each.ended) for arm in arms for each in arm.recording.finished]
-    first = min((started for started, _ in spans), default=now())
-    return first, max((ended for _, ended in spans), default=first)
+def _find_span(releases: Sequence[MeasuredRelease]) -> tuple[str, str]:
+    """Return when the first process began and the last one ended, an earlier run's included."""
+    records = [record for release in releases for record in release.recording.finished]
+    first = min((record.started for record in records), default=now())
+    return first, max((record.ended for record in records), default=first)
 
 
 def _find_common_environment(environments: Sequence[Environment | None]) -> Environment:
-    """What all releases were measured in: the packages are those that are the same for all."""
-    told = [each for each in environments if each]
-    same = set.intersection(*(set(each.packages.items()) for each in told))
-    return replace(told[0], packages=dict(sorted(same)))
+    """Return the environment, with only those packages that are the same for all releases."""
+    known = [environment for environment in environments if environment]
+    same = set.intersection(*(set(environment.packages.items()) for environment in known))
+    return replace(known[0], packages=dict(sorted(same)))
 
 
 def _assemble_release(
-    prepared: PreparedRelease, arm: MeasuredRelease | None, screened: range
+    prepared: PreparedRelease, measured: MeasuredRelease | None, screened: range
 ) -> Release:
     release = prepared.release
-    if arm is None:
+    if measured is None:
         return Release(
             release.version, release.date, prepared.status, prepared.reason, release.is_yanked
         )
-    # Of all workers those that measured all releases alike: only their numbers make a curve.
-    alike = tuple(each for each in arm.recording.select(WorkerRecord) if each.index in screened)
-    result = replace(arm.recording.result(complete=True), workers=alike)
-    measured = {each.case.name: each for each in estimate(result)}
-    values = {
+    # A curve needs the workers that measured all releases alike.
+    workers = measured.recording.select(WorkerRecord)
+    alike = tuple(worker for worker in workers if worker.index in screened)
+    result = replace(measured.recording.result(complete=True), workers=alike)
+    estimates = {found.case.name: _select_quantities(found) for found in estimate(result)}
+    costs = {
         record.case.name: CaseCost(
-            record.status,
-            record.reason,
-            _select_quantities(measured[record.case.name]) if record.case.name in measured else {},
-            record.missing,
+            record.status, record.reason, estimates.get(record.case.name, {}), record.missing
         )
         for record in result.cases
     }
-    works = any(each.quantities for each in values.values())
-    reasons = dict.fromkeys(f"{each.status}: {each.reason}" for each in values.values())
+    works = any(cost.quantities for cost in costs.values())
+    reasons = [f"{cost.status}: {cost.reason}" for cost in costs.values()]
     return Release(
         release.version,
         release.date,
@@ -125,18 +122,18 @@ def _assemble_release(
         "" if works else next(iter(reasons), ""),
         release.is_yanked,
         result.environment.packages,
-        values,
+        costs,
     )
 
 
 def _select_quantities(measurement: Measurement) -> dict[str, Estimate]:
     return {
-        name: Estimate(*map(_round, (each.value, each.low, each.high)))
-        for name, each in measurement.quantities.items()
+        name: Estimate(_round(seen.value), _round(seen.low), _round(seen.high))
+        for name, seen in measurement.quantities.items()
         if name in HISTORY_QUANTITIES
     }
 
 
 def _round(value: float) -> float:
-    """Seven digits: nothing is measured as exactly as that, and the file is half as long."""
+    """Round to more digits than any measurement has; the file is half as long as with all."""
     return float(f"{value:.7g}")

@@ -10,14 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench.errors import UserError
+from resilience_bench.commits.git_log import run_git
 from resilience_bench.files import atomic
 from resilience_bench.releases.history_file import History, Release, group_cases, split_name
 
@@ -138,10 +137,11 @@ def make_repository(history: History, path: Path) -> dict[str, str]:
     Raises:
         UserError: If git is missing, or fails.
     """
-    _run_git("init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(path))
-    _run_git("-C", str(path), "fast-import", "--quiet", content=_format_fast_import(history))
+    path.mkdir(parents=True)
+    run_git(path, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}")
+    run_git(path, "fast-import", "--quiet", text=_format_fast_import(history))
     form = "--format=%(refname:lstrip=2) %(objectname)"
-    tags = _run_git("-C", str(path), "for-each-ref", form, "refs/tags")
+    tags = run_git(path, "for-each-ref", form, "refs/tags")
     pairs = (line.split() for line in tags.splitlines())
     return {tag.removeprefix("v"): commit for tag, commit in pairs}
 
@@ -166,27 +166,6 @@ def _format_fast_import(history: History) -> str:
             "",
         ]
     return "\n".join(parts) + "\n"
-
-
-def _run_git(*arguments: str, content: str = "") -> str:
-    try:
-        done = subprocess.run(  # noqa: S603 - the command is ours
-            ["git", *arguments],  # noqa: S607 - the user's git
-            input=content,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        message = "git is not there; expected it for asv's results; type: apt-get install git"
-        raise UserError(message) from error
-    if done.returncode:
-        said = " ".join(done.stderr.split())
-        message = (
-            f"git {arguments[0]} failed: {said}; expected git 2.28 or newer; type git --version"
-        )
-        raise UserError(message)
-    return done.stdout
 
 
 def _describe_machine(history: History) -> dict[str, Any]:

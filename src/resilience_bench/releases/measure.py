@@ -1,4 +1,4 @@
-"""Measures the releases of a package: prepares them, has them take turns, and asks the gate."""
+"""Measures the releases of a package side by side, and has the gate decide."""
 
 from __future__ import annotations
 
@@ -33,28 +33,18 @@ from resilience_bench.releases.timeline import Timeline
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 POLICY: Final = Policy(screen=12, confirm=(30,), confirms_improvements=True)
-"""Each worker serves two comparisons, and there are dozens of them: less to each than in one."""
-TOLERANCES: Final[Mapping[str, float]] = {
-    name: one.release_tolerance for name, one in JUDGED.items()
-}
-"""What is no step yet, as a share of the release before: wider than in a comparison of two, for
-what is to be named stays in a history for years."""
+"""Fewer workers per comparison than `compare`: each serves two, and there are dozens of them."""
+TOLERANCES: Final = {name: quantity.release_tolerance for name, quantity in JUDGED.items()}
+"""The largest change that is no step, as a share of the release before, by quantity."""
 NULL_EVERY: Final = 8
-"""Every so many releases one is measured twice, as the null control."""
+"""One of this many releases is measured twice, as the null control."""
 SAMPLES_FOLDER: Final = "measured"
-"""The folder of the raw samples, beside the history: from these an interrupted run goes on."""
-
-Launch = Callable[[Variant], Launcher]
-"""What starts workers in a variant."""
+"""The folder of the raw samples, beside the history; an interrupted run continues from these."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasurementRequest:
-    """What is to be measured.
-
-    ``cases`` are those that concern the package; ``folder`` is where everything is written;
-    ``tolerances`` are by quantity, see `TOLERANCES`.
-    """
+    """The cases that need a package, what to measure of them, and the folder for the results."""
 
     package: str
     cases: Sequence[CaseInfo]
@@ -67,18 +57,15 @@ class MeasurementRequest:
 
 
 def select_cases(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
-    """The cases whose library needs a package.
+    """Return the cases whose library needs a package.
 
     Raises:
-        UserError: If there are none; it names the packages that there are some for.
+        UserError: If there are none; it names the packages that cases need.
     """
-    chosen = [
-        info
-        for info in cases
-        if package in {canonicalize_name(each) for each in info.distributions}
-    ]
+    packages = [set(map(canonicalize_name, info.distributions)) for info in cases]
+    chosen = [info for info, names in zip(cases, packages, strict=True) if package in names]
     if not chosen:
-        known = sorted({canonicalize_name(each) for info in cases for each in info.distributions})
+        known = sorted(set().union(*packages))
         message = (
             f"{package}: none of the selected cases needs it; expected one of "
             f"{', '.join(known) or 'those that scenarios name'}; type 'resilience-bench list' to "
@@ -91,37 +78,40 @@ def select_cases(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
 def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
     wanted: MeasurementRequest,
     prepared: Sequence[PreparedRelease],
-    launch: Launch,
-    environment_of: Callable[[Variant], Environment],
+    launch: Callable[[Variant], Launcher],
+    query_environment: Callable[[Variant], Environment],
     note: Callable[[str], None],
     *,
     fresh: bool = False,
 ) -> list[MeasuredRelease]:
-    """The releases that can be measured, with what an earlier run has measured of them.
+    """Make the releases to measure, with what an earlier run has measured of them.
 
     Args:
-        wanted: What is to be measured.
+        wanted: The request.
         prepared: The releases; those without an environment are left out.
-        launch: Starts workers.
-        environment_of: Tells what a variant is.
-        note: Is told what of an earlier run cannot be used.
-        fresh: Whether everything is measured anew.
+        launch: Starts workers in a variant.
+        query_environment: Describes the environment of a variant.
+        note: Called with the reason why results of an earlier run cannot be used.
+        fresh: Whether to ignore an earlier run.
     """
-    found_arms = []
-    usable = [each for each in prepared if each.variant and each.status == "measured"]
-    for number, each in enumerate(usable):
-        assert each.variant is not None
-        again = [True] if number % NULL_EVERY == 0 and number < len(usable) - 1 else []
-        environment = environment_of(each.variant)
-        for is_null in (False, *again):
-            arm = _make_measured_release(
-                wanted, each.release.version, launch(each.variant), environment, is_null=is_null
+    made = []
+    usable = [
+        (each.release.version, each.variant)
+        for each in prepared
+        if each.variant and each.status == "measured"
+    ]
+    for number, (version, variant) in enumerate(usable):
+        has_null = number % NULL_EVERY == 0 and number < len(usable) - 1
+        environment = query_environment(variant)
+        for is_null in (False, True) if has_null else (False,):
+            release = _make_measured_release(
+                wanted, version, launch(variant), environment, is_null=is_null
             )
-            earlier = None if fresh else _read_earlier(arm.recording.path, environment, note)
+            earlier = None if fresh else _read_earlier(release.recording.path, environment, note)
             if earlier:
-                arm.resume(earlier)
-            found_arms.append(arm)
-    return found_arms
+                release.resume(earlier)
+            made.append(release)
+    return made
 
 
 def _make_measured_release(
@@ -148,7 +138,7 @@ def _make_measured_release(
 
 
 def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) -> Result | None:
-    """What an earlier run measured of a release, if it did so in the same environment."""
+    """Return what an earlier run measured of a release in the same environment."""
     if not path.exists():
         return None
     try:
@@ -156,26 +146,26 @@ def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) ->
     except UnreadableResultError as error:
         note(f"{error}; this release is measured again")
         return None
-    told = earlier.environment
-    same = (
-        told.python_build == here.python_build
-        and told.cpu_model == here.cpu_model
-        and told.packages == here.packages
+    there = earlier.environment
+    is_same = (
+        there.python_build == here.python_build
+        and there.cpu_model == here.cpu_model
+        and there.packages == here.packages
         and earlier.reference_version == REFERENCE_VERSION
         and earlier.tool_version == __version__
     )
-    if not same:
+    if not is_same:
         note(f"{path}: measured in another environment; this release is measured again")
-    return earlier if same else None
+    return earlier if is_same else None
 
 
 def decide(
     timeline: Timeline, tolerances: Mapping[str, float], policy: Policy
 ) -> tuple[SortedDecisions, str]:
-    """Measure, and decide everything.
+    """Measure the releases, and decide which of them changed what.
 
     Returns:
-        What was found, and how sure the gate is, in a line.
+        The decisions, and how sure they are in a line.
     """
     if not timeline.pairs:
         timeline.draw_counts(1, ())
@@ -183,7 +173,7 @@ def decide(
             timeline.draw_latencies(policy.screen, ())
         if "scaling" in timeline.signals:
             timeline.draw_scalings(LOADED_SCREEN, ())
-        return SortedDecisions((), (), {}, ()), "one release has no neighbour to be held against"
+        return SortedDecisions((), (), {}, ()), "one release has no neighbour to be compared with"
     places = {
         pair.key(name): ReleaseCase(
             pair.head.version, pair.base.version, name, record, pair.null is not None
@@ -191,26 +181,26 @@ def decide(
         for pair in timeline.pairs
         for name, record in pair.head.session.records.items()
     }
-    questions = make_release_criteria(places, timeline.signals, tolerances)
-    verdicts = judge(questions, timeline, policy)
-    decisions = sort_decisions(places, questions, verdicts)
-    return decisions, _describe_certainty(questions, verdicts, policy)
+    criteria = make_release_criteria(places, timeline.signals, tolerances)
+    verdicts = judge(criteria, timeline, policy)
+    decisions = sort_decisions(places, criteria, verdicts)
+    return decisions, _describe_certainty(criteria, verdicts, policy)
 
 
 def _describe_certainty(
-    questions: Sequence[Criterion], verdicts: Sequence[Verdict], policy: Policy
+    criteria: Sequence[Criterion], verdicts: Sequence[Verdict], policy: Policy
 ) -> str:
-    taken = [
-        verdict
-        for question, verdict in zip(questions, verdicts, strict=True)
-        if not question.is_null and verdict.outcome != "not measured"
+    signals = [
+        verdict.signal
+        for criterion, verdict in zip(criteria, verdicts, strict=True)
+        if not criterion.is_null and verdict.outcome != "not measured"
     ]
-    timed = sum(each.signal not in COUNT_SIGNALS for each in taken)
-    said = f"{len(taken):,} decisions"
+    timed = sum(signal not in COUNT_SIGNALS for signal in signals)
+    decisions = f"{len(signals):,} decisions"
     if not timed:
-        return said
+        return decisions
     return (
-        f"{said}, {timed:,} of them on latency or scaling: in fewer than {policy.error_rate:g} of "
-        "all histories in which nothing changes, chance alone makes one of these find a slower "
-        "release"
+        f"{decisions}, {timed:,} of them on latency or scaling: in fewer than "
+        f"{policy.error_rate:g} of all histories in which nothing changes, chance alone makes one "
+        "of these find a slower release"
     )

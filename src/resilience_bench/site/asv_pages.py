@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from resilience_bench.commits.git_log import run_git_or_none
 from resilience_bench.errors import HistoryError
 from resilience_bench.site import tachyon
 from resilience_bench.site.runs import SkippedFile
@@ -19,9 +19,9 @@ PACKAGE: Final = "resilience_bench"
 
 @dataclass(frozen=True, slots=True)
 class CommitHistory:
-    """The history of this project's commits, as far as it was published.
+    """The published history of this project's commits.
 
-    ``unbuilt`` are the commits that do not build: their hashes, and the first line of each message.
+    ``unbuilt`` maps the hash of each commit that does not build to the first line of its message.
     """
 
     benchmarks: int
@@ -36,7 +36,7 @@ def publish_commits(conf_file: Path, folder: Path) -> CommitHistory:
 
     Args:
         conf_file: The ``asv.conf.json``.
-        folder: Where to; a folder that there is not yet.
+        folder: Where to; a new folder.
 
     Raises:
         UserError: If there is nothing to publish, or asv is missing or fails.
@@ -51,10 +51,9 @@ def publish_commits(conf_file: Path, folder: Path) -> CommitHistory:
         raise HistoryError(message) from error
     published = publish(conf_file, folder)
     subjects = _read_subjects(conf_file.absolute().parent)
-    unbuilt = {each: subjects.get(each, "") for each in published.unbuilt}
-    messages = {
-        each: f"DOES NOT BUILD: {text}" if each in unbuilt else text
-        for each, text in subjects.items()
+    unbuilt = {commit: subjects.get(commit, "") for commit in published.unbuilt}
+    messages = subjects | {
+        commit: f"DOES NOT BUILD: {subject}" for commit, subject in unbuilt.items()
     }
     tachyon.install(folder, messages, "../index.html")
     return CommitHistory(
@@ -71,8 +70,8 @@ def publish_releases(history: Path, package: str, folder: Path) -> tuple[Skipped
 
     Args:
         history: The folder that 'resilience-bench releases' wrote.
-        package: What it is of.
-        folder: Where to; a folder that there is not yet.
+        package: Its package.
+        folder: Where to; a new folder.
 
     Returns:
         The files that could not be read, and why.
@@ -86,26 +85,18 @@ def publish_releases(history: Path, package: str, folder: Path) -> tuple[Skipped
     index = read_index(folder)
     hashes = index["revision_to_hash"]
     tags = {hashes[str(revision)]: tag for tag, revision in index["tags"].items()}
-    messages = {each: f"{package} {tag.removeprefix('v')}" for each, tag in tags.items()}
+    messages = {commit: f"{package} {tag.removeprefix('v')}" for commit, tag in tags.items()}
     tachyon.install(folder, messages, "../index.html")
     return published.skipped
 
 
 def count_regressions(folder: Path) -> int:
-    """How many regressions asv has listed."""
+    """Return how many regressions asv has listed."""
     stored = json.loads((folder / "regressions.json").read_text(encoding="utf-8"))
     return len(stored["regressions"])
 
 
 def _read_subjects(repository: Path) -> dict[str, str]:
-    """The first lines of the messages of all commits; nothing where git does not tell."""
-    done = subprocess.run(
-        ["git", "log", "--all", "--format=%H %s"],  # noqa: S607 - the user's git
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    pairs = (line.partition(" ") for line in done.stdout.splitlines())
-    return {name: subject for name, _, subject in pairs}
+    """Return the first line of each commit's message, by hash; nothing outside a repository."""
+    lines = (run_git_or_none(repository, "log", "--all", "--format=%H %s") or "").splitlines()
+    return {name: subject for name, _, subject in (line.partition(" ") for line in lines)}

@@ -1,4 +1,4 @@
-"""Serves a folder to this machine, and to no other."""
+"""Serves a folder to this machine only."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ MAX_PORT: Final = 65535
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Files of a folder, without a line for each on the terminal."""
+    """A file server without a line on the terminal for each file."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its parent's name
         """Say nothing."""
 
     def end_headers(self) -> None:
-        """Have the browser ask again: the site may be made anew while it is served."""
+        """Stop the browser from caching: the site may be made again while it is served."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
 
 def make_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
-    """A server of a folder on a port of this machine; it serves when it is told to.
+    """Make a server of a folder, which does not serve yet.
 
     Args:
-        folder: What it serves; need not be there yet.
-        port: Which port; 0 for any that is free.
+        folder: The folder; it need not exist yet.
+        port: A port of this machine; 0 for any that is free.
 
     Raises:
         UserError: If the port is taken, or may not be used.
@@ -52,5 +52,5 @@ def make_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
 
 
 def format_address(serving: http.server.ThreadingHTTPServer) -> str:
-    """What to type into a browser."""
+    """Return what to type into a browser."""
     return f"http://{LOOPBACK}:{serving.server_address[1]}/"

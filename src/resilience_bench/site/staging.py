@@ -1,4 +1,4 @@
-"""A folder that is made beside its place, and takes it only when it is whole."""
+"""A folder that is made next to its place, and moved there only when it is complete."""
 
 from __future__ import annotations
 
@@ -15,21 +15,17 @@ from resilience_bench.files.checked_json import format_names, format_path
 MARKER: Final = "site.json"
 """The file that says that a folder is a site, and may be replaced by one."""
 ALLOWED_NAMES: Final = frozenset({"history", "releases"})
-"""What may lie in the place of a site before there is one: 'asv publish' writes there too."""
+"""Folders that a site may replace although they are no site: 'asv publish' writes there too."""
 ANOTHER_FOLDER: Final = "give another folder with --output"
 
 
 @contextlib.contextmanager
 def replace_folder(place: Path) -> Iterator[Path]:
-    """A new folder, which takes the place of the old one at the end, or is gone after an error.
-
-    An interruption leaves the old one as it was.
-
-    Args:
-        place: Where it is to be; a folder there that is no site is refused.
+    """Yield a new folder, which replaces the old one at the end; after an error the old one stays.
 
     Raises:
-        UnwritableOutputError: If it cannot be written, or if something else would be lost.
+        UnwritableOutputError: If it cannot be written, or if something that is no site would be
+            lost.
     """
     target = place.resolve()
     _ensure_replaceable(target, place)

@@ -1,4 +1,4 @@
-"""asv-tachyon, which shows what asv has published and needs no network for it."""
+"""asv-tachyon, which shows asv's data without a network."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ BACK_LINK: Final = (
     '<p style="margin:0;padding:.5rem 1rem;font:14px/1.4 system-ui,sans-serif">{}</p>'
 )
 NO_ANIMATION: Final = "<style>.fade-in { animation: none }</style>"
-"""What is there can be clicked at once: a card that drifts into its place is missed."""
+"""A click misses a card that moves."""
 FORMATTED_UNITS: Final = frozenset({"seconds", "bytes"})
-"""The units that asv-tachyon writes as short as it can itself."""
+"""The units that asv-tachyon shortens itself."""
 MAX_UNIT_LENGTH: Final = 2
-"""With a longer unit the numbers at the axis would be cut off."""
+"""A longer unit cuts off the numbers at the axis."""
 NO_UNIT: Final = "unit"
-"""What asv-tachyon leaves out."""
+"""A unit that asv-tachyon does not show."""
 SHORT_UNITS: Final[Mapping[str, str]] = {
     "bare calls per call": "×",
     "calls per second": "/s",
@@ -36,17 +36,17 @@ SHORT_UNITS: Final[Mapping[str, str]] = {
     "times one caller": "×",
     "times the reference": "×",
 }
-"""What is written for units of ours; the names of the benchmarks say them in full."""
+"""Short forms of our units; the benchmarks' names give them in full."""
 ASV_PAGE_FILES: Final = ("*.js", "*.css", "vendor", "error.html", "swallow.*")
-"""The parts of asv's own page, which loads scripts from elsewhere; asv-tachyon takes its place."""
+"""The files of asv's own page, which loads scripts from elsewhere."""
 
 
 def install(folder: Path, messages: Mapping[str, str], back: str) -> None:
-    """Put asv-tachyon's page over the data that asv has published; the feed stays.
+    """Replace asv's page by asv-tachyon's; the data and the feed stay.
 
     Args:
-        folder: What asv has published.
-        messages: The first line of the message of each commit.
+        folder: The folder that asv has published.
+        messages: The first line of each commit's message, by hash.
         back: The address of the page that links to this one.
 
     Raises:
@@ -59,17 +59,16 @@ def install(folder: Path, messages: Mapping[str, str], back: str) -> None:
         check=False,
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
-        message = (
-            f"asv-tachyon could not show {format_path(folder)}; it said: {said[-1]}; {INSTALL_HINT}"
-        )
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
+        failed = f"asv-tachyon could not show {format_path(folder)}; it said: {lines[-1]}"
+        message = f"{failed}; {INSTALL_HINT}"
         raise HistoryError(message)
     _remove_asv_page(folder)
     index = read_index(folder)
     known = set(index["revision_to_hash"].values())
-    told = {each: text for each, text in messages.items() if each in known}
-    # Each of these is asked for; one that is not there would be an error in the browser's console.
-    _write_json({"by_hash": told}, folder / "commits.json")
+    by_hash = {commit: text for commit, text in messages.items() if commit in known}
+    # The page loads each of these; a missing one would be an error in the browser's console.
+    _write_json({"by_hash": by_hash}, folder / "commits.json")
     _write_json([], folder / "regressions-ignore.json")
     _write_json({"paths": {}}, folder / "profiles.json")
     for graph in (folder / "graphs").glob("**/*.json"):
@@ -80,9 +79,9 @@ def install(folder: Path, messages: Mapping[str, str], back: str) -> None:
 
 
 def _adapt_index(index: dict[str, Any]) -> dict[str, Any]:
-    """What asv says of its benchmarks, as asv-tachyon shows it rightly."""
+    """Adapt asv's list of benchmarks to asv-tachyon."""
     for benchmark in index["benchmarks"].values():
-        # asv calls every rise a regression; asv-tachyon would call a rise of a track good.
+        # asv treats every rise as a regression; asv-tachyon would take a rise of a track as good.
         benchmark.setdefault("less_is_better", True)
         unit = benchmark.get("unit") or NO_UNIT
         if unit not in FORMATTED_UNITS and len(unit) > MAX_UNIT_LENGTH:
@@ -91,7 +90,7 @@ def _adapt_index(index: dict[str, Any]) -> dict[str, Any]:
 
 
 def _adapt_page(page: Path, project: str, back: str) -> None:
-    """Give a page a title, the feed, and a way back; and keep it still."""
+    """Give a page a title, the feed and a link back, and stop its animation."""
     text = page.read_text(encoding="utf-8")
     feed = f'<link rel="alternate" type="application/atom+xml" title="Regressions" href="{FEED}">'
     head = f"<title>{html.escape(project)}: history</title>\n{feed}\n{NO_ANIMATION}\n</head>"
@@ -102,7 +101,6 @@ def _adapt_page(page: Path, project: str, back: str) -> None:
 
 
 def _remove_asv_page(folder: Path) -> None:
-
     for pattern in ASV_PAGE_FILES:
         for path in folder.glob(pattern):
             if path.is_dir():
@@ -112,9 +110,9 @@ def _remove_asv_page(folder: Path) -> None:
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """What asv says of everything that it has published."""
-    found: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    return found
+    """Read asv's list of what it has published."""
+    index: dict[str, Any] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    return index
 
 
 def _write_json(content: object, path: Path) -> None:
