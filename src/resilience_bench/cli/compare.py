@@ -24,6 +24,7 @@ from resilience_bench.cli.verdict_output import (
     show_judgement,
 )
 from resilience_bench.environments import variants
+from resilience_bench.environments.recipe import find_default_project
 from resilience_bench.files import atomic, results
 from resilience_bench.gate.check import add_defects
 from resilience_bench.gate.comparison import (
@@ -51,7 +52,7 @@ from resilience_bench.measure.shared_path import SharedPath, create_shared_path
     type=click.FloatRange(min=0),
     default=100 * TOLERANCES["ratio"],
     show_default=True,
-    help="How much dearer the latency may get, in per cent.",
+    help="How much slower a case may get, in per cent.",
 )
 @click.option(
     "--tolerance-instructions",
@@ -60,17 +61,27 @@ from resilience_bench.measure.shared_path import SharedPath, create_shared_path
     show_default=True,
     help="How many more instructions there may be, in per cent.",
 )
-@click.option("--project", default="stack", show_default=True, help="What '.' and git: install.")
+@click.option(
+    "--project",
+    metavar="DIR",
+    help="The folder with the pyproject.toml of what '.' and git: install.  "
+    "[default: stack, if there is one, else the top of the repository]",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
     default=SECONDS,
     show_default=True,
     help="How long to measure, without making the environments: every case is measured, then "
-    "workers are started until then to decide what is doubtful about latencies. What is undecided "
-    "then stays inconclusive.",
+    "the time left goes to latencies that are still undecided. What stays undecided is "
+    "inconclusive.",
 )
-@click.option("-o", "--output", type=FILE, help="A folder for the results of each arm.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    help="A folder for the results of both, and of BASE measured twice.",
+)
 @add_output_options
 @click.pass_obj
 def compare(  # noqa: PLR0913 - one argument an option
@@ -82,13 +93,13 @@ def compare(  # noqa: PLR0913 - one argument an option
     selectors: tuple[str, ...],
     tolerance: float,
     tolerance_instructions: float,
-    project: str,
+    project: str | None,
     seconds: float,
     output: Path | None,
     signals: tuple[Signal, ...] | None,
     **shown: Any,
 ) -> int:
-    """Measure two variants against each other, and fail if HEAD is dearer than BASE.
+    """Measure two variants against each other, and fail if HEAD costs more than BASE.
 
     A variant is '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' (for example
     'pip:tenacity==8.2.3') or the path of an interpreter. Exit codes as for 'check'.
@@ -100,6 +111,7 @@ def compare(  # noqa: PLR0913 - one argument an option
     selection = select(launcher, selectors, gated=True)
     needed = sorted({each for info in selection.cases for each in info.distributions})
     note = make_progress_console().print
+    project = project or find_default_project(Path.cwd())
     made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]
     tolerances = {
         **TOLERANCES,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "resilience-bench"
 COMMANDS: Final = {
+    "init": ("init:init", "Write a first scenario, a CI workflow and budgets into a project."),
     "run": ("run:run", "Measure cases, write a results file and print the table."),
     "list": ("list:list_cases", "List the cases, with why one is not available."),
     "show": ("show:show", "Show a results file, libraries side by side."),

@@ -91,6 +91,12 @@ def read(text: str, needed: Sequence[str], project: str, root: Path, scratch: Pa
     return _plan([*needed, *(each.name for each in wanted)], unmet, scratch, {name: source})
 
 
+def find_default_project(root: Path) -> str:
+    """Return what ``.`` and ``git:`` install: ``stack`` if there is one, else the top."""
+    has_stack = (_find_git_root(root) / "stack" / "pyproject.toml").is_file()
+    return "stack" if has_stack else "."
+
+
 def plan_for_interpreter(needed: Sequence[str], scratch: Path) -> Recipe:
     """What the selected cases need under another interpreter: the versions that are here.
 

@@ -1,0 +1,61 @@
+"""The command that prepares a project: a first scenario, a CI workflow, budgets."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+from typing import Final
+
+import click
+
+from resilience_bench.cli.options import FILE, OK
+from resilience_bench.errors import UserError
+from resilience_bench.files import atomic
+from resilience_bench.files.checked_json import format_names, format_path
+
+FILES: Final = {
+    "benchmarks/guard.py": "guard.py.txt",
+    "baselines/budgets.toml": "budgets.toml",
+    ".github/workflows/benchmarks.yml": "benchmarks.yml",
+    "results/.gitignore": "gitignore.txt",
+}
+"""What is written, and from which template."""
+NEXT_STEPS: Final = """
+Type next:
+  resilience-bench run                     measure the example in benchmarks/guard.py
+  resilience-bench check --baseline none   hold it against baselines/budgets.toml
+  resilience-bench baseline learn          learn what is acceptable on this machine
+Then put your own guard into benchmarks/guard.py, and commit these files."""
+
+
+@click.command()
+@click.argument("folder", type=FILE, default=Path())
+def init(folder: Path) -> int:
+    """Write a first scenario file, a CI workflow and budgets into a project.
+
+    FOLDER is the top of the project, by default the current one. No file is overwritten.
+    """
+    if not folder.is_dir():
+        message = (
+            f"{format_path(folder)}: expected the folder of a project, found none; type its path"
+        )
+        raise UserError(message)
+    if taken := [name for name in FILES if (folder / name).exists()]:
+        message = (
+            f"{format_path(folder)}: found {format_names(taken)}, which 'init' does not overwrite; "
+            "nothing was written; move them away, or type 'resilience-bench list' to use them"
+        )
+        raise UserError(message)
+    templates = importlib.resources.files("resilience_bench.cli") / "templates"
+    for name in FILES:
+        atomic.ensure_writable(folder / name)
+    for name, template in FILES.items():
+        text = (templates / template).read_text(encoding="utf-8")
+        atomic.write_text(text, folder / name)
+        click.echo(f"wrote {folder / name}")
+    if not (folder / "pyproject.toml").exists():
+        click.echo(
+            "note: the workflow installs this project, which needs a pyproject.toml for that"
+        )
+    click.echo(NEXT_STEPS)
+    return OK
