@@ -1,4 +1,4 @@
-"""The consoles of every command: how wide, how quiet, and what happens when a reader leaves."""
+"""The consoles of every command: how wide they are, and when they are silent."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ UNLIMITED_WIDTH: Final = 10_000
 """Files and pipes have no width: nothing is wrapped or cut there."""
 
 
-def make_console() -> Console:
-    """Return the console for what a command was asked to show."""
-    return _make_console(Console())
+def make_console(*, obeys_quiet: bool = True) -> Console:
+    """Return the console for results; with -q it prints nothing, unless it need not obey."""
+    return _widen(Console(quiet=obeys_quiet and is_quiet()))
 
 
 def make_progress_console() -> Console:
     """Return the console for progress and notes; it prints nothing with --no-progress or -q."""
-    return _make_console(Console(stderr=True, quiet=is_quiet() or _has_flag("no_progress")))
+    return _widen(Console(stderr=True, quiet=is_quiet() or _has_flag("no_progress")))
 
 
 def is_quiet() -> bool:
@@ -31,7 +31,7 @@ def _has_flag(name: str) -> bool:
     return bool(context and context.find_root().params.get(name))
 
 
-def _make_console(console: Console) -> Console:
+def _widen(console: Console) -> Console:
     if not console.is_terminal:
         console.width = UNLIMITED_WIDTH
     return console

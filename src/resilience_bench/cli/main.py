@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAME: Final = "resilience-bench"
 COMMANDS: Final = {
     "init": ("init:init", "Write a first scenario, a CI workflow and budgets into a project."),
-    "run": ("run:run", "Measure cases, write a results file and print the table."),
+    "run": ("run:run", "Measure cases, write a results file and show it."),
     "list": ("list:list_cases", "List the cases, with why one is not available."),
     "show": ("show:show", "Show a results file, libraries side by side."),
     "plot": ("plot:plot", "Draw a results file."),
@@ -143,7 +143,9 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("--no-progress", is_flag=True, help="Show no progress while measuring.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only results' files, verdicts and errors.")
+@click.option(
+    "-q", "--quiet", is_flag=True, help="Print only verdicts, errors and where results are."
+)
 @click.pass_context
 def command(context: click.Context, *, no_progress: bool, quiet: bool) -> None:
     """Measure what circuit breakers, retries and metrics cost per call.

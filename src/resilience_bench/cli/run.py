@@ -33,7 +33,8 @@ from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES, Profile, Session
-from resilience_bench.report import table
+from resilience_bench.report import summary_table, table
+from resilience_bench.report.summary import is_large, summarise_run
 from resilience_bench.stats.latency import estimate
 
 DRIFT_ALONE: Final = (
@@ -80,7 +81,7 @@ def run(  # noqa: PLR0913 - one argument an option
     drift: float | None,
     pythons: tuple[str, ...],
 ) -> int:
-    """Measure cases, write a results file and print the table.
+    """Measure cases, write a results file and show the table, or a summary of many cases.
 
     A SELECTOR is a pattern over case names ('breaker.*', '*[tenacity*'; only * and ? are special)
     or the path of a file or folder with scenarios of your own. Paths say where to look, patterns
@@ -109,7 +110,7 @@ def _run_here(
     signals: Sequence[Signal] | None,
     path: Path,
 ) -> int:
-    """Measure under the interpreter that this runs in, write the file and print the table."""
+    """Measure under the interpreter that this runs in, write the file and show it."""
     atomic.ensure_writable(path)
     selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
     session, loaded = create_sessions(launcher, selection.cases, chosen)
@@ -136,7 +137,11 @@ def _run_here(
             lambda _, done: show(done, done.signal),
         )
     result = recording.write(complete=completed)
-    table.render(result, estimate(result), "latency", make_console())
+    measurements, console = estimate(result), make_console()
+    if is_large(measurements):
+        summary_table.render(summarise_run(result, measurements), result, console, path)
+    else:
+        table.render(result, measurements, "latency", console)
     return report_end([result], [path], selection.problems, completed=completed)
 
 

@@ -36,7 +36,7 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
     result = results.read(files[0])
     measurements = estimate(result)
     if form == "table":
-        table.render(result, measurements, sort, make_console())
+        table.render(result, measurements, sort, make_console(obeys_quiet=False))
     else:
         text = {"markdown": markdown.render, "json": data.render}[form]
         click.echo(text(result, measurements, sort))
@@ -51,7 +51,7 @@ def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str
         )
         raise UserError(message)
     if form == "table":
-        table.render_side_by_side(found, make_console(), files)
+        table.render_side_by_side(found, make_console(obeys_quiet=False), files)
     elif form == "markdown":
         click.echo(markdown.render_side_by_side(found))
     else:

@@ -16,6 +16,7 @@ from resilience_bench.files import atomic
 from resilience_bench.gate.verdicts import compute_exit_code
 from resilience_bench.report import annotations as workflow_commands
 from resilience_bench.report import judgement_markdown, judgement_table, junit
+from resilience_bench.report.verdicts import summarise_judgement
 from resilience_bench.scenarios.patterns import matches_name
 
 
@@ -48,6 +49,8 @@ def show_judgement(result: Judgement, shown: dict[str, Any], *, with_changes: bo
     if pattern := shown["explain"]:
         _explain(result, pattern, console)
     judgement_table.render(result, console)
+    if console.quiet:
+        click.echo(summarise_judgement(result))
     if with_changes:
         judgement_table.render_changes(result, console)
     if shown["junit"]:

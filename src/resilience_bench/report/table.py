@@ -1,4 +1,4 @@
-"""A result for the terminal: aligned within 80 columns, coloured where colour is shown."""
+"""A result for the terminal: aligned, within its width, coloured where colour is shown."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from resilience_bench.report.load_rows import make_load_blocks
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import estimate_drifts
 
-LABEL_WIDTHS: Final = (20, 32)
-"""The label column is as wide as the longest label, but neither narrower nor wider than this."""
-LOAD_LABEL_WIDTHS: Final = (12, 32)
+LABEL_WIDTH: Final = 20
+"""Minimum width of the label column."""
+LOAD_LABEL_WIDTH: Final = 12
 """The same under load, where there are more columns and labels name the library only."""
 SHOWN_NAMES: Final = 6
 FEW_REASONS: Final = 3
@@ -126,18 +126,20 @@ def _print_blocks(found: Sequence[Block], console: Console) -> None:
 
 def _choose_layout(found: Sequence[Block], limit: int) -> Layout:
     rows = [row for block in found for row in block.rows]
-    least, most = LOAD_LABEL_WIDTHS if any(block.kind for block in found) else LABEL_WIDTHS
+    least = LOAD_LABEL_WIDTH if any(block.kind for block in found) else LABEL_WIDTH
     longest = max((cell_len(row.label) for row in rows), default=least)
+    parts = (part for row in rows for part in row.label.split(","))
+    least = max([least, *(cell_len(part) + 1 for part in parts)])
     columns: dict[str, int] = {}
     for block in found:
         for key, header in block.headers.items():
             cells = (row.cells.get(key, NO_VALUE) for row in block.rows)
             columns[key] = max(columns.get(key, 0), cell_len(header), *map(cell_len, cells))
-    layout = Layout(min(max(longest, least), most), columns)
+    layout = Layout(max(longest, least), columns)
     if _compute_excess(layout, found, limit) > 0:
         kept = {key: width for key, width in columns.items() if key not in OPTIONAL_COLUMNS}
         layout = Layout(layout.label, kept)
-    # Numbers are never cut off; a label goes on in the next line.
+    # Numbers are never cut off; a label goes on in the next line, after a comma.
     excess = max(_compute_excess(layout, found, limit), 0)
     return Layout(max(layout.label - excess, least), layout.columns)
 
@@ -174,16 +176,17 @@ def _print_block(block: Block, layout: Layout, console: Console) -> None:
     table = _make_table(block, layout, keys)
     for row in block.rows:
         # Text, not str: a label in brackets is no markup.
-        cells = [Text(row.label), *(Text(row.cells.get(key, NO_VALUE)) for key in keys)]
+        label = Text(_fold_label(row.label, layout.label))
+        cells = [label, *(Text(row.cells.get(key, NO_VALUE)) for key in keys)]
         table.add_row(*cells, style="bold" if row.is_control else "green" if row is best else "")
         if row.marks:
             # A table has no lines of its own width: it is ended here, and goes on below.
-            console.print(table, width=max(console.width, layout.width(block)))
+            console.print(table, width=max(console.width, layout.width(block)), crop=False)
             for mark in row.marks:
                 _print_wrapped(f"  ! {mark}", console, style="yellow")
             table = _make_table(block, layout, keys, has_header=False)
     if table.row_count:
-        console.print(table, width=max(console.width, layout.width(block)))
+        console.print(table, width=max(console.width, layout.width(block)), crop=False)
 
 
 def _make_table(
@@ -197,11 +200,20 @@ def _make_table(
         expand=False,
         show_header=has_header,
     )
-    table.add_column("", width=layout.label, overflow="fold")
+    table.add_column("", min_width=layout.label, no_wrap=True)
     for key in keys:
         header = block.headers[key]
-        table.add_column(header, justify="right", width=layout.columns[key], no_wrap=True)
+        table.add_column(header, justify="right", min_width=layout.columns[key], no_wrap=True)
     return table
+
+
+def _fold_label(label: str, width: int) -> str:
+    lines = [""]
+    for part in label.replace(",", ",\n").split("\n"):
+        if lines[-1] and cell_len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _print_names(heading: str, names: Sequence[str], console: Console, *, style: str) -> None:
@@ -215,4 +227,4 @@ def _print_names(heading: str, names: Sequence[str], console: Console, *, style:
 
 def _print_wrapped(text: str | Text, console: Console, *, style: str = "") -> None:
     content = Text(text, style=style) if isinstance(text, str) else text
-    console.print(content, width=min(console.width, WIDTH))
+    console.print(content)
