@@ -1,0 +1,12 @@
+"""Criteria, verdicts and builds of the simulated gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from resilience_bench.gate.decide import Criterion
+
+
+def asked(case: str, *, is_null: bool = False, **more: Any) -> Criterion:
+    """Whether a case is as dear as it was."""
+    return Criterion(case, "latency", "ratio", 1.1, 0.9, 1.0, is_null=is_null, **more)

@@ -1,0 +1,126 @@
+"""Builds: what they were red for, and in which order they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from resilience_bench._model import Outcome, Signal, Verdict
+from resilience_bench.selftest.builds import Build, find_missing_steps, plan_builds
+from resilience_bench.selftest.simulation import (
+    find_regressed_cases,
+)
+from tests.selftest.simulation_factories import asked
+
+
+def told(case: str, outcome: Outcome) -> Verdict:
+    """What the gate said."""
+    return Verdict(case, "latency", "ratio", outcome)
+
+
+def test_a_gate_is_red_for_what_regressed() -> None:
+    """Nothing else makes a build fail."""
+    outcomes: dict[str, Outcome] = {
+        "a": "regressed",
+        "b": "improved",
+        "c": "inconclusive",
+        "d": "within",
+        "e": "not measured",
+    }
+    questions = [asked(case) for case in outcomes]
+    verdicts = [told(case, outcome) for case, outcome in outcomes.items()]
+    assert find_regressed_cases(questions, verdicts) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("null", "red"),
+    [
+        ("regressed", set()),
+        ("improved", set()),
+        ("inconclusive", {"a"}),
+        ("within", {"a"}),
+        ("not measured", {"a"}),
+    ],
+)
+def test_a_flagged_null_control_takes_the_red_back(null: Outcome, red: set[str]) -> None:
+    """Where BASE differs from itself nothing is blamed on HEAD; a null control is never red."""
+    questions = [asked("a"), asked("b", is_null=True)]
+    assert find_regressed_cases(questions, [told("a", "regressed"), told("b", null)]) == red
+
+
+def build(
+    percent: float = 0.0,
+    made_dearer: Sequence[str] = (),
+    latency: Sequence[str] = (),
+    instructions: Sequence[str] | None = (),
+    gate: str = "check",
+) -> Build:
+    """A build that was red for these; without instructions, only latencies were measured."""
+    red: dict[Signal, tuple[str, ...]] = {"latency": tuple(latency)}
+    if instructions is not None:
+        red["instructions"] = tuple(instructions)
+    return Build(gate, tuple(red), percent, tuple(made_dearer), dict(red), 0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("made", "red_for_nothing", "missed"),
+    [
+        (build(), False, False),
+        (build(latency=["a"]), True, False),
+        (build(instructions=["a"]), True, False),
+        (build(10.0, ["a", "b"], latency=["a", "b"]), False, False),
+        (build(10.0, ["a", "b"], latency=["a"]), False, False),
+        (build(10.0, ["a", "b"], instructions=["b"]), False, False),
+        (build(10.0, ["a"], latency=["a", "b"]), True, False),
+        (build(10.0, ["a"], latency=["b"]), True, True),
+        (build(10.0, ["a"]), False, True),
+        (build(10.0, ["a"], instructions=None), False, True),
+        (build(10.0, []), False, True),
+    ],
+)
+def test_a_build_tells_what_was_wrong_with_it(
+    made: Build, *, red_for_nothing: bool, missed: bool
+) -> None:
+    """Red for what was not planted, or nothing found, also where nothing could be planted."""
+    assert (made.has_false_alarm, made.missed) == (red_for_nothing, missed)
+
+
+def test_builds_of_both_kinds_take_turns() -> None:
+    """Gates side by side; what is planted comes early, so that an interruption has some of all."""
+    assert plan_builds(("check", "compare"), 2, ((5.0, "work"),), 1) == [
+        ("check", 0.0, "work"),
+        ("compare", 0.0, "work"),
+        ("check", 0.0, "work"),
+        ("compare", 0.0, "work"),
+        ("check", 5.0, "work"),
+        ("compare", 5.0, "work"),
+    ]
+    healthy, dearer = ("check", 0.0, "work"), ("check", 5.0, "work")
+    assert plan_builds(("check",), 4, ((5.0, "work"),), 1) == [
+        healthy,
+        healthy,
+        dearer,
+        healthy,
+        healthy,
+    ]
+
+
+def test_what_was_built_is_not_missing() -> None:
+    """Builds count by gate, size and kind, in whatever order; more than were wanted are no harm."""
+    steps = plan_builds(("check", "compare"), 2, ((5.0, "work"), (10.0, "wait")), 1)
+    made = [
+        build(),
+        build(gate="compare"),
+        replace(build(10.0, ["a"]), kind="wait"),
+        *[build(5.0, ["a"])] * 3,
+    ]
+    assert find_missing_steps(steps, made) == [
+        ("check", 0.0, "work"),
+        ("compare", 0.0, "work"),
+        ("compare", 5.0, "work"),
+        ("compare", 10.0, "wait"),
+    ]
+    assert find_missing_steps(steps, []) == steps
+    assert find_missing_steps([], made) == []
