@@ -12,7 +12,8 @@ from resilience_bench.files import results
 from resilience_bench.report import html
 from resilience_bench.report.page import make_run_page
 from resilience_bench.stats.latency import estimate
-from tests.browser.conftest import DESKTOP, ROOT, SIZES, Site, Visit, visit
+from tests.browser.conftest import DESKTOP, SIZES, Site, Visit, visit
+from tests.conftest import ROOT
 from tests.site.site_factories import EVIL
 
 BENCHMARK = "breaker.Breaker000.track_ratio"
