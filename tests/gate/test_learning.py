@@ -74,13 +74,6 @@ def test_runs_that_disagree_get_a_margin() -> None:
     assert (found.low, found.high) == pytest.approx((0.9, 1.6))
 
 
-def test_widths_can_be_given() -> None:
-    """Another half width takes the place of the usual one."""
-    runs = [make_run({"ratio": 2.0})]
-    found = learning.learn(runs, "wide", {**LEARNED_WIDTHS, "ratio": 0.5}).ranges[NAME]["ratio"]
-    assert (found.low, found.high) == (1.0, 3.0)
-
-
 @pytest.mark.parametrize("quantity", ["allocated_bytes", "object_bytes"])
 def test_bytes_have_a_slack(quantity: str) -> None:
     """Nothing kept, or a hair less than nothing, still leaves room for one small block."""

@@ -57,8 +57,8 @@ class CheckedFile:
         message = f"{format_path(self.path)}: {where}{complaint}; {remedy or self.remedy}"
         raise self.error(" ".join(message.split()))
 
-    def read_content(self) -> str:
-        """The text of the file; what is no file, or no text, or empty, is refused."""
+    def read_content(self, *, may_be_empty: bool = False) -> str:
+        """Return the text of the file; refuse what is no file or no text, and an empty file."""
         path = self.path
         try:
             if path.exists() and not (path.is_file() or path.is_fifo() or path.is_dir()):
@@ -70,7 +70,7 @@ class CheckedFile:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self.refuse("", f"expected {self.kind}, found: {reason}")
-        if not content.strip():
+        if not (content.strip() or may_be_empty):
             self.refuse("", f"expected {self.kind}, found an empty file")
         return content
 

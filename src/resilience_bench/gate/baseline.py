@@ -1,4 +1,4 @@
-"""What is acceptable in one environment: kept in a file, found again, compared where it holds."""
+"""Baselines: the acceptable ranges of one environment, in a file."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from resilience_bench.quantities import JUDGED, SIGNALS_JUDGED
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
 FEWEST_RUNS: Final = 3
-"""A range that rests on fewer runs knows little about how runs differ."""
+"""With fewer runs, a range says little about how much runs differ."""
 LEARN: Final = "type 'resilience-bench baseline learn'"
 SYSTEMS: Final = ("darwin", "windows", "freebsd", "openbsd", "netbsd")
 
 
 def make_environment_name(environment: Environment) -> str:
-    """The file stem of the baseline of an environment, of the characters ``a-z0-9._-`` only."""
+    """Return the file stem of an environment's baseline, in the characters ``a-z0-9._-``."""
     build = "nogil" if environment.free_threaded else ""
     return _tidy(_shorten_version(environment.python), make_machine_name(environment), build)
 
 
 def make_machine_name(environment: Environment) -> str:
-    """The machine of an environment by what it is, in the same characters.
+    """Name the machine of an environment by system and CPU, in the same characters.
 
-    Not by its host's name: in CI each run has a host of its own.
+    The host's name is left out: in CI each run has a host of its own.
     """
     system = environment.os.partition(" ")[0].lower()
     return _tidy(
@@ -50,7 +50,7 @@ def _tidy(*parts: str) -> str:
 
 
 def _shorten_version(python: str) -> str:
-    """``CPython 3.11`` of ``CPython 3.11.9``."""
+    """Return ``CPython 3.11`` of ``CPython 3.11.9``."""
     implementation, _, version = python.partition(" ")
     return f"{implementation} {'.'.join(version.split('.')[:2])}"
 
@@ -101,13 +101,12 @@ def _check_range(source: CheckedFile, key: str, quantity: str, each: Range) -> N
 
 
 def find_differences(baseline: Environment, here: Environment) -> dict[str, tuple[str, ...]]:
-    """What keeps the signals of two environments from being compared.
+    """Find what keeps the signals of two environments from being compared.
 
     Packages may differ: they are what is judged.
 
     Returns:
-        By signal, every signal among them, what differs: ``cpu_model: baseline 'X', here 'Y'``;
-        nothing for a signal that compares.
+        For every signal what differs: ``cpu_model: baseline 'X', here 'Y'``.
     """
     return {
         signal: tuple(
@@ -131,10 +130,10 @@ def _select_decisive(signal: str, environment: Environment) -> dict[str, object]
 
 
 def find(folder: Path, environment: Environment) -> Path:
-    """The baseline of an environment in a folder.
+    """Find the baseline of an environment in a folder.
 
     Raises:
-        UnreadableBaselineError: If there is none; the text names those that there are.
+        UnreadableBaselineError: If there is none; the text names the others.
     """
     wanted = f"{make_environment_name(environment)}.json"
     names = sorted(path.name for path in folder.glob("*.json"))
@@ -155,28 +154,28 @@ def select_comparable(
     reference_version: int,
     signals: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """Which signals are judged against a baseline.
+    """Return the signals that are judged by a baseline.
 
     Args:
-        baseline: What was learned.
-        here: Where is measured now.
+        baseline: The baseline.
+        here: The environment that is measured now.
         reference_version: The version of the reference that is measured now.
-        signals: Those that were asked for; None for all.
+        signals: Those that are wanted; None for all.
 
     Raises:
         ForeignBaselineError: If one of them cannot be compared; the text says what differs, which
-            signals compare all the same, and what to type.
+            other signals can be compared, and what to type.
     """
     differing = find_differences(baseline.environment, here)
     if baseline.reference_version != reference_version:
         versions = f"baseline {baseline.reference_version}, here {reference_version}"
         differing["latency"] += (f"reference_version: {versions}",)
-    asked = tuple(differing if signals is None else signals)
-    foreign = [signal for signal in asked if differing[signal]]
+    wanted = tuple(differing if signals is None else signals)
+    foreign = [signal for signal in wanted if differing[signal]]
     if not foreign:
-        return asked
+        return wanted
     reasons = "; ".join(f"{signal} ({', '.join(differing[signal])})" for signal in foreign)
-    left = [signal for signal in asked if not differing[signal]]
+    left = [signal for signal in wanted if not differing[signal]]
     left = left or [signal for signal, each in differing.items() if not each]
     remedy = f"nothing else can be: {LEARN} here first"
     if left:

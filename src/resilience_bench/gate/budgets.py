@@ -1,4 +1,4 @@
-"""Limits that people wrote, and what is out of date in them and in the baselines."""
+"""Budgets: limits that people write; and what is out of date in them and in baselines."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from resilience_bench.quantities import BUDGETED
 from resilience_bench.scenarios.patterns import matches
 
 FEWEST_WORKERS: Final = 10
-"""With fewer behind it, a range of latency is too uncertain for any decision."""
+"""With fewer workers, a range of latency is too uncertain for any decision."""
 EXAMPLE: Final = 'type [[budget]], cases = "breaker.*", overhead_ns = 5000, reason = "..." in it'
 
 
 def read_budgets(path: Path) -> tuple[Budget, ...]:
     """Read a file of budgets: one for each unit that a table limits, in the file's order.
 
+    An empty file has no budgets.
+
     Raises:
-        UnreadableBaselineError: If it is missing, not TOML, without budgets, or one makes no sense;
-            the text names the file and the key, what was found, what was expected, what to type.
+        UnreadableBaselineError: If it is missing, not TOML, or a budget makes no sense; the text
+            names the file and the key, what was found, what was expected, what to type.
     """
     source = CheckedFile(
         path, "a file of budgets", UnreadableBaselineError, EXAMPLE, language="TOML"
     )
-    tables = _parse_tables(source, source.read_content())
+    tables = _parse_tables(source, source.read_content(may_be_empty=True))
     return tuple(
         budget
         for position, table in enumerate(tables)
@@ -53,10 +55,9 @@ def _parse_tables(source: CheckedFile, content: str) -> list[Any]:
     for key in stored:
         if key != "budget":
             source.refuse(key, "expected tables named budget only, found another name")
-    tables = stored.get("budget")
-    if not isinstance(tables, list) or not tables:
-        found = describe_value(tables) if "budget" in stored else "no such key"
-        source.refuse("budget", f"expected one or more tables, found {found}")
+    tables = stored.get("budget", [])
+    if not isinstance(tables, list):
+        source.refuse("budget", f"expected tables, found {describe_value(tables)}")
     return tables
 
 
@@ -88,16 +89,16 @@ def lint(
     budgets_path: Path,
     cases: Sequence[CaseRecord],
 ) -> list[str]:
-    """Find what is out of date, or too thin to rest on.
+    """Find what is out of date, or rests on too few runs or workers.
 
     Args:
-        baselines: By the file that each stands in.
+        baselines: By file.
         budgets: What `read_budgets` returned.
-        budgets_path: Where they stand.
-        cases: Every case that there is now, with what became of it.
+        budgets_path: Their file.
+        cases: Every case that exists now, with its status.
 
     Returns:
-        One line a finding, without an end of line; nothing when all is well.
+        One line a finding, without an end of line.
     """
     found = [
         f"{format_path(path)}: {finding}"
@@ -112,9 +113,9 @@ def lint(
 
 
 def find_unmatched(budgets: Sequence[Budget], cases: Sequence[Case]) -> list[str]:
-    """The patterns of the budgets that match none of the cases."""
+    """Return the patterns of the budgets that match none of the cases."""
     patterns = dict.fromkeys(budget.cases for budget in budgets)
-    return [each for each in patterns if not any(matches(each, case) for case in cases)]
+    return [pattern for pattern in patterns if not any(matches(pattern, case) for case in cases)]
 
 
 def _lint_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a results file is held against, and how it comes out: the deciding half of ``check``."""
+"""Judges cases by a baseline and budgets: the deciding half of ``check``."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ from resilience_bench.stats.correctness import (
 CaseFilter = Callable[[str], bool]
 """Whether the case of this name is judged."""
 NONE: Final = "none"
-"""Instead of the file of a baseline: budgets alone are judged."""
+"""In place of the file of a baseline: judge by budgets alone."""
 
 
 def find_budgets(path: Path | None) -> Sequence[Budget]:
-    """The budgets of a file, by default those beside the baselines, if there are any."""
+    """Read the budgets of a file, by default those beside the baselines, if there are any."""
     if path is None and not get_budgets_path().exists():
         return ()
     return budget_files.read_budgets(path or get_budgets_path())
 
 
 def get_budgets_path() -> Path:
-    """Where budgets stand if nothing else is said."""
+    """Return the default file of budgets."""
     return find_baselines_folder() / "budgets.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What cases are held against; without a baseline it is budgets alone."""
+    """The criteria of a check: a baseline, if there is one, and budgets."""
 
     headline: str
     baseline: Baseline | None
@@ -77,12 +77,12 @@ def find_limits(
     baseline_file: Path | None,
     budgets_file: Path | None,
 ) -> Limits:
-    """Find out what is to be judged where, and by which ranges and budgets.
+    """Find the baseline and the budgets to judge by, and the signals that they judge.
 
     Args:
-        here: Where is measured.
+        here: The environment that is measured.
         reference_version: The version of the reference that is measured.
-        signals: Those that were asked for; None for all.
+        signals: Those that are wanted; None for all.
         baseline_file: The baseline; None for that of this environment, `NONE` for none.
         budgets_file: The budgets; None for those beside the baselines. If it is named, budgets
             alone are judged where there is no baseline.
@@ -106,7 +106,7 @@ def find_limits(
 def _find_baseline_path(
     named: Path | None, budgets_file: Path | None, here: Environment
 ) -> Path | None:
-    """The baseline; None for who wants none, or names a file of budgets where there is none."""
+    """Return the baseline; None for `NONE`, and where there is none but budgets were named."""
     if named == Path(NONE):
         return None
     try:
@@ -118,54 +118,51 @@ def _find_baseline_path(
 
 
 def make_case_filter(result: Result, selectors: Sequence[str]) -> CaseFilter:
-    """Which cases are judged by a results file: all, or those that the selectors mean.
+    """Make the filter of the cases of a results file: all, or those that the selectors mean.
 
-    The path of a scenario file means all that the results hold.
+    The path of a scenario file selects all cases in the results.
     """
-    selectors = [each for each in selectors if not Path(each).exists()]
-    if not selectors:
+    patterns = [selector for selector in selectors if not Path(selector).exists()]
+    if not patterns:
         return accept_every_case
     cases = [record.case for record in result.cases]
-    for pattern in selectors:
+    for pattern in patterns:
         if not any(matches(pattern, case) for case in cases):
             raise UnknownSelectorError(pattern)
-    names = {case.name for case in cases if any(matches(each, case) for each in selectors)}
+    names = {case.name for case in cases if any(matches(pattern, case) for pattern in patterns)}
     return names.__contains__
 
 
 def accept_every_case(_name: str) -> bool:
-    """Every case is judged."""
+    """Accept every case."""
     return True
 
 
-def judge_cases(source: EvidenceSource, held: Limits, chosen: CaseFilter) -> Judgement:
-    """Decide what a baseline and budgets ask.
+def judge_cases(source: EvidenceSource, limits: Limits, chosen: CaseFilter) -> Judgement:
+    """Judge the chosen cases by a baseline and budgets.
 
     Raises:
-        UserError: If they ask nothing of the chosen cases.
+        UserError: If these have no criterion for them.
     """
     policy = Policy()
-    asked: list[Criterion] = []
-    if held.baseline:
-        asked += make_baseline_criteria(held.baseline, held.signals, chosen)
-    asked += make_budget_criteria(held.budgets, held.signals, _select_records(source, chosen))
-    if not asked:
-        said = "the baseline and the budgets say" if held.baseline else "the budgets say"
-        message = f"{said} nothing of the selected cases; {LEARN}, or write a budget of them"
+    criteria: list[Criterion] = []
+    if limits.baseline:
+        criteria += make_baseline_criteria(limits.baseline, limits.signals, chosen)
+    records = _select_records(source, chosen)
+    criteria += make_budget_criteria(limits.budgets, limits.signals, records)
+    if not criteria:
+        files = "the baseline and the budgets say" if limits.baseline else "the budgets say"
+        message = f"{files} nothing of the selected cases; {LEARN}, or write a budget of them"
         raise UserError(message)
-    verdicts = select_relevant(judge(asked, source, policy), source.cases)
-    notes = _make_notes(held, _select_records(source, chosen))
+    verdicts = select_relevant(judge(criteria, source, policy), source.cases)
+    notes = _make_notes(limits, _select_records(source, chosen))
     return Judgement("check", (make_headline(policy, verdicts),), tuple(verdicts), tuple(notes))
 
 
 def add_defects(judgement: Judgement, result: Result) -> Judgement:
-    """A judgement that says what was done wrong under load: a fast wrong answer is no good result.
+    """Add the defects under load to a judgement: a fast wrong answer is no good result.
 
     Where the payload ran too often or too rarely, no scaling is within its range.
-
-    Args:
-        judgement: What was decided.
-        result: What it rests on.
     """
     cases = dict.fromkeys(verdict.case for verdict in judgement.verdicts)
     defects = {case: list(find_defects(collect_tallies(result.loads, case))) for case in cases}
@@ -186,7 +183,7 @@ def add_defects(judgement: Judgement, result: Result) -> Judgement:
 
 
 def _downgrade_scaling(verdict: Verdict, wrong: str) -> Verdict:
-    """What skips calls gets more of them done, so its scaling says nothing good."""
+    """Take back a good scaling: whatever skips calls gets more of them done."""
     if not wrong or verdict.signal != "scaling" or verdict.outcome not in {"within", "improved"}:
         return verdict
     return replace(verdict, outcome="inconclusive", reason=wrong)
@@ -196,16 +193,17 @@ def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseReco
     return [record for name, record in source.cases.items() if chosen(name)]
 
 
-def _make_notes(held: Limits, records: Sequence[CaseRecord]) -> list[str]:
-    """What was not judged, and what nothing was held against."""
-    left_out = [key for key in SIGNALS_JUDGED if key not in held.signals]
-    notes = [f"{key} is not judged: not asked for" for key in left_out]
-    if held.baseline and (missing := find_cases_without_range(records, held.baseline)):
+def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
+    """Describe what was not judged: signals, cases without a range, budgets without a case."""
+    left_out = [signal for signal in SIGNALS_JUDGED if signal not in limits.signals]
+    notes = [f"{signal} is not judged: not asked for" for signal in left_out]
+    if limits.baseline and (missing := find_cases_without_range(records, limits.baseline)):
         notes.append(
             f"{len(missing)} measured cases have no range yet ({format_names(missing)}); {LEARN}"
         )
-    if idle := [
-        repr(each) for each in find_unmatched(held.budgets, [each.case for each in records])
-    ]:
-        notes.append(f"budgets that match no selected case: {format_names(idle)}")
+    cases = [record.case for record in records]
+    if unmatched := find_unmatched(limits.budgets, cases):
+        notes.append(
+            f"budgets that match no selected case: {format_names([*map(repr, unmatched)])}"
+        )
     return notes

@@ -1,4 +1,4 @@
-"""What the gate is asked: by a baseline, by budgets, by a comparison; and how it is answered."""
+"""The criteria of baselines, budgets and comparisons, and the judging of all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Outcome, Verdict
-from resilience_bench.gate.decide import FLAGS, Criterion, Policy, decide
+from resilience_bench.gate.decide import FLAGS, Criterion, Policy, Trial, decide, make_verdict
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import EvidenceSource
 from resilience_bench.quantities import BUDGETED, COUNT_SIGNALS, JUDGED
@@ -16,15 +16,15 @@ from resilience_bench.scenarios.patterns import matches
 
 LOADED_SCREEN: Final = 5
 LOADED_CONFIRM: Final = (8, 20)
-"""Workers for cases under load; each of them has many callers, and takes long."""
-MEASURABLE: Final = frozenset({"measured", "failed", "broken", "interrupted"})
-"""What a case may be that is there to be measured."""
+"""Workers for cases under load: few, because each of them has many callers and takes long."""
+EXISTING_STATUSES: Final = frozenset({"measured", "failed", "broken", "interrupted"})
+"""The statuses of cases that exist here, whether or not they could be measured."""
 
 
 def make_baseline_criteria(
     baseline: Baseline, signals: Collection[str], selected: Callable[[str], bool]
 ) -> list[Criterion]:
-    """What a baseline asks of the selected cases."""
+    """Make the criteria of a baseline for the selected cases."""
     return [
         Criterion(
             name, JUDGED[quantity].signal, quantity, each.high, each.low, each.expected, each.reason
@@ -39,124 +39,127 @@ def make_baseline_criteria(
 def make_budget_criteria(
     budgets: Sequence[Budget], signals: Collection[str], records: Iterable[CaseRecord]
 ) -> list[Criterion]:
-    """What budgets ask of the cases that exist and are available."""
+    """Make the criteria of budgets for the cases that exist and are available."""
     return [
         Criterion(
             record.case.name,
-            BUDGETED[budget.quantity].signal,
+            quantity.signal,
             budget.quantity,
-            high=None if BUDGETED[budget.quantity].is_more_better else budget.limit,
-            low=budget.limit if BUDGETED[budget.quantity].is_more_better else None,
+            high=None if quantity.is_more_better else budget.limit,
+            low=budget.limit if quantity.is_more_better else None,
             reason=f"budget {budget.cases}: {budget.reason}",
         )
         for record in records
-        if record.status in MEASURABLE
+        if record.status in EXISTING_STATUSES
         for budget in budgets
+        for quantity in [BUDGETED[budget.quantity]]
         if matches(budget.cases, record.case)
-        and BUDGETED[budget.quantity].signal in signals
-        and has_signal(record.case, BUDGETED[budget.quantity].signal)
+        and quantity.signal in signals
+        and has_signal(record.case, quantity.signal)
     ]
 
 
 def has_signal(case: Case, signal: str) -> bool:
-    """Whether a case has a signal at all: scaling under load, all others alone."""
+    """Return whether a case has a signal at all: scaling under load, all others alone."""
     return case.is_loaded is (signal == "scaling")
 
 
-def judge(questions: Sequence[Criterion], source: EvidenceSource, policy: Policy) -> list[Verdict]:
-    """Have everything decided; what cannot be measured is said to be so.
+def judge(criteria: Sequence[Criterion], source: EvidenceSource, policy: Policy) -> list[Verdict]:
+    """Draw evidence and judge every criterion; a verdict says why something was not measured.
 
-    Counts come first: they take as long as they take, and latency gets what is left of the time.
-    Latency and scaling share the error rate, each by the number of its decisions.
+    Counts come first, because their time is fixed: latency gets the time that is left. Latency and
+    scaling share the error rate in proportion to their decisions.
     """
     under_load = replace(
         policy,
         screen=LOADED_SCREEN,
         confirm=LOADED_CONFIRM,
-        error_rate=policy.error_rate * _compute_share("scaling", questions),
+        error_rate=policy.error_rate * _compute_share("scaling", criteria),
     )
-    alone = replace(policy, error_rate=policy.error_rate * _compute_share("latency", questions))
+    alone = replace(policy, error_rate=policy.error_rate * _compute_share("latency", criteria))
     verdicts: dict[Criterion, Verdict] = {}
-    for signals, decider, draw, using in (
+    for signals, decider, draw, limited in (
         (COUNT_SIGNALS, decide_counts, source.draw_counts, policy),
         ({"scaling"}, decide, source.draw_scalings, under_load),
         ({"latency"}, decide, source.draw_latencies, alone),
     ):
-        kind = [each for each in questions if each.signal in signals]
-        askable = [each for each in kind if _find_obstacle(each, source) is None]
-        answers = decider(askable, draw, using) if askable else []
-        decided = dict(zip(askable, answers, strict=True))
-        # Explained at once: what measuring the other kind finds out has no part in it.
-        verdicts |= {each: _explain_verdict(each, decided.get(each), source) for each in kind}
-    return [verdicts[each] for each in questions]
+        own = [criterion for criterion in criteria if criterion.signal in signals]
+        obstacles = _find_obstacles(own, source)
+        possible = [criterion for criterion in own if criterion not in obstacles]
+        if possible:
+            verdicts |= zip(possible, decider(possible, draw, limited), strict=True)
+        # Explained before other signals are measured, which may fail for reasons of their own.
+        obstacles = _find_obstacles(own, source)
+        verdicts |= {
+            criterion: _explain_verdict(criterion, verdicts.get(criterion), obstacles)
+            for criterion in own
+        }
+    return [verdicts[criterion] for criterion in criteria]
 
 
-def _compute_share(signal: str, questions: Sequence[Criterion]) -> float:
-    """The share of a signal in the decisions that are tested; all of it where there are none."""
+def _compute_share(signal: str, criteria: Sequence[Criterion]) -> float:
+    """Return the share of a signal in the decisions that are tested; 1 if there are none."""
     tested = [
-        each.signal for each in questions if each.signal not in COUNT_SIGNALS and not each.is_null
+        criterion.signal
+        for criterion in criteria
+        if criterion.signal not in COUNT_SIGNALS and not criterion.is_null
     ]
     return tested.count(signal) / len(tested) if tested else 1.0
 
 
-def _find_obstacle(question: Criterion, source: EvidenceSource) -> str | None:
-    """Why a question cannot be answered; None as far as is known."""
-    record = source.cases.get(question.case)
+def _find_obstacles(criteria: Sequence[Criterion], source: EvidenceSource) -> dict[Criterion, str]:
+    """Return the criteria that cannot be judged, as far as is known, and why."""
+    records = source.cases
+    return {
+        criterion: reason
+        for criterion in criteria
+        if (reason := _find_obstacle(criterion, records.get(criterion.case), source)) is not None
+    }
+
+
+def _find_obstacle(
+    criterion: Criterion, record: CaseRecord | None, source: EvidenceSource
+) -> str | None:
+    signal = criterion.signal
     if record is None:
         return "there is no such case any more; 'resilience-bench baseline lint' lists them"
-    if question.signal in source.not_available:
-        return f"{question.signal}: {source.not_available[question.signal]}"
-    if question.signal not in source.signals:
-        return f"{question.signal} was not measured"
+    if signal in source.not_available:
+        return f"{signal}: {source.not_available[signal]}"
+    if signal not in source.signals:
+        return f"{signal} was not measured"
     if record.status not in {"measured", "interrupted"}:
         return f"{record.status}: {record.reason}"
-    return record.missing.get(question.signal)
+    return record.missing.get(signal)
 
 
 def _explain_verdict(
-    question: Criterion, verdict: Verdict | None, source: EvidenceSource
+    criterion: Criterion, verdict: Verdict | None, obstacles: Mapping[Criterion, str]
 ) -> Verdict:
-    if verdict is not None and verdict.outcome != "not measured":
+    if verdict and verdict.outcome != "not measured":
         return verdict
-    why = _find_obstacle(question, source)
-    if why is None and verdict is not None:
-        why = verdict.reason
-    found = verdict or Verdict(
-        question.case,
-        question.signal,
-        question.quantity,
-        "not measured",
-        question.expected,
-        question.low,
-        question.high,
-    )
-    return replace(found, reason=why or "its process said nothing of it")
+    verdict = verdict or make_verdict(Trial(criterion))
+    return replace(verdict, reason=obstacles.get(criterion, verdict.reason))
 
 
 def make_comparison_criteria(
-    measured: Mapping[str, CaseRecord],
+    records: Mapping[str, CaseRecord],
     signals: Collection[str],
     tolerances: Mapping[str, float],
 ) -> list[Criterion]:
-    """What a comparison asks: is HEAD / BASE within the tolerance? And is BASE / BASE?"""
-    asked = []
-    for name, record in measured.items():
-        if record.status not in MEASURABLE:
-            continue
-        for quantity, about in JUDGED.items():
-            signal = about.signal
-            if signal in signals and has_signal(record.case, signal):
-                most = 1 + tolerances[quantity]
-                asked.append(Criterion(name, signal, quantity, most, 1 / most, 1.0))
-                if signal != "allocations":
-                    asked.append(
-                        Criterion(name, signal, quantity, most, 1 / most, 1.0, is_null=True)
-                    )
-    return asked
+    """Make the criteria of a comparison: is HEAD / BASE within the tolerance, and BASE / BASE?"""
+    return [
+        Criterion(name, each.signal, each.name, most, 1 / most, 1.0, is_null=is_null)
+        for name, record in records.items()
+        if record.status in EXISTING_STATUSES
+        for each in JUDGED.values()
+        if each.signal in signals and has_signal(record.case, each.signal)
+        for most in [1 + tolerances[each.name]]
+        for is_null in ((False,) if each.signal == "allocations" else (False, True))
+    ]
 
 
 def apply_null_control(
-    questions: Sequence[Criterion],
+    criteria: Sequence[Criterion],
     verdicts: Sequence[Verdict],
     *,
     downgraded: tuple[Outcome, ...] = ("regressed",),
@@ -164,17 +167,17 @@ def apply_null_control(
     """Downgrade verdicts on signals in which BASE differs from itself to inconclusive.
 
     Args:
-        questions: The criteria, null controls among them.
+        criteria: The criteria, null controls among them.
         verdicts: One for each criterion.
         downgraded: The outcomes that become inconclusive.
 
     Returns:
         The verdicts without those on BASE, and the worst of those on BASE by flagged signal.
     """
-    pairs = list(zip(questions, verdicts, strict=True))
+    pairs = list(zip(criteria, verdicts, strict=True))
     worst: dict[str, Verdict] = {}
-    for question, verdict in pairs:
-        if question.is_null and verdict.outcome in FLAGS:
+    for criterion, verdict in pairs:
+        if criterion.is_null and verdict.outcome in FLAGS:
             other = worst.setdefault(verdict.signal, verdict)
             worst[verdict.signal] = max(other, verdict, key=_compute_distance)
     reason = "BASE differs from itself, see the note"
@@ -182,8 +185,8 @@ def apply_null_control(
         replace(verdict, outcome="inconclusive", reason=reason)
         if verdict.signal in worst and verdict.outcome in downgraded
         else verdict
-        for question, verdict in pairs
-        if not question.is_null
+        for criterion, verdict in pairs
+        if not criterion.is_null
     ], worst
 
 
@@ -197,13 +200,13 @@ def describe_null_failure(verdict: Verdict, case: str, base: str = "BASE") -> st
 
 
 def _compute_distance(verdict: Verdict) -> float:
-    """How far a quotient lies from 1, where half is as far as twice."""
+    """Return how far a quotient lies from 1, where half is as far as twice."""
     seen = verdict.seen.value if verdict.seen else 1.0
     return abs(math.log(seen)) if seen > 0 else math.inf
 
 
 def find_cases_without_range(records: Iterable[CaseRecord], baseline: Baseline) -> list[str]:
-    """The cases that were measured and that the baseline knows nothing of."""
+    """Return the cases that were measured but have no range in the baseline."""
     return [
         record.case.name
         for record in records
@@ -212,30 +215,35 @@ def find_cases_without_range(records: Iterable[CaseRecord], baseline: Baseline) 
 
 
 def make_headline(policy: Policy, verdicts: Sequence[Verdict]) -> str:
-    """How sure the gate is, in a line."""
-    decisions = len(verdicts)
-    counted = "1 decision" if decisions == 1 else f"{decisions} decisions"
-    timed = sum(each.signal in {"latency", "scaling"} for each in verdicts)
+    """Say in a line how certain the gate is."""
+    count = len(verdicts)
+    decisions = "1 decision" if count == 1 else f"{count} decisions"
+    timed = sum(verdict.signal not in COUNT_SIGNALS for verdict in verdicts)
     if not timed:
-        return counted
+        return decisions
     return (
-        f"{counted}, {timed} of them on latency or scaling: these make a build with nothing "
+        f"{decisions}, {timed} of them on latency or scaling: these make a build with nothing "
         f"outside its range fail by chance in fewer than {policy.error_rate:g} of all builds"
     )
 
 
-def select_relevant(verdicts: Iterable[Verdict], *arms: Mapping[str, CaseRecord]) -> list[Verdict]:
-    """The verdicts without those on cases that nobody has ever been able to measure.
+def select_relevant(
+    verdicts: Iterable[Verdict], *variants: Mapping[str, CaseRecord]
+) -> list[Verdict]:
+    """Leave out the verdicts on cases that no variant has.
 
     Args:
         verdicts: What was decided; those that rest on a stored range are always relevant.
-        arms: What became of the cases in each variant.
+        variants: The records of the cases in each variant.
     """
     absent = {"not available", "not installed"}
     return [
-        each
-        for each in verdicts
-        if each.outcome != "not measured"
-        or (each.low is not None and len(arms) == 1)
-        or any(each.case in arm and arm[each.case].status not in absent for arm in arms)
+        verdict
+        for verdict in verdicts
+        if verdict.outcome != "not measured"
+        or (verdict.low is not None and len(variants) == 1)
+        or any(
+            verdict.case in records and records[verdict.case].status not in absent
+            for records in variants
+        )
     ]

@@ -1,19 +1,18 @@
-"""Decides: a case fails only when that is certain, and only outside its acceptable range.
+"""Decides about latency and scaling: only a certain result outside the acceptable range fails.
 
-Two stages. All cases are screened with a few workers; what that leaves undecided is confirmed with
-fresh workers, which know nothing of why the case was chosen. So the chance of a false alarm is
-shared out twice: among all decisions of the screening, and among the few that are confirmed
-(Bonferroni's inequality; it asks nothing of how the cases depend on each other). Splitting the data
-costs less than it saves, because hundreds of cases are screened and a handful is confirmed. Source:
-D. R. Cox, "A note on data-splitting for the evaluation of significance levels", Biometrika 62
-(1975), 441-444.
+There are two stages. All cases are screened with a few workers, and what stays undecided is
+confirmed with fresh workers: reusing screening samples would add selection bias. The error rate is
+shared by all decisions of the screening, and again by the few that are confirmed (Bonferroni's
+inequality, which holds however the cases depend on each other). Splitting the data costs less than
+it saves: hundreds of cases are screened and a handful is confirmed. Source: D. R. Cox, "A note on
+data-splitting for the evaluation of significance levels", Biometrika 62 (1975), 441-444.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
@@ -31,27 +30,28 @@ from resilience_bench.stats.trimmed_t import (
 
 CONFIDENCE: Final = 0.95
 FLAGS: Final = frozenset({"regressed", "improved"})
-"""What BASE against itself must not be found to be."""
+"""The states of a null control in which BASE differs from itself."""
 TINY: Final = 1e-12
 """A quotient of 0 has no logarithm."""
 NULL_LEVEL: Final = 0.1
-"""How much surer one has to be of a flag: a flag takes the word from all other cases."""
-
+"""The level of a null control, as a share of the others': a flag silences all other cases."""
 
 Key = tuple[str, str, bool]
-"""A case's name, a quantity, and whether BASE is meant to stand in for HEAD."""
+"""A case's name, a quantity, and whether the numbers are those of the null control."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How sure the gate has to be, and how much it may measure to become so.
+    """How certain the gate has to be, and how much it may measure for that.
 
-    ``error_rate`` is the chance that a build with nothing outside its range fails. ``miss_rate`` is
-    the chance, a look and a case, with which a case on its very limit passes. ``screen`` and
-    ``confirm`` are numbers of workers; those of ``confirm`` are fresh ones, counted up.
-    ``processes`` are how many, counted up, have to agree on what one process found outside.
-    ``confirms_improvements`` asks as many of them for what is a little cheaper as for what is a
-    little dearer: no build fails by it, but a history names it.
+    Attributes:
+        error_rate: The chance that a build with nothing outside its range fails.
+        miss_rate: The chance that one look passes a case that lies on its limit.
+        screen: The number of workers in the screening.
+        confirm: The number of fresh workers at each look of the confirmation, cumulative.
+        processes: How many processes, cumulative, must agree that a count is outside its range.
+        confirms_improvements: Whether small improvements in counts need as many processes as small
+            regressions: no build fails by them, but a history lists them.
     """
 
     error_rate: float = 0.001
@@ -64,10 +64,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """Whether one quantity of a case lies within its range.
+    """An acceptable range for one quantity of a case.
 
-    A budget has one limit only, and no ``expected``. The logarithm of a quantity that is a quotient
-    is judged, for what slows code down multiplies. ``is_null`` asks of BASE against itself.
+    A budget has one limit only, and no ``expected``. Quotients are judged by their logarithm,
+    because slowdowns multiply. ``is_null`` marks the null control: BASE against itself.
     """
 
     case: str
@@ -81,7 +81,7 @@ class Criterion:
 
     @property
     def key(self) -> Key:
-        """By what the numbers are found that answer it."""
+        """The key of its numbers in the evidence."""
         return self.case, self.quantity, self.is_null
 
     @property
@@ -90,16 +90,17 @@ class Criterion:
         return QUANTITIES[self.quantity].is_more_better
 
     def to_cost(self, values: Values) -> Values:
-        """Numbers of the quantity on the scale that is judged, where more is worse."""
-        if self.more_is_better:
-            return -np.log(np.maximum(values, TINY))
-        return np.log(np.maximum(values, TINY)) if self.quantity == "ratio" else values
+        """Convert values of the quantity to the scale that is judged, where more is worse."""
+        if not QUANTITIES[self.quantity].is_quotient:
+            return values
+        logarithms = np.log(np.maximum(values, TINY))
+        return -logarithms if self.more_is_better else logarithms
 
     def from_cost(self, costs: Values) -> Values:
-        """The opposite of `to_cost`."""
-        if self.more_is_better:
-            return np.exp(-costs)
-        return np.exp(costs) if self.quantity == "ratio" else costs
+        """Convert costs back to values of the quantity."""
+        if not QUANTITIES[self.quantity].is_quotient:
+            return costs
+        return np.exp(-costs if self.more_is_better else costs)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -113,10 +114,9 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What is known of one quantity of a case: one number a worker.
+    """The numbers of one quantity of a case, one a worker.
 
-    ``bases`` are those of the variant that it is compared with; empty if it is held against a
-    stored range.
+    ``bases`` are those of BASE; they are empty where a stored range is the criterion.
     """
 
     heads: tuple[float, ...] = ()
@@ -125,22 +125,22 @@ class Observations:
 
 Evidence = Mapping[Key, Observations]
 DrawEvidence = Callable[[int, Collection[str]], Evidence]
-"""``draw(workers, cases)``: that many fresh workers' numbers for these cases, or what there is."""
+"""``draw(workers, cases)`` returns the numbers of so many fresh workers, or of all that exist."""
 State = Literal["regressed", "improved", "within", "undecided"]
 
 
 def extend_evidence(collected: dict[Key, Observations], fresh: Evidence) -> None:
-    """Put fresh numbers behind those that were collected before."""
-    for key, each in fresh.items():
+    """Append fresh numbers to those that were collected before."""
+    for key, numbers in fresh.items():
         before = collected.get(key, Observations())
-        collected[key] = Observations(before.heads + each.heads, before.bases + each.bases)
+        collected[key] = Observations(before.heads + numbers.heads, before.bases + numbers.bases)
 
 
 @dataclass(slots=True, eq=False)
 class Trial:
-    """A question, and what has been found out about it so far."""
+    """The result for one criterion so far."""
 
-    question: Criterion
+    criterion: Criterion
     state: State = "undecided"
     seen: Estimate | None = None
     p_value: float | None = None
@@ -149,74 +149,76 @@ class Trial:
     steps: list[str] = field(default_factory=list)
 
 
-def decide(questions: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
-    """Answer questions about latencies, drawing as many workers as that takes.
+def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
+    """Judge latencies or scalings, with as many workers as that takes.
 
     Args:
-        questions: What is asked.
-        draw: Has workers measure; it is called once for all cases, then for those undecided.
-        policy: The error rate, and how many workers each stage may draw.
+        criteria: What is judged.
+        draw: Measures; it is called once for all cases, then for those undecided.
+        policy: The error rate, and the number of workers.
 
     Returns:
-        A verdict for each question, in the same order.
+        A verdict for each criterion, in the same order.
     """
-    trials = [Trial(each) for each in questions]
-    evidence = draw(policy.screen, {each.case for each in questions})
-    told = [each for each in trials if _has_enough_observations(each, evidence)]
-    if told:
-        count = _count_decisions(told)
+    trials = [Trial(criterion) for criterion in criteria]
+    evidence = draw(policy.screen, {criterion.case for criterion in criteria})
+    measured = [trial for trial in trials if _has_enough_observations(trial, evidence)]
+    if measured:
+        count = _count_decisions(measured)
         level = policy.error_rate / 2 / count
         share = f"half of {policy.error_rate:g} / {count} decisions"
-        _judge_trials(
-            told, evidence, level, policy.miss_rate, f"screening, level {level:.1e} = {share}"
-        )
-    heads = [each for each in told if not each.question.is_null and each.state == "undecided"]
-    # A flag is confirmed as well: it would take the word from all other cases.
-    flags = [each for each in told if each.question.is_null and each.state in FLAGS]
-    asked = {each.question.case for each in (*heads, *flags)}
-    nulls = [each for each in told if each.question.is_null and each.question.case in asked]
-    if asked:
-        _confirm(heads, nulls, {each.question.case for each in flags}, draw, policy)
-    return [make_verdict(each) for each in trials]
+        title = f"screening, level {level:.1e} = {share}"
+        _judge_trials(measured, evidence, level, policy.miss_rate, title)
+    nulls = [trial for trial in measured if trial.criterion.is_null]
+    heads = [
+        trial for trial in measured if not trial.criterion.is_null and trial.state == "undecided"
+    ]
+    # Flags are confirmed as well: a flag silences all other cases.
+    flagged = {trial.criterion.case for trial in nulls if trial.state in FLAGS}
+    doubtful = flagged | {trial.criterion.case for trial in heads}
+    if doubtful:
+        nulls = [trial for trial in nulls if trial.criterion.case in doubtful]
+        _confirm(heads, nulls, flagged, draw, policy)
+    return [make_verdict(trial) for trial in trials]
 
 
 def _confirm(
     heads: list[Trial], nulls: list[Trial], flagged: set[str], draw: DrawEvidence, policy: Policy
 ) -> None:
-    """Look again, with fresh workers only, until everything is decided or the workers are used."""
+    """Judge again, by fresh workers only, until all is decided or the workers are used up."""
     trials = heads + nulls
-    for each in nulls:
-        each.state = "undecided"
+    for trial in nulls:
+        trial.state = "undecided"
     count = _count_decisions(trials)
     level = policy.error_rate / 2 / (count * max(1, len(policy.confirm)))
     share = f"half of {policy.error_rate:g} / {count} decisions / {len(policy.confirm)} looks"
     collected: dict[Key, Observations] = {}
     drawn = 0
     for number, workers in enumerate(policy.confirm, start=1):
-        open_cases = {each.question.case for each in heads if each.state == "undecided"}
+        open_cases = {trial.criterion.case for trial in heads if trial.state == "undecided"}
         open_cases |= flagged if number == 1 else set()
         if not open_cases:
             break
         extend_evidence(collected, draw(workers - drawn, open_cases))
         drawn = workers
         due = [
-            each
-            for each in trials
-            if each.question.case in open_cases
-            and (each.state == "undecided" or each.question.is_null)
-            and _has_enough_observations(each, collected)
+            trial
+            for trial in trials
+            if trial.criterion.case in open_cases
+            and (trial.state == "undecided" or trial.criterion.is_null)
+            and _has_enough_observations(trial, collected)
         ]
         title = f"confirmation {number} with fresh workers, level {level:.1e} = {share}"
         _judge_trials(due, collected, level, policy.miss_rate, title)
 
 
 def _count_decisions(trials: Sequence[Trial]) -> int:
-    """Among how many the error rate is shared; BASE against itself never makes a build fail."""
-    return max(1, sum(not each.question.is_null for each in trials))
+    """Count the decisions that share the error rate; no null control makes a build fail."""
+    return max(1, sum(not trial.criterion.is_null for trial in trials))
 
 
 def _has_enough_observations(trial: Trial, evidence: Evidence) -> bool:
-    numbers = evidence.get(trial.question.key)
+    numbers = evidence.get(trial.criterion.key)
     if numbers is None:
         return False
     return min(map(len, filter(None, (numbers.heads, numbers.bases))), default=0) >= FEWEST
@@ -225,18 +227,17 @@ def _has_enough_observations(trial: Trial, evidence: Evidence) -> bool:
 def _judge_trials(
     trials: list[Trial], evidence: Evidence, level: float, miss_rate: float, title: str
 ) -> None:
-    """Judge each question once, on this evidence alone."""
-    rows = [evidence[each.question.key] for each in trials]
-    kinds: dict[str, list[tuple[Trial, Observations]]] = {}
-    for trial, row in zip(trials, rows, strict=True):
-        quantity = trial.question.quantity
-        kind = quantity if QUANTITIES[quantity].is_quotient else "absolute"
-        kinds.setdefault(kind, []).append((trial, row))
-    for chosen in kinds.values():
-        _judge_same_scale(
-            [trial for trial, _ in chosen], [row for _, row in chosen], level, miss_rate
-        )
-    for trial, row in zip(trials, rows, strict=True):
+    """Judge each criterion once, by this evidence alone."""
+    groups: dict[str, list[Trial]] = {}
+    for trial in trials:
+        quantity = trial.criterion.quantity
+        scale = quantity if QUANTITIES[quantity].is_quotient else "absolute"
+        groups.setdefault(scale, []).append(trial)
+    for group in groups.values():
+        rows = [evidence[trial.criterion.key] for trial in group]
+        _judge_same_scale(group, rows, level, miss_rate)
+    for trial in trials:
+        row = evidence[trial.criterion.key]
         trial.level = level
         trial.workers = len(row.heads)
         trial.steps.append(_describe_step(trial, row, title))
@@ -245,20 +246,18 @@ def _judge_trials(
 def _judge_same_scale(
     trials: list[Trial], rows: list[Observations], level: float, miss_rate: float
 ) -> None:
-    question = trials[0].question
-    found = _estimate_costs(rows, question.to_cost)
-    best, worst = np.array([each.question.limits for each in trials]).T
-    p_worse, p_better = found.compute_p_value_below(worst), found.compute_p_value_above(best)
-    # One-sided: where a case on its limit would be seen as low as this once in 1 / miss_rate times.
-    surely_better = found.compute_p_value_above(worst) < miss_rate
-    ends = np.sort(
-        [question.from_cost(each) for each in found.compute_interval(CONFIDENCE)], axis=0
-    )
-    seen = question.from_cost(found.value), *ends
+    criterion = trials[0].criterion
+    costs = _estimate_costs(rows, criterion.to_cost)
+    best, worst = np.array([trial.criterion.limits for trial in trials]).T
+    p_worse, p_better = costs.compute_p_value_below(worst), costs.compute_p_value_above(best)
+    # One-sided: a case on its limit would look as good as this once in 1 / miss_rate looks.
+    surely_better = costs.compute_p_value_above(worst) < miss_rate
+    ends = np.sort([criterion.from_cost(end) for end in costs.compute_interval(CONFIDENCE)], axis=0)
+    seen = np.array([criterion.from_cost(costs.value), *ends]).T
     for index, trial in enumerate(trials):
-        trial.seen = Estimate(*(float(each[index]) for each in seen))
+        trial.seen = Estimate(*map(float, seen[index]))
         trial.p_value = float(p_worse[index])
-        enough = level * NULL_LEVEL if trial.question.is_null else level
+        enough = level * NULL_LEVEL if trial.criterion.is_null else level
         if p_worse[index] < enough:
             trial.state = "regressed"
         elif p_better[index] < enough:
@@ -270,10 +269,10 @@ def _judge_same_scale(
 
 
 def _estimate_costs(rows: list[Observations], scale: Callable[[Values], Values]) -> Estimates:
-    heads = _estimate_locations([each.heads for each in rows], scale)
+    heads = _estimate_locations([row.heads for row in rows], scale)
     if not rows[0].bases:
         return heads
-    return estimate_differences(heads, _estimate_locations([each.bases for each in rows], scale))
+    return estimate_differences(heads, _estimate_locations([row.bases for row in rows], scale))
 
 
 def _estimate_locations(
@@ -287,58 +286,48 @@ def _estimate_locations(
 
 
 def _describe_step(trial: Trial, row: Observations, title: str) -> str:
-    question, seen = trial.question, trial.seen
-    counted = f"{len(row.heads)} workers"
+    seen = trial.seen
+    workers = f"{len(row.heads)} workers"
     if row.bases:
-        counted = f"{len(row.heads)} workers against {len(row.bases)}"
+        workers = f"{workers} against {len(row.bases)}"
     shown = f"{seen.value:.5g} ({seen.low:.5g} - {seen.high:.5g})" if seen else "nothing"
     return (
-        f"{title}: {counted}; seen {shown}, acceptable {describe_limits(question, '.5g')}; "
+        f"{title}: {workers}; seen {shown}, acceptable {describe_limits(trial.criterion, '.5g')}; "
         f"by chance {trial.p_value:.2g}; {trial.state}"
     )
 
 
-def describe_limits(question: Criterion, form: str) -> str:
-    """The range or the limit of a question in words, with numbers of this format."""
-    low, high = (
-        None if each is None else format(each, form) for each in (question.low, question.high)
-    )
-    if low is None or high is None:
-        return f"at most {high}" if low is None else f"at least {low}"
-    return f"{low} - {high}"
-
-
-_OUTCOMES: Final[Mapping[State, Outcome]] = {
-    "regressed": "regressed",
-    "improved": "improved",
-    "within": "within",
-    "undecided": "inconclusive",
-}
+def describe_limits(criterion: Criterion, form: str) -> str:
+    """Describe the range or the limit in words, with numbers of this format."""
+    if criterion.high is None:
+        return f"at least {criterion.low:{form}}"
+    if criterion.low is None:
+        return f"at most {criterion.high:{form}}"
+    return f"{criterion.low:{form}} - {criterion.high:{form}}"
 
 
 def make_verdict(trial: Trial) -> Verdict:
-    """The answer to a question, as far as it was found."""
-    question = trial.question
-    told = trial.seen is not None
-    verdict = Verdict(
-        question.case,
-        question.signal,
-        question.quantity,
-        _OUTCOMES[trial.state] if told else "not measured",
-        question.expected,
-        question.low,
-        question.high,
+    """Make the verdict of a criterion, with the reason where it is not decided."""
+    criterion = trial.criterion
+    outcome: Outcome = "inconclusive" if trial.state == "undecided" else trial.state
+    reason = criterion.reason
+    if trial.seen is None:
+        outcome = "not measured"
+        reason = f"fewer than {FEWEST} workers measured it at the machine's best speed"
+    elif trial.state == "undecided":
+        reason = "not certain either way with the workers it was given"
+    return Verdict(
+        criterion.case,
+        criterion.signal,
+        criterion.quantity,
+        outcome,
+        criterion.expected,
+        criterion.low,
+        criterion.high,
         trial.seen,
         trial.p_value,
         trial.level,
         trial.workers,
-        question.reason,
+        reason,
         tuple(trial.steps),
     )
-    if not told:
-        return replace(
-            verdict, reason=f"fewer than {FEWEST} workers measured it at the machine's best speed"
-        )
-    if trial.state == "undecided":
-        return replace(verdict, reason="not certain either way with the workers it was given")
-    return verdict

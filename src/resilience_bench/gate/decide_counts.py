@@ -1,7 +1,7 @@
 """Decides about instructions and allocations, which hardly vary: processes have to agree.
 
 The memory layout alone moves the instructions of some operations, because names collide in
-CPython's method cache or do not; so what looks like a difference has to be so in several layouts.
+CPython's method cache or do not; so a difference has to be there in several layouts.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from resilience_bench.gate.decide import (
     Evidence,
     Observations,
     Policy,
+    State,
     Trial,
     describe_limits,
     extend_evidence,
@@ -28,103 +29,101 @@ from resilience_bench.gate.decide import (
 )
 
 CLEAR: Final = 8.0
-"""So many times as far as its range reaches lies a count beyond it that no memory layout makes."""
+"""Beyond this many half-widths of its range, memory layout cannot explain a count."""
 
 
 def decide_counts(
-    questions: Sequence[Criterion], draw: DrawEvidence, policy: Policy
+    criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy
 ) -> list[Verdict]:
-    """Answer questions about instructions and allocations, which hardly vary.
+    """Judge instructions and allocations.
 
-    One process settles what lies within its range. What does not is measured again, by fresh
-    processes with other hash seeds and another memory layout; it fails if all of them say so. The
-    layout alone moves some counts by half a per cent and more, so where three processes agree on a
-    difference as small as that, more of them have to. So have those of the null control, which
-    would take the word from all other cases.
+    One process is enough for a count within its range. A count outside is measured again, by fresh
+    processes with other hash seeds and another memory layout; it fails if all of them agree. The
+    layout alone moves some counts by half a per cent and more, so a difference as small as that
+    needs more processes to agree. So does a null control, which would silence all other cases.
 
     Args:
-        questions: What is asked.
-        draw: Has a process measure; first once for all cases, then for those outside their range.
+        criteria: What is judged.
+        draw: Measures with processes; first all cases, then those outside their range.
         policy: How many processes have to agree.
 
     Returns:
-        A verdict for each question, in the same order.
+        A verdict for each criterion, in the same order.
     """
-    trials = [Trial(each) for each in questions]
-    collected = dict(draw(1, {each.case for each in questions}))
+    trials = [Trial(criterion) for criterion in criteria]
+    collected = dict(draw(1, {criterion.case for criterion in criteria}))
     _judge_counts(trials, collected)
     drawn = 1
     for processes in policy.processes:
         doubtful = _select_outside(trials) if drawn == 1 else _select_unsure(trials, policy)
-        asked = {each.question.case for each in doubtful}
-        if not asked:
+        cases = {trial.criterion.case for trial in doubtful}
+        if not cases:
             break
-        extend_evidence(collected, draw(processes - drawn, asked))
-        again = [each for each in trials if each.question.case in asked]
+        extend_evidence(collected, draw(processes - drawn, cases))
+        again = [trial for trial in trials if trial.criterion.case in cases]
         _judge_counts(again, collected)
         if drawn > 1:
             for trial in again:
-                _reject_overlap(trial, collected.get(trial.question.key, Observations()))
+                _reject_overlap(trial, collected.get(trial.criterion.key, Observations()))
         drawn = processes
-    return [_make_count_verdict(each) for each in trials]
+    return [_make_count_verdict(trial) for trial in trials]
 
 
 def _select_outside(trials: Sequence[Trial]) -> list[Trial]:
-    """What one process has found outside its range; the null control has no say yet."""
+    """Select what one process found outside its range; null controls do not matter yet."""
     return [
-        each
-        for each in trials
-        if each.seen is not None and each.state != "within" and not each.question.is_null
+        trial
+        for trial in trials
+        if trial.seen is not None and trial.state != "within" and not trial.criterion.is_null
     ]
 
 
 def _select_unsure(trials: Sequence[Trial], policy: Policy) -> list[Trial]:
-    """What several processes agree on that a memory layout could do as well."""
+    """Select what several processes agree on but memory layout could explain."""
     return [
-        each
-        for each in trials
-        if each.state in FLAGS
-        and (each.state == "regressed" or each.question.is_null or policy.confirms_improvements)
-        and not _is_clear(each)
+        trial
+        for trial in trials
+        if trial.state in FLAGS
+        and (trial.state == "regressed" or trial.criterion.is_null or policy.confirms_improvements)
+        and not _is_clear(trial)
     ]
 
 
 def _is_clear(trial: Trial) -> bool:
-    """Whether a count lies further outside its range than any memory layout could put it."""
-    question, seen = trial.question, trial.seen
+    """Return whether a count is too far outside its range for memory layout to explain it."""
+    criterion, seen = trial.criterion, trial.seen
     assert seen is not None
-    limit = question.high if trial.state == "regressed" else question.low
-    if limit is None or question.expected is None:
+    limit = criterion.high if trial.state == "regressed" else criterion.low
+    if limit is None or criterion.expected is None:
         return False
-    beyond = question.expected + CLEAR * (limit - question.expected)
+    beyond = criterion.expected + CLEAR * (limit - criterion.expected)
     return seen.low >= beyond if trial.state == "regressed" else seen.high <= beyond
 
 
 def _judge_counts(trials: Sequence[Trial], evidence: Evidence) -> None:
     for trial in trials:
-        question = trial.question
-        row = evidence.get(question.key, Observations())
+        row = evidence.get(trial.criterion.key, Observations())
         values = [value for value in _compute_values(row) if not math.isnan(value)]
         if not values:
             continue
         trial.seen = Estimate(float(np.median(values)), min(values), max(values))
         trial.workers = len(values)
-        low = -math.inf if question.low is None else question.low
-        high = math.inf if question.high is None else question.high
-        if trial.seen.low > high:
-            trial.state = "regressed"
-        elif trial.seen.high < low:
-            trial.state = "improved"
-        elif low <= trial.seen.value <= high:
-            trial.state = "within"
-        else:
-            trial.state = "undecided"
+        trial.state = _find_state(trial.criterion, trial.seen)
         shown = ", ".join(f"{value:,.6g}" for value in values)
         trial.steps.append(
             f"{_describe_processes(len(values))}: {shown}; acceptable "
-            f"{describe_limits(question, ',.6g')}; "
-            f"{trial.state}"
+            f"{describe_limits(trial.criterion, ',.6g')}; {trial.state}"
         )
+
+
+def _find_state(criterion: Criterion, seen: Estimate) -> State:
+    low = -math.inf if criterion.low is None else criterion.low
+    high = math.inf if criterion.high is None else criterion.high
+    if seen.low > high:
+        return "regressed"
+    if seen.high < low:
+        return "improved"
+    return "within" if low <= seen.value <= high else "undecided"
 
 
 def _reject_overlap(trial: Trial, row: Observations) -> None:
@@ -160,10 +159,11 @@ def _make_count_verdict(trial: Trial) -> Verdict:
     verdict = make_verdict(trial)
     if trial.seen is None:
         return replace(verdict, reason="no process measured it")
-    if trial.state in {"regressed", "improved"}:
-        said = f"{_describe_processes(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
-        reason = f"{said}; {verdict.reason}" if verdict.reason else said
-        return replace(verdict, reason=reason)
+    if trial.state in FLAGS:
+        agreed = (
+            f"{_describe_processes(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
+        )
+        return replace(verdict, reason=f"{agreed}; {verdict.reason}" if verdict.reason else agreed)
     if trial.state == "undecided":
         return replace(verdict, reason=f"{trial.workers} processes do not agree")
     return verdict

@@ -1,10 +1,10 @@
-"""Learns from runs what is acceptable, and says what that changes; looser ranges need a reason."""
+"""Learns acceptable ranges from runs, and compares them with the old ones."""
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
@@ -12,31 +12,27 @@ from resilience_bench._model import Baseline, Measurement, Range, Result
 from resilience_bench.errors import RefusedLearningError
 from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate.baseline import LEARN, SCHEMA
-from resilience_bench.quantities import JUDGED, LEARNED_WIDTHS
+from resilience_bench.quantities import JUDGED, Quantity
 
 MARGIN: Final = 1.5
-"""A range reaches so many times as far as the runs did: the next one may well lie further out."""
+"""A range reaches this many times as far as the runs did: the next run may lie further out."""
 ROUNDING: Final = 0.001
-"""A share of the upper end; ranges that differ by less are the same."""
+"""Ranges that differ by less than this share of the upper end are the same."""
 
 
-def learn(
-    runs: Sequence[tuple[Result, Sequence[Measurement]]],
-    reason: str,
-    widths: Mapping[str, float] = LEARNED_WIDTHS,
-) -> Baseline:
-    """Learn from runs what is acceptable.
+def learn(runs: Sequence[tuple[Result, Sequence[Measurement]]], reason: str) -> Baseline:
+    """Learn a baseline from runs.
 
-    The expected value is the median of the runs' values. The range reaches `widths` to either side
-    of it, or `MARGIN` times as far as the runs did, whichever is more; never below 0.
+    The expected value is the median of the runs' values. The range reaches the quantity's
+    `width` to either side of it, or `MARGIN` times as far as the runs did, whichever is more;
+    never below 0.
 
     Args:
-        runs: What `results.read` and `latency.estimate` returned, in the order of the runs.
-        reason: Why the baseline is learned, in the words of the person who does it.
-        widths: The least half width of a range by quantity, as a share of the expected value.
+        runs: The result and the measurements of each run, in their order.
+        reason: Why the baseline is learned, as a person says it.
 
     Returns:
-        A baseline of the cases that were measured and the quantities that are judged and finite.
+        A baseline of the quantities that are judged and finite, of all measured cases.
 
     Raises:
         RefusedLearningError: If there are no runs, nothing was measured, or the runs are of
@@ -60,8 +56,8 @@ def learn(
         reason=reason,
         ranges={
             name: {
-                quantity: _estimate_range(each, widths[quantity], JUDGED[quantity].slack)
-                for quantity, each in quantities.items()
+                quantity: _estimate_range(values, JUDGED[quantity])
+                for quantity, values in quantities.items()
             }
             for name, quantities in sorted(seen.items())
         },
@@ -111,7 +107,7 @@ def _get_identity(run: Result) -> dict[str, object]:
 def _iterate_values(
     result: Result, measurements: Sequence[Measurement]
 ) -> Iterator[tuple[str, str, float, int]]:
-    """Case, quantity, value and the workers behind it."""
+    """Yield case, quantity, value and the number of its workers."""
     measured = {record.case.name for record in result.cases if record.status == "measured"}
     for each in measurements:
         for quantity in JUDGED:
@@ -123,11 +119,11 @@ def _iterate_values(
                 yield each.case.name, quantity, value, workers
 
 
-def _estimate_range(seen: Sequence[tuple[float, int]], width: float, slack: float) -> Range:
+def _estimate_range(seen: Sequence[tuple[float, int]], quantity: Quantity) -> Range:
     values = [value for value, _ in seen]
     least, most = min(values), max(values)
     expected = statistics.median(values)
-    reach = max(expected * width, slack)
+    reach = max(expected * quantity.width, quantity.slack)
     return Range(
         expected=expected,
         # The outer min and max: a subtraction may round to the wrong side of what was seen.
@@ -135,13 +131,13 @@ def _estimate_range(seen: Sequence[tuple[float, int]], width: float, slack: floa
         high=max(most, expected + max(reach, MARGIN * (most - expected))),
         runs=len(values),
         workers=sum(workers for _, workers in seen),
-        spread=(most - least) / (expected or slack or 1.0),
+        spread=(most - least) / (expected or quantity.slack or 1.0),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class RangeChange:
-    """One range of a case that is not what it was; None where there is, or was, no range."""
+    """The change of one range of a case; None where there is, or was, no range."""
 
     case: str
     quantity: str
@@ -150,11 +146,11 @@ class RangeChange:
 
     @property
     def loosens(self) -> bool:
-        """Whether more is let through than before, or more is expected."""
+        """Whether the range is wider, reaches higher, or expects more than before."""
         rises = self._compute_rises()
         if not rises:
             return False
-        # A range that moves down as a whole is no looser: what it is of has become cheaper.
+        # A range that moves down as a whole is no looser: the case has become cheaper.
         return max(rises["high"], rises["expected"], rises["high"] - rises["low"]) > 0
 
     @property
@@ -163,7 +159,7 @@ class RangeChange:
         return self.before is None or self.after is None or any(self._compute_rises().values())
 
     def _compute_rises(self) -> dict[str, float]:
-        """By how much each number went up; 0 if that is rounding."""
+        """Compute by how much each number went up; 0 if that is rounding."""
         if self.before is None or self.after is None:
             return {}
         rounding = ROUNDING * self.before.high
@@ -181,53 +177,52 @@ def _format_range(each: Range | None) -> str:
 
 
 def find_range_changes(before: Baseline, after: Baseline) -> list[RangeChange]:
-    """What differs between two baselines by more than rounding, by case and quantity."""
-    every = [
+    """Find the ranges that differ between two baselines by more than rounding."""
+    changes = [
         RangeChange(name, quantity, old.get(quantity), new.get(quantity))
         for name in sorted({**before.ranges, **after.ranges})
         for old, new in [(before.ranges.get(name, {}), after.ranges.get(name, {}))]
         for quantity in JUDGED
         if quantity in old or quantity in new
     ]
-    return [move for move in every if move.is_real]
+    return [change for change in changes if change.is_real]
 
 
 def accept(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
-    """The new baseline with the reason for whatever got looser.
+    """Return the new baseline, with the reason for every range that got looser.
 
     Args:
         before: The committed baseline.
         after: The one that was learned now.
-        reason: Why looser ranges are right; None if nobody said.
+        reason: Why looser ranges are right; None if nobody gave a reason.
 
     Returns:
-        ``after``, in which each range that got looser has this reason and every other one the
-        reason that it had before.
+        ``after`` with this reason in the looser ranges, and the old reasons in all others.
 
     Raises:
         RefusedLearningError: If a range gets looser and there is no reason.
     """
     loosened = {
-        (move.case, move.quantity): move
-        for move in find_range_changes(before, after)
-        if move.loosens
+        (change.case, change.quantity): change
+        for change in find_range_changes(before, after)
+        if change.loosens
     }
-    said = (reason or "").strip()
-    if loosened and not said:
+    reason = (reason or "").strip()
+    if loosened and not reason:
         count = f"{len(loosened)} range{'s' if len(loosened) > 1 else ''} would get looser"
-        some = format_names([str(move) for move in loosened.values()], "; ")
+        some = format_names([*map(str, loosened.values())], "; ")
         _refuse(f"{count}: {some}", 'if that is right, type --accept "reason"')
 
-    def add_reason(name: str, quantity: str, new: Range) -> Range:
-        old = before.ranges.get(name, {}).get(quantity, new)
-        return replace(new, reason=said if (name, quantity) in loosened else old.reason)
-
-    return replace(
-        after,
-        ranges={
-            name: {
-                quantity: add_reason(name, quantity, new) for quantity, new in quantities.items()
-            }
-            for name, quantities in after.ranges.items()
-        },
-    )
+    ranges = {
+        name: {
+            quantity: replace(
+                new,
+                reason=reason
+                if (name, quantity) in loosened
+                else before.ranges.get(name, {}).get(quantity, new).reason,
+            )
+            for quantity, new in quantities.items()
+        }
+        for name, quantities in after.ranges.items()
+    }
+    return replace(after, ranges=ranges)
