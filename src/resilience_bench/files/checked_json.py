@@ -57,8 +57,8 @@ class CheckedFile:
         message = f"{format_path(self.path)}: {where}{complaint}; {remedy or self.remedy}"
         raise self.error(" ".join(message.split()))
 
-    def read_content(self, *, may_be_empty: bool = False) -> str:
-        """Return the text of the file; refuse what is no file or no text, and an empty file."""
+    def read_content(self) -> str:
+        """The text of the file; what is no file, or no text, is refused."""
         path = self.path
         try:
             if path.exists() and not (path.is_file() or path.is_fifo() or path.is_dir()):
@@ -70,12 +70,12 @@ class CheckedFile:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             self.refuse("", f"expected {self.kind}, found: {reason}")
-        if not (content.strip() or may_be_empty):
-            self.refuse("", f"expected {self.kind}, found an empty file")
         return content
 
     def parse(self, content: str) -> dict[str, Any]:
         """The object in a JSON text; numbers that are not finite are refused with their key."""
+        if not content.strip():
+            self.refuse("", f"expected {self.kind}, found an empty file")
         try:
             # Python's own parser: it reads NaN, so that its place can be named.
             stored = json.loads(content, parse_int=_parse_whole_number)
@@ -105,11 +105,6 @@ class CheckedFile:
         if type(schema) is not int or schema < 1:
             found = describe_value(schema) if "schema" in stored else "no such key"
             self.refuse("schema", f"expected the number {newest} of {self.kind}, found {found}")
-
-    def check_least(self, key: str, number: float, least: int) -> None:
-        """Refuse a number that is too small."""
-        if number < least:
-            self.refuse(key, f"expected {least} or more, found {describe_value(number)}")
 
     def convert(self, stored: dict[str, Any], wanted: type[T]) -> T:
         """The object as a dataclass; whatever does not fit is refused with its key."""

@@ -1,19 +1,23 @@
-"""Whether a results file makes sense: numbers that nobody can have measured are refused."""
+"""Whether a stored file makes sense: numbers that nobody can have measured are refused."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Container, Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from resilience_bench._model import (
     BUCKET,
+    Baseline,
     Counts,
+    DriftPoints,
     DriftRecord,
+    Environment,
     LoadRecord,
     LoadSamples,
+    Range,
     Result,
     Samples,
     Tally,
@@ -24,8 +28,51 @@ from resilience_bench.files.checked_json import CheckedFile, describe_value
 
 LARGEST: Final = 2**63 - 1
 LARGEST_BUCKET: Final = int(math.log(LARGEST) / math.log(BUCKET))
-OPTIONAL_FIELDS: Final = ("blocks", "resident_bytes")
-"""What not every interpreter and system tells."""
+
+
+def _map_fields(kind: type, least: int, **others: int) -> dict[str, int]:
+    return dict.fromkeys((field.name for field in dataclasses.fields(kind)), least) | others
+
+
+LEAST: Final[Mapping[type, Mapping[str, int]]] = {
+    Samples: {"calls": 1, "elapsed_ns": 0},
+    Weight: _map_fields(Weight, 0),
+    LoadSamples: _map_fields(LoadSamples, 0, callers=1, elapsed_ns=1),
+    # A library's counter may have been reset meanwhile.
+    Tally: _map_fields(Tally, 0, counted=-LARGEST),
+    DriftPoints: _map_fields(DriftPoints, 0),
+    Baseline: {"reference_version": 1},
+    Environment: {"cpu_count": 1},
+    Range: {"expected": 0, "low": 0, "high": 0, "spread": 0, "runs": 1, "workers": 1},
+}
+"""The least value of each number, or of each of several numbers, by the field that holds them."""
+SAME_LENGTH: Final[Mapping[type, tuple[str, ...]]] = {
+    Samples: ("elapsed_ns", "beside"),
+    LoadSamples: ("calls", "elapsed_ns", "fewest", "most", "reads"),
+    DriftPoints: ("calls", "operation_ns", "reference_ns", "blocks", "resident_bytes"),
+}
+"""Fields with as many numbers as the first one, which has at least one."""
+MAY_BE_EMPTY: Final = {"beside", "reads", "blocks", "resident_bytes"}
+"""Not every case, interpreter and system has these."""
+
+
+def check_numbers(source: CheckedFile, key: str, record: object) -> None:
+    """Refuse a record with a number below that of `LEAST`, or above `LARGEST`."""
+    for name, least in LEAST.get(type(record), {}).items():
+        value = getattr(record, name)
+        entries: Iterable[tuple[str, Any]] = [("", value)]
+        if isinstance(value, dict):
+            entries = ((f".{entry}", number) for entry, number in value.items())
+        elif isinstance(value, tuple):
+            # The fast way first: there are hundreds of thousands of samples.
+            if not value or (min(value) >= least and max(value) <= LARGEST):
+                continue
+            entries = ((f"[{position}]", number) for position, number in enumerate(value))
+        for entry, number in entries:
+            if number is not None and not least <= number <= LARGEST:
+                found = describe_value(number)
+                where = f"{key}.{name}{entry}".lstrip(".")
+                source.refuse(where, f"expected {least} or more, found {found}")
 
 
 def validate_result(source: CheckedFile, result: Result) -> None:
@@ -34,185 +81,112 @@ def validate_result(source: CheckedFile, result: Result) -> None:
     Raises:
         UnreadableResultError: As the source has it.
     """
-    controls = _collect_controls(source, result)
-    for position, worker in enumerate(result.workers):
-        _check_worker(source, f"workers[{position}]", worker, controls)
-    for position, counting in enumerate(result.instructions):
-        key = f"instructions[{position}]"
-        _check_names(source, key, counting.operations, controls)
-        for kind, counted in (("controls", counting.controls), ("operations", counting.operations)):
-            for name, counts in counted.items():
-                _check_counts(source, f"{key}.{kind}.{name}", counts)
-    for position, weighing in enumerate(result.allocations):
-        key = f"allocations[{position}]"
-        _check_names(source, key, weighing.operations, controls)
-        for name, weight in weighing.operations.items():
-            _check_weight(source, f"{key}.operations.{name}", weight)
-    for position, loading in enumerate(result.loads):
-        _check_load(source, f"loads[{position}]", loading, controls)
-    for position, drifting in enumerate(result.drifts):
-        _check_drift(source, f"drifts[{position}]", drifting, controls)
-
-
-def _collect_controls(source: CheckedFile, result: Result) -> dict[str, str]:
     controls: dict[str, str] = {}
-    for position, record in enumerate(result.cases):
-        if record.case.name in controls:
-            source.refuse(
-                f"cases[{position}]", f"expected each case once, found {record.case.name}"
-            )
-        controls[record.case.name] = record.control
-    return controls
+    for position, case in enumerate(result.cases):
+        if case.case.name in controls:
+            found = f"expected each case once, found {case.case.name}"
+            source.refuse(f"cases[{position}]", found)
+        controls[case.case.name] = case.control
+    for kind in ("workers", "instructions", "allocations", "loads", "drifts"):
+        for position, record in enumerate(getattr(result, kind)):
+            _check_record(source, f"{kind}[{position}]", record, controls)
 
 
-def _check_names(
-    source: CheckedFile,
-    key: str,
-    names: Iterable[str],
-    known: Container[str],
-    kind: str = "operations",
-) -> None:
-    for name in names:
-        if name not in known:
-            where = f"{key}.{kind}.{name}"
-            source.refuse(where, "expected one of the names in cases, found another")
+def _check_record(source: CheckedFile, key: str, record: Any, controls: Mapping[str, str]) -> None:
+    if isinstance(record, DriftRecord):
+        _check_name(source, f"{key}.case", record.case, controls)
+        _check_entry(source, f"{key}.points", record.points)
+        return
+    if isinstance(record, WorkerRecord):
+        _check_worker(source, key, record)
+    for kind, name, entry in _iterate_entries(record):
+        if kind != "controls":
+            _check_name(source, f"{key}.{kind}.{name}", name, controls)
+        _check_entry(source, f"{key}.{kind}.{name}", entry)
+        if isinstance(record, WorkerRecord):
+            _check_beside(source, f"{key}.{kind}.{name}", entry, record.reference)
+    if isinstance(record, WorkerRecord | LoadRecord):
+        for name in record.operations:
+            if controls[name] not in record.controls:
+                expected = f"expected {controls[name]!r}, the control of {name}"
+                source.refuse(f"{key}.controls", expected)
 
 
-def _check_counts(source: CheckedFile, key: str, counts: Counts) -> None:
-    for field in ("calls", "instructions"):
-        fewer, more = getattr(counts, field)
-        if not 0 <= fewer < more <= LARGEST:
-            expected = "expected two numbers from 0, the second the larger one"
-            source.refuse(f"{key}.{field}", f"{expected}, found {fewer} and {more}")
+def _iterate_entries(record: Any) -> Iterator[tuple[str, str, object]]:
+    for kind in ("controls", "operations", "tallies"):
+        for name, entry in getattr(record, kind, {}).items():
+            yield kind, name, entry
 
 
-def _check_weight(source: CheckedFile, key: str, weight: Weight) -> None:
-    for field, value in dataclasses.asdict(weight).items():
-        if value < 0:
-            source.refuse(f"{key}.{field}", f"expected 0 or more, found {value}")
+def _check_name(source: CheckedFile, key: str, name: str, known: Mapping[str, str]) -> None:
+    if name not in known:
+        source.refuse(key, "expected one of the names in cases, found another")
 
 
-def _check_worker(
-    source: CheckedFile, key: str, worker: WorkerRecord, controls: dict[str, str]
-) -> None:
+def _check_worker(source: CheckedFile, key: str, worker: WorkerRecord) -> None:
     if worker.clock_resolution_ns <= 0:
         found = worker.clock_resolution_ns
         source.refuse(f"{key}.clock_resolution_ns", f"expected more than 0, found {found}")
-    _check_names(source, key, worker.operations, controls)
-    _check_samples(source, f"{key}.reference", worker.reference, least=1)
-    for name, samples in worker.controls.items():
-        _check_samples(source, f"{key}.controls.{name}", samples)
-        _check_beside(source, f"{key}.controls.{name}", samples, len(worker.reference.elapsed_ns))
-    for name, samples in worker.operations.items():
-        where = f"{key}.operations.{name}"
-        _check_samples(source, where, samples)
-        _check_beside(source, where, samples, len(worker.reference.elapsed_ns))
-        if controls[name] not in worker.controls:
-            source.refuse(f"{key}.controls", f"expected {controls[name]!r}, the control of {name}")
+    _check_entry(source, f"{key}.reference", worker.reference)
+    if 0 in worker.reference.elapsed_ns:
+        position = worker.reference.elapsed_ns.index(0)
+        source.refuse(f"{key}.reference.elapsed_ns[{position}]", "expected 1 or more, found 0")
 
 
-def _check_samples(source: CheckedFile, key: str, samples: Samples, *, least: int = 0) -> None:
-    if not 1 <= samples.calls <= LARGEST:
-        source.refuse(f"{key}.calls", f"expected 1 or more, found {describe_value(samples.calls)}")
-    if not samples.elapsed_ns:
-        source.refuse(f"{key}.elapsed_ns", "expected samples, found none")
-    for position, elapsed in enumerate(samples.elapsed_ns):
-        if not least <= elapsed <= LARGEST:
-            complaint = f"expected {least} or more nanoseconds, found {describe_value(elapsed)}"
-            source.refuse(f"{key}.elapsed_ns[{position}]", complaint)
+def _check_entry(source: CheckedFile, key: str, entry: object) -> None:
+    _check_lengths(source, key, entry)
+    check_numbers(source, key, entry)
+    match entry:
+        case Counts():
+            _check_counts(source, key, entry)
+        case LoadSamples():
+            _check_load(source, key, entry)
+        case DriftPoints():
+            for position, (fewer, more) in enumerate(itertools.pairwise(entry.calls), 1):
+                if more <= fewer:
+                    where = f"{key}.calls[{position}]"
+                    source.refuse(where, f"expected more than the {fewer} before, found {more}")
 
 
-def _check_beside(source: CheckedFile, key: str, samples: Samples, references: int) -> None:
-    if samples.beside and len(samples.beside) != len(samples.elapsed_ns):
-        found = f"found {len(samples.beside)} for {len(samples.elapsed_ns)} samples"
-        source.refuse(f"{key}.beside", f"expected as many numbers as there are samples, {found}")
-    for position, beside in enumerate(samples.beside):
-        if not 0 <= beside < references:
-            expected = f"expected a sample of the reference, from 0 to {references - 1}"
-            source.refuse(
-                f"{key}.beside[{position}]", f"{expected}, found {describe_value(beside)}"
-            )
-
-
-def _check_load(
-    source: CheckedFile, key: str, loading: LoadRecord, controls: dict[str, str]
-) -> None:
-    _check_names(source, key, loading.operations, controls)
-    _check_names(source, key, loading.tallies, controls, "tallies")
-    for kind, measured in (("controls", loading.controls), ("operations", loading.operations)):
-        for name, samples in measured.items():
-            _check_rates(source, f"{key}.{kind}.{name}", samples)
-            _check_single_calls(source, f"{key}.{kind}.{name}", samples)
-    for name in loading.operations:
-        if controls[name] not in loading.controls:
-            source.refuse(f"{key}.controls", f"expected {controls[name]!r}, the control of {name}")
-    for name, tally in loading.tallies.items():
-        _check_tally(source, f"{key}.tallies.{name}", tally)
-
-
-def _check_rates(source: CheckedFile, key: str, samples: LoadSamples) -> None:
-    _check_range(source, f"{key}.callers", samples.callers, least=1)
-    _check_range(source, f"{key}.release_ns", samples.release_ns)
-    count = len(samples.calls)
+def _check_lengths(source: CheckedFile, key: str, entry: object) -> None:
+    if type(entry) not in SAME_LENGTH:
+        return
+    first, *others = SAME_LENGTH[type(entry)]
+    count = len(getattr(entry, first))
     if not count:
-        source.refuse(f"{key}.calls", "expected samples, found none")
-    for field in ("calls", "elapsed_ns", "fewest", "most", "reads"):
-        numbers = getattr(samples, field)
-        if len(numbers) != count and (field != "reads" or numbers):
-            expected = f"expected as many numbers as there are of calls, {count}"
-            source.refuse(f"{key}.{field}", f"{expected}, found {len(numbers)}")
-        for position, number in enumerate(numbers):
-            least = 1 if field == "elapsed_ns" else 0
-            _check_range(source, f"{key}.{field}[{position}]", number, least=least)
+        what = "points" if isinstance(entry, DriftPoints) else "samples"
+        source.refuse(f"{key}.{first}", f"expected {what}, found none")
+    for name in others:
+        numbers = getattr(entry, name)
+        if len(numbers) != count and (numbers or name not in MAY_BE_EMPTY):
+            expected = f"expected as many numbers as there are of {first}, {count}"
+            source.refuse(f"{key}.{name}", f"{expected}, found {len(numbers)}")
+
+
+def _check_counts(source: CheckedFile, key: str, counts: Counts) -> None:
+    for name in ("calls", "instructions"):
+        fewer, more = getattr(counts, name)
+        if not 0 <= fewer < more <= LARGEST:
+            expected = "expected two numbers from 0, the second the larger one"
+            source.refuse(f"{key}.{name}", f"{expected}, found {fewer} and {more}")
+
+
+def _check_beside(source: CheckedFile, key: str, samples: Any, reference: Samples) -> None:
+    last = len(reference.elapsed_ns) - 1
+    for position, beside in enumerate(samples.beside):
+        if not 0 <= beside <= last:
+            expected = f"expected a sample of the reference, from 0 to {last}"
+            found = describe_value(beside)
+            source.refuse(f"{key}.beside[{position}]", f"{expected}, found {found}")
+
+
+def _check_load(source: CheckedFile, key: str, samples: LoadSamples) -> None:
     for position, (fewest, most) in enumerate(zip(samples.fewest, samples.most, strict=True)):
         if fewest > most:
             expected = f"expected at most {most}, the calls of the fastest caller"
             source.refuse(f"{key}.fewest[{position}]", f"{expected}, found {fewest}")
-
-
-def _check_single_calls(source: CheckedFile, key: str, samples: LoadSamples) -> None:
-    for bucket, count in samples.latencies.items():
-        where = f"{key}.latencies.{bucket}"
+    for bucket in samples.latencies:
         if not 0 <= bucket <= LARGEST_BUCKET:
             expected = f"expected a power of {BUCKET} as its name, from 0 to {LARGEST_BUCKET}"
-            source.refuse(where, f"{expected}, found {describe_value(bucket)}")
-        _check_range(source, where, count)
-    _check_range(source, f"{key}.longest_ns", samples.longest_ns)
-    _check_range(source, f"{key}.clock_ns", samples.clock_ns)
-    for position, lag_ns in enumerate(samples.lags_ns):
-        _check_range(source, f"{key}.lags_ns[{position}]", lag_ns)
-
-
-def _check_tally(source: CheckedFile, key: str, tally: Tally) -> None:
-    for field, value in dataclasses.asdict(tally).items():
-        if value is not None:
-            # A library's counter may have been reset meanwhile.
-            least = -LARGEST if field == "counted" else 0
-            _check_range(source, f"{key}.{field}", value, least=least)
-
-
-def _check_drift(
-    source: CheckedFile, key: str, drifting: DriftRecord, known: Container[str]
-) -> None:
-    if drifting.case not in known:
-        source.refuse(f"{key}.case", "expected one of the names in cases, found another")
-    points = drifting.points
-    count = len(points.calls)
-    if not count:
-        source.refuse(f"{key}.points.calls", "expected points, found none")
-    for field in dataclasses.fields(points):
-        numbers = getattr(points, field.name)
-        if len(numbers) != count and (field.name not in OPTIONAL_FIELDS or numbers):
-            expected = f"expected as many numbers as there are of calls, {count}"
-            source.refuse(f"{key}.points.{field.name}", f"{expected}, found {len(numbers)}")
-        for position, number in enumerate(numbers):
-            _check_range(source, f"{key}.points.{field.name}[{position}]", number)
-    for position, (fewer, more) in enumerate(itertools.pairwise(points.calls), 1):
-        if more <= fewer:
-            where = f"{key}.points.calls[{position}]"
-            source.refuse(where, f"expected more than the {fewer} before, found {more}")
-
-
-def _check_range(source: CheckedFile, key: str, number: float, *, least: int = 0) -> None:
-    if not least <= number <= LARGEST:
-        source.refuse(key, f"expected {least} or more, found {describe_value(number)}")
+            found = describe_value(bucket)
+            source.refuse(f"{key}.latencies.{bucket}", f"{expected}, found {found}")

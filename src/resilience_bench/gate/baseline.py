@@ -14,6 +14,7 @@ from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineErro
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, describe_value
 from resilience_bench.files.json_lines import format_json
+from resilience_bench.files.validation import check_numbers
 from resilience_bench.quantities import JUDGED, SIGNALS_JUDGED
 
 SCHEMA: Final = 1
@@ -80,8 +81,8 @@ def read(path: Path) -> Baseline:
     stored = source.parse(source.read_content())
     source.check_schema(stored, SCHEMA)
     baseline = source.convert(stored, Baseline)
-    source.check_least("reference_version", baseline.reference_version, 1)
-    source.check_least("environment.cpu_count", baseline.environment.cpu_count, 1)
+    check_numbers(source, "", baseline)
+    check_numbers(source, "environment", baseline.environment)
     for name, quantities in baseline.ranges.items():
         for quantity, each in quantities.items():
             _check_range(source, f"ranges.{name}.{quantity}", quantity, each)
@@ -91,10 +92,7 @@ def read(path: Path) -> Baseline:
 def _check_range(source: CheckedFile, key: str, quantity: str, each: Range) -> None:
     if quantity not in JUDGED:
         source.refuse(key, f"expected one of {', '.join(JUDGED)}, found {describe_value(quantity)}")
-    for name in ("expected", "low", "high", "spread"):
-        source.check_least(f"{key}.{name}", getattr(each, name), 0)
-    for name in ("runs", "workers"):
-        source.check_least(f"{key}.{name}", getattr(each, name), 1)
+    check_numbers(source, key, each)
     if not each.low <= each.expected <= each.high:
         found = ", ".join(map(describe_value, (each.low, each.expected, each.high)))
         source.refuse(key, f"expected low <= expected <= high, found {found}")

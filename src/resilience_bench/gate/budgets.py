@@ -37,7 +37,7 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
     source = CheckedFile(
         path, "a file of budgets", UnreadableBaselineError, EXAMPLE, language="TOML"
     )
-    tables = _parse_tables(source, source.read_content(may_be_empty=True))
+    tables = _parse_tables(source, source.read_content())
     return tuple(
         budget
         for position, table in enumerate(tables)
