@@ -109,11 +109,20 @@ class _Breaker(vocabulary.Breaker):
         return partial(attrgetter("state"), self._guard)
 
     def failures(self) -> float:
-        return self._guard._breaker._breaker.fail_counter  # noqa: SLF001 - it has no public name
+        return _count_failures(self._guard)
 
     def elapse(self) -> None:
-        # The only record of when the next probe is due.
-        self._guard._breaker._probe_at -= RECOVERY_S  # noqa: SLF001
+        # The only record of when the next probe is due; earlier commits have it without its unit.
+        breaker = self._guard._breaker  # noqa: SLF001
+        name = "_probe_at_s" if hasattr(breaker, "_probe_at_s") else "_probe_at"
+        setattr(breaker, name, getattr(breaker, name) - RECOVERY_S)
+
+
+def _count_failures(guard: Guard) -> float:
+    breaker = guard._breaker  # noqa: SLF001 - it has no public name
+    if hasattr(breaker, "failures"):
+        return breaker.failures
+    return breaker._breaker.fail_counter  # noqa: SLF001 - that of earlier commits
 
 
 def _guard(fail_max: int, **policy: Any) -> Guard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from resilience_stack import Guard, Policy, ResilienceManager, Retry
+from resilience_stack import Fallback, Guard, Policy, ResilienceManager, Retry
 
 PATIENCE_S = 30.0
 """A test that waits longer for another thread has found a deadlock."""
@@ -54,14 +55,16 @@ class Bench:
         """Note a sleep."""
         self.slept.append(seconds)
 
-    def guard(self, name: str = "database", **settings: Any) -> Guard:
-        """Make a guard; what is no setting of the breaker is one of its only retry."""
-        breaker = {"fail_max", "reset_timeout_s", "ignored", "retries"}
-        policy = {key: value for key, value in settings.items() if key in breaker}
-        retry = {key: value for key, value in settings.items() if key not in breaker}
+    def guard(
+        self, name: str = "database", *, fallback: Fallback | None = None, **settings: Any
+    ) -> Guard:
+        """Make a guard; what is no setting of the policy is one of its only retry."""
+        names = {field.name for field in dataclasses.fields(Policy)}
+        policy = {key: value for key, value in settings.items() if key in names}
+        retry = {key: value for key, value in settings.items() if key not in names}
         if retry:
             policy["retries"] = (Retry(**retry),)
-        return self.manager.guard(name, Policy(**policy))
+        return self.manager.guard(name, Policy(**policy), fallback)
 
     def sample(self, name: str, guard: str = "database", **labels: str) -> float | None:
         """Read one value from the registry."""
@@ -71,10 +74,14 @@ class Bench:
         """Calls that succeeded, failed, and were rejected."""
         return tuple(self.sample("calls_total", guard, outcome=outcome) for outcome in OUTCOMES)
 
-    def transitions(self) -> dict[str, float | None]:
+    def transitions(self) -> dict[str, float]:
         """Changes of the breaker by the state that was reached."""
-        states = ("open", "half-open", "closed")
-        return {state: self.sample("breaker_transitions_total", state=state) for state in states}
+        reached = {"open": 0.0, "half-open": 0.0, "closed": 0.0}
+        for family in self.registry.collect():
+            for sample in family.samples:
+                if sample.name == "resilience_breaker_transitions_total":
+                    reached[sample.labels["to"]] += sample.value
+        return reached
 
 
 def exhaust(guarded: Callable[[], object], times: int = 1) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from resilience_stack import breaker
+from resilience_stack.core import breaker
 from tests.stack.bench import Bench
 
 

@@ -11,7 +11,8 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience_stack import CircuitBreakerError, breaker
+from resilience_stack import CircuitBreakerError
+from resilience_stack.core import breaker
 from tests.stack.bench import Bench
 
 RESET_S = 60.0

@@ -12,8 +12,9 @@ from prometheus_client import REGISTRY, CollectorRegistry, Histogram, generate_l
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from resilience_stack import ResilienceManager, layers, metrics
-from resilience_stack.durations import FULL, Durations
+from resilience_stack import ResilienceManager
+from resilience_stack.core import layers
+from resilience_stack.metrics.durations import FULL, Durations
 from tests.stack.bench import PATIENCE_S, Bench, Flaky, exhaust
 
 
@@ -21,7 +22,7 @@ from tests.stack.bench import PATIENCE_S, Bench, Flaky, exhaust
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Readings that the clock of the guards gives, in this order."""
     readings: list[float] = []
-    for module in (layers, metrics):
+    for module in (layers,):
         monkeypatch.setattr(module, "perf_counter", lambda: readings.pop(0))
     return readings
 
@@ -32,8 +33,11 @@ def test_metrics_are_there_before_the_first_call(bench: Bench) -> None:
     lines = generate_latest(bench.registry).decode().splitlines()
     values = {line for line in lines if not line.startswith("#") and "_created" not in line}
     buckets = len(Histogram.DEFAULT_BUCKETS)
-    assert len(values) == 8 + 3 * (buckets + 2)
-    assert {line.rpartition(" ")[2] for line in values} == {"0.0"}
+    states = {line for line in values if line.startswith("resilience_breaker_state_seconds")}
+    assert len(states) == 3
+    # Calls by outcome with their durations, five transitions, three sources, and five single ones.
+    assert len(values - states) == 3 * (1 + buckets + 2) + 5 + 3 + 5
+    assert {line.rpartition(" ")[2] for line in values - states} == {"0.0"}
 
 
 def test_metrics_have_the_names_and_types_that_users_build_on(bench: Bench) -> None:
@@ -46,7 +50,13 @@ def test_metrics_have_the_names_and_types_that_users_build_on(bench: Bench) -> N
         "resilience_call_seconds": "histogram",
         "resilience_retries": "counter",
         "resilience_breaker_state": "gauge",
+        "resilience_breaker_state_seconds": "counter",
         "resilience_breaker_transitions": "counter",
+        "resilience_calls_in_flight": "gauge",
+        "resilience_fallback_failures": "counter",
+        "resilience_fallbacks": "counter",
+        "resilience_guard_degraded": "gauge",
+        "resilience_retry_budget_exhausted": "counter",
     }
 
 
@@ -115,8 +125,8 @@ def test_memory_is_bounded_for_every_outcome(bench: Bench, outcome: str) -> None
     for _ in range(FULL + 1):
         with pytest.raises((ConnectionError, Exception)):
             guard.call(Flaky(1))
-    assert len(guard._metrics._failure.noted_s) < FULL
-    assert len(guard._metrics._rejected.noted_s) < FULL
+    assert len(guard._metrics.failure.noted_s) < FULL
+    assert len(guard._metrics.rejected.noted_s) < FULL
     assert sum(value or 0 for value in bench.calls()) == FULL + 1
 
 

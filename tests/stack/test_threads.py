@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
 from resilience_stack import CircuitBreakerError, Guard
-from resilience_stack.durations import FULL
+from resilience_stack.metrics.durations import FULL
 from tests.stack.bench import PATIENCE_S, Bench, Flaky, exhaust, in_tasks, in_threads
 
 ROUNDS = settings(

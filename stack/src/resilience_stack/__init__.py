@@ -1,10 +1,31 @@
-"""A circuit breaker, a retry and metrics around a call."""
+"""A resilience layer for a service: breaker, retry, limits, fallback and metrics around a call."""
 
-from resilience_stack.breaker import CircuitBreakerError
-from resilience_stack.guard import Guard
-from resilience_stack.manager import ResilienceManager
-from resilience_stack.policy import Policy, Retry
+from resilience_stack.core.breaker import CircuitBreakerError
+from resilience_stack.core.bulkhead import BulkheadFullError
+from resilience_stack.core.deadline import DeadlineExceededError, remaining_s
+from resilience_stack.core.failures import CallFailure, find_failure
+from resilience_stack.core.fallback import Answer, Fallback
+from resilience_stack.core.guard import Guard
+from resilience_stack.core.manager import ResilienceManager
+from resilience_stack.core.policy import Bulkhead, Policy, Retry, RetryBudget
+from resilience_stack.core.status import GuardStatus
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
-__all__ = ["CircuitBreakerError", "Guard", "Policy", "ResilienceManager", "Retry"]
+__all__ = [
+    "Answer",
+    "Bulkhead",
+    "BulkheadFullError",
+    "CallFailure",
+    "CircuitBreakerError",
+    "DeadlineExceededError",
+    "Fallback",
+    "Guard",
+    "GuardStatus",
+    "Policy",
+    "ResilienceManager",
+    "Retry",
+    "RetryBudget",
+    "find_failure",
+    "remaining_s",
+]

@@ -51,6 +51,10 @@ class Durations:
             finally:
                 self._lock.release()
 
+    def count(self) -> int:
+        """Return how many calls were noted so far."""
+        return self._counts[-1] + len(self.noted_s)
+
     def total(self) -> tuple[list[int], float]:
         """Count what was noted.
 

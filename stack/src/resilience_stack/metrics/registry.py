@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from time import perf_counter
 from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from resilience_stack.durations import Durations
+from resilience_stack.metrics.durations import Durations
+from resilience_stack.metrics.moments import Moments
 
 __all__ = ["GuardMetrics", "Metrics"]
 
 BOUNDS_S: Final = Histogram.DEFAULT_BUCKETS
 STATES: Final = {"closed": 0, "half-open": 1, "open": 2}
 """The states of a breaker, and the values of its gauge."""
+TRANSITIONS: Final = (
+    ("closed", "open"),
+    ("open", "half-open"),
+    ("half-open", "open"),
+    ("half-open", "closed"),
+    ("open", "closed"),
+)
+"""The changes of state that there are; the last one is that of a probe, or by hand."""
+SOURCES: Final = ("stale", "default", "other")
 
 
 class Metrics:
-    """The metrics of all guards of a manager.
-
-    Calls and their durations come from a collector, which prometheus_client's multiprocess mode
-    does not see: there only retries, states and transitions are exposed.
-    """
+    """The metrics of all guards of a manager."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register the metrics.
@@ -38,19 +43,40 @@ class Metrics:
         where = REGISTRY if registry is None else registry
         self.calls = _Calls()
         where.register(self.calls)
+        self.moments = Moments()
+        where.register(self.moments)
         self.retries = Counter(
             "resilience_retries", "Attempts after the first.", ["guard"], registry=where
+        )
+        self.exhausted = Counter(
+            "resilience_retry_budget_exhausted",
+            "Retries that were not made because the retry budget was used up.",
+            ["guard"],
+            registry=where,
+        )
+        self.fallbacks = Counter(
+            "resilience_fallbacks",
+            "Calls that were answered by the fallback, by the source of the answer.",
+            ["guard", "source"],
+            registry=where,
+        )
+        self.fallback_failures = Counter(
+            "resilience_fallback_failures",
+            "Functions of a fallback that raised.",
+            ["guard"],
+            registry=where,
         )
         self.state = Gauge(
             "resilience_breaker_state",
             "State of the breaker: 0 closed, 1 half-open, 2 open.",
             ["guard"],
             registry=where,
+            multiprocess_mode="max",
         )
         self.transitions = Counter(
             "resilience_breaker_transitions",
-            "Changes of the breaker into a state.",
-            ["guard", "state"],
+            "Changes of the breaker from one state to another.",
+            ["guard", "from", "to"],
             registry=where,
         )
 
@@ -108,32 +134,30 @@ class GuardMetrics:
             ignored: Exceptions that count as success.
         """
         self.success = metrics.calls.of(guard, "success")
-        self._failure = metrics.calls.of(guard, "failure")
-        self._rejected = metrics.calls.of(guard, "rejected")
+        self.failure = metrics.calls.of(guard, "failure")
+        self.rejected = metrics.calls.of(guard, "rejected")
         self._ignored = ignored
-        self.retry = metrics.retries.labels(guard).inc
+        self.count_retry = metrics.retries.labels(guard).inc
+        self.count_exhaustion = metrics.exhausted.labels(guard).inc
+        self.count_fallback = {
+            source: metrics.fallbacks.labels(guard, source).inc for source in SOURCES
+        }
+        self.count_fallback_failure = metrics.fallback_failures.labels(guard).inc
         self._state = metrics.state.labels(guard)
-        self._transitions = {state: metrics.transitions.labels(guard, state) for state in STATES}
+        self._transitions = {
+            (before, after): metrics.transitions.labels(guard, before, after)
+            for before, after in TRANSITIONS
+        }
 
-    def end(
-        self, started_s: float, error: BaseException | None = None, *, rejected: bool = False
-    ) -> None:
-        """Note the end of a call.
+    def is_answer(self, error: BaseException) -> bool:
+        """Say whether an exception is an answer of a healthy dependency."""
+        return isinstance(error, self._ignored)
 
-        Args:
-            started_s: When it began, by ``perf_counter``.
-            error: What it raised, if it did.
-            rejected: Whether the breaker refused it, or its last attempt.
-        """
-        if rejected:
-            durations = self._rejected
-        elif error is None or isinstance(error, self._ignored):
-            durations = self.success
-        else:
-            durations = self._failure
-        durations.note(perf_counter() - started_s)
+    def count_calls(self) -> int:
+        """Return how many calls have ended, whatever their outcome."""
+        return self.success.count() + self.failure.count() + self.rejected.count()
 
-    def breaker_went(self, state: str) -> None:
-        """Note the new state of the breaker."""
-        self._transitions[state].inc()
-        self._state.set(STATES[state])
+    def count_transition(self, before: str, after: str) -> None:
+        """Count a change of the breaker's state."""
+        self._transitions[before, after].inc()
+        self._state.set(STATES[after])

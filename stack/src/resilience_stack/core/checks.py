@@ -1,0 +1,69 @@
+"""Checks of what users configure. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = [
+    "refuse_bad_duration",
+    "refuse_bad_exceptions",
+    "refuse_bad_share",
+    "refuse_less_than_one",
+]
+
+
+def refuse_less_than_one(field: str, value: object) -> None:
+    """Raise unless the value is a whole number of 1 or more.
+
+    Raises:
+        TypeError: If it is no whole number; the text has the field and the value.
+        ValueError: If it is less than 1; likewise.
+    """
+    message = f"{field} is {value!r}, expected a whole number of 1 or more"
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(message)
+    if value < 1:
+        raise ValueError(message)
+
+
+def refuse_bad_duration(field: str, value: object, *, above_zero: bool = False) -> None:
+    """Raise unless the value is a finite number of seconds: of 0 or more, or above 0.
+
+    Raises:
+        TypeError: If it is no number; the text has the field and the value.
+        ValueError: If it is out of range; likewise.
+    """
+    least = "above 0" if above_zero else "of 0 or more"
+    message = f"{field} is {value!r}, expected seconds: a finite number {least}"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(message)
+    if not (math.isfinite(value) and value >= 0 and (value or not above_zero)):
+        raise ValueError(message)
+
+
+def refuse_bad_share(field: str, value: object) -> None:
+    """Raise unless the value is a share, from 0 to 1.
+
+    Raises:
+        TypeError: If it is no number; the text has the field and the value.
+        ValueError: If it is out of range; likewise.
+    """
+    message = f"{field} is {value!r}, expected a share from 0 to 1"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(message)
+    if not 0 <= value <= 1:
+        raise ValueError(message)
+
+
+def refuse_bad_exceptions(field: str, value: object) -> None:
+    """Raise unless the value is a tuple of types of exceptions.
+
+    Raises:
+        TypeError: If it is anything else; the text has the field and the value.
+    """
+    if isinstance(value, tuple) and all(
+        isinstance(kind, type) and issubclass(kind, Exception) for kind in value
+    ):
+        return
+    message = f"{field} is {value!r}, expected a tuple of subclasses of Exception"
+    raise TypeError(message)

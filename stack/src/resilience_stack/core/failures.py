@@ -1,0 +1,103 @@
+"""What an exception that leaves a guard says of its call."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, cast
+
+from pybreaker import CircuitBreakerError
+
+from resilience_stack.core.bulkhead import BulkheadFullError
+
+__all__ = [
+    "CallFailure",
+    "Category",
+    "Refusal",
+    "annotate",
+    "categorize",
+    "find_failure",
+    "register_category",
+]
+
+Category = Literal["timeout", "connection", "rejected", "answer", "bug"]
+"""What kind of failure it was; ``bug`` is what no dependency is to blame for."""
+
+_CATEGORIES: Final[dict[type[BaseException], Category]] = {
+    TimeoutError: "timeout",
+    OSError: "connection",
+    CircuitBreakerError: "rejected",
+    BulkheadFullError: "rejected",
+    BaseException: "bug",
+}
+
+
+class CallFailure(NamedTuple):
+    """What is known of a call that failed; an exception carries it as ``resilience``."""
+
+    guard: str
+    attempt: int
+    elapsed_s: float
+    state: str
+    category: Category
+
+    def __str__(self) -> str:
+        guard, attempt, elapsed_s, state, category = self
+        return (
+            f"guard {guard}: {category} in attempt {attempt} after {elapsed_s:.3f} s, "
+            f"breaker {state}"
+        )
+
+
+def register_category(kind: type[BaseException], category: Category) -> None:
+    """Say which category exceptions of a type, and of types derived from it, belong to."""
+    _CATEGORIES[kind] = category
+    _known.clear()
+
+
+class Refusal:
+    """How an open breaker refuses calls: made once for all calls that it refuses until it changes.
+
+    A rejection has to be cheap: in an outage it is what every call ends in.
+    """
+
+    __slots__ = ("_failure", "_note", "_text")
+
+    def __init__(self, guard: str, state: str, text: str) -> None:
+        self._text = text
+        self._failure = CallFailure(guard, 0, 0.0, state, "rejected")
+        self._note = str(self._failure)
+
+    def make_error(self) -> CircuitBreakerError:
+        """Return the exception for one call, with what is known of it."""
+        error = CircuitBreakerError(self._text)
+        error.resilience = self._failure  # type: ignore[attr-defined]
+        error.__notes__ = [self._note]
+        return error
+
+
+_known: dict[type[BaseException], Category] = {}
+
+
+def categorize(kind: type[BaseException]) -> Category:
+    """Return the category of a type of exceptions: that of the nearest registered base."""
+    if kind not in _known:
+        _known[kind] = next(_CATEGORIES[base] for base in kind.__mro__ if base in _CATEGORIES)
+    return _known[kind]
+
+
+def annotate(error: BaseException, failure: CallFailure) -> None:
+    """Attach what is known of the call to its exception: an attribute and a note.
+
+    The innermost guard has the first word: it knows which dependency failed. An outer one adds a
+    note. The type of the exception stays what it is.
+    """
+    try:
+        if getattr(error, "resilience", None) is None:
+            error.resilience = failure  # type: ignore[attr-defined]
+        error.add_note(failure.__str__())
+    except AttributeError:  # an exception type with slots and no place for attributes
+        return
+
+
+def find_failure(error: BaseException) -> CallFailure | None:
+    """Return what a guard attached to an exception; None if none did."""
+    return cast("CallFailure | None", getattr(error, "resilience", None))

@@ -1,0 +1,1 @@
+"""The edge of a service: health endpoints, correlation IDs, error responses."""

@@ -1,0 +1,1 @@
+"""Guards for the clients of databases, caches, HTTP services and for traces; each is an extra."""
