@@ -6,8 +6,10 @@ from resilience_stack.core.deadline import DeadlineExceededError, remaining_s
 from resilience_stack.core.failures import CallFailure, find_failure
 from resilience_stack.core.fallback import Answer, Fallback
 from resilience_stack.core.guard import Guard
+from resilience_stack.core.health import Health
 from resilience_stack.core.manager import ResilienceManager
 from resilience_stack.core.policy import Bulkhead, Policy, Retry, RetryBudget
+from resilience_stack.core.probes import Probe, ProbeSettings
 from resilience_stack.core.status import GuardStatus
 
 __version__ = "0.2.0"
@@ -22,7 +24,10 @@ __all__ = [
     "Fallback",
     "Guard",
     "GuardStatus",
+    "Health",
     "Policy",
+    "Probe",
+    "ProbeSettings",
     "ResilienceManager",
     "Retry",
     "RetryBudget",

@@ -62,7 +62,7 @@ class Breaker(CircuitBreakerListener):
         self._epoch = 1
         self._probing = False
         self._probe_at_s = 0.0
-        self._refusal = Refusal(name, STATE_CLOSED, "")
+        self._refusal = Refusal(name, STATE_CLOSED, "", None)
         self._ignored = policy.ignored
         self._fail_max = policy.fail_max
         self._reset_timeout_s = policy.reset_timeout_s
@@ -82,6 +82,11 @@ class Breaker(CircuitBreakerListener):
     def failures(self) -> int:
         """How many failures in a row are counted."""
         return self._storage.counter
+
+    @property
+    def is_probe_due(self) -> bool:
+        """Whether the breaker is not closed, and would let the next call through."""
+        return not self._closed and not self._probing and monotonic() >= self._probe_at_s
 
     def allows_retry(self, error: BaseException) -> bool:
         """Whether another attempt has a chance after this error: nothing refuses calls."""
@@ -166,7 +171,7 @@ class Breaker(CircuitBreakerListener):
                     self._breaker.open()
                 self._probe_at_s = FOREVER
                 text = f"guard {self.name!r} is forced {mode}: the function was not called"
-                self._refusal = Refusal(self.name, STATE_OPEN, text)
+                self._refusal = Refusal(self.name, STATE_OPEN, text, None)
 
     def release(self) -> None:
         """Let the breaker decide itself again: from closed, with nothing counted."""
@@ -193,7 +198,7 @@ class Breaker(CircuitBreakerListener):
         self._closed = self.calm = self._epoch if state == STATE_CLOSED else 0
         self._probe_at_s = monotonic() + self._reset_timeout_s if state == STATE_OPEN else 0.0
         text = f"the circuit breaker of guard {self.name!r} is {state}"
-        self._refusal = Refusal(self.name, state, text)
+        self._refusal = Refusal(self.name, state, text, self._probe_at_s)
         if state != STATE_OPEN:
             self._storage.reset_counter()
         self.state = state

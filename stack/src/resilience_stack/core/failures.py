@@ -31,16 +31,20 @@ _CATEGORIES: Final[dict[type[BaseException], Category]] = {
 
 
 class CallFailure(NamedTuple):
-    """What is known of a call that failed; an exception carries it as ``resilience``."""
+    """What is known of a call that failed; an exception carries it as ``resilience``.
+
+    ``retry_at_s`` is when a refused call may be let through again, by ``time.monotonic``.
+    """
 
     guard: str
     attempt: int
     elapsed_s: float
     state: str
     category: Category
+    retry_at_s: float | None = None
 
     def __str__(self) -> str:
-        guard, attempt, elapsed_s, state, category = self
+        guard, attempt, elapsed_s, state, category, _ = self
         return (
             f"guard {guard}: {category} in attempt {attempt} after {elapsed_s:.3f} s, "
             f"breaker {state}"
@@ -61,9 +65,9 @@ class Refusal:
 
     __slots__ = ("_failure", "_note", "_text")
 
-    def __init__(self, guard: str, state: str, text: str) -> None:
+    def __init__(self, guard: str, state: str, text: str, retry_at_s: float | None) -> None:
         self._text = text
-        self._failure = CallFailure(guard, 0, 0.0, state, "rejected")
+        self._failure = CallFailure(guard, 0, 0.0, state, "rejected", retry_at_s)
         self._note = str(self._failure)
 
     def make_error(self) -> CircuitBreakerError:

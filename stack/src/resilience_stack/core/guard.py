@@ -118,6 +118,7 @@ class Guard:
             failure_share=self._share.read(successes, failures),
             is_critical=self.policy.critical,
             has_fallback=self.fallback is not None,
+            is_probe_due=self._breaker.is_probe_due,
         )
 
     def seconds_by_state(self) -> dict[str, float]:

@@ -13,13 +13,16 @@ from prometheus_client import CollectorRegistry
 from resilience_stack.core.breaker import Mode
 from resilience_stack.core.fallback import Fallback
 from resilience_stack.core.guard import Guard, Sleeps
+from resilience_stack.core.health import Health, judge_health
 from resilience_stack.core.policy import Policy
+from resilience_stack.core.probes import Probe, ProbeSettings
 from resilience_stack.core.status import GuardStatus
 from resilience_stack.metrics.registry import GuardMetrics, Metrics
 
 __all__ = ["STANDARD", "ResilienceManager"]
 
 STANDARD: Final = Policy()
+PROBE: Final = ProbeSettings()
 
 
 class ResilienceManager:
@@ -97,6 +100,28 @@ class ResilienceManager:
     def statuses(self) -> list[GuardStatus]:
         """Return what the guards are like at the moment, in the order in which they were made."""
         return [guard.status() for guard in self.guards.values()]
+
+    def health(self) -> Health:
+        """Return whether the service is ready; nothing outside of the process is touched."""
+        return judge_health(self.statuses())
+
+    def probe(
+        self,
+        name: str,
+        check: Callable[[], object] | Callable[[], Awaitable[object]],
+        settings: ProbeSettings = PROBE,
+    ) -> Probe:
+        """Return a probe of a guard's dependency; `Probe.start` or `Probe.run` begins it.
+
+        Args:
+            name: That of the guard.
+            check: Raises if the dependency does not answer; cheap, with a short limit of its own.
+            settings: How often, and whether it may open the breaker.
+
+        Raises:
+            ValueError: If there is no guard of this name.
+        """
+        return Probe(self._find(name), check, settings)
 
     def degraded(self) -> dict[str, float]:
         """Return the names of the degraded guards, with since when, in seconds since 1970."""

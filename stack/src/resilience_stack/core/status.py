@@ -31,6 +31,7 @@ class GuardStatus:
     failure_share: float | None
     is_critical: bool
     has_fallback: bool
+    is_probe_due: bool = False
 
 
 class StateClock:

@@ -1,0 +1,32 @@
+"""The answers of the health endpoints, for ASGI and WSGI alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from resilience_stack.core.manager import ResilienceManager
+
+__all__ = ["HealthPaths", "answer_health"]
+
+MEDIA_TYPE: Final = "application/health+json"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPaths:
+    """Where liveness and readiness are asked for."""
+
+    live: str = "/livez"
+    ready: str = "/readyz"
+
+
+def answer_health(
+    manager: ResilienceManager, path: str, paths: HealthPaths
+) -> tuple[int, str, dict[str, Any]] | None:
+    """Return status, media type and document for a path; None if it is no health endpoint."""
+    if path == paths.live:
+        return 200, MEDIA_TYPE, {"status": "pass"}
+    if path == paths.ready:
+        health = manager.health()
+        return health.http_status, MEDIA_TYPE, health.to_json()
+    return None
