@@ -1,0 +1,189 @@
+"""The edge of a service, ASGI and WSGI: the ID is on every path, and errors say what they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from resilience_stack import ResilienceManager
+from resilience_stack.edge import asgi, problems, wsgi
+from resilience_stack.edge.request_id import REQUEST_ID
+from tests.stack.bench import Bench, Flaky, exhaust
+
+Answer = tuple[int, dict[str, str], bytes]
+Serve = Callable[[], str]
+
+
+def ask_asgi(app: Any, path: str = "/", **headers: str) -> Answer:
+    """Send one request to an ASGI application."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "headers": [
+            (name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()
+        ],
+    }
+    try:
+        asyncio.run(app(scope, receive, send))
+    except ZeroDivisionError:
+        pass  # what a server would log
+    got = {name.decode().lower(): text.decode() for name, text in sent[0]["headers"]}
+    return sent[0]["status"], got, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+def ask_wsgi(app: Any, path: str = "/", **headers: str) -> Answer:
+    """Send one request to a WSGI application."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, pairs: list[tuple[str, str]], *_: object) -> None:
+        started.append((status, pairs))
+
+    environ = {"PATH_INFO": path, "REQUEST_METHOD": "GET"}
+    environ |= {f"HTTP_{name.upper()}": text for name, text in headers.items()}
+    body = b"".join(app(environ, start_response))
+    [(status, pairs)] = started
+    return int(status.split()[0]), {name.lower(): text for name, text in pairs}, body
+
+
+def make_asgi(serve: Serve) -> Any:
+    """An ASGI application around a function, in the middleware."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        body = serve().encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    return asgi.ResilienceMiddleware(app)
+
+
+def make_wsgi(serve: Serve) -> Any:
+    """A WSGI application around a function, in the middleware."""
+
+    def app(_environ: Any, start_response: Any) -> list[bytes]:
+        body = serve().encode()
+        start_response("200 OK", [])
+        return [body]
+
+    return wsgi.ResilienceMiddleware(app)
+
+
+BOTH = pytest.mark.parametrize(
+    ("make", "ask"), [(make_asgi, ask_asgi), (make_wsgi, ask_wsgi)], ids=["asgi", "wsgi"]
+)
+
+
+@BOTH
+def test_a_valid_id_is_kept(make: Any, ask: Any) -> None:
+    """It is in the response, and known to the code that serves the request."""
+    status, headers, body = ask(make(lambda: str(REQUEST_ID.get())), x_request_id="abc-123")
+    assert (status, headers["x-request-id"], body) == (200, "abc-123", b"abc-123")
+    assert REQUEST_ID.get() is None
+
+
+@BOTH
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, 'a"b', "ä"])
+def test_an_invalid_id_is_replaced_and_logged_once(
+    make: Any, ask: Any, given: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The new one has 32 hexadecimal digits; the text of the old one is in no log."""
+    _, headers, _ = ask(make(lambda: "ok"), x_request_id=given)
+    assert int(headers["x-request-id"], 16) >= 0
+    assert len(headers["x-request-id"]) == 32
+    [record] = [each for each in caplog.records if each.name == "resilience_stack.request_id"]
+    assert record.levelno == logging.WARNING
+    if given:
+        assert given not in record.getMessage()
+
+
+@BOTH
+def test_a_bug_is_answered_with_its_id(
+    make: Any, ask: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An unhandled exception is a problem document with the ID, and nothing of its text."""
+
+    def serve() -> str:
+        raise ZeroDivisionError("a secret")
+
+    status, headers, body = ask(make(serve), x_request_id="abc")
+    assert (status, headers["x-request-id"]) == (500, "abc")
+    assert headers["content-type"] == "application/problem+json"
+    assert json.loads(body) == {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "requestId": "abc",
+    }
+    assert b"secret" not in body
+    del caplog
+
+
+@BOTH
+def test_a_rejection_is_503_with_retry_after(
+    bench: Bench, make: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guard and state are named; the time until the next probe is rounded up."""
+    monkeypatch.setattr(problems, "monotonic", lambda: bench.now_s)
+    guard = bench.guard(fail_max=1, retries=(), reset_timeout_s=59.5)
+    exhaust(lambda: guard.call(Flaky(9)))
+    status, headers, body = ask(make(guard(Flaky(0))), x_request_id="abc")
+    assert (status, headers["retry-after"], headers["x-request-id"]) == (503, "60", "abc")
+    document = json.loads(body)
+    assert (document["guard"], document["state"]) == ("database", "open")
+    assert (document["category"], document["requestId"]) == ("rejected", "abc")
+
+
+@BOTH
+@pytest.mark.parametrize(("kind", "expected"), [(TimeoutError, 504), (ConnectionError, 502)])
+def test_a_failing_dependency_is_no_bug(
+    bench: Bench, make: Any, ask: Any, kind: type[Exception], expected: int
+) -> None:
+    """Time limits and connections have statuses of their own."""
+    status, headers, _ = ask(make(bench.guard(retries=())(Flaky(9, kind))))
+    assert status == expected
+    assert "retry-after" not in headers
+
+
+@BOTH
+def test_log_records_have_the_id(make: Any, ask: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Every record that is made while a request is served, and a dash elsewhere."""
+
+    def serve() -> str:
+        logging.getLogger("service").warning("working")
+        return "ok"
+
+    ask(make(serve), x_request_id="abc")
+    logging.getLogger("service").warning("idle")
+    assert [record.__dict__["request_id"] for record in caplog.records] == ["abc", "-"]
+
+
+@pytest.mark.parametrize(
+    ("make", "ask"), [(asgi.HealthApp, ask_asgi), (wsgi.HealthApp, ask_wsgi)], ids=["asgi", "wsgi"]
+)
+def test_health_is_answered(
+    bench: Bench, make: Callable[[ResilienceManager], Any], ask: Any
+) -> None:
+    """Liveness always passes; readiness fails while a critical dependency is open."""
+    app = make(bench.manager)
+    guard = bench.guard(fail_max=1, retries=())
+    for path in ("/livez", "/readyz"):
+        status, headers, body = ask(app, path)
+        assert (status, headers["content-type"]) == (200, "application/health+json")
+        assert json.loads(body)["status"] == "pass"
+    exhaust(lambda: guard.call(Flaky(9)))
+    assert ask(app, "/livez")[0] == 200
+    assert ask(app, "/readyz")[0] == 503
+    assert ask(app, "/other")[0] == 404

@@ -1,0 +1,233 @@
+"""Fallback: where an answer comes from when the live call fails, and what is counted of it."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resilience_stack import Answer, CircuitBreakerError, Fallback
+from resilience_stack.core import fallback as fallback_module
+from tests.stack.bench import Bench, Flaky
+
+
+def sources(bench: Bench) -> dict[str, float | None]:
+    """Fallback answers by source."""
+    return {
+        source: bench.sample("fallbacks_total", source=source)
+        for source in ("stale", "default", "other")
+    }
+
+
+@pytest.fixture
+def clock(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The bench, whose clock the ages of values go by."""
+    monkeypatch.setattr(fallback_module, "perf_counter", lambda: bench.now_s)
+    return bench
+
+
+def test_a_live_answer_says_so(bench: Bench) -> None:
+    """A call that succeeds is answered live, and nothing counts as a fallback."""
+    guard = bench.guard(fallback=Fallback(default=lambda: "default"))
+    assert guard.answer(lambda: "value") == Answer("value", "live", 0.0)
+    assert sources(bench) == {"stale": 0, "default": 0, "other": 0}
+
+
+def test_the_last_good_value_is_answered_while_it_is_fresh(clock: Bench) -> None:
+    """A stale value comes with its age, up to the bound and not beyond it."""
+    guard = clock.guard(fallback=Fallback(stale_s=30), retries=())
+    works = [True]
+
+    def load(key: str) -> str:
+        if not works[0]:
+            raise ConnectionError(key)
+        return key.upper()
+
+    assert guard.answer(load, "a") == Answer("A", "live", 0.0)
+    works[0] = False
+    clock.now_s += 30
+    assert guard.answer(load, "a") == Answer("A", "stale", 30.0)
+    with pytest.raises(ConnectionError):
+        guard.call(load, "b")
+    clock.now_s += 0.001
+    with pytest.raises(ConnectionError):
+        guard.call(load, "a")
+    assert sources(clock) == {"stale": 1, "default": 0, "other": 0}
+
+
+def test_a_decorated_function_has_its_fallback(bench: Bench) -> None:
+    """The decorator answers by the chain: stale, then a default, of the call's own arguments."""
+    works = [True]
+
+    @bench.guard(fallback=Fallback(stale_s=60, default=lambda key: f"no {key}"), retries=())
+    def load(key: str) -> str:
+        if not works[0]:
+            raise ConnectionError(key)
+        return key.upper()
+
+    assert load("a") == "A"
+    works[0] = False
+    assert (load("a"), load("b")) == ("A", "no b")
+    assert sources(bench) == {"stale": 1, "default": 1, "other": 0}
+
+
+def test_another_guarded_call_comes_last(bench: Bench) -> None:
+    """The chain goes on to the next one when one of it raises."""
+    replica = bench.guard("replica")
+
+    def refuse() -> str:
+        raise ValueError("no default")
+
+    guard = bench.guard(fallback=Fallback(default=refuse, other=replica(lambda: "replica")))
+    assert guard.answer(Flaky(9, KeyError)).source == "other"
+    assert bench.sample("fallback_failures_total") == 1
+    assert sources(bench) == {"stale": 0, "default": 0, "other": 1}
+
+
+def test_a_fallback_that_raises_lets_the_original_out(bench: Bench) -> None:
+    """The caller gets the call's own exception, with the fallback's as its context."""
+
+    def refuse() -> str:
+        raise ValueError("no default")
+
+    guard = bench.guard(fallback=Fallback(default=refuse), retries=())
+    with pytest.raises(ConnectionError) as caught:
+        guard.call(Flaky(1))
+    assert isinstance(caught.value.__context__, ValueError)
+    assert caught.value.__context__.__context__ is None
+    assert "no default" in "".join(traceback.format_exception(caught.value))
+    assert bench.sample("fallback_failures_total") == 1
+
+
+def test_coroutines_have_their_fallback(bench: Bench) -> None:
+    """A coroutine's default may be a coroutine function or a plain one."""
+
+    async def make(key: str) -> str:
+        await asyncio.sleep(0)
+        return f"made for {key}"
+
+    async def load(key: str) -> str:
+        raise ConnectionError(key)
+
+    guard = bench.guard(fallback=Fallback(default=make), retries=())
+    assert asyncio.run(guard.answer_async(load, "a")) == Answer("made for a", "default", 0.0)
+    assert asyncio.run(guard(load)("a")) == "made for a"
+
+
+def test_a_plain_function_cannot_have_a_coroutine_as_fallback(bench: Bench) -> None:
+    """It is refused when the guard is put around the function, with the guard's name."""
+
+    async def make() -> str:
+        return "made"
+
+    guard = bench.guard(fallback=Fallback(default=make))
+    with pytest.raises(TypeError, match="guard 'database' has the coroutine function"):
+        guard(lambda: "value")
+
+
+def test_a_rejection_is_answered_too(bench: Bench) -> None:
+    """An open breaker does not call the function, and the fallback answers."""
+    guard = bench.guard(fail_max=1, retries=(), fallback=Fallback(default=lambda: "default"))
+    function = Flaky(9)
+    assert [guard.call(function) for _ in range(3)] == ["default"] * 3
+    assert function.calls == 1
+    assert bench.calls() == (0, 1, 2)
+
+
+def test_what_is_excluded_or_ignored_goes_to_the_caller(bench: Bench) -> None:
+    """Answers of a healthy dependency, and types in ``unless``, have no fallback."""
+    fallback = Fallback(default=lambda: "default", unless=(ValueError,))
+    guard = bench.guard(ignored=(KeyError,), retries=(), fallback=fallback)
+    for kind in (KeyError, ValueError):
+        with pytest.raises(kind):
+            guard.call(Flaky(1, kind))
+    assert sources(bench) == {"stale": 0, "default": 0, "other": 0}
+
+
+def test_kept_values_are_bounded(bench: Bench) -> None:
+    """No more values are kept than the fallback says; what cannot be hashed is not kept."""
+    guard = bench.guard(fallback=Fallback(stale_s=60, entries=2), retries=())
+    works = [True]
+
+    def load(key: object) -> object:
+        if not works[0]:
+            raise ConnectionError
+        return key
+
+    for key in (1, 2, 3, ["unhashable"]):
+        guard.call(load, key)
+    works[0] = False
+    assert (guard.call(load, 2), guard.call(load, 3)) == (2, 3)
+    for key in (1, ["unhashable"]):
+        with pytest.raises(ConnectionError):
+            guard.call(load, key)
+
+
+def test_the_guard_says_since_when_it_is_degraded(bench: Bench) -> None:
+    """From the first fallback answer to the next live one."""
+    guard = bench.guard(fallback=Fallback(default=lambda: "default"), retries=())
+    assert bench.manager.degraded() == {}
+    guard.call(Flaky(1))
+    assert list(bench.manager.degraded()) == ["database"]
+    assert bench.sample("guard_degraded") == 1
+    guard.call(Flaky(0))
+    assert bench.manager.degraded() == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "nothing in it"),
+        ({"stale_s": 0}, "Fallback.stale_s is 0"),
+        ({"stale_s": float("nan")}, "Fallback.stale_s is nan"),
+        ({"default": 3}, "Fallback.default is 3"),
+        ({"stale_s": 1, "entries": 0}, "Fallback.entries is 0"),
+        ({"stale_s": 1, "unless": KeyError}, "Fallback.unless is"),
+    ],
+)
+def test_a_fallback_that_makes_no_sense_is_refused(
+    settings: dict[str, object], expected: str
+) -> None:
+    """When it is made, with field and value."""
+    with pytest.raises((TypeError, ValueError), match=expected):
+        Fallback(**settings)  # type: ignore[arg-type]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("call"), st.booleans()), st.tuples(st.just("pass"), st.integers(1, 40))
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_a_stale_value_is_never_older_than_its_bound(steps: list[tuple[str, int]]) -> None:
+    """Whatever succeeds and fails when: a stale answer's age is right, and within the bound."""
+    bench = Bench()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fallback_module, "perf_counter", lambda: bench.now_s)
+        guard = bench.guard(fallback=Fallback(stale_s=30), retries=(), fail_max=10**9)
+        works, kept_s = [True], None
+
+        def load() -> float:
+            if not works[0]:
+                raise ConnectionError
+            return bench.now_s
+
+        for step, value in steps:
+            if step == "pass":
+                bench.now_s += value
+                continue
+            works[0] = bool(value)
+            try:
+                answer = guard.answer(load)
+            except (ConnectionError, CircuitBreakerError):
+                assert kept_s is None or bench.now_s - kept_s > 30
+            else:
+                if answer.source == "live":
+                    kept_s = bench.now_s
+                assert answer.age_s == bench.now_s - answer.value <= 30
