@@ -33,10 +33,10 @@ def test_stack_imports_nothing_of_the_tool() -> None:
 
 
 def test_files_stay_short() -> None:
-    """Every file of the stack is read in one go: under 150 lines."""
+    """Every file of the stack is read in one go: under 200 lines."""
     folder = Path(resilience_stack.__file__).parent
-    lengths = {file.name: len(file.read_text().splitlines()) for file in folder.glob("*.py")}
-    assert not {name: length for name, length in lengths.items() if length >= 150}
+    lengths = {file.name: len(file.read_text().splitlines()) for file in folder.rglob("*.py")}
+    assert not {name: length for name, length in lengths.items() if length > 200}
 
 
 def test_examples_of_the_readme_run() -> None:

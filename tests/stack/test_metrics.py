@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from resilience_stack import ResilienceManager
-from resilience_stack.core import layers
+from resilience_stack.core import attempt_loop, layers
 from resilience_stack.metrics.durations import FULL, Durations
 from tests.stack.bench import PATIENCE_S, Bench, Flaky, exhaust
 
@@ -22,7 +22,7 @@ from tests.stack.bench import PATIENCE_S, Bench, Flaky, exhaust
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Readings that the clock of the guards gives, in this order."""
     readings: list[float] = []
-    for module in (layers,):
+    for module in (layers, attempt_loop):
         monkeypatch.setattr(module, "perf_counter", lambda: readings.pop(0))
     return readings
 

@@ -41,14 +41,7 @@ class Breaker(CircuitBreakerListener):
     def __init__(
         self, name: str, policy: Policy, on_change: Callable[[str, str, Breaker], None]
     ) -> None:
-        """Make a closed breaker.
-
-        Args:
-            name: Named in rejections.
-            policy: When it opens and probes, and which exceptions are no failures.
-            on_change: Called with the state before, the new state and the breaker, in the order of
-                the changes.
-        """
+        """Make a closed breaker; ``on_change`` hears of each change, with the state before it."""
         self.name = name
         self.calm = 1
         """The epoch while the breaker is calm, else 0: calls may go ahead without asking."""

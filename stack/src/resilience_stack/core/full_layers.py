@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine
 from time import perf_counter
 from types import CoroutineType
 from typing import Any, Final, ParamSpec, TypeVar
 
-from resilience_stack.core.breaker import Breaker
-from resilience_stack.core.bulkhead import Slots
 from resilience_stack.core.chain import Chain
-from resilience_stack.core.deadline import DEADLINE, NEVER, DeadlineExceededError
-from resilience_stack.core.layers import Layers
-from resilience_stack.core.policy import Policy
-from resilience_stack.core.retry import NO_RETRY, Retries
-from resilience_stack.core.timers import Timer
+from resilience_stack.core.deadline import DEADLINE
+from resilience_stack.core.limited_layers import LimitedLayers
+from resilience_stack.core.retry import NO_RETRY
 from resilience_stack.metrics.durations import FULL
-from resilience_stack.metrics.registry import GuardMetrics
 
 __all__ = ["FullLayers"]
 
@@ -27,24 +21,13 @@ RETRY: Final[Any] = object()
 """Stands for the result of a first attempt that is to be retried."""
 
 
-class FullLayers(Layers):
+class FullLayers(LimitedLayers):
     """The layers of a guard that has a deadline, a bulkhead or a fallback.
 
     From the outside in: fallback, bulkhead, deadline, metrics, retry, breaker. They are one
     function each for plain functions and for coroutines: another function around a function costs
     as much as a layer does.
     """
-
-    def __init__(
-        self, breaker: Breaker, retries: Retries, metrics: GuardMetrics, policy: Policy
-    ) -> None:
-        super().__init__(breaker, retries, metrics)
-        self._seconds = policy.deadline_s or NEVER
-        self._timer = Timer() if policy.deadline_s else None
-        bulkhead = policy.bulkhead
-        self.slots = Slots(bulkhead.limit, bulkhead.wait_s, breaker.name) if bulkhead else None
-        self._too_long = f"guard {breaker.name!r}: the call took longer than {self._seconds:g} s"
-        self._no_time = f"guard {breaker.name!r}: the deadline of the enclosing call has passed"
 
     def around(  # noqa: C901, PLR0915 - one function on purpose, see above
         self, function: Callable[Parameters, Result], chain: Chain | None = None
@@ -192,45 +175,3 @@ class FullLayers(Layers):
             return result
 
         return guarded
-
-    def _clip(self, enclosing_s: float, started_s: float) -> float:
-        """Return the deadline of the enclosing call, which comes first.
-
-        Raises:
-            DeadlineExceededError: If it has passed: the call is not begun.
-        """
-        if enclosing_s > started_s:
-            return enclosing_s
-        error = DeadlineExceededError(self._no_time)
-        self.reject(error, started_s, attempt=0)
-        raise error
-
-    def _enter(self, slots: Slots, ends_s: float, started_s: float) -> None:
-        try:
-            slots.enter(ends_s)
-        except Exception as error:
-            self.reject(error, started_s, attempt=0)
-            raise
-
-    async def _enter_async(self, slots: Slots, ends_s: float, started_s: float) -> None:
-        try:
-            await slots.enter_async(ends_s)
-        except Exception as error:
-            self.reject(error, started_s, attempt=0)
-            raise
-
-    def _await(self, awaitable: Awaitable[Result], ends_s: float) -> Awaitable[Result]:
-        return awaitable if self._timer is None else self._timer.run(awaitable, ends_s)
-
-    def _explain(self, error: BaseException, epoch: int, started_s: float, attempt: int) -> None:
-        """Raise the error of the deadline, if that is why a coroutine was cancelled."""
-        if not (isinstance(error, CancelledError) and self._timer and self._timer.absorb()):
-            return
-        exceeded = DeadlineExceededError(self._too_long)
-        if epoch:
-            self._breaker.report(epoch, exceeded)
-        self.give_up(exceeded, started_s, attempt)
-        try:
-            raise exceeded from error
-        finally:
-            del exceeded  # else its traceback would keep it, in a cycle

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from logging import DEBUG
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
-from resilience_stack.core.breaker import Breaker, CircuitBreakerError
+from resilience_stack.core.attempt_loop import AttemptLoop
 from resilience_stack.core.bulkhead import Slots
 from resilience_stack.core.chain import Chain
-from resilience_stack.core.events import LOGGER, log_rejection
-from resilience_stack.core.failures import CallFailure, Category, annotate, categorize
-from resilience_stack.core.retry import NO_RETRY, Retries
+from resilience_stack.core.retry import NO_RETRY
 from resilience_stack.metrics.durations import FULL
-from resilience_stack.metrics.registry import GuardMetrics
 
 __all__ = ["Layers"]
 
@@ -22,7 +18,7 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-class Layers:
+class Layers(AttemptLoop):
     """Puts the layers of one guard around functions.
 
     What a call that succeeds needs is a local name of the closures below: theirs is the path whose
@@ -31,11 +27,6 @@ class Layers:
 
     slots: Slots | None = None
     """The places of the bulkhead, if there is one."""
-
-    def __init__(self, breaker: Breaker, retries: Retries, metrics: GuardMetrics) -> None:
-        self._breaker = breaker
-        self._retries = retries
-        self._metrics = metrics
 
     def around(
         self, function: Callable[Parameters, Result], chain: Chain | None = None
@@ -98,118 +89,3 @@ class Layers:
             return await self._retry_async(function, args, kwargs, started_s, wait_s)
 
         return guarded
-
-    def succeed(self, epoch: int, started_s: float) -> None:
-        """Report and count a call that succeeded, other than in the closures above."""
-        if self._breaker.calm != epoch:
-            self._breaker.report(epoch, None)
-        self._metrics.success.note(perf_counter() - started_s)
-
-    def reject(self, error: BaseException, started_s: float, attempt: int) -> None:
-        """Count a call that was not made, or whose last attempt was not; say so in its error."""
-        elapsed_s = perf_counter() - started_s
-        self._metrics.rejected.note(elapsed_s)
-        breaker = self._breaker
-        # A breaker's own rejection of a first attempt says all this already.
-        if attempt or not isinstance(error, CircuitBreakerError):
-            failure = CallFailure(breaker.name, attempt, elapsed_s, breaker.state, "rejected")
-            annotate(error, failure)
-        if LOGGER.isEnabledFor(DEBUG):
-            log_rejection(breaker.name, breaker.state)
-
-    def give_up(self, error: BaseException, started_s: float, attempt: int) -> None:
-        """Count a call whose last attempt failed, and say so in its exception."""
-        elapsed_s = perf_counter() - started_s
-        if self._metrics.is_answer(error):
-            self._metrics.success.note(elapsed_s)
-            category: Category = "answer"
-        else:
-            self._metrics.failure.note(elapsed_s)
-            category = categorize(type(error))
-        if isinstance(error, Exception):
-            breaker = self._breaker
-            annotate(error, CallFailure(breaker.name, attempt, elapsed_s, breaker.state, category))
-
-    def _fail(self, error: BaseException, epoch: int, started_s: float, attempt: int) -> float:
-        """Report an attempt that raised; count the call, unless it is to be retried.
-
-        Returns:
-            How many seconds to wait before the next attempt, or `NO_RETRY`.
-        """
-        if not epoch:
-            self.reject(error, started_s, attempt - 1)
-            return NO_RETRY
-        self._breaker.report(epoch, error)
-        wait_s = self._retries.wait_after(error, attempt)
-        if wait_s == NO_RETRY:
-            self.give_up(error, started_s, attempt)
-        return wait_s
-
-    def _fail_async(
-        self, error: BaseException, epoch: int, started_s: float, attempt: int
-    ) -> float:
-        """Do as `_fail` does, with what a coroutine raised."""
-        self._explain(error, epoch, started_s, attempt)
-        return self._fail(error, epoch, started_s, attempt)
-
-    def _explain(self, error: BaseException, epoch: int, started_s: float, attempt: int) -> None:
-        """Raise another error if there is a better one; here there is none."""
-
-    def _retry(
-        self,
-        function: Callable[..., Result],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        started_s: float,
-        wait_s: float,
-    ) -> Result:
-        attempt = 1
-        while True:
-            try:
-                self._retries.sleep(wait_s)
-            except BaseException as error:
-                self.give_up(error, started_s, attempt)
-                raise
-            attempt += 1
-            epoch = 0
-            self._retries.on_retry()
-            try:
-                epoch = self._breaker.calm or self._breaker.admit()
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                wait_s = self._fail(error, epoch, started_s, attempt)
-                if wait_s == NO_RETRY:
-                    raise
-            else:
-                self.succeed(epoch, started_s)
-                return result
-
-    async def _retry_async(
-        self,
-        function: Callable[..., Awaitable[Result]],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        started_s: float,
-        wait_s: float,
-    ) -> Result:
-        attempt = 1
-        while True:
-            try:
-                await self._retries.async_sleep(wait_s)
-            except BaseException as error:
-                self._explain(error, 0, started_s, attempt)
-                self.give_up(error, started_s, attempt)
-                raise
-            attempt += 1
-            epoch = 0
-            self._retries.on_retry()
-            try:
-                epoch = self._breaker.calm or self._breaker.admit()
-                result = await function(*args, **kwargs)
-            except BaseException as error:
-                wait_s = self._fail_async(error, epoch, started_s, attempt)
-                if wait_s == NO_RETRY:
-                    raise
-            else:
-                self.succeed(epoch, started_s)
-                return result

@@ -11,8 +11,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from resilience_stack.core.breaker import Mode
+from resilience_stack.core.controls import Sleeps
 from resilience_stack.core.fallback import Fallback
-from resilience_stack.core.guard import Guard, Sleeps
+from resilience_stack.core.guard import Guard
 from resilience_stack.core.health import Health, judge_health
 from resilience_stack.core.policy import Policy
 from resilience_stack.core.probes import Probe, ProbeSettings
