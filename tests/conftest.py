@@ -10,7 +10,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes is the machine's affair, and a fixture may serve several examples.
+hypothesis.settings.register_profile(
+    "default",
+    deadline=None,
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ],
+)
+hypothesis.settings.load_profile("default")
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHES = frozenset(
@@ -76,16 +88,16 @@ def _checkout_stays_as_it_is() -> Iterator[None]:
     changed = sorted(
         path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
     )
-    assert not changed, f"tests wrote to the checkout: {', '.join(changed[:20])}"
+    assert not changed, f"while the tests ran, the checkout changed: {', '.join(changed[:20])}"
 
 
-@pytest.fixture(scope="session")
-def checkout_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def checkout_copy(tmp_path: Path) -> Path:
     """A clone of the checkout with what is not committed yet, for commands that write beside it.
 
     It has the environment of the checkout, so nothing is installed for it.
     """
-    copy = tmp_path_factory.mktemp("checkout") / "copy"
+    copy = tmp_path / "checkout"
     subprocess.run(["git", "clone", "--quiet", ROOT, copy], check=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -15,6 +15,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
 BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 THIS_TEST = "scripts/test"
 """Running it from within itself would never end; that it works is shown by this test running."""
+GATES = re.compile(r"resilience-bench (check|compare)\b")
+"""Commands that may find, on a machine that others use as well, that something got slower."""
 
 
 def commands(page: Path) -> list[str]:
@@ -24,35 +26,32 @@ def commands(page: Path) -> list[str]:
     return [line[2:] for line in lines if line.startswith("$ ")]
 
 
-COMMANDS = [(page, command) for page in PAGES for command in commands(page)]
+COMMANDS = {page: found for page in PAGES if (found := commands(page))}
 
 
-@pytest.mark.parametrize(
-    ("page", "command"),
-    COMMANDS,
-    ids=[f"{page.name}: {command}" for page, command in COMMANDS],
-)
-def test_command_block_runs(page: Path, command: str, checkout_copy: Path) -> None:
-    """What the documentation tells people to type works, in the order in which it stands."""
-    if command.startswith(THIS_TEST):
-        assert os.access(ROOT / THIS_TEST, os.X_OK)
-        return
+@pytest.mark.parametrize("page", COMMANDS, ids=lambda page: page.name)
+def test_command_blocks_run(page: Path, checkout_copy: Path) -> None:
+    """What a page tells people to type works, in its order, whatever other page was read before."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=checkout_copy,
-        env={**os.environ, "PATH": path, "RESILIENCE_BENCH_PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    for command in COMMANDS[page]:
+        if command.startswith(THIS_TEST):
+            assert os.access(ROOT / THIS_TEST, os.X_OK)
+            continue
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=checkout_copy,
+            env={**os.environ, "PATH": path, "RESILIENCE_BENCH_PYTHON": sys.executable},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        allowed = (0, 1) if GATES.search(command) else (0,)
+        assert done.returncode in allowed, f"$ {command}\n{done.stdout}{done.stderr}"
 
 
 def test_there_are_commands_to_run() -> None:
     """The pages are found, and their blocks are read."""
-    assert {page.name for page, _ in COMMANDS} >= {"README.md", "scenarios.md", "CONTRIBUTING.md"}
+    assert {page.name for page in COMMANDS} >= {"README.md", "scenarios.md", "CONTRIBUTING.md"}
 
 
 def test_no_command_hides_in_another_kind_of_block() -> None:

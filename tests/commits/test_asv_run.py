@@ -10,7 +10,7 @@ import pytest
 
 from resilience_bench.commits import asv_run
 
-LINGERING = "import time; print('ready', flush=True); time.sleep(60)"
+LINGERING = "import time; print('ready', flush=True); time.sleep(3600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {LINGERING}"
 
 
@@ -32,13 +32,14 @@ def started(code: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "ended_by"), [(LINGERING, signal.SIGINT), (STUBBORN, signal.SIGKILL)]
+    ("code", "grace_s", "ended_by"),
+    [(LINGERING, 300.0, signal.SIGINT), (STUBBORN, 0.1, signal.SIGKILL)],
 )
 def test_it_is_interrupted_and_killed_if_that_does_not_do(
-    monkeypatch: pytest.MonkeyPatch, code: str, ended_by: signal.Signals
+    monkeypatch: pytest.MonkeyPatch, code: str, grace_s: float, ended_by: signal.Signals
 ) -> None:
     """Its input is closed by then: that is no reason to leave it running."""
-    monkeypatch.setattr(asv_run, "GRACE_S", 2.0)
+    monkeypatch.setattr(asv_run, "GRACE_S", grace_s)
     process = started(code)
     asv_run._interrupt(process)
     assert process.returncode == -ended_by

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from asv.results import Results
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resilience_bench.commits import asv_files
@@ -235,7 +235,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(key=st.sampled_from(KEYS), value=VALUES)
 def test_any_damage_is_a_reason(made: Made, tmp_path: Path, key: str, value: object) -> None:
     """Whatever stands at a key, either asv can read it or we say why not."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -47,7 +47,7 @@ def test_unknown_keys_are_let_through(tmp_path: Path, stored: dict[str, Any]) ->
     assert results.read(tmp_path / "more.json").cases
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_file_that_is_cut_anywhere_is_refused(
     tmp_path: Path, stored: dict[str, Any], data: st.DataObject
@@ -59,7 +59,7 @@ def test_a_file_that_is_cut_anywhere_is_refused(
     refusal(path)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_value_in_any_place_is_shown_or_refused(
     tmp_path: Path, stored: dict[str, Any], data: st.DataObject

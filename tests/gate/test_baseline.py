@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from resilience_bench._model import Environment
@@ -159,7 +159,6 @@ def test_a_quantity_that_is_not_judged_is_refused(tmp_path: Path) -> None:
     assert 'found "ratios"' in refusal(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_any_value_in_any_place_is_read_or_refused(
     tmp_path: Path, stored: dict[str, Any], data: st.DataObject

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from resilience_bench._model import Baseline, Case, Estimate, Measurement, Range, Result
@@ -82,7 +82,6 @@ def test_bytes_have_a_slack(quantity: str) -> None:
         assert (found.expected, found.low, found.high, found.spread) == (0, 0, 16, 0)
 
 
-@settings(deadline=None)
 @given(
     quantity=st.sampled_from(sorted(JUDGED)),
     values=st.lists(st.just(0.0) | st.floats(1e-6, 1e12), min_size=1, max_size=7),

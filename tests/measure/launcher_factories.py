@@ -80,7 +80,7 @@ def counting(payload):
 """
 
 
-def plan(file: Path, *scenarios: str, time_limit_s: float = 30.0) -> Plan:
+def plan(file: Path, *scenarios: str, time_limit_s: float = 300.0) -> Plan:
     """A small plan for cases of the file."""
     names = tuple(f"cases.{name}" for name in scenarios)
     return Plan("measure", (str(file),), names, samples=3, time_limit_s=time_limit_s)

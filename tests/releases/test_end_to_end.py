@@ -23,7 +23,7 @@ COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
 RELEASES = {
     "1.0": "def call(function):\n    return function()\n",
     "1.1": "import no_such_module\n",
-    "1.2": "def call(function):\n    for _ in range(6000):\n        pass\n    return function()\n",
+    "1.2": "def call(function):\n    for _ in range(200):\n        pass\n    return function()\n",
     "1.3rc1": "",
 }
 SCENARIOS = """

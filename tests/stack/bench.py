@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from resilience_stack import Fallback, Guard, Policy, ResilienceManager, Retry
 
-PATIENCE_S = 30.0
+PATIENCE_S = 300.0
 """A test that waits longer for another thread has found a deadlock."""
 OUTCOMES = ("success", "failure", "rejected")
 

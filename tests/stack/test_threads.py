@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
@@ -18,11 +18,7 @@ from resilience_stack import CircuitBreakerError, Guard
 from resilience_stack.metrics.durations import FULL
 from tests.stack.bench import PATIENCE_S, Bench, Flaky, exhaust, in_tasks, in_threads
 
-ROUNDS = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+ROUNDS = settings(max_examples=40)
 """The fixture only sets how often threads take turns, which may stay from round to round."""
 OUTCOMES: dict[str, type[BaseException] | None] = {
     "succeeds": None,

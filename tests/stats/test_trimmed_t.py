@@ -28,7 +28,7 @@ def drawn(seed: int, count: int, scale: float) -> Values:
     return scale * (1 + 0.05 * np.random.default_rng(seed).standard_t(3, (CASES, count)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, COUNTS, COUNTS, SCALES)
 def test_differences_are_those_of_yuens_test(
     seed: int, heads: int, bases: int, scale: float
@@ -46,7 +46,7 @@ def test_differences_are_those_of_yuens_test(
     assert found.compute_p_value_above(zero) == pytest.approx(1 - expected.pvalue, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SEEDS, COUNTS, SCALES)
 def test_estimates_are_trimmed_means(seed: int, count: int, scale: float) -> None:
     """The value leaves out a fifth at either end; what is left has one freedom less."""
@@ -58,7 +58,7 @@ def test_estimates_are_trimmed_means(seed: int, count: int, scale: float) -> Non
     assert set(found.freedom) == {count - 2 * int(TRIMMED_SHARE * count) - 1}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS, COUNTS, SCALES)
 def test_the_error_is_that_of_the_winsorised_numbers(seed: int, count: int, scale: float) -> None:
     """Half of Yuen's test: the squares of two errors add up to that of the difference."""
@@ -71,7 +71,7 @@ def test_the_error_is_that_of_the_winsorised_numbers(seed: int, count: int, scal
     assert estimate_trimmed_means(values).error == pytest.approx(expected, rel=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS, COUNTS, st.floats(0.01, 0.999))
 def test_an_interval_contains_the_value(seed: int, count: int, confidence: float) -> None:
     """The value lies in the middle, and more confidence means a wider interval."""
