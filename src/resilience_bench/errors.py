@@ -60,5 +60,9 @@ class VariantError(UserError):
     """A variant is none of the known forms, or its environment cannot be made."""
 
 
+class GitError(UserError):
+    """git is not installed, or fails."""
+
+
 class HistoryError(UserError):
     """Commits cannot be measured, or their results not be published."""

@@ -11,7 +11,7 @@ from resilience_bench.commits.git_log import (
     list_published_commits,
     select_with_project,
 )
-from resilience_bench.errors import HistoryError
+from resilience_bench.errors import GitError, HistoryError
 from tests.commits.planted import git, write
 
 pytestmark = pytest.mark.needs("git")
@@ -76,9 +76,9 @@ def test_a_repository_without_commits_is_said_so(tmp_path: Path) -> None:
 
 def test_a_folder_without_repository_is_said_so(tmp_path: Path) -> None:
     """And so is one that is not there."""
-    with pytest.raises(HistoryError, match="expected a git repository"):
+    with pytest.raises(GitError, match="expected a git repository"):
         list_commits(tmp_path)
-    with pytest.raises(HistoryError, match="expected a git repository"):
+    with pytest.raises(GitError, match="expected a git repository"):
         list_commits(tmp_path / "gone")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from resilience_bench.environments.git import run_git, try_git
 from resilience_bench.errors import HistoryError
 
 HEAD: Final = "HEAD"
@@ -31,10 +31,11 @@ def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
         text: What ``git rev-list`` takes, e.g. ``v1.0..HEAD``; all up to HEAD if it is None.
 
     Raises:
-        HistoryError: If there is no repository, no commit or no such range.
+        GitError: If there is no repository.
+        HistoryError: If there is no commit or no such range.
     """
     run_git(repo, "rev-parse", "--git-dir")
-    if not run_git_or_none(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
+    if not try_git(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
         message = (
             f"{repo}: the repository has no commits, expected one to measure; type 'git commit'"
         )
@@ -44,7 +45,7 @@ def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
     except ValueError as error:
         message = f"{text!r} is no range: {error}; expected e.g. 'HEAD~3..HEAD'"
         raise HistoryError(message) from error
-    told = run_git_or_none(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
+    told = try_git(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
     if told is None:
         message = (
             f"{text!r} is no range of commits in {repo}; expected e.g. 'HEAD~3..HEAD' or "
@@ -60,7 +61,7 @@ def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
 
 def _explain_empty_range(repo: Path, wanted: Sequence[str]) -> str:
     older, dots, newer = wanted[0].partition("..") if len(wanted) == 1 else ("", "", "")
-    if dots and run_git_or_none(repo, "rev-list", f"{newer or HEAD}..{older or HEAD}"):
+    if dots and try_git(repo, "rev-list", f"{newer or HEAD}..{older or HEAD}"):
         return f"; it is turned round: type '{newer or HEAD}..{older or HEAD}'"
     return "; expected OLDER..NEWER, e.g. 'HEAD~3..HEAD'"
 
@@ -84,46 +85,6 @@ def list_published_commits(repo: Path, branches: Sequence[str | None]) -> frozen
     """
     if None in branches:
         return None
-    told = [
-        run_git_or_none(repo, "rev-list", "--first-parent", str(each)) or "" for each in branches
-    ]
-    told.append(run_git_or_none(repo, "rev-list", "--no-walk", "--tags") or "")
-    return frozenset("\n".join(told).split())
-
-
-def run_git(repo: Path, *arguments: str, text: str = "") -> str:
-    """What git says.
-
-    Raises:
-        HistoryError: If it fails.
-    """
-    try:
-        return _run(repo, arguments, text)
-    except FileNotFoundError as error:
-        message = f"git is not installed, or {repo} is not there; expected a git repository"
-        raise HistoryError(message) from error
-    except subprocess.CalledProcessError as error:
-        said = (error.stderr or "").strip().splitlines()
-        message = f"{repo}: git says: {said[0] if said else error}; expected a git repository"
-        raise HistoryError(message) from error
-
-
-def run_git_or_none(repo: Path, *arguments: str) -> str | None:
-    """The same, or None where git refuses."""
-    try:
-        return _run(repo, arguments, "")
-    except subprocess.CalledProcessError:
-        return None
-
-
-def _run(repo: Path, arguments: Sequence[str], text: str) -> str:
-    done = subprocess.run(  # noqa: S603 - the command is ours
-        ["git", *arguments],  # noqa: S607 - git is where PATH has it
-        cwd=repo,
-        input=text,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=True,
-    )
-    return done.stdout
+    tagged = try_git(repo, "rev-list", "--no-walk", "--tags")
+    on_branches = [try_git(repo, "rev-list", "--first-parent", str(name)) for name in branches]
+    return frozenset("\n".join(filter(None, [tagged, *on_branches])).split())

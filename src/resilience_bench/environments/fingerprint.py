@@ -6,7 +6,6 @@ import datetime as dt
 import os
 import platform
 import re
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -16,6 +15,7 @@ from resilience_bench._model import (
     Commit,
     Environment,
 )
+from resilience_bench.environments.git import try_git
 from resilience_bench.worker.gil import is_gil_enabled
 
 _CPU_NUMBERS: Final = {"family": "cpu family", "model": "model"}
@@ -56,20 +56,11 @@ def read_load_average() -> tuple[float, ...]:
 
 def find_commit(directory: Path) -> Commit | None:
     """The git commit of a directory, and whether its tree was clean; None where there is none."""
-    try:
-        revision = _run_git(directory, "rev-parse", "HEAD")
-        return Commit(
-            revision.strip(),
-            clean=not _run_git(directory, "status", "--porcelain", "--untracked-files=no").strip(),
-        )
-    except (OSError, subprocess.CalledProcessError):
+    revision = try_git(directory, "rev-parse", "HEAD")
+    changes = try_git(directory, "status", "--porcelain", "--untracked-files=no")
+    if revision is None or changes is None:
         return None
-
-
-def _run_git(directory: Path, *arguments: str) -> str:
-    command = ["git", *arguments]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)  # noqa: S603
-    return done.stdout
+    return Commit(revision.strip(), clean=not changes.strip())
 
 
 def _list_packages() -> dict[str, str]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
+import tarfile
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from resilience_bench.environments.git import run_git_bytes, try_git
 from resilience_bench.errors import VariantError
 
 FORMS: Final = (
@@ -220,50 +222,42 @@ def _read_pyproject(text: str, source: Path) -> tuple[str, list[Requirement]]:
         raise VariantError(message) from error
 
 
-def _run_git(root: Path, *arguments: str) -> bytes | None:
-    command = ["git", "-C", str(root), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - the command is ours
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
 def _find_git_root(root: Path) -> Path:
-    told = _run_git(root, "rev-parse", "--show-toplevel")
-    return Path(os.fsdecode(told).rstrip("\n")) if told else root
+    top = try_git(root, "rev-parse", "--show-toplevel")
+    return Path(top.rstrip("\n")) if top else root
 
 
 def _extract(text: str, project: str, root: Path, target: Path) -> None:
     revision = text.removeprefix("git:")
     top = _find_git_root(root)
-    asked = f"{revision or 'nothing'}^{{commit}}"
-    told = None if revision.startswith("-") else _run_git(top, "rev-parse", "--verify", "-q", asked)
-    if not told:
+    wanted = f"{revision or 'nothing'}^{{commit}}"
+    commit = "" if revision.startswith("-") else try_git(top, "rev-parse", "--verify", "-q", wanted)
+    if not commit:
         message = (
             f"{text}: {top} knows no revision {revision!r}; expected a commit, branch or tag; "
             "type 'git log --oneline' to see commits"
         )
         raise VariantError(message)
-    commit = told.decode().strip()
+    commit = commit.strip()
     inside = "" if Path(project) == Path() else Path(project).as_posix()
     below = f"{inside}/" if inside else ""
-    if _run_git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
+    if try_git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
         message = (
             f"{text}: no {below}pyproject.toml in that revision; expected the folder of a "
             f"distribution; type a revision of 'git log --oneline -- {project}', or name its folder"
         )
         raise VariantError(message)
-    archive = _run_git(top, "archive", "--format=tar", f"{commit}:{inside}")
-    target.mkdir()
-    command = ["tar", "-x", "-C", str(target)]
-    subprocess.run(command, input=archive or b"", check=True)  # noqa: S603 - the command is ours
+    archive = run_git_bytes(top, "archive", "--format=tar", f"{commit}:{inside}")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as file:
+        # As the documentation of tarfile does it for Python 3.11.3 and older, which has no filters.
+        file.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
+        file.extractall(target)  # noqa: S202 - the user's own commit, kept below the target
 
 
 def _copy(folder: Path, target: Path) -> None:
     """Copy what git would commit of a folder; all of it where git knows nothing of it."""
-    told = _run_git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or b""
-    names = {os.fsdecode(name) for name in told.split(b"\0") if name}
+    listed = try_git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or ""
+    names = set(filter(None, listed.split("\0")))
     if "pyproject.toml" not in names:
         leftovers = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
         shutil.copytree(folder, target, ignore=leftovers)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench.commits.git_log import run_git
+from resilience_bench.environments.git import run_git
 from resilience_bench.files import atomic
 from resilience_bench.releases.history_file import History, Release, group_cases, split_name
 
@@ -86,7 +86,7 @@ def write(history: History, folder: Path) -> None:
         folder: Its place; files of releases that the history no longer has are removed.
 
     Raises:
-        UserError: If git does not work, or a file cannot be written.
+        UserError: If git fails, or a file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
         commits = make_repository(history, Path(scratch) / "repository")
@@ -135,7 +135,7 @@ def make_repository(history: History, path: Path) -> dict[str, str]:
         The commits' hashes by version.
 
     Raises:
-        UserError: If git is missing, or fails.
+        GitError: If git is missing, or fails.
     """
     path.mkdir(parents=True)
     run_git(path, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from resilience_bench.commits.git_log import run_git_or_none
+from resilience_bench.environments.git import try_git
 from resilience_bench.errors import HistoryError
 from resilience_bench.site import tachyon
 from resilience_bench.site.runs import SkippedFile
@@ -97,6 +97,7 @@ def count_regressions(folder: Path) -> int:
 
 
 def _read_subjects(repository: Path) -> dict[str, str]:
-    """Return the first line of each commit's message, by hash; nothing outside a repository."""
-    lines = (run_git_or_none(repository, "log", "--all", "--format=%H %s") or "").splitlines()
-    return {name: subject for name, _, subject in (line.partition(" ") for line in lines)}
+    """Return the first lines of all commits' messages; nothing where git fails."""
+    log = try_git(repository, "log", "--all", "--format=%H %s") or ""
+    pairs = (line.partition(" ") for line in log.splitlines())
+    return {name: subject for name, _, subject in pairs}

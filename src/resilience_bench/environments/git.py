@@ -1,0 +1,63 @@
+"""Runs git: the only module that starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from resilience_bench.errors import GitError
+
+
+def run_git_bytes(folder: Path, *arguments: str, content: bytes = b"") -> bytes:
+    """Run git in a folder and return the bytes that it prints.
+
+    Args:
+        folder: Where git runs.
+        arguments: The subcommand and its options.
+        content: The standard input.
+
+    Raises:
+        GitError: If git is not installed, or fails.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - every caller names the subcommand
+            ["git", *arguments],  # noqa: S607 - the user's git
+            cwd=folder,
+            input=content,
+            capture_output=True,
+            check=True,
+        )
+    except FileNotFoundError as error:
+        message = (
+            f"git is not installed, or {folder} does not exist; expected a git repository; "
+            "type 'apt-get install git' or name another folder"
+        )
+        raise GitError(message) from error
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").strip().splitlines()
+        message = (
+            f"{folder}: git {arguments[0]} failed: {lines[0] if lines else error}; expected a git "
+            "repository and git 2.28 or newer; type 'git status' there, and 'git --version'"
+        )
+        raise GitError(message) from error
+    return done.stdout
+
+
+def run_git(folder: Path, *arguments: str, text: str = "") -> str:
+    """Run git in a folder and return the text that it prints; see `run_git_bytes`."""
+    return run_git_bytes(folder, *arguments, content=text.encode()).decode(errors="replace")
+
+
+def try_git_bytes(folder: Path, *arguments: str) -> bytes | None:
+    """Run git in a folder and return the bytes that it prints, or None where it fails."""
+    try:
+        return run_git_bytes(folder, *arguments)
+    except GitError:
+        return None
+
+
+def try_git(folder: Path, *arguments: str) -> str | None:
+    """Run git in a folder and return the text that it prints, or None where it fails."""
+    output = try_git_bytes(folder, *arguments)
+    return None if output is None else os.fsdecode(output)
