@@ -25,7 +25,7 @@ from resilience_bench import (
 )
 from resilience_bench.scenarios.definition import Scenario
 from resilience_bench.scenarios.discovery import discover
-from resilience_bench.worker import payloads, throughput
+from resilience_bench.worker import payloads, tallies
 from tests.worker.throughput_factories import (
     ROUNDS,
     bound,
@@ -173,7 +173,7 @@ def test_probes_at_once_are_counted(admits: int) -> None:
     assert told.failed == {}
     tally, samples = only(told.tallies), only(told.samples)
     assert tally.probes == admits
-    assert tally.calls == throughput.BURSTS * 8
+    assert tally.calls == tallies.BURSTS * 8
     assert (tally.counted, tally.promised_count) == (None, None)
     assert marks(told) == ([] if admits == 1 else [f"{admits} probes at once"])
     for each in (samples, told.control):

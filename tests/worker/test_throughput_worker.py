@@ -14,7 +14,7 @@ from resilience_bench._model import Tally
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.stats import correctness as tallying
 from resilience_bench.worker import __main__ as program
-from resilience_bench.worker import throughput
+from resilience_bench.worker import tallies
 from resilience_bench.worker.protocol import (
     EndMessage,
     LoadMessage,
@@ -167,7 +167,7 @@ def test_an_error_of_a_later_pass_is_the_loads_as_well(
             raise KeyError("idle_for")
         return Tally(1, 1, 1)
 
-    monkeypatch.setattr(throughput, "count_runs", raises)
+    monkeypatch.setattr(tallies, "count_runs", raises)
     messages = said(plan(file, "threads-2", "good", "good_again"))
     expected = ("failed", "under this load it raised KeyError: 'idle_for'")
     assert statuses(messages) == {"good": expected, "good_again": ("ready", "")}
@@ -179,12 +179,11 @@ def test_without_its_control_nothing_is_told_of_a_case(
 ) -> None:
     """A rate says nothing without the rate that could be reached."""
 
-    def raises(_self: LoadGroup, subject: LoadSubject) -> int:
+    def raises(_self: LoadGroup, subject: LoadSubject) -> None:
         if not subject.name:
             raise MemoryError("no more")
-        return 1
 
-    monkeypatch.setattr(LoadGroup, "_choose_chunk", raises)
+    monkeypatch.setattr(LoadGroup, "_calibrate", raises)
     messages = said(plan(file, "threads-2", "good"))
     reason = "its control: under this load it raised MemoryError: no more"
     assert statuses(messages) == {"good": ("failed", reason)}

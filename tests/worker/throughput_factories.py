@@ -20,11 +20,8 @@ from resilience_bench.scenarios.loads import parse_load
 from resilience_bench.stats import correctness as tallying
 from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.operations import make_control, open_operation
-from resilience_bench.worker.throughput import (
-    LoadGroup,
-    LoadSubject,
-    count_runs,
-)
+from resilience_bench.worker.tallies import count_runs
+from resilience_bench.worker.throughput import LoadGroup, LoadSubject
 
 WINDOW_NS = 5_000_000
 

@@ -1,4 +1,4 @@
-"""What an operation allocates: in a worker of its own, because tracing disturbs the clock."""
+"""Allocations of an operation: in a worker of its own, because tracing disturbs the clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resilience_bench.worker.operations import Operation
 from resilience_bench.worker.timing import count_function_calls, make_sampler
 
 CALLS: Final = 64
-"""So many calls of a small operation are averaged over."""
+"""Calls of a small operation that are averaged over."""
 FUNCTION_CALLS: Final = 10_000
 PEAKS: Final = 3
 
@@ -22,7 +22,7 @@ Results = list[Any]
 
 
 def measure_allocations(operation: Operation, runner: asyncio.Runner) -> Weight:
-    """Measure what calls of an operation keep, what their results weigh, and their peak.
+    """Measure the memory that calls keep, that of their results, and their peak.
 
     Bytes are those that `tracemalloc` traces, blocks those of `sys.getallocatedblocks`; both are
     read after a garbage collection, and warm-up calls have filled the caches before.
@@ -60,14 +60,12 @@ def measure_allocations(operation: Operation, runner: asyncio.Runner) -> Weight:
 
 
 def _divide_by_calls(blocks: int, size: int, calls: int) -> tuple[float, float]:
-    """Blocks and bytes a call; less than a block every other call is a table that grew."""
-    if 2 * blocks < calls:
+    if 2 * blocks < calls:  # a table that grew
         return 0.0, 0.0
     return blocks / calls, max(size, 0) / calls
 
 
 def _measure_growth(work: Callable[[], object]) -> tuple[int, int]:
-    """By how many blocks and bytes the memory in use grows."""
     gc.collect()
     blocks, size = sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]
     work()
@@ -88,7 +86,7 @@ def _measure_peak(work: Callable[[], object]) -> int:
 
 
 def _make_caller(operation: Operation, runner: asyncio.Runner) -> Callable[[Results], None]:
-    """Calls the operation once for each place in a list, and puts the results there."""
+    """Return a function that fills a list with the results of one call each."""
     if operation.is_async:
         run = runner.get_loop().run_until_complete
         return lambda results: run(_call_all_async(operation, results))

@@ -1,4 +1,4 @@
-"""Several callers that set out together: threads, asyncio tasks or processes."""
+"""Callers that start together: threads, asyncio tasks or processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from resilience_bench.scenarios.loads import PROCESSES, SINGLE, TASKS, Load
 
 Job = Callable[[int, int], Any]
-"""``job(caller, released_ns)``: what each caller does; tasks get a coroutine function."""
+"""``job(caller, released_ns)`` is run by each caller; tasks get a coroutine function."""
 TICK_S: Final = 0.001
 STDERR: Final = 2
 _INT64: Final = struct.Struct("q")
@@ -26,32 +26,28 @@ clock = time.perf_counter_ns
 
 
 class CallerFailedError(Exception):
-    """A process did not do its job; the text goes on after "under this load"."""
+    """A process did not do its job; the text follows "under this load"."""
 
 
 class Callers(Protocol):
-    """Callers that can be sent out again and again."""
+    """Callers that can run one job after another."""
 
     def run_together(self, job: Job) -> tuple[int, list[Any]]:
-        """Have all callers do a job at once.
-
-        Returns:
-            When they were released, by `time.perf_counter_ns`, and what each of them returned.
-        """
+        """Run a job in all callers; return when they were released, and their results."""
         ...
 
     def close(self) -> None:
-        """Let them go."""
+        """End the callers."""
         ...
 
 
 def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
-    """The callers of a load.
+    """Make the callers of a load.
 
     Args:
-        load: Which.
+        load: Their kind and number.
         runner: Has the event loop of tasks.
-        limit_s: A process that is at its job for longer ends itself, with the place where it stood.
+        limit_s: A process whose job takes longer ends itself with a traceback.
 
     Raises:
         RuntimeError: If the machine cannot start so many threads or processes.
@@ -66,7 +62,7 @@ def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
 
 
 class _SingleCaller:
-    """The one caller: this thread."""
+    """This thread as the one caller."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
         self._runner = runner
@@ -82,7 +78,7 @@ class _SingleCaller:
 
 
 class _Threads:
-    """Threads that wait behind a gate each, a lock; opening it costs less than a barrier."""
+    """Threads that wait for a lock each; releasing the locks costs less than a barrier."""
 
     def __init__(self, count: int) -> None:
         self._job: Job | None = None
@@ -113,7 +109,7 @@ class _Threads:
                 return
             try:
                 self._results[caller] = self._job(caller, self._released_ns)
-            except BaseException as error:  # noqa: BLE001 - raised again where it can be told
+            except BaseException as error:  # noqa: BLE001 - raised again in the main thread
                 self._errors.append(error)
             done.release()
 
@@ -141,7 +137,7 @@ class Tasks:
     """Tasks of one event loop."""
 
     def __init__(self, count: int, runner: asyncio.Runner) -> None:
-        """Note how many, and where they run."""
+        """Tasks that run in the runner's loop."""
         self._count = count
         self._runner = runner
 
@@ -150,18 +146,18 @@ class Tasks:
         return self._runner.run(self._gather(job))
 
     def run_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
-        """The same beside a task that ticks; also returns how late each tick was, in ns."""
+        """Do the same beside a ticking task; also return how late each tick was, in ns."""
         return self._runner.run(self._gather_with_ticks(job))
 
     async def _gather(self, job: Callable[[int, int], Awaitable[Any]]) -> tuple[int, list[Any]]:
         released_ns = clock()
         jobs = (job(caller, released_ns) for caller in range(self._count))
-        # All of them end, so that none goes on calling beside whoever comes next.
-        told = await asyncio.gather(*jobs, return_exceptions=True)
-        for each in told:
-            if isinstance(each, BaseException):
-                raise each
-        return released_ns, told
+        # All of them end, so that none goes on calling beside the next subject.
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return released_ns, results
 
     async def _gather_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
         lags_ns: list[int] = []
@@ -186,7 +182,7 @@ async def _tick(lags_ns: list[int]) -> None:
 
 
 class _Processes:
-    """Processes that are forked off for each job, and wait for a message to set out."""
+    """Processes that are forked off for each job, and wait for a message to start."""
 
     def __init__(self, count: int, limit_s: float) -> None:
         self._count = count
@@ -208,17 +204,17 @@ class _Processes:
             released_ns = clock()
             for _, channel in children:
                 channel.sendall(_INT64.pack(released_ns))
-            told = [json.loads(_receive(channel)) for _, channel in children]
+            answers = [json.loads(_receive(channel)) for _, channel in children]
         finally:
             for child, channel in children:
                 channel.close()
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
-        failed = [each["error"] for each in told if "error" in each]
-        if failed:
-            message = f"it raised {failed[0]}"
-            raise CallerFailedError(message)
-        return released_ns, [each["result"] for each in told]
+        for answer in answers:
+            if "error" in answer:
+                message = f"it raised {answer['error']}"
+                raise CallerFailedError(message)
+        return released_ns, [answer["result"] for answer in answers]
 
     def _fork(self, caller: int, job: Job) -> tuple[int, socket.socket]:
         ours, theirs = socket.socketpair()
@@ -237,10 +233,10 @@ class _Processes:
             _send(theirs, b"{}")
             (released_ns,) = _INT64.unpack(theirs.recv(_INT64.size))
             try:
-                told = {"result": job(caller, released_ns)}
+                answer = {"result": job(caller, released_ns)}
             except Exception as error:  # noqa: BLE001 - measured code may raise anything
-                told = {"error": f"{type(error).__name__}: {error}"}
-            _send(theirs, json.dumps(told).encode())
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            _send(theirs, json.dumps(answer).encode())
             theirs.recv(1)  # the parent ends it
         finally:
             os._exit(1)
@@ -250,11 +246,8 @@ class _Processes:
 
 
 def _set_time_limit(limit_s: float) -> None:
-    """End this process after so long, with the place where it stands.
-
-    Not by `faulthandler.dump_traceback_later`: it would wait for the parent's watching thread,
-    which is none of ours.
-    """
+    # Not by `faulthandler.dump_traceback_later`: it would wait for the parent's watching thread,
+    # which is not in this process.
     faulthandler.register(signal.SIGALRM, file=STDERR, chain=True)
     signal.setitimer(signal.ITIMER_REAL, limit_s)
 
@@ -279,7 +272,7 @@ def _receive_exactly(channel: socket.socket, size: int) -> bytes:
 def run_and_measure_lag(
     callers: Callers, job: Job
 ) -> tuple[tuple[int, Sequence[Any]], tuple[int, ...]]:
-    """Have all callers do a job; where they are tasks, also how late a ticking one was."""
+    """Run a job in all callers; beside tasks, also measure how late a ticking task is."""
     if isinstance(callers, Tasks):
         done, lags_ns = callers.run_with_ticks(job)
         return done, tuple(lags_ns)

@@ -1,11 +1,10 @@
-"""Asks callgrind to start counting, from inside the program that runs under it.
+"""Requests to callgrind to start counting, from inside the program that runs under it.
 
-callgrind makes a program some eighty times slower, valgrind without it about ten times. So nothing
-is counted until an operation stands ready. valgrind takes such requests as a few instructions that
-do nothing elsewhere: four rotations that add up to a full turn, and an exchange of a register with
-itself. C programs get them from a macro; here they are written into memory and called with
-`ctypes`, which needs no compiler. Source: valgrind.h and callgrind.h of valgrind 3.24; the
-instructions and the numbers are fixed for good, as programs are compiled with them.
+callgrind makes a program some eighty times slower, valgrind alone about ten times, so counting
+starts when an operation is ready. A request is a few instructions that do nothing elsewhere: four
+rotations that add up to a full turn, and an exchange of a register with itself. They are written
+into memory and called with `ctypes`, which needs no compiler. Source: valgrind.h and callgrind.h
+of valgrind 3.24; compiled programs contain them, so they never change.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _ARGUMENTS: Final = 5
 
 
 def is_possible() -> bool:
-    """Whether requests can be made on this machine: else callgrind has to count from the start."""
+    """Return whether requests work on this machine; else callgrind counts from the start."""
     if platform.machine() != _MACHINE:
         return False
     try:
@@ -43,13 +42,13 @@ def is_possible() -> bool:
 
 @functools.cache
 def make_starter() -> Callable[[], None]:
-    """A function that has callgrind count from now on; without callgrind it does nothing.
+    """Return a function that makes callgrind count; without callgrind it does nothing.
 
     Raises:
         OSError: If the system does not let a program write instructions.
     """
     if platform.machine() != _MACHINE:
-        return _do_nothing
+        return lambda: None
     everything = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
     memory = mmap.mmap(-1, len(_CODE), prot=everything)
     memory.write(_CODE)
@@ -60,10 +59,6 @@ def make_starter() -> Callable[[], None]:
     def start() -> None:
         ask(ctypes.addressof(request))
 
-    # The instructions have to stay where they are for as long as they can be called.
+    # Keeps the instructions in memory for as long as they can be called.
     start.__dict__["code"] = code
     return start
-
-
-def _do_nothing() -> None:
-    """Stands in for a request where callgrind counts from the start."""

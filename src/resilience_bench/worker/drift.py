@@ -1,7 +1,7 @@
-"""Long runs: one operation is kept going, and its cost and its memory are noted now and then.
+"""Long runs: one operation is called for a long time, and its cost and memory are recorded.
 
-What is kept here has its place from the start: a list of our own that grew with the run would be
-found as growth of the operation.
+Records are allocated beforehand: a list that grew with the run would look like growth of the
+operation.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import array
 import asyncio
 import gc
 import itertools
+import mmap
 import sys
 import time
 from collections.abc import Callable
@@ -22,38 +23,38 @@ from resilience_bench.worker.reference import Reference
 from resilience_bench.worker.timing import Sampler, Subject, calibrate, make_sampler
 
 STEPS: Final = 60
-"""The time is divided into so many steps, with a point at the end of each."""
+"""Steps into which the time is divided, with a point at the end of each."""
 REFERENCE_EVERY: Final = 8
-"""One sample in so many is the reference's."""
+"""Samples per sample of the reference."""
 KEPT_SAMPLES: Final = 1024
-"""So many samples of a step are kept, evenly spread over it."""
+"""Samples of a step that are kept, evenly spread over it."""
 LOW_QUANTILE: Final = 0.10
-"""Which quantile of a step's samples is its number: noise only ever adds time."""
+"""The quantile of a step's samples that is its value: noise only adds time."""
 MOST_GROWTH_BYTES: Final = 1 << 30
-"""An operation that has grown by so much has shown what it does."""
+"""Growth at which a run ends: it is proved by then."""
 POINT_BYTES: Final = MOST_GROWTH_BYTES // STEPS
-"""A step that grows by so much ends before its time: a fast leak gets its points as well."""
+"""Growth at which a step ends early, so that a fast leak gets its points as well."""
 MEMORY_CHECK_NS: Final = 50_000_000
-"""So often the memory is looked at within a step."""
+"""Time between two looks at the memory within a step."""
 CALIBRATION_NS: Final = 10_000_000
 STATM: Final = Path("/proc/self/statm")
 
 
 class ThinnedSamples:
-    """A bounded, even number of samples out of many, evenly spread over their time."""
+    """A bounded number of samples out of many, evenly spread over their time."""
 
     def __init__(self, room: int = KEPT_SAMPLES) -> None:
         self._samples = array.array("q", bytes(8 * room))
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Drop all samples."""
         self.seen = 0
         self._count = 0
         self._stride = 1
 
     def add(self, sample: int) -> None:
-        """Take every sample; of more than there is room for every second, then every fourth."""
+        """Keep every sample; once there is no more room every second, then every fourth."""
         if self.seen % self._stride == 0:
             if self._count == len(self._samples):
                 self._count = len(self._samples) // 2
@@ -65,7 +66,7 @@ class ThinnedSamples:
         self.seen += 1
 
     def low(self) -> float:
-        """The 10 % quantile, interpolated between the two samples that it lies between."""
+        """Return the 10 % quantile, interpolated between two samples."""
         ordered = sorted(self._samples[: self._count])
         place = LOW_QUANTILE * (len(ordered) - 1)
         first = int(place)
@@ -74,7 +75,7 @@ class ThinnedSamples:
 
 
 class LongRun:
-    """Keeps one operation going, and has the points of it at any time, also after it raised."""
+    """A long run of one operation, whose points are there even after it raised."""
 
     def __init__(self, operation: Operation, runner: asyncio.Runner, sample_ns: int) -> None:
         reference = Operation(Reference(), is_async=False)
@@ -83,7 +84,7 @@ class LongRun:
         self._operations, self._references = ThinnedSamples(), ThinnedSamples()
         room = bytes(8 * 2 * STEPS)
         self._points = 0
-        self._calls, self._plan_blocks, self._resident = (array.array("q", room) for _ in range(3))
+        self._calls, self._blocks, self._resident = (array.array("q", room) for _ in range(3))
         self._operation_ns, self._reference_ns = (array.array("d", room) for _ in range(2))
         self.calls = 0
 
@@ -93,12 +94,7 @@ class LongRun:
         return subject
 
     def keep_going(self, seconds: float, between: Callable[[], None]) -> None:
-        """Call the operation for so long.
-
-        Args:
-            seconds: How long; all of it is spent on samples and on collecting the garbage.
-            between: Called several times a second, outside every clock.
-        """
+        """Call the operation for a time; call ``between`` several times a second, untimed."""
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -107,7 +103,7 @@ class LongRun:
             ends_ns = began_ns + int(seconds * 1e9)
             step_ns = (ends_ns - began_ns) // STEPS
             first_bytes = read_resident_bytes()
-            while (now_ns := time.perf_counter_ns()) < ends_ns and not self._is_full():
+            while (now_ns := time.perf_counter_ns()) < ends_ns and self._points < len(self._calls):
                 steps = (now_ns - began_ns) // step_ns + 1
                 self._step(min(began_ns + steps * step_ns, ends_ns), between)
                 if read_resident_bytes() > first_bytes + MOST_GROWTH_BYTES:
@@ -116,16 +112,13 @@ class LongRun:
             gc.enable()
             gc.unfreeze()
 
-    def _is_full(self) -> bool:
-        return self._points == len(self._calls)
-
     def _step(self, ends_ns: int, between: Callable[[], None]) -> None:
         most_bytes = read_resident_bytes() + POINT_BYTES
         self._operations.clear()
         self._references.clear()
         looked_ns = 0
-        for turn in itertools.count():
-            if turn % REFERENCE_EVERY == 0:
+        for number in itertools.count():
+            if number % REFERENCE_EVERY == 0:
                 self._references.add(self._sample(self._reference))
                 continue
             self._operations.add(self._sample(self._operation))
@@ -142,7 +135,7 @@ class LongRun:
 
     def _sample(self, subject: Subject) -> int:
         elapsed_ns = subject.sample(subject.calls, subject.warm)
-        # What the operation left behind must not be found by the next sample.
+        # The next sample must not collect the garbage of this one.
         gc.collect(1)
         return elapsed_ns
 
@@ -153,36 +146,30 @@ class LongRun:
         self._operation_ns[place] = self._operations.low() / self._operation.calls
         self._reference_ns[place] = self._references.low() / self._reference.calls
         if can_count_blocks():
-            self._plan_blocks[place] = sys.getallocatedblocks()
+            self._blocks[place] = sys.getallocatedblocks()
         self._resident[place] = read_resident_bytes()
         self._points += 1
 
     def points(self) -> DriftPoints:
-        """The points so far; those of the memory where it is told."""
+        """Return the points so far; those of the memory where it is known."""
         count = self._points
         return DriftPoints(
             tuple(self._calls[:count]),
             tuple(self._operation_ns[:count]),
             tuple(self._reference_ns[:count]),
-            tuple(self._plan_blocks[:count]) if can_count_blocks() else (),
+            tuple(self._blocks[:count]) if can_count_blocks() else (),
             tuple(self._resident[:count]) if STATM.exists() else (),
         )
 
 
 def can_count_blocks() -> bool:
-    """Whether this interpreter counts the blocks that are allocated; PyPy does not."""
+    """Return whether this interpreter counts allocated blocks; PyPy does not."""
     return hasattr(sys, "getallocatedblocks")
 
 
 def read_resident_bytes() -> int:
-    """How much of this process lies in memory; 0 where the system does not tell."""
+    """Return how much of this process is in memory; 0 where the system does not say."""
     try:
-        return int(STATM.read_bytes().split()[1]) * _get_page_bytes()
+        return int(STATM.read_bytes().split()[1]) * mmap.PAGESIZE
     except OSError:
         return 0
-
-
-def _get_page_bytes() -> int:
-    import resource  # noqa: PLC0415 - there is none on Windows, and no /proc either
-
-    return resource.getpagesize()

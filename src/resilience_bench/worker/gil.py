@@ -1,4 +1,4 @@
-"""The global interpreter lock: whether it is on, in this interpreter, now."""
+"""The global interpreter lock."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 
 
 def is_gil_enabled() -> bool:
-    """Whether only one thread at a time runs Python here.
+    """Return whether only one thread at a time runs Python here, now.
 
-    A free-threaded build may run with the lock all the same: when it was told to, or from the
-    moment on at which it imported an extension that does not say that it can do without.
+    A free-threaded build has the lock too if it was asked for, or once an extension was imported
+    that does not declare that it works without.
     Source: https://docs.python.org/3/howto/free-threading-python.html
     """
     ask = getattr(sys, "_is_gil_enabled", None)

@@ -1,10 +1,9 @@
-"""Under callgrind: marks in the instruction stream, around two numbers of calls of an operation.
+"""Counting under callgrind: dumps of its counters around two numbers of calls of an operation.
 
-Each case is measured in a process forked off after everything was imported. The process calls
+Each case is measured in a process forked off after everything was imported. It calls
 ``os.getppid()`` three times, at which callgrind (``--dump-before=getppid``) dumps its counters and
-starts them at zero; what lies between two dumps was spent on a known number of calls. Reading the
-clock and whatever else surrounds the calls costs the same for both numbers, so it falls out of the
-slope.
+sets them to zero. What surrounds the calls, such as reading the clock, costs the same for both
+numbers of calls, so it cancels out in the slope.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from resilience_bench.worker.protocol import HEAVY_CALLS
 from resilience_bench.worker.timing import Sampler, count_function_calls
 
 CALLS: Final = 24
-"""At most so many calls more has the larger number than the smaller one."""
+"""Maximum difference of the two numbers of calls."""
 FUNCTION_CALLS: Final = 1_500
-"""An operation that calls so many functions, or more, is heavy: one call of it is counted."""
+"""Function calls at which an operation is heavy: only one call of it is counted."""
 WARM_UP_FACTOR: Final = 2
-"""So many times as many calls come before, for CPython adapts its bytecode to what it runs."""
+"""Warm-up calls relative to that difference: CPython adapts its bytecode to what it runs."""
 LOOP_WARM_UPS: Final = 100
-"""How often what surrounds the calls runs before the first count, for the same reason."""
+"""Runs of what surrounds the calls before the first count, for the same reason."""
 DONE: Final = -signal.SIGKILL
 HEAVY: Final = -signal.SIGUSR1
 HUNG: Final = -signal.SIGALRM
@@ -37,10 +36,7 @@ Calls = tuple[int, int]
 
 
 def choose_calls(function_calls: int) -> Calls:
-    """The two numbers of calls that are counted.
-
-    They depend on the operation only, not on a clock, so that a count repeats exactly.
-    """
+    """Return the two numbers of calls; they depend on no clock, so that a count is repeatable."""
     more = max(1, min(CALLS, FUNCTION_CALLS // function_calls))
     return more // 3, more // 3 + more
 
@@ -51,11 +47,11 @@ def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
     Args:
         sample: Calls the operation.
         heavy: Whether the operation is known to be heavy; then its first call is counted, because
-            finding out its size, or a warm-up, would take as long again.
+            a warm-up would take as long again.
 
     Returns:
-        The two numbers; the second and the third dump of this process hold what they cost. None if
-        the operation turns out to be heavy, and a fresh process has to count it.
+        The two numbers, whose costs are in the second and third dump of this process. None if the
+        operation turns out to be heavy, and a fresh process has to count it.
     """
     fewer, more = HEAVY_CALLS
     if heavy:
@@ -77,7 +73,7 @@ def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
 
 
 def prepare_forking() -> None:
-    """Make ready for forking: what is there is not collected any more."""
+    """Take all objects of this process out of garbage collection."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -87,11 +83,9 @@ def prepare_forking() -> None:
 def start_counting(controls: Iterable[Sampler]) -> None:
     """Have callgrind count from here on, in this process and those that it forks off.
 
-    Heavy operations ask for it themselves, when they stand ready. For all others it is cheaper to
-    ask before forking: then each process inherits the code that callgrind has translated.
-
-    Args:
-        controls: Are run, so that code is adapted and translated.
+    Heavy operations start it themselves, when they are ready. For all others it is cheaper to
+    start it before forking: each process inherits the code that callgrind has translated, and the
+    controls are run for that.
     """
     client_request.make_starter()()
     for sample in controls:
@@ -107,7 +101,7 @@ def run_in_child(work: Callable[[], bool]) -> int:
         work: Returns whether it could be done; False asks for another process.
 
     Returns:
-        The exit code: `DONE`, `HEAVY`, `HUNG`, or whatever else became of the process.
+        The exit code: `DONE`, `HEAVY`, `HUNG`, or any other.
     """
     child = os.fork()
     if child == 0:
@@ -116,13 +110,13 @@ def run_in_child(work: Callable[[], bool]) -> int:
             # Not by exiting: callgrind would dump its counters once more.
             os.kill(os.getpid(), signal.SIGKILL if work() else signal.SIGUSR1)
         os._exit(1)
-    # The child ends itself, for looking after it would take half a processor under valgrind.
+    # The child ends itself: watching it would take half a processor under valgrind.
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
 
 
 def explain_exit_code(code: int) -> str:
-    """What an exit code of `run_in_child` says; empty when all is well."""
+    """Return what an exit code of `run_in_child` says of a failure; empty if there was none."""
     if code == DONE:
         return ""
     if code == HUNG:

@@ -1,7 +1,7 @@
 """The loops of a caller: calls back to back until a window of time has closed.
 
-They are made anew for each subject, see `payloads.copy_function`. Those for operations that raise
-have a ``try`` of their own: a function around the call would cost more than the ``try``.
+Each subject has a copy of its own, see `payloads.copy_function`. Operations that raise have loops
+of their own, because a function around the call would cost more than the ``try``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import itertools
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -22,33 +23,29 @@ from resilience_bench.worker.timing import make_sampler
 CLOCK_CALLS: Final = 1000
 CLOCK_TRIES: Final = 15
 NEVER_NS: Final = 1 << 62
-"""A window that closes then is ended by something else."""
+"""The end of a window that another limit ends."""
 GAP: Final = -1
-"""Stands between two times that are not the start and the end of a call."""
+"""Separates two times that are not the start and the end of a call."""
 
 clock = time.perf_counter_ns
 
 
 def compute_durations(stamps: Sequence[int]) -> list[int]:
-    """How long the calls took, of the times that a `make_timed_loop` noted."""
+    """Return how long the calls took, from the times that `make_timed_loop` recorded."""
     pairs = itertools.pairwise(stamps)
     return [after - before for before, after in pairs if GAP not in {before, after}]
 
 
 def build_histogram(elapsed_ns: Iterable[int]) -> dict[int, int]:
-    """How many calls took from ``BUCKET ** b`` to ``BUCKET ** (b + 1)`` ns, by b."""
+    """Count the calls that took from ``BUCKET ** b`` to ``BUCKET ** (b + 1)`` ns, by b."""
     width = math.log(BUCKET)
-    counts: dict[int, int] = {}
-    for value in elapsed_ns:
-        bucket = int(math.log(max(value, 1)) / width)
-        counts[bucket] = counts.get(bucket, 0) + 1
-    return counts
+    return dict(Counter(int(math.log(max(ns, 1)) / width) for ns in elapsed_ns))
 
 
 def make_loop(operation: Operation) -> Callable[[int, int], Any]:
-    """``calls(closes_ns, chunk)``: call until a time, looking at the clock after each chunk.
+    """Make ``loop(closes_ns, chunk)``, which calls until a time and reads it after each chunk.
 
-    Returns the number of calls and when they had ended; a coroutine for an async operation.
+    It returns the number of calls and when they ended; a coroutine for an async operation.
     """
     kinds = (_loop, _loop_raising, _loop_async, _loop_async_raising)
     kind = kinds[2 * operation.is_async + bool(operation.raises)]
@@ -104,10 +101,10 @@ async def _loop_async_raising(operation: Operation, closes_ns: int, chunk: int) 
 
 
 def make_timed_loop(operation: Operation) -> Callable[[int, int, int], Any]:
-    """``stamps(closes_ns, chunk, most)``: the same, noting the time after each call.
+    """Make ``loop(closes_ns, chunk, most)``, which also records the time after each call.
 
-    The end of a call is the start of the next one, so that the clock is read once a call. Returns
-    the times; a coroutine for an async operation.
+    The end of a call is the start of the next one, so that the clock is read once a call. It
+    returns the times; a coroutine for an async operation.
     """
     kind = _record_stamps_async if operation.is_async else _record_stamps
     return functools.partial(copy_function(kind), operation, operation.raises or ())
@@ -143,14 +140,14 @@ async def _record_stamps_async(
                 pass
             stamp(now())
         await asyncio.sleep(0)
-        # What the others did meanwhile is no call of ours: the next one starts afresh.
+        # Other tasks ran meanwhile: the next call starts now.
         stamp(GAP)
         stamp(now())
     return stamps
 
 
 def make_single_call(operation: Operation) -> Callable[[], tuple[int, int]]:
-    """One call of an operation that is no coroutine; the same as a `make_loop` of one call."""
+    """Make a loop, as `make_loop` does, of one call of an operation that is no coroutine."""
     call, raises = operation.call, operation.raises or ()
 
     def called() -> tuple[int, int]:
@@ -164,7 +161,7 @@ def make_single_call(operation: Operation) -> Callable[[], tuple[int, int]]:
 
 
 def measure_clock_cost(runner: asyncio.Runner, *, is_async: bool) -> float:
-    """What timing adds to a call, in ns: a timed loop of an empty function, less an untimed one."""
+    """Return what timing adds to a call, in ns: a timed loop of an empty function - an untimed."""
     empty = Operation(
         copy_function(return_result_async if is_async else return_result), is_async=is_async
     )
@@ -178,5 +175,5 @@ def measure_clock_cost(runner: asyncio.Runner, *, is_async: bool) -> float:
 
 
 def run_if_coroutine(made: Any, runner: asyncio.Runner) -> Any:
-    """The result of a loop, which is a coroutine where the operation is one."""
+    """Return the result of a loop, which is a coroutine if the operation is one."""
     return runner.run(made) if asyncio.iscoroutine(made) else made

@@ -33,16 +33,16 @@ from resilience_bench.worker.payloads import (
 
 
 class NotInstalledError(Exception):
-    """A package that the case needs is not there; the text says what to install."""
+    """A package that the case needs is missing; the text says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a scenario built, ready to be checked and timed.
+    """A callable that a scenario built, ready to be checked and timed.
 
     ``raises`` is empty unless every call must raise; ``count`` reads the counter that each call
-    must raise by ``step``, where the scenario offers one; ``prepare`` comes before all callers call
-    once, see `Probed`.
+    must raise by ``step``, if there is one; ``prepare`` runs before all callers call once, see
+    `Probed`.
     """
 
     call: Callable[[], Any]
@@ -54,58 +54,51 @@ class Operation:
 
 
 def make_control_key(bound: BoundCase) -> str:
-    """Names the control of a case; cases with the same key share its samples."""
-    one, case = bound.scenario, bound.info.case
-    if not one.payload_calls:
-        work = "nothing"
-    else:
-        work = ",".join(
-            f"{len(list(run))}x{outcome}" for outcome, run in itertools.groupby(_list_outcomes(one))
-        )
-    marks = [work, "async" if one.is_async else "", "with arguments" if one.arguments else ""]
-    if case.is_loaded:
-        marks += [case.load, case.payload]
-    return " ".join(mark for mark in marks if mark)
+    """Return the name of a case's control; cases with the same name share its samples."""
+    scenario, case = bound.scenario, bound.info.case
+    outcomes = itertools.groupby(_list_outcomes(scenario))
+    work = ",".join(f"{len(list(run))}x{outcome}" for outcome, run in outcomes) or "nothing"
+    marks = [work, *["async"] * scenario.is_async, *["with arguments"] * bool(scenario.arguments)]
+    return " ".join([*marks, *[case.load, case.payload] * case.is_loaded])
 
 
-def _list_outcomes(one: Scenario) -> list[str]:
-    return list(itertools.islice(itertools.cycle(one.outcomes), one.payload_calls))
+def _list_outcomes(scenario: Scenario) -> list[str]:
+    return list(itertools.islice(itertools.cycle(scenario.outcomes), scenario.payload_calls))
 
 
 def make_control(bound: BoundCase) -> Operation:
-    """The payload called bare, as often as one operation runs it; failures are caught.
+    """Return the payload called bare, as often as one operation runs it; failures are caught.
 
-    A scenario that never runs its payload (a rejection, an increment) is measured against a call
-    of a function that does nothing.
+    The control of a scenario that never runs its payload (a rejection, an increment) is a function
+    that does nothing.
     """
-    one = bound.scenario
+    scenario, is_async = bound.scenario, bound.scenario.is_async
     if bound.is_probed_at_once:
-        return Operation(
-            PhasedPayload(bound.info.case.payload).payload, one.is_async, prepare=return_result
-        )
-    calls = _list_outcomes(one)
+        payload = PhasedPayload(bound.info.case.payload).payload
+        return Operation(payload, is_async, prepare=return_result)
+    calls = _list_outcomes(scenario)
     payload = make_payload(bound)
     if len(calls) > 1:
-        return Operation(_unroll_calls(payload, calls, is_async=one.is_async), one.is_async)
+        return Operation(_unroll_calls(payload, calls, is_async=is_async), is_async)
     if not calls:
         return Operation(
-            copy_function(return_result_async if one.is_async else return_result), one.is_async
+            copy_function(return_result_async if is_async else return_result), is_async
         )
-    if one.arguments is not None:
-        payload = functools.partial(payload, *one.arguments[0], **one.arguments[1])
-    return Operation(payload, one.is_async, (PayloadError,) if calls == [FAILS] else ())
+    if scenario.arguments is not None:
+        payload = functools.partial(payload, *scenario.arguments[0], **scenario.arguments[1])
+    return Operation(payload, is_async, (PayloadError,) if calls == [FAILS] else ())
 
 
 def _unroll_calls(
     payload: Callable[[], Any], outcomes: list[str], *, is_async: bool
 ) -> Callable[[], Any]:
-    """The payload called once for each outcome, with nothing around it but what it needs."""
+    """Return a function that calls the payload once for each outcome, and catches failures."""
     call = "await payload()" if is_async else "payload()"
     caught = f"    try:\n        {call}\n    except PayloadError:\n        pass\n"
     lines = [caught if outcome == FAILS else f"    {call}\n" for outcome in outcomes]
     head = "async def in_a_row():\n" if is_async else "def in_a_row():\n"
     made: dict[str, Any] = {"payload": payload, "PayloadError": PayloadError}
-    # A loop over the calls would cost more than the calls, and the overhead would be negative.
+    # A loop would cost more than the calls, and the overhead would be negative.
     exec(head + "".join(lines), made)  # noqa: S102 - our own text, and no other way to unroll
     control: Callable[[], Any] = made["in_a_row"]
     return control
@@ -126,37 +119,36 @@ def open_operation(
         NotInstalledError: If a package that the case needs is missing.
         Unsupported: If the library cannot do the scenario.
     """
-    one = bound.scenario
+    scenario = bound.scenario
     library = load_library(bound)
     payload = make_payload(bound, record)
     offered = {"library": library, "payload": payload, **bound.parameters}
-    code = one.function.__code__
+    code = scenario.function.__code__
     wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    # What only other libraries of the scenario have as a parameter keeps its default.
+    # Parameters that only other libraries have keep their defaults.
     arguments = {name: offered[name] for name in wanted if name in offered}
-    with _build_operation(one, arguments, runner) as built:
+    with _build_operation(scenario, arguments, runner) as built:
         yield _make_operation(bound, built, library, payload)
 
 
 def _make_operation(bound: BoundCase, built: Any, library: Any, payload: object) -> Operation:
-    one = bound.scenario
-    raises = _find_expected_exceptions(one, library)
-    if isinstance(built, Probed) is not one.probes:
-        message = f"probes={one.probes}, but it built a {type(built).__name__}; see Probed"
+    scenario = bound.scenario
+    raises = _find_expected_exceptions(scenario, library)
+    if isinstance(built, Probed) is not scenario.probes:
+        message = f"probes={scenario.probes}, but it built a {type(built).__name__}; see Probed"
         raise TypeError(message)
     if isinstance(built, Counted):
         lossy = built.is_lossy and bound.info.case.is_loaded
         count = None if lossy else built.count
-        return Operation(built.operation, one.is_async, raises, count, built.step)
+        return Operation(built.operation, scenario.is_async, raises, count, built.step)
     if not isinstance(built, Probed):
-        return Operation(built, one.is_async, raises)
+        return Operation(built, scenario.is_async, raises)
     phases = getattr(payload, "__self__", None)
     if isinstance(phases, PhasedPayload):
+        raises = (_find_rejection(library),)
         prepare = phases.wrap_prepare(built.prepare)
-        return Operation(
-            built.operation, one.is_async, (_find_rejection(library),), prepare=prepare
-        )
-    return Operation(_prepare_before_call(built), one.is_async, raises)
+        return Operation(built.operation, scenario.is_async, raises, prepare=prepare)
+    return Operation(_prepare_before_call(built), scenario.is_async, raises)
 
 
 def _prepare_before_call(built: Probed) -> Callable[[], Any]:
@@ -171,9 +163,9 @@ def _prepare_before_call(built: Probed) -> Callable[[], Any]:
 
 @contextlib.contextmanager
 def _build_operation(
-    one: Scenario, arguments: dict[str, Any], runner: asyncio.Runner
+    scenario: Scenario, arguments: dict[str, Any], runner: asyncio.Runner
 ) -> Iterator[Any]:
-    made = one.function(**arguments)
+    made = scenario.function(**arguments)
     if hasattr(made, "__anext__"):
         try:
             yield runner.run(anext(made))
@@ -192,7 +184,7 @@ def _build_operation(
 
 
 def add_empty_loop(operation: Operation, turns: int) -> Operation:
-    """The operation with an empty loop of so many turns inside, before the call."""
+    """Return the operation with an empty loop before the call."""
     call = operation.call
 
     def planted() -> Any:
@@ -205,10 +197,8 @@ def add_empty_loop(operation: Operation, turns: int) -> Operation:
 
 
 def add_wait(operation: Operation, wait_ns: int) -> Operation:
-    """The operation with a wait of so many nanoseconds inside, before the call.
-
-    The clock is watched, because a sleep is never shorter than some 50 us.
-    """
+    """Return the operation with a wait before the call."""
+    # A sleep would never be shorter than some 50 us.
     call, clock = operation.call, time.perf_counter_ns
 
     def planted() -> Any:
@@ -221,7 +211,7 @@ def add_wait(operation: Operation, wait_ns: int) -> Operation:
 
 
 def load_library(bound: BoundCase) -> Any:
-    """The adapter of a case (a tuple where the library has several), imported when needed."""
+    """Return the adapter of a case, or a tuple of several; import it if necessary."""
     library = bound.library
     if library is None:
         return None
@@ -230,7 +220,7 @@ def load_library(bound: BoundCase) -> Any:
             message = f"{distribution} is not installed; type: pip install {distribution}"
             raise NotInstalledError(message)
     if isinstance(library.adapters, tuple):
-        return tuple(_load_adapter(each, bound) for each in library.adapters)
+        return tuple(_load_adapter(adapter, bound) for adapter in library.adapters)
     return _load_adapter(library.adapters, bound)
 
 
@@ -259,21 +249,21 @@ def _load_adapter(given: object, bound: BoundCase) -> object:
     return found() if isinstance(found, type) else found
 
 
-def _find_expected_exceptions(one: Scenario, library: Any) -> tuple[type[BaseException], ...]:
-    if one.raises is None:
+def _find_expected_exceptions(scenario: Scenario, library: Any) -> tuple[type[BaseException], ...]:
+    if scenario.raises is None:
         return ()
-    if isinstance(one.raises, type):
-        return (one.raises,)
-    if one.raises == REJECTION:
+    if isinstance(scenario.raises, type):
+        return (scenario.raises,)
+    if scenario.raises == REJECTION:
         return (_find_rejection(library),)
-    message = f"raises={one.raises!r}: expected an exception type or REJECTION"
+    message = f"raises={scenario.raises!r}: expected an exception type or REJECTION"
     raise TypeError(message)
 
 
 def _find_rejection(library: Any) -> type[BaseException]:
-    for each in library if isinstance(library, tuple) else (library,):
-        if hasattr(each, "rejection"):
-            found: type[BaseException] = each.rejection
-            return found
+    for adapter in library if isinstance(library, tuple) else (library,):
+        if hasattr(adapter, "rejection"):
+            rejection: type[BaseException] = adapter.rejection
+            return rejection
     message = "no adapter has a 'rejection', the exception that an open breaker raises"
     raise TypeError(message)

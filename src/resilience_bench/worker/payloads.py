@@ -21,27 +21,24 @@ from resilience_bench.scenarios.definition import (
 from resilience_bench.scenarios.loads import CPU, IO, NOOP
 
 IO_S: Final = 0.001
-"""How long the payload ``io`` sleeps, which lets others run."""
+"""Sleep of the payload ``io``, which lets others run."""
 CPU_TURNS: Final = 400
-"""Turns of a loop that take about 10 microseconds, and that let nobody else run Python."""
+"""Turns of an empty loop that take about 10 microseconds and hold the interpreter's lock."""
 
 RunRecorder = Callable[[], object]
 
 
 def make_payload(bound: BoundCase, record: RunRecorder | None = None) -> Callable[..., Any]:
-    """The work inside the guard, which does what the scenario's ``outcomes`` say.
+    """Make the work inside the guard, with the ``outcomes`` of the scenario.
 
     Args:
-        bound: The case, which names the payload: no work, work of the processor, or a wait.
+        bound: The case, whose scenario may need a coroutine function.
         record: Called at each run of the payload; for counting, never while timing.
-
-    Returns:
-        A function, or a coroutine function for an async scenario.
     """
-    one, kind = bound.scenario, bound.info.case.payload
+    scenario, kind = bound.scenario, bound.info.case.payload
     if bound.is_probed_at_once:
         return PhasedPayload(kind, record).payload
-    payload = _add_work(_make_plain_payload(one), kind, is_async=one.is_async)
+    payload = _add_work(_make_plain_payload(scenario), kind, is_async=scenario.is_async)
     if record is None:
         return payload
     counted = record  # a name that is not Optional, for the closures below
@@ -54,11 +51,11 @@ def make_payload(bound: BoundCase, record: RunRecorder | None = None) -> Callabl
         counted()
         return await payload(*args, **kwargs)
 
-    return recording_async if one.is_async else recording
+    return recording_async if scenario.is_async else recording
 
 
 def _add_work(plain: Callable[..., Any], kind: str, *, is_async: bool) -> Callable[..., Any]:
-    """The payload with its work before it returns or raises."""
+    """Return the payload with work before it returns or raises."""
     if kind == NOOP:
         return plain
     work = {CPU: copy_function(_compute), IO: _sleep}[kind]
@@ -90,10 +87,10 @@ def _sleep() -> None:
 
 
 class PhasedPayload:
-    """Has a payload that fails while a breaker is prepared, and succeeds for all callers then.
+    """A payload that fails while a breaker is prepared, and succeeds for all callers then.
 
     ``record`` is called for each run that begins before the first one has ended: until then the
-    breaker is half-open, and cannot know whether its probe succeeds.
+    breaker is half-open.
     """
 
     def __init__(self, kind: str, record: RunRecorder | None = None) -> None:
@@ -113,7 +110,7 @@ class PhasedPayload:
         return result
 
     def wrap_prepare(self, prepare: Callable[[], object]) -> Callable[[], object]:
-        """The same function, run while the payload fails."""
+        """Return the function such that the payload fails while it runs."""
 
         def prepared() -> object:
             self._fails, self._is_decided = True, False
@@ -125,23 +122,23 @@ class PhasedPayload:
         return prepared
 
 
-def _make_plain_payload(one: Scenario) -> Callable[..., Any]:
-    outcomes = set(one.outcomes)
-    if one.arguments is not None:
-        return copy_function(_accept_arguments_async if one.is_async else _accept_arguments)
+def _make_plain_payload(scenario: Scenario) -> Callable[..., Any]:
+    outcomes, is_async = set(scenario.outcomes), scenario.is_async
+    if scenario.arguments is not None:
+        return copy_function(_accept_arguments_async if is_async else _accept_arguments)
     if outcomes == {RETURNS}:
-        return copy_function(return_result_async if one.is_async else return_result)
+        return copy_function(return_result_async if is_async else return_result)
     if outcomes == {FAILS}:
-        return copy_function(_raise_payload_error_async if one.is_async else _raise_payload_error)
-    following = itertools.cycle(one.outcomes).__next__
-    return (_make_scripted_async if one.is_async else _make_scripted)(following)
+        return copy_function(_raise_payload_error_async if is_async else _raise_payload_error)
+    following = itertools.cycle(scenario.outcomes).__next__
+    return (_make_scripted_async if is_async else _make_scripted)(following)
 
 
 def copy_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function with a code object of its own.
+    """Return the function with a code object of its own.
 
-    CPython (PEP 659) specialises bytecode in place: with a shared code object one case would
-    inherit, or spoil, another's caches.
+    CPython (PEP 659) specialises bytecode in place: cases with a shared code object would share,
+    and spoil, its caches.
     """
     if not isinstance(function, FunctionType):
         return function
@@ -155,12 +152,12 @@ def copy_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def return_result() -> str:
-    """The payload that does nothing but succeed."""
+    """Do nothing but succeed."""
     return RESULT
 
 
 async def return_result_async() -> str:
-    """The same, as a coroutine function."""
+    """Do nothing but succeed."""
     return RESULT
 
 

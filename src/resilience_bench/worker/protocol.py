@@ -1,9 +1,10 @@
-"""What parent and worker say to each other: a plan in, one JSON message a line out."""
+"""The messages between parent and worker: a plan in, one JSON message a line out."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -25,21 +26,18 @@ HEAVY_CALLS: Final = (0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one worker is to do.
+    """The task of one worker.
 
     ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``, to
     find out which are available; ``measure`` checks and times them, ``count`` has callgrind count
     their instructions, ``weigh`` measures what they allocate, ``load`` measures their rates under
-    their loads, and ``drift`` keeps them going. ``heavy`` cases are known to be so slow that
-    callgrind counts one call of them. ``plants`` names cases whose operation is to do so many turns
-    of an empty loop more, ``waits`` those that are to wait for so many nanoseconds: a gate that is
-    tested on itself has to find them.
+    their loads, and ``drift`` keeps them going, each for ``drift_s``. Of ``heavy`` cases callgrind
+    counts one call. To test the gate on itself, ``plants`` adds turns of an empty loop to the
+    operations of some cases, ``waits`` adds nanoseconds.
 
-    ``under`` says which of the cases are under a load: their names, the names of the same cases
-    without it, load and payload. ``rounds`` is how often such a case is sampled, ``window_ns`` how
-    long a sample lasts, ``case_limit_s`` how long it may take before it counts as hung, ``timed``
-    over how many windows single calls are timed as well. ``drift_s`` is how long each case is kept
-    going.
+    ``under`` has the cases under a load: their names, the names of the same cases without it, load
+    and payload. Each is sampled in ``rounds`` windows of ``window_ns``, its single calls are timed
+    over ``timed`` windows, and it counts as hung after ``case_limit_s``.
     """
 
     action: Action
@@ -62,15 +60,19 @@ class Plan:
     drift_s: float = 0.0
 
     def to_json(self) -> str:
-        """The plan as the worker reads it from standard input."""
+        """Return the plan as the worker reads it from standard input."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """Read what `to_json` wrote."""
-        fields = json.loads(text)
-        tuples = {name: tuple(each) for name, each in fields.items() if isinstance(each, list)}
-        return cls(**{**fields, **tuples})
+        return cls(**_restore_tuples(json.loads(text)))
+
+
+def _restore_tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +91,14 @@ class ProblemMessage:
 
 @dataclass(frozen=True, slots=True)
 class StartMessage:
-    """A case is about to be built, checked or calibrated; if the worker ends now, it is why."""
+    """A case is about to be built, checked or calibrated; a worker that ends now ends in it."""
 
     case: str
 
 
 @dataclass(frozen=True, slots=True)
 class StatusMessage:
-    """What became of a case before it was timed; ``reason`` is empty when it is fine."""
+    """The status of a case before it is timed; ``reason`` is empty when it is ready."""
 
     case: str
     status: Literal["ready", "not installed", "not available", "broken", "failed"]
@@ -125,7 +127,7 @@ class MarkMessage:
 
 @dataclass(frozen=True, slots=True)
 class CountsMessage:
-    """What callgrind counted of a control or of the operation of a case."""
+    """The instructions of a control or of the operation of a case."""
 
     kind: Literal["control", "operation"]
     name: str
@@ -134,7 +136,7 @@ class CountsMessage:
 
 @dataclass(frozen=True, slots=True)
 class WeightMessage:
-    """What the operation of a case allocates."""
+    """The allocations of the operation of a case."""
 
     case: str
     weight: Weight
@@ -142,7 +144,7 @@ class WeightMessage:
 
 @dataclass(frozen=True, slots=True)
 class LoadMessage:
-    """What the callers of a control, or of the operation of a case, did."""
+    """The samples of a control, or of the operation of a case, under its load."""
 
     kind: Literal["control", "operation"]
     name: str
@@ -151,7 +153,7 @@ class LoadMessage:
 
 @dataclass(frozen=True, slots=True)
 class TallyMessage:
-    """What the operation of a case did under its load, counted."""
+    """The counts of the operation of a case under its load."""
 
     case: str
     tally: Tally
@@ -159,7 +161,7 @@ class TallyMessage:
 
 @dataclass(frozen=True, slots=True)
 class DriftMessage:
-    """What became of the operation of a case that was kept going."""
+    """The points of a case that was kept going."""
 
     case: str
     points: DriftPoints
@@ -192,11 +194,11 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Message
 
 
 class InvalidMessageError(Exception):
-    """A line that is not a message; the text says what was found."""
+    """A line that is not a message; the text is its beginning."""
 
 
 def encode(message: Message) -> str:
-    """One line of JSON, without the line's end."""
+    """Return one line of JSON, without a line end."""
     return json.dumps({"message": type(message).__name__, **dataclasses.asdict(message)})
 
 
@@ -204,68 +206,58 @@ def decode(line: str) -> Message:
     """Read what `encode` wrote.
 
     Raises:
-        RubbishError: If the line is anything else.
+        InvalidMessageError: If the line is anything else.
     """
     try:
         fields = json.loads(line)
         kind = _KINDS[fields.pop("message")]
-        if kind is SamplesMessage:
-            fields["samples"] = _read_samples(**fields["samples"])
-        if kind is DeclarationMessage:
-            fields["info"] = _read_case_info(**fields["info"])
-        if kind is MarkMessage:
-            fields["calls"] = tuple(fields["calls"])
-        if kind is CountsMessage:
-            fields["counts"] = Counts(
-                **{key: tuple(each) for key, each in fields["counts"].items()}
-            )
-        if kind is WeightMessage:
-            fields["weight"] = Weight(**fields["weight"])
-        if kind is LoadMessage:
-            fields["samples"] = _read_load_samples(**fields["samples"])
-        if kind is TallyMessage:
-            fields["tally"] = Tally(**fields["tally"])
-        if kind is DriftMessage:
-            fields["points"] = _read_drift_points(**fields["points"])
+        for name, read in _READERS.get(kind, {}).items():
+            fields[name] = read(fields[name])
         message: Message = kind(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidMessageError(repr(line[:80])) from error
     return message
 
 
-def _read_samples(calls: int, elapsed_ns: list[int], beside: list[int]) -> Samples:
-    if (
-        calls < 1
-        or not elapsed_ns
-        or not all(type(each) is int and each >= 0 for each in elapsed_ns)
-    ):
-        message = f"samples with calls={calls!r}"
+def _read_samples(fields: dict[str, Any]) -> Samples:
+    samples = Samples(**_restore_tuples(fields))
+    are_whole = all(type(ns) is int and ns >= 0 for ns in samples.elapsed_ns)
+    if samples.calls < 1 or not samples.elapsed_ns or not are_whole:
+        message = f"samples with calls={samples.calls!r}"
         raise ValueError(message)
-    return Samples(calls, tuple(elapsed_ns), tuple(beside))
+    return samples
 
 
-def _read_load_samples(latencies: dict[str, int], **rest: Any) -> LoadSamples:
-    tuples: dict[str, Any] = {
-        key: tuple(each) if isinstance(each, list) else each for key, each in rest.items()
-    }
-    samples = LoadSamples(**tuples, latencies={int(key): n for key, n in latencies.items()})
+def _read_load_samples(fields: dict[str, Any]) -> LoadSamples:
+    latencies = {int(bucket): count for bucket, count in fields.pop("latencies").items()}
+    samples = LoadSamples(**_restore_tuples(fields), latencies=latencies)
     if not samples.calls or len(samples.calls) != len(samples.elapsed_ns):
         message = f"load samples with calls={samples.calls!r}"
         raise ValueError(message)
     return samples
 
 
-def _read_drift_points(**rest: list[Any]) -> DriftPoints:
-    points = DriftPoints(**{key: tuple(each) for key, each in rest.items()})
+def _read_drift_points(fields: dict[str, Any]) -> DriftPoints:
+    points = DriftPoints(**_restore_tuples(fields))
     if not len(points.calls) == len(points.operation_ns) == len(points.reference_ns) > 0:
         message = f"points of {len(points.calls)} numbers of calls"
         raise ValueError(message)
     return points
 
 
-def _read_case_info(case: dict[str, Any], **rest: Any) -> CaseInfo:
+def _read_case_info(fields: dict[str, Any]) -> CaseInfo:
+    case = fields.pop("case")
     parameters = tuple((key, value) for key, value in case.pop("parameters"))
-    tuples: dict[str, Any] = {
-        key: tuple(each) if isinstance(each, list) else each for key, each in rest.items()
-    }
-    return CaseInfo(case=Case(**case, parameters=parameters), **tuples)
+    return CaseInfo(Case(**case, parameters=parameters), **_restore_tuples(fields))
+
+
+_READERS: dict[type[Any], dict[str, Callable[[Any], Any]]] = {
+    SamplesMessage: {"samples": _read_samples},
+    DeclarationMessage: {"info": _read_case_info},
+    MarkMessage: {"calls": tuple},
+    CountsMessage: {"counts": lambda fields: Counts(**_restore_tuples(fields))},
+    WeightMessage: {"weight": lambda fields: Weight(**fields)},
+    LoadMessage: {"samples": _read_load_samples},
+    TallyMessage: {"tally": lambda fields: Tally(**fields)},
+    DriftMessage: {"points": _read_drift_points},
+}

@@ -1,8 +1,8 @@
-"""The reference: a fixed piece of pure-Python work that every ratio is taken against.
+"""The reference: fixed pure-Python work that every ratio is taken against.
 
 It does what resilience layers do: calls a method, reads and writes attributes, looks up a
-dictionary, takes a lock, raises and catches an exception, allocates a little. It is never changed
-without a new `REFERENCE_VERSION`, because a ratio only means something against the same work.
+dictionary, takes a lock, raises and catches an exception, allocates a little. Any change needs a
+new `REFERENCE_VERSION`, because ratios compare only against the same work.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ REFERENCE_VERSION: Final = 1
 
 
 class _Step:
-    """One turn of the reference's state machine."""
+    """A small state machine."""
 
     def __init__(self) -> None:
         self.count = 0

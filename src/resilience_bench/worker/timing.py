@@ -21,11 +21,11 @@ Sampler = Callable[[int, int], int]
 CALIBRATION_TRIES: Final = 3
 MAX_CALLS: Final = 1_000_000
 WORTH_WARMING_NS: Final = 1_000_000
-"""A longer operation refills the caches many times over; a warm-up call would only cost time."""
+"""A longer operation needs no warm-up call: it refills the caches many times over."""
 
 
 def make_sampler(operation: Operation, runner: asyncio.Runner) -> Sampler:
-    """A sampler of its own for one operation, with a loop that no other operation runs in."""
+    """Make a sampler of one operation, with a loop that no other operation runs in."""
     if operation.is_async:
         loop = copy_function(_sample_async_raising if operation.raises else _sample_async)
         run = runner.get_loop().run_until_complete
@@ -34,10 +34,9 @@ def make_sampler(operation: Operation, runner: asyncio.Runner) -> Sampler:
     return lambda calls, warm: loop(operation, calls, warm)
 
 
-# The loops below differ in what they must not share: a try that never fires is free (PEP 659), a
-# function call around it is not. Each makes a warm-up call before the clock starts: other
-# operations ran since the last sample, and a sample of ten calls would otherwise carry a tenth of
-# the price of refilling the caches.
+# The loops below are written out, because a function call around the operation would cost time.
+# Each makes warm-up calls before the clock starts: other operations ran since the last sample, and
+# refilling the caches would count for much in a sample of ten calls.
 
 
 def _sample(operation: Operation, calls: int, warm: int) -> int:
@@ -103,9 +102,9 @@ async def _sample_async_raising(operation: Operation, calls: int, warm: int) -> 
 
 
 def count_function_calls(sample: Sampler, limit: int) -> int:
-    """How many function calls one call of an operation makes: its size, told without a clock.
+    """Count the function calls that one call of an operation makes: its size, without a clock.
 
-    Counting ends at the limit, because counting costs many times as much as calling.
+    Counting ends at the limit, because it costs much more than calling.
     """
     calls = 0
 
@@ -125,7 +124,7 @@ def count_function_calls(sample: Sampler, limit: int) -> int:
 
 @dataclass(slots=True, eq=False)
 class Subject:
-    """Something that is sampled in every round: the reference, a control or an operation."""
+    """The reference, a control or an operation, with its samples so far."""
 
     name: str
     sample: Sampler
@@ -140,7 +139,7 @@ class Subject:
         self.elapsed_ns.append(self.sample(self.calls, self.warm))
 
     def samples(self) -> Samples:
-        """What was sampled so far."""
+        """Return the samples so far."""
         return Samples(self.calls, tuple(self.elapsed_ns), tuple(self.beside))
 
 
@@ -148,7 +147,7 @@ def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewe
     """Choose how many calls make a sample, and how many samples the time allows.
 
     Args:
-        subject: What to calibrate; its ``calls``, ``warm`` and ``wanted`` are set.
+        subject: Its ``calls``, ``warm`` and ``wanted`` are set.
         sample_ns: How long a sample should last.
         samples: How many samples are taken of an operation that fits into one.
         case_ns: How long the samples of one slower operation may take together.
@@ -167,8 +166,8 @@ def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewe
 
 
 def _measure_shortest(subject: Subject, calls: int, patience_ns: int) -> int:
-    # One stolen time slice is longer than many samples: a calibration that believes it makes the
-    # samples of this worker so short that they are all cold.
+    # A stolen time slice is longer than many samples: a calibration that included one would make
+    # the samples of this worker so short that they are all cold.
     elapsed = subject.sample(calls, 0)
     spent = elapsed
     for _ in range(CALIBRATION_TRIES - 1):
@@ -183,7 +182,7 @@ def _measure_shortest(subject: Subject, calls: int, patience_ns: int) -> int:
 def interleave_references(
     references: Sequence[Subject], subjects: Sequence[Subject]
 ) -> list[Subject]:
-    """The order of a round: the subjects, with the references evenly between them."""
+    """Return the order of a round: the subjects, with the references evenly between them."""
     order: list[Subject] = []
     for number, reference in enumerate(references):
         start = number * len(subjects) // len(references)
@@ -193,7 +192,7 @@ def interleave_references(
 
 
 def merge_samples(subjects: Sequence[Subject]) -> Samples:
-    """The samples of several subjects that do the same, in the order of their taking."""
+    """Return the samples of several subjects that do the same, in the order of time."""
     rounds = zip(*(subject.elapsed_ns for subject in subjects), strict=True)
     return Samples(subjects[0].calls, tuple(itertools.chain.from_iterable(rounds)))
 
@@ -204,17 +203,17 @@ def run_rounds(
     between: Callable[[], None],
     references: Sequence[Subject] = (),
 ) -> None:
-    """Sample all subjects in interleaved rounds, so that whatever the machine does hits all alike.
+    """Sample all subjects in interleaved rounds, so that a disturbance hits all alike.
 
     A subject that wants fewer samples than there are rounds is visited in evenly spread rounds.
-    Garbage collection is off while sampling. What an operation leaves behind is collected after its
-    sample: garbage that piles up over a round makes the next sample fault new memory in.
+    Garbage is collected after each sample only: if it piled up, the next sample would have to map
+    new memory.
 
     Args:
         subjects: What to sample, in the order of a round.
         rounds: How many rounds.
-        between: Called between rounds, outside every clock.
-        references: Those of the subjects that are the reference; the others note which of its
+        between: Called between rounds, untimed.
+        references: Those of the subjects that are the reference; the others record which of its
             samples they were taken beside.
     """
     gc.collect()
@@ -222,9 +221,9 @@ def run_rounds(
     gc.disable()
     taken = 0
     try:
-        for turn in range(rounds):
+        for number in range(1, rounds + 1):
             for subject in subjects:
-                due = (turn + 1) * subject.wanted // rounds
+                due = number * subject.wanted // rounds
                 if due > len(subject.elapsed_ns):
                     subject.take()
                     gc.collect(1)

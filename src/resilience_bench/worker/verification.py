@@ -1,4 +1,4 @@
-"""The check before timing: a case that does not do what it says is never timed."""
+"""The check before timing: a case that does not keep its promises is never timed."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.worker.operations import Operation, open_operation
 
 CHECKED_CALLS: Final = 12
-"""More calls than the breakers' five failures, so that one that opens unasked is noticed."""
+"""More calls than the breakers' five failures, to notice one that opens by mistake."""
 PATIENCE_S: Final = 0.02
-"""A slow operation is checked by two calls only."""
+"""An operation that takes longer is checked by two calls only."""
 
 
 class BrokenCaseError(Exception):
-    """The case does not do what it says; the text has what was seen and what was expected."""
+    """A case does not keep its promises; the text says what was observed and expected."""
 
 
 def check(bound: BoundCase, runner: asyncio.Runner) -> None:
     """Run the operation with a counting payload and compare it with what the scenario promises.
 
-    One caller does so, around a payload without work: what callers do to each other is counted
-    when they are measured.
+    Only one caller, and no work in the payload: see `tallies` for loads.
 
     Raises:
-        BrokenCaseError: If the payload ran more or less often than ``payload_calls``, if the
-            outcome is another than the expected one, or if the counter did not move.
+        BrokenCaseError: If the payload's runs, the outcome or the counter are unexpected.
     """
     runs = 0
 
@@ -57,7 +55,7 @@ def check_outcome(bound: BoundCase, operation: Operation, runner: asyncio.Runner
     """Call the operation once and compare what it returns or raises with what is expected.
 
     Raises:
-        BrokenCaseError: If it is something else.
+        BrokenCaseError: If it differs.
     """
     expected = _describe_expected(bound, operation)
     try:
@@ -67,18 +65,15 @@ def check_outcome(bound: BoundCase, operation: Operation, runner: asyncio.Runner
             return
         message = f"raised {type(error).__name__}: {error}; expected {expected}"
         raise BrokenCaseError(message) from error
-    if operation.raises:
-        message = f"returned {seen!r}; expected {expected}"
-        raise BrokenCaseError(message)
     promised = bound.scenario.returns
-    if promised is not ANYTHING and seen != promised:
+    if operation.raises or (promised is not ANYTHING and seen != promised):
         message = f"returned {seen!r}; expected {expected}"
         raise BrokenCaseError(message)
 
 
 def _describe_expected(bound: BoundCase, operation: Operation) -> str:
     if operation.raises:
-        return "that it raises " + " or ".join(each.__name__ for each in operation.raises)
+        return "that it raises " + " or ".join(kind.__name__ for kind in operation.raises)
     if bound.scenario.returns is ANYTHING:
         return "that it returns"
     return f"that it returns {bound.scenario.returns!r}"
