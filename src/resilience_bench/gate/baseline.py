@@ -98,17 +98,19 @@ def _check_range(source: CheckedFile, key: str, quantity: str, each: Range) -> N
         source.refuse(key, f"expected low <= expected <= high, found {found}")
 
 
-def find_differences(baseline: Environment, here: Environment) -> dict[str, tuple[str, ...]]:
+def find_differences(
+    baseline: Environment, here: Environment, *, names: tuple[str, str] = ("baseline", "here")
+) -> dict[str, tuple[str, ...]]:
     """Find what keeps the signals of two environments from being compared.
 
-    Packages may differ: they are what is judged.
+    Packages may differ: they are what is judged. ``names`` are those of the two environments.
 
     Returns:
         For every signal what differs: ``cpu_model: baseline 'X', here 'Y'``.
     """
     return {
         signal: tuple(
-            f"{key}: baseline {was!r}, here {now[key]!r}"
+            f"{key}: {names[0]} {was!r}, {names[1]} {now[key]!r}"
             for key, was in _select_decisive(signal, baseline).items()
             if was != now[key]
         )

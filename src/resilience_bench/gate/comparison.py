@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-from resilience_bench._model import Judgement
+from resilience_bench._model import Judgement, Result
+from resilience_bench.gate.baseline import find_differences
 from resilience_bench.gate.criteria import (
     apply_null_control,
     describe_null_failure,
@@ -15,8 +17,9 @@ from resilience_bench.gate.criteria import (
     select_relevant,
 )
 from resilience_bench.gate.decide import Policy
+from resilience_bench.gate.evidence import StoredSource
 from resilience_bench.gate.live import LiveSource
-from resilience_bench.quantities import JUDGED
+from resilience_bench.quantities import JUDGED, LEARNED_WIDTHS, SIGNALS_JUDGED
 
 COMPARISON_POLICY: Final = Policy(screen=12, confirm=(30, 140))
 """Ranges are narrow in a comparison, so it may take more workers to decide."""
@@ -37,3 +40,30 @@ def judge_comparison(
     notes = [describe_null_failure(verdict, verdict.case) for verdict in worst.values()]
     notes += [f"{key}: {reason}" for key, reason in pair.not_available.items()]
     return Judgement("compare", (make_headline(policy, kept),), tuple(kept), tuple(notes))
+
+
+def judge_runs(this: Result, other: Result) -> Judgement:
+    """Judge a run by another one, in all signals of both that compare.
+
+    The ranges are as wide as those of a baseline: the runs were measured at different times.
+    """
+    signals = [
+        signal for signal in SIGNALS_JUDGED if signal in this.signals and signal in other.signals
+    ]
+    names = ("before", "now")
+    differing = find_differences(other.environment, this.environment, names=names)
+    foreign: dict[str, str] = {
+        signal: ", ".join(differing[signal]) for signal in signals if differing[signal]
+    }
+    if other.reference_version != this.reference_version and "latency" in signals:
+        foreign.setdefault("latency", "the reference is another one")
+    compared = tuple(signal for signal in signals if signal not in foreign)
+    source = StoredSource(replace(this, signals=compared, not_available=foreign), other)
+    criteria = [
+        criterion
+        for criterion in make_comparison_criteria(source.cases, compared, LEARNED_WIDTHS)
+        if not criterion.is_null  # there is no second run of the other one
+    ]
+    verdicts = select_relevant(judge(criteria, source, Policy()), source.cases)
+    notes = tuple(f"{signal} is not compared: {reason}" for signal, reason in foreign.items())
+    return Judgement("", (), tuple(verdicts), notes)

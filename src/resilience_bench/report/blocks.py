@@ -12,6 +12,7 @@ from resilience_bench._model import Case, Measurement, Result
 from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.stats.latency import divide_by_fastest, make_comparison_key
+from resilience_bench.stats.memory import is_leaking, returns_object
 
 LEGEND: Final[Mapping[str, str]] = {
     "per_call": "per call: nanoseconds of this machine at this hour, to inform.",
@@ -44,14 +45,10 @@ SORT_KEYS: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
     "name": lambda _measured: (),
 }
 """What each order looks at before the name; instructions where there is no latency."""
-LEAST_BLOCKS_PER_CALL: Final = 0.5
-"""So many blocks a call are no leftovers of a cache that grew once among the calls."""
 ORDERING_COLUMNS: Final = frozenset({"per_call", "instructions", "calls"})
 """By memory alone the rows are in no order, and none is the best."""
 MILLION: Final = 1e6
 NO_VALUE: Final = "-"
-PLACE_SEPARATOR: Final = " | "
-"""Stands between the places at which something hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +165,8 @@ def explain_columns(found: Iterable[Block]) -> str:
 
 
 def _make_headers(members: Sequence[Measurement]) -> dict[str, str]:
-    weighing = sum(get_value(each, "object_blocks") >= LEAST_BLOCKS_PER_CALL for each in members)
-    memory = {"object": "obj. B"} if 2 * weighing > len(members) else {"peak": "peak B"}
+    returning = sum(map(returns_object, members))
+    memory = {"object": "obj. B"} if 2 * returning > len(members) else {"peak": "peak B"}
     return {
         "per_call": f"{choose_unit(get_value(each, 'latency_ns') for each in members).name}/call",
         "overhead": "overhead",
@@ -211,28 +208,27 @@ def _make_row(
     if "ratio" in values:
         cells["ratio"] = _format_significant(values["ratio"])
     if times is not None:
-        cells["times"] = f"{times:.1f}" if times < 100 else f"{times:,.0f}"  # noqa: PLR2004
+        cells["times"] = format_factor(times)
     if "instructions" in values:
         cells["instructions"] = format_count(values["instructions"])
     memory = "object" if "object" in headers else "peak"
     if f"{memory}_bytes" in values:
         mark = "!" if is_leaking(measured) else ""
         # What a block or less among many calls leaves behind is no weight of a result.
-        weighs = memory == "peak" or values.get("object_blocks", 0.0) >= LEAST_BLOCKS_PER_CALL
+        weighs = memory == "peak" or returns_object(measured)
         cells[memory] = mark + format_count(values[f"{memory}_bytes"] if weighs else 0.0)
     return BlockRow(format_label(measured.case), cells)
+
+
+def format_factor(factor: float) -> str:
+    """Return how many times one number is another."""
+    return f"{factor:.1f}" if factor < 100 else f"{factor:,.0f}"  # noqa: PLR2004
 
 
 def format_count(value: float) -> str:
     """A count for people."""
     whole = round(value)
     return f"{whole:,}" if whole < MILLION else f"{whole / MILLION:,.1f} M"
-
-
-def is_leaking(measured: Measurement) -> bool:
-    """Whether calls leave blocks behind; bytes alone may be a cache that grew once."""
-    blocks, size = get_value(measured, "allocated_blocks"), get_value(measured, "allocated_bytes")
-    return blocks >= LEAST_BLOCKS_PER_CALL and size > 1
 
 
 def _format_significant(value: float) -> str:

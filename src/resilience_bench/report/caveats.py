@@ -3,59 +3,120 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
 
-from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.report.blocks import format_count, get_value, is_leaking
+from resilience_bench._model import Measurement, Result
+from resilience_bench.report.blocks import format_count, get_value
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.correctness import describe_defect
+from resilience_bench.stats.drift import Drift
+from resilience_bench.stats.memory import is_leaking
+
+PLACE_SEPARATOR: Final = " | "
+"""Stands between the places at which something hung."""
+Key = TypeVar("Key", str, tuple[str, str])
 
 
-def collect_warnings(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
-    """The warnings, each with the names of the cases that it holds for."""
-    by_warning: dict[str, list[str]] = defaultdict(list)
-    for measured in measurements:
-        name = clean_text(measured.case.name)
-        for warning in measured.warnings:
-            by_warning[warning].append(name)
-        if is_leaking(measured):
-            kept = format_count(get_value(measured, "allocated_bytes"))
-            by_warning[f"keeps {kept} bytes per call"].append(name)
-    return by_warning
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know about some cases: lines, and the names of the cases."""
+
+    kind: Literal["defect", "doubt", "missing signal", "not measured"]
+    lines: tuple[str, ...]
+    names: tuple[str, ...]
+    status: str = ""
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether the figures of these cases are to be doubted."""
+        return self.kind in {"defect", "doubt"}
+
+
+def collect_notes(
+    result: Result, measurements: Sequence[Measurement], drifts: Sequence[Drift] = ()
+) -> list[Note]:
+    """Return what to know about the cases of a result: defects, doubts, then what is missing."""
+    return [
+        *(
+            Note("defect", (text,), tuple(names))
+            for text, names in collect_defects(measurements).items()
+        ),
+        *(
+            Note("doubt", (clean_text(warning),), tuple(names))
+            for warning, names in collect_warnings(measurements, drifts).items()
+        ),
+        *(
+            Note("missing signal", (f"no {signal}: {reason}",), tuple(names))
+            for (signal, reason), names in collect_missing_signals(result).items()
+        ),
+        *(
+            Note(
+                "not measured",
+                tuple(f"{status}: {reason}".split(PLACE_SEPARATOR)),
+                tuple(names),
+                status,
+            )
+            for (status, reason), names in collect_not_measured(result).items()
+        ),
+    ]
+
+
+def _group_names(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
+    names: dict[Key, list[str]] = defaultdict(list)
+    for key, name in pairs:
+        names[key].append(clean_text(name))
+    return names
+
+
+def collect_warnings(
+    measurements: Sequence[Measurement], drifts: Sequence[Drift] = ()
+) -> dict[str, list[str]]:
+    """Return the warnings, each with the names of the cases that it holds for."""
+    every: list[Measurement | Drift] = [*measurements, *drifts]
+    warnings = [(warning, each.case.name) for each in every for warning in each.warnings]
+    leaks = [
+        (
+            f"keeps {format_count(get_value(measured, 'allocated_bytes'))} bytes per call",
+            measured.case.name,
+        )
+        for measured in measurements
+        if is_leaking(measured)
+    ]
+    return _group_names(warnings + leaks)
 
 
 def collect_defects(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
-    """What operations did wrong under load, each with the names of the cases."""
-    by_mark: dict[str, list[str]] = defaultdict(list)
-    for measured in measurements:
-        for mark in map(describe_defect, measured.defects):
-            by_mark[mark].append(clean_text(measured.case.name))
-    return by_mark
+    """Return what operations did wrong under load, each with the names of the cases."""
+    return _group_names(
+        (describe_defect(defect), measured.case.name)
+        for measured in measurements
+        for defect in measured.defects
+    )
 
 
 def collect_not_measured(result: Result) -> dict[tuple[str, str], list[str]]:
-    """Status and reason of what has no numbers, with the names of the cases."""
-    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for record in result.cases:
-        if record.status != "measured":
-            by_reason[record.status, clean_text(record.reason)].append(clean_text(record.case.name))
-    return by_reason
+    """Return status and reason of what has no numbers, with the names of the cases."""
+    return _group_names(
+        ((record.status, clean_text(record.reason)), record.case.name)
+        for record in result.cases
+        if record.status != "measured"
+    )
 
 
 def collect_missing_signals(result: Result) -> dict[tuple[str, str], list[str]]:
-    """Signal and reason of what measured cases lack, with the names of the cases."""
-    by_reason: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for record in result.cases:
-        if record.status == "measured":
-            for signal, reason in record.missing.items():
-                by_reason[clean_text(signal), clean_text(reason)].append(
-                    clean_text(record.case.name)
-                )
-    return by_reason
+    """Return signal and reason of what measured cases lack, with the names of the cases."""
+    return _group_names(
+        ((clean_text(signal), clean_text(reason)), record.case.name)
+        for record in result.cases
+        if record.status == "measured"
+        for signal, reason in record.missing.items()
+    )
 
 
 def list_unavailable_signals(result: Result) -> list[str]:
-    """A line for each signal that could not be measured at all, with the reason."""
+    """Return a line for each signal that could not be measured at all, with the reason."""
     return [
         clean_text(f"{signal}: not available: {reason}")
         for signal, reason in result.not_available.items()
@@ -63,7 +124,7 @@ def list_unavailable_signals(result: Result) -> list[str]:
 
 
 def describe_run(result: Result) -> list[str]:
-    """Where, when and how much was measured, in a few lines."""
+    """Return where, when and how much was measured, in a few lines."""
     environment = result.environment
     workers = {"latency": len(result.seeds), "scaling": len({each.index for each in result.loads})}
     signals = [
@@ -86,7 +147,7 @@ def describe_run(result: Result) -> list[str]:
 
 
 def describe_python(result: Result) -> str:
-    """The interpreter; of a free-threaded one what became of its lock, as the workers saw it."""
+    """Return the interpreter, and whether a free-threaded one ran with its lock in the workers."""
     environment = result.environment
     if not environment.free_threaded:
         return environment.python
@@ -99,8 +160,3 @@ def describe_python(result: Result) -> str:
     else:
         lock = "the GIL off"
     return f"{environment.python}, free-threaded, {lock}"
-
-
-def is_available(record: CaseRecord) -> bool:
-    """Whether an inspected case can be measured."""
-    return record.status == "measured"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from resilience_bench._model import Estimate
-from resilience_bench.report.blocks import MILLION, NO_VALUE, format_label
+from resilience_bench.report.blocks import NO_VALUE, format_count, format_label
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import (
     LEAST_BLOCKS,
@@ -17,7 +16,6 @@ from resilience_bench.stats.drift import (
     LEAST_COST,
     THOUSAND,
     Drift,
-    classify_trend,
 )
 
 TOO_LONG: Final = 100_000
@@ -57,33 +55,22 @@ class DriftRow:
 
 def make_drift_row(drift: Drift) -> DriftRow:
     """What the cells of a case say; growth is loud, also without colour."""
-    grows = "grow" in drift.verdict
-    least = THOUSAND * LEAST_BYTES
     mark = "!" if drift.warnings else ""
     return DriftRow(
         clean_text(drift.case.group),
         format_label(drift.case),
         {
-            "calls": _format_count(drift.calls),
+            "calls": format_count(drift.calls),
             "cost": mark + _format_with_interval(drift.cost),
             "in_all": _format_percent(drift.cost_in_all),
             "blocks": _format_with_interval(drift.blocks),
             "bytes": NO_VALUE if drift.bytes is None else _format_signed(drift.bytes.value),
-            "verdict": drift.verdict.upper() if grows else drift.verdict,
+            "verdict": drift.verdict.upper() if drift.grows else drift.verdict,
         },
-        grows,
-        bool(drift.bytes and classify_trend(drift.bytes, least, least) == "grows"),
+        drift.grows,
+        drift.grows_in_bytes,
         drift.verdict != "undecided",
     )
-
-
-def collect_warnings(drifts: Iterable[Drift]) -> dict[str, list[str]]:
-    """The warnings, each with the names of the cases that it holds for."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for drift in drifts:
-        for warning in drift.warnings:
-            names[warning].append(clean_text(drift.case.name))
-    return names
 
 
 def drifts_to_json(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
@@ -128,7 +115,3 @@ def _format_signed(value: float) -> str:
     # Adding 0 turns the -0 of a rounded number into 0, which has no sign.
     rounded = round(value, decimals) + 0.0
     return f"{rounded:+,.{decimals}f}" if rounded else "0"
-
-
-def _format_count(calls: int) -> str:
-    return f"{calls:,}" if calls < MILLION else f"{calls / MILLION:,.1f} M"

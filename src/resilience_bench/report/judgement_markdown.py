@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from resilience_bench._model import Judgement, Verdict
-from resilience_bench.report.markdown import escape_markdown, format_code
+from resilience_bench.report.markdown import escape_markdown, format_code, format_table
 from resilience_bench.report.verdicts import (
     CHANCE_NOTE,
     collect_not_measured,
@@ -19,6 +19,17 @@ from resilience_bench.report.verdicts import (
 
 SHOWN_ROWS: Final = 60
 """GitHub refuses a comment of more than 65,536 characters."""
+HEADERS: Final = (
+    "case",
+    "signal",
+    "change",
+    "seen",
+    "expected",
+    "acceptable",
+    "by chance",
+    "reason",
+)
+WORDS: Final = frozenset({"signal", "by chance", "reason"})
 
 
 def render(judgement: Judgement) -> str:
@@ -44,21 +55,21 @@ def _format_table(heading: str, verdicts: Sequence[Verdict]) -> Iterator[str]:
     yield ""
     yield f"### {heading} ({len(verdicts):,})"
     yield ""
-    yield "| case | signal | change | seen | expected | acceptable | by chance | reason |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |"
-    for verdict in verdicts[:SHOWN_ROWS]:
-        said = make_verdict_row(verdict)
-        texts = (said.seen, said.expected, said.range, said.chance, said.reason)
-        cells = (
-            format_code(said.case),
-            escape_markdown(said.signal),
-            f"**{said.change}**",
-            *map(escape_markdown, texts),
-        )
-        yield f"| {' | '.join(cells)} |"
+    yield from format_table(HEADERS, map(_list_cells, verdicts[:SHOWN_ROWS]), WORDS)
     if len(verdicts) > SHOWN_ROWS:
         yield ""
         yield f"and {len(verdicts) - SHOWN_ROWS:,} more"
+
+
+def _list_cells(verdict: Verdict) -> tuple[str, ...]:
+    row = make_verdict_row(verdict)
+    texts = (row.seen, row.expected, row.range, row.chance, row.reason)
+    return (
+        format_code(row.case),
+        escape_markdown(row.signal),
+        f"**{row.change}**",
+        *map(escape_markdown, texts),
+    )
 
 
 def _format_not_measured(judgement: Judgement) -> Iterator[str]:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from resilience_bench._model import Judgement, Outcome, Verdict
+from resilience_bench._model import Judgement, Verdict
+from resilience_bench.gate.verdicts import sort_worst_first
 from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import (
-    OUTCOME_WORDS,
-    WORST_FIRST,
     format_evidence,
+    format_outcome,
     summarise_judgement,
 )
 
@@ -61,27 +61,23 @@ def _make_properties(judgement: Judgement) -> ET.Element:
 
 def _make_test_case(name: str, quantity: str, verdicts: Sequence[Verdict]) -> ET.Element:
     # A range and a budget may judge the same quantity: readers want a name once.
-    ordered = sorted(verdicts, key=lambda each: WORST_FIRST.index(each.outcome))
+    ordered = sort_worst_first(verdicts)
     family = clean_text(name.partition(".")[0])
     attributes = {"classname": family, "name": clean_text(f"{name} {quantity}"), "time": "0"}
     test = ET.Element("testcase", attributes)
     worst = ordered[0]
     if worst.outcome in TAGS:
-        message = f"{_format_outcome(worst.outcome)}: {format_evidence(worst)}"
+        message = f"{format_outcome(worst.outcome)}: {format_evidence(worst)}"
         tag = ET.SubElement(test, TAGS[worst.outcome], {"message": message})
         tag.text = "\n".join(line for verdict in ordered for line in _explain_verdict(verdict))
     return test
-
-
-def _format_outcome(outcome: Outcome) -> str:
-    return OUTCOME_WORDS.get(outcome, outcome)
 
 
 def _explain_verdict(verdict: Verdict) -> list[str]:
     steps = [f"{number}. {clean_text(step)}" for number, step in enumerate(verdict.steps, start=1)]
     return [
         (
-            f"{_format_outcome(verdict.outcome)}: {clean_text(verdict.case)} "
+            f"{format_outcome(verdict.outcome)}: {clean_text(verdict.case)} "
             f"{format_evidence(verdict)}"
         ),
         *steps,

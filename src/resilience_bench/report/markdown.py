@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
 from resilience_bench.report import drift_rows, side_by_side
 from resilience_bench.report.blocks import (
     NO_VALUE,
-    PLACE_SEPARATOR,
     Block,
     explain_columns,
     make_blocks,
 )
 from resilience_bench.report.caveats import (
-    collect_missing_signals,
-    collect_not_measured,
-    collect_warnings,
+    collect_notes,
     describe_run,
     list_unavailable_signals,
 )
 from resilience_bench.report.load_rows import make_load_blocks
 from resilience_bench.report.text import clean_text
-from resilience_bench.stats.drift import estimate_drifts
+from resilience_bench.stats.drift import Drift, estimate_drifts
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
@@ -54,13 +51,14 @@ def _format_lines(result: Result, measurements: Sequence[Measurement], sort: str
         if found:
             yield ""
             yield escape_markdown(explain_columns(found))
-    yield from _format_drifts(result)
-    for warning, names in collect_warnings(measurements).items():
-        yield from _format_names(f"! {warning}", names)
-    for (signal, reason), names in collect_missing_signals(result).items():
-        yield from _format_names(f"no {signal}: {reason}", names)
-    for (status, reason), names in collect_not_measured(result).items():
-        yield from _format_names(f"{status}: {reason}", names)
+    drifts = estimate_drifts(result)
+    yield from _format_drifts(drifts)
+    for note in collect_notes(result, measurements, drifts):
+        if note.kind != "defect":  # they stand beside the rows
+            yield ""
+            lines = "<br>".join(map(escape_markdown, note.lines))
+            mark = "! " if note.is_doubt else ""
+            yield f"{mark}{lines}: {', '.join(map(format_code, note.names))}"
     for line in list_unavailable_signals(result):
         yield ""
         yield escape_markdown(line)
@@ -73,38 +71,38 @@ def _format_block(block: Block) -> Iterator[str]:
     if block.description:
         yield escape_markdown(block.description)
         yield ""
-    yield f"| case | {' | '.join(block.headers.values())} |"
-    yield f"| --- |{' ---: |' * len(block.headers)}"
+    rows = []
     for row in block.rows:
-        cells = [row.cells.get(key, NO_VALUE) for key in block.headers]
-        label = "<br>".join(
-            [format_code(row.label), *(f"! {escape_markdown(mark)}" for mark in row.marks)]
-        )
-        yield f"| {' | '.join((label, *cells))} |"
+        marks = (f"! {escape_markdown(mark)}" for mark in row.marks)
+        cells = (row.cells.get(key, NO_VALUE) for key in block.headers)
+        rows.append(("<br>".join([format_code(row.label), *marks]), *cells))
+    yield from format_table(("case", *block.headers.values()), rows)
 
 
-def _format_drifts(result: Result) -> Iterator[str]:
-    drifts = estimate_drifts(result)
+def _format_drifts(drifts: Sequence[Drift]) -> Iterator[str]:
     if not drifts:
         return
-    yield ""
-    yield f"| case | {' | '.join(drift_rows.HEADERS.values())} |"
-    yield f"| --- |{' ---: |' * (len(drift_rows.HEADERS) - 1)} --- |"
+    rows = []
     for drift in drifts:
-        each = drift_rows.make_drift_row(drift)
-        cells = [escape_markdown(each.cells[key]) for key in drift_rows.HEADERS]
-        cells[-1] = f"**{cells[-1]}**" if each.grows else cells[-1]
-        yield f"| {' | '.join((format_code(drift.case.name), *cells))} |"
+        row = drift_rows.make_drift_row(drift)
+        *cells, verdict = (escape_markdown(row.cells[key]) for key in drift_rows.HEADERS)
+        verdict = f"**{verdict}**" if row.grows else verdict
+        rows.append((format_code(drift.case.name), *cells, verdict))
+    yield ""
+    yield from format_table(("case", *drift_rows.HEADERS.values()), rows, left={"verdict"})
     yield ""
     yield escape_markdown(drift_rows.LEGEND)
-    for warning, names in drift_rows.collect_warnings(drifts).items():
-        yield from _format_names(f"! {warning}", names)
 
 
-def _format_names(heading: str, names: Sequence[str]) -> Iterator[str]:
-    yield ""
-    lines = "<br>".join(map(escape_markdown, heading.split(PLACE_SEPARATOR)))
-    yield f"{lines}: {', '.join(map(format_code, names))}"
+def format_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield the lines of a table; all but the first column and those of ``left`` are numbers."""
+    sides = (" --- |" if header in left else " ---: |" for header in headers[1:])
+    yield f"| {' | '.join(headers)} |"
+    yield f"| --- |{''.join(sides)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
 
 
 def format_code(text: str) -> str:

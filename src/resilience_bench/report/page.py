@@ -8,12 +8,10 @@ from itertools import groupby
 
 from resilience_bench._model import Environment, Measurement, Result
 from resilience_bench.report import drift_rows
-from resilience_bench.report.blocks import PLACE_SEPARATOR, Block, explain_columns, make_blocks
+from resilience_bench.report.blocks import Block, explain_columns, make_blocks
 from resilience_bench.report.caveats import (
-    collect_defects,
-    collect_missing_signals,
-    collect_not_measured,
-    collect_warnings,
+    Note,
+    collect_notes,
     describe_python,
     describe_run,
     list_unavailable_signals,
@@ -41,15 +39,6 @@ class Chapter:
     anchor: str
     blocks: tuple[Block, ...]
     legend: str
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something to know about some cases: lines, and the names of the cases."""
-
-    lines: tuple[str, ...]
-    names: tuple[str, ...]
-    is_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +80,7 @@ def make_run_page(
         drifts=tuple(map(drift_rows.make_drift_row, drifts)),
         drift_headers=drift_rows.HEADERS,
         drift_legend=drift_rows.LEGEND,
-        notes=tuple(_make_notes(result, measurements)),
+        notes=tuple(collect_notes(result, measurements, drifts)),
         unavailable=tuple(list_unavailable_signals(result)),
         figures=tuple(figures),
         facts=collect_facts(result),
@@ -120,29 +109,6 @@ def _find_family_place(block: Block, among: Sequence[Block]) -> int:
     """The place of the first block of the same family."""
     family = block.title.partition(".")[0]
     return next(i for i, each in enumerate(among) if each.title.partition(".")[0] == family)
-
-
-def _make_notes(result: Result, measurements: Sequence[Measurement]) -> list[Note]:
-    drift_doubts = drift_rows.collect_warnings(estimate_drifts(result))
-    return [
-        *(
-            Note((clean_text(warning),), tuple(names), is_doubt=True)
-            for found in (
-                collect_defects(measurements),
-                collect_warnings(measurements),
-                drift_doubts,
-            )
-            for warning, names in found.items()
-        ),
-        *(
-            Note((f"no {signal}: {reason}",), tuple(names))
-            for (signal, reason), names in collect_missing_signals(result).items()
-        ),
-        *(
-            Note(tuple(f"{status}: {reason}".split(PLACE_SEPARATOR)), tuple(names))
-            for (status, reason), names in collect_not_measured(result).items()
-        ),
-    ]
 
 
 def collect_facts(result: Result) -> dict[str, str]:

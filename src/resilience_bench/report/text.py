@@ -1,9 +1,27 @@
-"""Text of measured programs, made safe to show."""
+"""Text of measured programs, made safe to show, and names in several lines."""
 
 from __future__ import annotations
+
+import re
+
+from rich.cells import cell_len
 
 
 def clean_text(text: str) -> str:
     """Return text on one line, without characters that steer a terminal."""
     printable = (character if character.isprintable() else " " for character in text)
     return " ".join("".join(printable).split())
+
+
+def fold_name(name: str, width: int) -> str:
+    """Return a name in lines of at most this width, each ended where two of its parts meet.
+
+    Every line is indented like the name. A part that is longer than that stays whole.
+    """
+    indent = " " * (len(name) - len(name.lstrip()))
+    lines = [indent]
+    for part in re.split(r"(?<=[,+ ])", name.lstrip()):
+        if lines[-1].strip() and cell_len((lines[-1] + part).rstrip()) > width:
+            lines.append(indent)
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)

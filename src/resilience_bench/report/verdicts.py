@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from resilience_bench._model import Judgement, Outcome, Verdict
-from resilience_bench.gate.verdicts import compute_exit_code, has_measured_verdict
+from resilience_bench.gate.verdicts import (
+    compute_change_size,
+    compute_exit_code,
+    group_by_case,
+    has_measured_verdict,
+    sort_by_change,
+    sort_worst_first,
+)
 from resilience_bench.quantities import QUANTITIES
 from resilience_bench.report.text import clean_text
 
-WORST_FIRST: Final[tuple[Outcome, ...]] = (
-    "regressed",
-    "not measured",
-    "inconclusive",
-    "improved",
-    "within",
-)
-"""A case with several verdicts counts as the first of these."""
 SECTIONS: Final[tuple[Outcome, ...]] = (
     "regressed",
     "improved",
@@ -29,8 +29,6 @@ SECTIONS: Final[tuple[Outcome, ...]] = (
     "within",
 )
 """The order in which people read."""
-OUTCOME_WORDS: Final[Mapping[Outcome, str]] = {"regressed": "REGRESSED"}
-"""How an outcome is written where its own word is too quiet."""
 SHOWN_NAMES: Final = 6
 SHOWN_CHANGES: Final = 10
 CHANGE_SIGNALS: Final = ("latency", "scaling", "instructions")
@@ -39,11 +37,8 @@ CHANCE_NOTE: Final = (
     "by chance: how often chance alone shows as much or more when the case lies within its range."
 )
 _LEAST_CHANCE: Final = 1e-9
-_MAIN_QUANTITIES: Final = {
-    ("latency", "ratio"),
-    ("instructions", "instructions"),
-    ("scaling", "scaling"),
-}
+MAIN_QUANTITIES: Final = frozenset({"ratio", "instructions", "scaling"})
+"""The quantities that a signal stands for without their name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +70,11 @@ def make_verdict_row(verdict: Verdict) -> VerdictRow:
     )
 
 
+def format_outcome(outcome: Outcome) -> str:
+    """Return the word for an outcome; a regression is written large."""
+    return outcome.upper() if outcome == "regressed" else outcome
+
+
 def format_evidence(verdict: Verdict) -> str:
     """A verdict in one line, without its case."""
     said = make_verdict_row(verdict)
@@ -91,41 +91,17 @@ def format_evidence(verdict: Verdict) -> str:
 
 
 def group_by_outcome(judgement: Judgement) -> dict[Outcome, list[Verdict]]:
-    """The verdicts by outcome, in the order of `SECTIONS`; of a case they stand side by side.
+    """Return the verdicts by outcome, in the order of `SECTIONS`; of a case they stand together.
 
     What regressed or improved comes with the largest change first, the rest in its own order.
     """
-    return {
-        outcome: _sort_verdicts(
-            outcome, [each for each in judgement.verdicts if each.outcome == outcome]
-        )
-        for outcome in SECTIONS
-    }
-
-
-def group_by_case(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
-    """The verdicts of each case, in the order of the first one of each."""
-    cases: dict[str, list[Verdict]] = defaultdict(list)
-    for verdict in verdicts:
-        cases[verdict.case].append(verdict)
-    return cases
-
-
-def _sort_verdicts(outcome: Outcome, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    cases = list(group_by_case(verdicts).values())
-    if outcome in {"regressed", "improved"}:
-        for members in cases:
-            members.sort(key=_compute_change_size, reverse=True)
-        cases.sort(key=lambda members: _compute_change_size(members[0]), reverse=True)
-    return [verdict for members in cases for verdict in members]
-
-
-def _compute_change_size(verdict: Verdict) -> float:
-    against = verdict.high if verdict.expected is None else verdict.expected
-    if verdict.seen is None or against is None:
-        return 0.0
-    difference = abs(verdict.seen.value - against)
-    return difference / against if against > 0 else math.inf
+    found = {}
+    for outcome in SECTIONS:
+        verdicts = [verdict for verdict in judgement.verdicts if verdict.outcome == outcome]
+        has_changed = outcome in {"regressed", "improved"}
+        cases = sort_by_change(verdicts) if has_changed else group_by_case(verdicts).values()
+        found[outcome] = list(chain.from_iterable(cases))
+    return found
 
 
 def find_largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
@@ -136,16 +112,16 @@ def find_largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
         Without cases of which nothing changed.
     """
     within = [
-        each
-        for each in judgement.verdicts
-        if each.outcome == "within" and (each.signal, each.quantity) in _MAIN_QUANTITIES
+        verdict
+        for verdict in judgement.verdicts
+        if verdict.outcome == "within" and verdict.quantity in MAIN_QUANTITIES
     ]
-    cases = group_by_case(within)
-    largest = {name: max(map(_compute_change_size, members)) for name, members in cases.items()}
-    names = sorted(filter(largest.__getitem__, largest), key=largest.__getitem__, reverse=True)
+    changed = [members for members in sort_by_change(within) if compute_change_size(members[0])]
     return {
-        clean_text(name): {each.signal: _format_relative_change(each) for each in cases[name]}
-        for name in names[:SHOWN_CHANGES]
+        clean_text(members[0].case): {
+            verdict.signal: _format_relative_change(verdict) for verdict in members
+        }
+        for members in changed[:SHOWN_CHANGES]
     }
 
 
@@ -195,7 +171,7 @@ def summarise_judgement(judgement: Judgement) -> str:
         return f"nothing was judged{why}"
     counts = dict.fromkeys(SECTIONS, 0)
     for members in cases.values():
-        counts[_find_worst(members)] += 1
+        counts[sort_worst_first(members)[0].outcome] += 1
     within = counts.pop("within")
     parts = [
         f"{count:,} {outcome}"
@@ -213,18 +189,14 @@ def name_conclusion(judgement: Judgement) -> str:
     return words.get(compute_exit_code(judgement, strict=True), "NO REGRESSION")
 
 
-def _find_worst(verdicts: Iterable[Verdict]) -> Outcome:
-    return min((verdict.outcome for verdict in verdicts), key=WORST_FIRST.index)
-
-
 def _format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def format_signal(verdict: Verdict) -> str:
     """The signal, and which of its quantities where it has several."""
-    obvious = (verdict.signal, verdict.quantity) in _MAIN_QUANTITIES or not verdict.quantity
-    return clean_text(verdict.signal if obvious else f"{verdict.signal}: {verdict.quantity}")
+    is_main = verdict.quantity in MAIN_QUANTITIES or not verdict.quantity
+    return clean_text(verdict.signal if is_main else f"{verdict.signal}: {verdict.quantity}")
 
 
 class _NumberFormat:

@@ -61,6 +61,17 @@ class Drift:
     verdict: DriftVerdict
     warnings: tuple[str, ...] = ()
 
+    @property
+    def grows(self) -> bool:
+        """Whether cost or memory surely grows."""
+        return self.verdict not in {"steady", "undecided"}
+
+    @property
+    def grows_in_bytes(self) -> bool:
+        """Whether the memory that the process holds surely grows."""
+        least = THOUSAND * LEAST_BYTES
+        return bool(self.bytes and classify_trend(self.bytes, least, least) == "grows")
+
 
 def estimate_drifts(result: Result) -> list[Drift]:
     """What became of each case that was kept going, in the order of the file.
