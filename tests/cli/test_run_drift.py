@@ -162,7 +162,7 @@ def test_a_worker_that_says_nothing_is_no_success(run: Run) -> None:
 
     code, out, _ = run("run", "--drift", "5", "-o", "out.json", script=script)
     assert code == 2
-    assert "failed: its worker said nothing of it" in out
+    assert "failed: its worker reported nothing about it" in out
 
 
 def test_ctrl_c_keeps_the_cases_that_were_finished(run: Run, tmp_path: Path) -> None:

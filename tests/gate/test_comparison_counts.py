@@ -140,4 +140,4 @@ def test_a_case_that_an_arm_did_not_count_has_no_pair(made: Made) -> None:
 
     pair, _ = made(("instructions",), BASE=script, HEAD=weighing(10))
     assert set(pair.draw_counts(1, BOTH)) == {(A, "instructions", False)}
-    assert pair.cases[B].missing == {"instructions": "its process said nothing of it"}
+    assert pair.cases[B].missing == {"instructions": "its process reported nothing about it"}

@@ -141,7 +141,7 @@ def test_a_case_of_which_nothing_is_said_lacks_the_signal() -> None:
     """A process that is killed from outside says nothing, which is not passed over in silence."""
     passes = made(Launcher(lambda plan, seed: weighed([A, C])))
     list(passes.run(["allocations"]))
-    assert passes.records[B].missing == {"allocations": "its process said nothing of it"}
+    assert passes.records[B].missing == {"allocations": "its process reported nothing about it"}
     assert passes.records[B].status == "measured"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -17,10 +19,11 @@ from resilience_bench.measure.counting import (
     SIGNALS,
     CountingSession,
     find_measurable_signals,
-    measure_signals,
 )
+from resilience_bench.measure.interleave import measure_interleaved
 from resilience_bench.measure.launcher import WorkerFailedError
-from resilience_bench.measure.session import SLOW_CALL_NS, Profile, Session
+from resilience_bench.measure.measured_variant import MeasuredVariant
+from resilience_bench.measure.session import SLOW_CALL_NS, FinishedBlock, Profile, Session
 from resilience_bench.worker.protocol import (
     Message,
     Plan,
@@ -120,6 +123,13 @@ def test_an_interruption_of_the_caller_stops_the_workers(*, thrown: bool) -> Non
     assert stopped.is_set()
 
 
+def measure(session: Session, wanted: Sequence[signals.Signal]) -> Iterator[FinishedBlock]:
+    """Measure signals of a session that nobody records."""
+    unused: Any = None
+    for _, done in measure_interleaved([MeasuredVariant(session, unused)], wanted):
+        yield done
+
+
 def test_latency_is_measured_first_and_alone() -> None:
     """No process counts or weighs before the last worker has timed; its findings hold for all."""
 
@@ -133,7 +143,7 @@ def test_latency_is_measured_first_and_alone() -> None:
 
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
-    told = list(measure_signals(session, SIGNALS))
+    told = list(measure(session, SIGNALS))
     kinds = [type(each.record) for each in told if each.record]
     assert kinds[:2] == [WorkerRecord, WorkerRecord]
     assert set(kinds[2:]) == {InstructionRecord, AllocationRecord}
@@ -150,7 +160,7 @@ def test_only_what_is_asked_for_is_measured(signal: signals.Signal) -> None:
     """One signal starts one kind of process, after one worker that visits the cases."""
     launcher = Launcher(suite(CASES))
     session = Session(launcher, CASES, Profile("tiny", workers=1, samples=4))
-    assert {each.signal for each in measure_signals(session, [signal])} == {signal}
+    assert {each.signal for each in measure(session, [signal])} == {signal}
     then = {"latency": [], "instructions": ["count"], "allocations": ["weigh"]}[signal]
     assert [plan.action for plan, _ in launcher.plans] == ["measure", *then]
 

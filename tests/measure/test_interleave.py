@@ -10,7 +10,7 @@ import pytest
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.variants import Variant
-from resilience_bench.measure.discovery import Listing
+from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.interleave import (
     create_interpreter_sessions,
     measure_interleaved,
@@ -36,7 +36,7 @@ def interpreter(name: str, lacking: dict[str, str] | None = None) -> Interpreter
 def arm(name: str, *cases: CaseInfo) -> MeasuredVariant:
     """An arm with scripted workers and no file."""
     launcher = ScriptedLauncher(suite([PLAIN]))
-    listing = Listing((PLAIN,), ())
+    listing = Selection((PLAIN,), ())
     alone, loaded = create_interpreter_sessions(
         interpreter(name), launcher, cases, PROFILE, listing
     )
@@ -73,7 +73,7 @@ def test_what_an_interpreter_cannot_do_is_told() -> None:
     """A library that does not install, and a file that it cannot import."""
     missing = info("other", "b", path="/scenarios/other.py")
     wanting = CaseInfo(info("wanting", "c").case, PLAIN.path, "", distributions=("Some_Lib",))
-    listing = Listing((PLAIN, wanting), ("/scenarios/other.py:1: SyntaxError: nonsense",))
+    listing = Selection((PLAIN, wanting), ("/scenarios/other.py:1: SyntaxError: nonsense",))
     launcher = ScriptedLauncher(suite([PLAIN]))
     alone, _ = create_interpreter_sessions(
         interpreter("A", {"some-lib": "no wheel"}),

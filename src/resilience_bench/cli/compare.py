@@ -34,11 +34,12 @@ from resilience_bench.gate.comparison import (
     judge_comparison,
 )
 from resilience_bench.gate.live import LiveSource
+from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.selection import Selection, select
+from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.measure.shared_path import SharedPath, create_shared_path
 

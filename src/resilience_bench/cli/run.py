@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -27,9 +26,10 @@ from resilience_bench.cli.options import FILE
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.counting import measure_signals
+from resilience_bench.measure.interleave import measure_interleaved
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
+from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES, Profile, Session
@@ -129,10 +129,9 @@ def _run_here(
         f"measuring {', '.join(available)} of {len(selection.cases)} cases ({chosen.name})",
         _count_visits(session, loaded, available),
     ) as show:
-        under_load = loaded.run() if "scaling" in available else iter(())
-        blocks = itertools.chain(measure_signals(session, available), under_load)
+        variant = MeasuredVariant(session, recording, loaded)
         completed = record_blocks(
-            (("", done) for done in blocks),
+            (("", done) for _, done in measure_interleaved([variant], available)),
             {"": recording},
             lambda _, done: show(done, done.signal),
         )

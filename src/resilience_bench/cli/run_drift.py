@@ -11,10 +11,11 @@ from resilience_bench.cli.measuring import record_blocks, report_end
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UnknownLoadError
 from resilience_bench.files import atomic
+from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.drift_session import DriftSession
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.selection import Selection, select
+from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import Profile
 from resilience_bench.report import table
 from resilience_bench.scenarios.loads import NOOP, SINGLE

@@ -19,7 +19,7 @@ from resilience_bench.cli.progress import show_progress
 from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.files import atomic
-from resilience_bench.measure.discovery import discover
+from resilience_bench.measure.discovery import Selection, discover
 from resilience_bench.measure.interleave import (
     create_interpreter_sessions,
     measure_interleaved,
@@ -28,7 +28,7 @@ from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, select
+from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
 from resilience_bench.measure.session import Profile
 from resilience_bench.measure.shared_path import SharedPath, create_shared_path
 from resilience_bench.report import table

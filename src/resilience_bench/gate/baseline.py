@@ -84,17 +84,17 @@ def read(path: Path) -> Baseline:
     check_numbers(source, "", baseline)
     check_numbers(source, "environment", baseline.environment)
     for name, quantities in baseline.ranges.items():
-        for quantity, each in quantities.items():
-            _check_range(source, f"ranges.{name}.{quantity}", quantity, each)
+        for quantity, bounds in quantities.items():
+            _check_range(source, f"ranges.{name}.{quantity}", quantity, bounds)
     return baseline
 
 
-def _check_range(source: CheckedFile, key: str, quantity: str, each: Range) -> None:
+def _check_range(source: CheckedFile, key: str, quantity: str, bounds: Range) -> None:
     if quantity not in JUDGED:
         source.refuse(key, f"expected one of {', '.join(JUDGED)}, found {describe_value(quantity)}")
-    check_numbers(source, key, each)
-    if not each.low <= each.expected <= each.high:
-        found = ", ".join(map(describe_value, (each.low, each.expected, each.high)))
+    check_numbers(source, key, bounds)
+    if not bounds.low <= bounds.expected <= bounds.high:
+        found = ", ".join(map(describe_value, (bounds.low, bounds.expected, bounds.high)))
         source.refuse(key, f"expected low <= expected <= high, found {found}")
 
 
@@ -176,7 +176,7 @@ def select_comparable(
         return wanted
     reasons = "; ".join(f"{signal} ({', '.join(differing[signal])})" for signal in foreign)
     left = [signal for signal in wanted if not differing[signal]]
-    left = left or [signal for signal, each in differing.items() if not each]
+    left = left or [signal for signal, found in differing.items() if not found]
     remedy = f"nothing else can be: {LEARN} here first"
     if left:
         remedy = f"{' and '.join(left)} can be: type --signals {','.join(left)}"

@@ -127,14 +127,14 @@ def _lint_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[
     missing = [name for name in available if not baseline.ranges.get(name)]
     if missing:
         yield f"{_describe_names(missing, 'available case')} without a range; {LEARN}"
-    thin = [name for name, _, each in _iterate_ranges(baseline) if each.runs < FEWEST_RUNS]
+    thin = [name for name, _, bounds in _iterate_ranges(baseline) if bounds.runs < FEWEST_RUNS]
     if thin:
         expected = f"fewer than {FEWEST_RUNS} runs"
         yield f"{_describe_names(thin, 'range')} on {expected}; {LEARN} from more"
     uncertain = [
         name
-        for name, quantity, each in _iterate_ranges(baseline)
-        if quantity == "ratio" and each.workers < FEWEST_WORKERS
+        for name, quantity, bounds in _iterate_ranges(baseline)
+        if quantity == "ratio" and bounds.workers < FEWEST_WORKERS
     ]
     if uncertain:
         expected = f"fewer than {FEWEST_WORKERS} workers, too few to ever decide"
@@ -143,8 +143,8 @@ def _lint_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[
 
 def _iterate_ranges(baseline: Baseline) -> Iterator[tuple[str, str, Range]]:
     for name, quantities in baseline.ranges.items():
-        for quantity, each in quantities.items():
-            yield f"{name} {quantity}", quantity, each
+        for quantity, bounds in quantities.items():
+            yield f"{name} {quantity}", quantity, bounds
 
 
 def _describe_names(names: Sequence[str], what: str) -> str:

@@ -93,8 +93,8 @@ def find_limits(
     budgets = find_budgets(budgets_file)
     path = _find_baseline_path(baseline_file, budgets_file, here)
     if path is None:
-        limited = {BUDGETED[each.quantity].signal for each in budgets}
-        wanted = signals or [each for each in SIGNALS if each in limited]
+        limited = {BUDGETED[budget.quantity].signal for budget in budgets}
+        wanted = signals or [signal for signal in SIGNALS if signal in limited]
         reason = "as asked for" if baseline_file else "for there is no baseline of this environment"
         headline = f"budgets alone are judged, {reason}: {budgets_file or get_budgets_path()}"
         return Limits(headline, None, budgets, wanted)

@@ -27,11 +27,17 @@ def make_baseline_criteria(
     """Make the criteria of a baseline for the selected cases."""
     return [
         Criterion(
-            name, JUDGED[quantity].signal, quantity, each.high, each.low, each.expected, each.reason
+            name,
+            JUDGED[quantity].signal,
+            quantity,
+            bounds.high,
+            bounds.low,
+            bounds.expected,
+            bounds.reason,
         )
         for name, ranges in baseline.ranges.items()
         if selected(name)
-        for quantity, each in ranges.items()
+        for quantity, bounds in ranges.items()
         if JUDGED[quantity].signal in signals
     ]
 
@@ -148,13 +154,13 @@ def make_comparison_criteria(
 ) -> list[Criterion]:
     """Make the criteria of a comparison: is HEAD / BASE within the tolerance, and BASE / BASE?"""
     return [
-        Criterion(name, each.signal, each.name, most, 1 / most, 1.0, is_null=is_null)
+        Criterion(name, quantity.signal, quantity.name, most, 1 / most, 1.0, is_null=is_null)
         for name, record in records.items()
         if record.status in EXISTING_STATUSES
-        for each in JUDGED.values()
-        if each.signal in signals and has_signal(record.case, each.signal)
-        for most in [1 + tolerances[each.name]]
-        for is_null in ((False,) if each.signal == "allocations" else (False, True))
+        for quantity in JUDGED.values()
+        if quantity.signal in signals and has_signal(record.case, quantity.signal)
+        for most in [1 + tolerances[quantity.name]]
+        for is_null in ((False,) if quantity.signal == "allocations" else (False, True))
     ]
 
 

@@ -26,29 +26,23 @@ class EvidenceSource(Protocol):
     @property
     def cases(self) -> Mapping[str, CaseRecord]:
         """The status of every case so far."""
-        ...
 
     @property
     def signals(self) -> Collection[str]:
         """The signals that are measured."""
-        ...
 
     @property
     def not_available(self) -> Mapping[str, str]:
         """The signals that cannot be measured, and why."""
-        ...
 
-    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_latencies(self, workers: int, cases: Collection[str], /) -> Evidence:
         """Return the numbers of fresh workers, see `resilience_bench.gate.decide.DrawEvidence`."""
-        ...
 
-    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
+    def draw_counts(self, processes: int, cases: Collection[str], /) -> Evidence:
         """Return the numbers of fresh processes that count instructions or allocations."""
-        ...
 
-    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_scalings(self, workers: int, cases: Collection[str], /) -> Evidence:
         """Return the numbers of fresh workers under load."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,19 +169,16 @@ class StoredSource:
         """The signals that could not be measured, and why."""
         return self.head.not_available
 
-    def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_latencies(self, _workers: int, cases: Collection[str]) -> Evidence:
         """See `EvidenceSource`; the number of workers is that of the file."""
-        del workers
         return self._draw_once(cases, "workers")
 
-    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_scalings(self, _workers: int, cases: Collection[str]) -> Evidence:
         """See `EvidenceSource`; the number of workers is that of the file."""
-        del workers
         return self._draw_once(cases, "loads")
 
-    def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
+    def draw_counts(self, _processes: int, cases: Collection[str]) -> Evidence:
         """See `EvidenceSource`; the number of processes is that of the file."""
-        del processes
         return self._draw_once(cases, "instructions", "allocations")
 
     def _draw_once(self, cases: Collection[str], *fields: str) -> Evidence:

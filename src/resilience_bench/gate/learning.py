@@ -88,15 +88,8 @@ def _refuse(found: str, remedy: str) -> NoReturn:
 
 def _get_identity(run: Result) -> dict[str, object]:
     here = run.environment
-    names = (
-        "python",
-        "python_build",
-        "free_threaded",
-        "gil_enabled",
-        "cpu_model",
-        "cpu_count",
-        "machine",
-    )
+    build = ("python", "python_build", "free_threaded", "gil_enabled")
+    names = (*build, "cpu_model", "cpu_count", "machine")
     return {
         **{name: getattr(here, name) for name in names},
         "reference_version": run.reference_version,
@@ -109,14 +102,14 @@ def _iterate_values(
 ) -> Iterator[tuple[str, str, float, int]]:
     """Yield case, quantity, value and the number of its workers."""
     measured = {record.case.name for record in result.cases if record.status == "measured"}
-    for each in measurements:
+    for measurement in measurements:
         for quantity in JUDGED:
-            found = each.quantities.get(quantity)
-            if each.case.name in measured and found and math.isfinite(found.value):
+            found = measurement.quantities.get(quantity)
+            if measurement.case.name in measured and found and math.isfinite(found.value):
                 # A mean of kept bytes may lie a hair below zero; a range starts there.
                 value = max(0.0, found.value)
-                workers = each.workers if quantity in {"ratio", "scaling"} else 1
-                yield each.case.name, quantity, value, workers
+                workers = measurement.workers if JUDGED[quantity].is_quotient else 1
+                yield measurement.case.name, quantity, value, workers
 
 
 def _estimate_range(seen: Sequence[tuple[float, int]], quantity: Quantity) -> Range:
@@ -172,8 +165,8 @@ class RangeChange:
         return f"{self.case} {self.quantity} {before} -> {after}"
 
 
-def _format_range(each: Range | None) -> str:
-    return f"{each.expected:.6g} [{each.low:.6g}, {each.high:.6g}]" if each else "no range"
+def _format_range(bounds: Range | None) -> str:
+    return f"{bounds.expected:.6g} [{bounds.low:.6g}, {bounds.high:.6g}]" if bounds else "no range"
 
 
 def find_range_changes(before: Baseline, after: Baseline) -> list[RangeChange]:

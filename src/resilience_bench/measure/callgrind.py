@@ -1,4 +1,4 @@
-"""valgrind's callgrind: how a worker is started under it, and what its dumps say."""
+"""valgrind's callgrind: the command to run a worker under it, and the counts in its dumps."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _TOTAL: Final = re.compile(r"^(?:summary|totals): (\d+)", flags=re.MULTILINE)
 
 
 class ValgrindFailedError(UserError):
-    """valgrind is there, but does not work."""
+    """valgrind is installed, but does not work."""
 
 
 def explain_unavailability() -> str:
-    """Why instructions cannot be counted here, with what to install; empty if they can."""
+    """Return why instructions cannot be counted here, and what to install; empty if they can."""
     if sys.platform != "linux":
         return f"valgrind does not count Python's instructions on {sys.platform}"
     if shutil.which("valgrind") is None:
@@ -36,7 +36,7 @@ def explain_unavailability() -> str:
 
 
 def build_command(folder: Path) -> list[str]:
-    """What to put before a command so that callgrind dumps its counters into a folder."""
+    """Return the prefix of a command that has callgrind dump its counters into a folder."""
     return [
         "valgrind",
         "--quiet",
@@ -53,7 +53,7 @@ def build_command(folder: Path) -> list[str]:
 
 
 def insert_counts(messages: Sequence[Message], folder: Path) -> Iterator[Message]:
-    """The messages, with the counts in place of the marks."""
+    """Yield the messages, with the counts in place of the marks."""
     for message in messages:
         if isinstance(message, MarkMessage):
             # Dump 1 is what came before the first mark.
@@ -66,14 +66,14 @@ def insert_counts(messages: Sequence[Message], folder: Path) -> Iterator[Message
 
 def _read_total(dump: Path) -> int:
     try:
-        found = _TOTAL.search(dump.read_text(encoding="utf-8", errors="replace"))
+        total = _TOTAL.search(dump.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         message = f"valgrind wrote no counters to {dump.name} ({error.strerror}); {_VERSION}"
         raise ValgrindFailedError(message) from error
-    if found is None:
+    if total is None:
         message = f"valgrind wrote a dump without a total to {dump.name}; {_VERSION}"
         raise ValgrindFailedError(message)
-    return int(found[1])
+    return int(total[1])
 
 
 _VERSION: Final = "type 'valgrind --version'; expected 3.15 or newer"
@@ -81,29 +81,23 @@ _VERSION: Final = "type 'valgrind --version'; expected 3.15 or newer"
 
 @functools.cache
 def ensure_working(python: str = sys.executable) -> None:
-    """Find out whether valgrind is able to run Python at all.
+    """Run Python under valgrind.
 
     Raises:
-        ValgrindFailedError: If it is not; the text has its last lines.
+        ValgrindFailedError: If that does not work; the text has its last lines.
     """
-    probe = [
-        "valgrind",
-        "--tool=callgrind",
-        "--callgrind-out-file=/dev/null",
-        python,
-        "-S",
-        "-c",
-        "",
-    ]
+    callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    probe = [*callgrind, python, "-S", "-c", ""]
     try:
         done = subprocess.run(  # noqa: S603 - the command is ours
             probe, capture_output=True, text=True, check=False, timeout=PROBE_LIMIT_S
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        message = f"valgrind failed: {error}; {_VERSION}, or leave instructions out with --signals"
-        raise ValgrindFailedError(message) from error
-    if done.returncode != 0:
+        failure = str(error)
+    else:
+        if done.returncode == 0:
+            return
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        said = " | ".join(lines[-SHOWN_LINES:]) or f"exit code {done.returncode}"
-        message = f"valgrind failed: {said}; {_VERSION}, or leave instructions out with --signals"
-        raise ValgrindFailedError(message)
+        failure = " | ".join(lines[-SHOWN_LINES:]) or f"exit code {done.returncode}"
+    message = f"valgrind failed: {failure}; {_VERSION}, or leave instructions out with --signals"
+    raise ValgrindFailedError(message)

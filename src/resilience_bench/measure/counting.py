@@ -1,6 +1,6 @@
-"""The signals that one pass over the cases measures: instructions and allocations.
+"""Instructions and allocations: counted by processes that may run side by side.
 
-Neither is disturbed by what else the machine does, so their processes may run side by side.
+No other load of the machine disturbs them.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from resilience_bench.measure.session import (
     Session,
     find_suspects,
     restrict_to_block,
+    start_plan,
 )
 from resilience_bench.worker.protocol import (
     CountsMessage,
     Message,
-    Plan,
     StatusMessage,
     WeightMessage,
 )
 
 SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", "scaling")
 MINIMUM_CASES: Final = 12
-"""With fewer cases in each, a second process would spend more on importing than it saves."""
+"""With fewer cases in each, a second process takes longer to import than it saves."""
 SLOW_WEIGHT: Final = 20
-"""A slow case takes as long under valgrind as so many others."""
+"""How many other cases take as long under valgrind as a slow one."""
 LIMIT_S: Final = 900.0
-"""How long a process may count; one case has a limit of its own in the worker."""
+"""The time limit of a process; each case has a limit of its own in the worker."""
 _ACTIONS: Final[Mapping[str, Literal["count", "weigh"]]] = {
     "instructions": "count",
     "allocations": "weigh",
@@ -54,30 +54,11 @@ _ACTIONS: Final[Mapping[str, Literal["count", "weigh"]]] = {
 def find_measurable_signals(
     wanted: Collection[str] | None = None,
 ) -> tuple[tuple[Signal, ...], dict[str, str]]:
-    """Which of the wanted signals can be measured here, and which cannot.
-
-    Args:
-        wanted: The signals that were asked for; None for all.
-
-    Returns:
-        Those that can, in the order of `SIGNALS`; the others with the reason.
-    """
-    asked = [each for each in SIGNALS if wanted is None or each in wanted]
-    reason = callgrind.explain_unavailability() if "instructions" in asked else ""
+    """Return the wanted signals (None for all) that can be measured here, and why others cannot."""
+    signals = [signal for signal in SIGNALS if wanted is None or signal in wanted]
+    reason = callgrind.explain_unavailability() if "instructions" in signals else ""
     lacking = {"instructions": reason} if reason else {}
-    return tuple(each for each in asked if each not in lacking), lacking
-
-
-def measure_signals(session: Session, signals: Sequence[Signal]) -> Iterator[FinishedBlock]:
-    """Measure the signals of a session's cases, one after the other: latency wants to be alone.
-
-    Raises:
-        ValgrindFailedError: If valgrind does not work.
-    """
-    if "latency" in signals:
-        yield from session.run()
-    if others := [each for each in signals if each in _ACTIONS]:
-        yield from prepare_counting_session(session).run(others)
+    return tuple(signal for signal in signals if signal not in lacking), lacking
 
 
 def prepare_counting_session(session: Session) -> CountingSession:
@@ -95,11 +76,10 @@ def prepare_counting_session(session: Session) -> CountingSession:
 
 @dataclass(slots=True)
 class CountingSession:
-    """Measures instructions and allocations of cases, one pass each.
+    """Measures instructions and allocations of cases, in one pass each.
 
-    ``records`` says what is known of the cases, and is brought up to date: cases that could not be
-    measured are left out, and what goes wrong here is noted in ``CaseRecord.missing``. ``slow``
-    tells which cases are known to be slow, ``plants`` makes cases slower, see `Plan`.
+    It updates ``records``: a case that fails here misses the signal. ``slow`` returns the cases
+    that are known to be slow; ``plants`` makes cases slower, see `Plan`.
     """
 
     launcher: Launcher
@@ -111,10 +91,10 @@ class CountingSession:
     def run(
         self, signals: Sequence[Signal], index: int = 0, cases: Collection[str] | None = None
     ) -> Iterator[FinishedBlock]:
-        """Measure; yields whenever a process has come to its end.
+        """Measure; yields whenever a process has ended.
 
         Args:
-            signals: Which; the latency is none of them.
+            signals: Instructions, allocations or both.
             index: The number of the pass; it is the hash seed, and shifts the memory layout.
             cases: The names of those that are wanted; None for all.
 
@@ -131,10 +111,10 @@ class CountingSession:
             try:
                 while running:
                     done, _ = concurrent.futures.wait(running, return_when=FIRST_COMPLETED)
-                    for each in done:
-                        signal, block = running.pop(each)
+                    for future in done:
+                        signal, block = running.pop(future)
                         try:
-                            messages = each.result()
+                            messages = future.result()
                         except WorkerFailedError as error:
                             if rest := self._handle_failure(signal, block, error):
                                 again = pool.submit(self._launch, signal, rest, index)
@@ -146,8 +126,8 @@ class CountingSession:
                             record = _build_record(signal, messages, index, started)
                             yield FinishedBlock(record, tuple(block), index, signal)
             except BaseException:
-                for each in running:
-                    each.cancel()
+                for future in running:
+                    future.cancel()
                 self.launcher.stop()
                 raise
 
@@ -163,7 +143,7 @@ class CountingSession:
         return [due] if due else []
 
     def _split_in_two(self, due: list[CaseInfo]) -> list[list[CaseInfo]]:
-        """Two blocks that take about as long, each with as few files to import as possible."""
+        """Split into two blocks of about the same duration, each with few files to import."""
         slow = self.slow()
         files = {info.path for info in due if info.case.name in slow}
         due.sort(key=lambda info: (info.path not in files, info.case.name not in slow))
@@ -174,10 +154,8 @@ class CountingSession:
 
     def _launch(self, signal: Signal, block: list[CaseInfo], index: int) -> list[Message]:
         slow = self.slow()
-        plan = Plan(
-            action=_ACTIONS[signal],
-            paths=tuple(dict.fromkeys(info.path for info in block)),
-            cases=tuple(info.case.name for info in block),
+        plan = replace(
+            start_plan(_ACTIONS[signal], block),
             check=False,
             time_limit_s=LIMIT_S,
             heavy=tuple(info.case.name for info in block if info.case.name in slow),
@@ -197,20 +175,18 @@ class CountingSession:
         return [info for info in block if info not in suspects]
 
     def _note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
-        measured = {each.name for each in messages if isinstance(each, CountsMessage)}
-        measured |= {each.case for each in messages if isinstance(each, WeightMessage)}
+        unreported = {info.case.name for info in block}
         for message in messages:
             if isinstance(message, StatusMessage):
                 self._set_status(signal, message)
-        for info in block:
-            name = info.case.name
+            elif isinstance(message, CountsMessage):
+                unreported.discard(message.name)
+            elif isinstance(message, WeightMessage):
+                unreported.discard(message.case)
+        for name in unreported:
             record = self.records[name]
-            if (
-                name not in measured
-                and record.status == "measured"
-                and signal not in record.missing
-            ):
-                self._mark_missing(signal, name, "its process said nothing of it")
+            if record.status == "measured" and signal not in record.missing:
+                self._mark_missing(signal, name, "its process reported nothing about it")
 
     def _set_status(self, signal: Signal, message: StatusMessage) -> None:
         record = self.records[message.case]
@@ -235,14 +211,17 @@ def _build_record(
     signal: Signal, messages: Sequence[Message], index: int, started: str
 ) -> InstructionRecord | AllocationRecord:
     if signal == "allocations":
-        weights = {each.case: each.weight for each in messages if isinstance(each, WeightMessage)}
+        weighed = [message for message in messages if isinstance(message, WeightMessage)]
+        weights = {message.case: message.weight for message in weighed}
         return AllocationRecord(index, index, started, now(), weights)
-    counts = [each for each in messages if isinstance(each, CountsMessage)]
+    counts = [message for message in messages if isinstance(message, CountsMessage)]
     return InstructionRecord(
         index,
         index,
         started,
         now(),
-        controls={each.name: each.counts for each in counts if each.kind == "control"},
-        operations={each.name: each.counts for each in counts if each.kind == "operation"},
+        controls={message.name: message.counts for message in counts if message.kind == "control"},
+        operations={
+            message.name: message.counts for message in counts if message.kind == "operation"
+        },
     )

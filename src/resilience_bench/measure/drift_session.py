@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resilience_bench._model import CaseInfo, DriftRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import WorkerFailedError
-from resilience_bench.measure.session import FinishedBlock, Session
-from resilience_bench.worker.protocol import DriftMessage, Plan
+from resilience_bench.measure.session import FinishedBlock, Session, start_plan
+from resilience_bench.worker.protocol import DriftMessage
 
 
 @dataclass(slots=True)
@@ -33,10 +33,8 @@ class DriftSession(Session):
 
     def _measure_drift(self, info: CaseInfo) -> DriftRecord | None:
         name = info.case.name
-        plan = Plan(
-            action="drift",
-            paths=(info.path,),
-            cases=(name,),
+        plan = replace(
+            start_plan("drift", [info]),
             sample_ns=self.profile.sample_ns,
             time_limit_s=self.profile.time_limit_s + self.drift_s,
             drift_s=self.drift_s,
@@ -48,5 +46,5 @@ class DriftSession(Session):
             if isinstance(message, DriftMessage) and message.case == name:
                 return DriftRecord(name, 0, started, now(), message.points)
         if self.records[name].status == "measured":
-            self._set_status(name, "failed", "its worker said nothing of it")
+            self._set_status(name, "failed", "its worker reported nothing about it")
         return None

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from resilience_bench._model import CaseInfo, CaseRecord, Signal
+from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.interpreters import Interpreter
-from resilience_bench.measure.discovery import Listing
+from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.measured_variant import MeasuredVariant
@@ -29,28 +29,23 @@ def create_interpreter_sessions(
     launcher: Launcher,
     cases: Sequence[CaseInfo],
     profile: Profile,
-    listing: Listing,
+    listing: Selection,
 ) -> tuple[Session, LoadSession]:
-    """Create the sessions of a selection under one interpreter, with what is unavailable there.
+    """Create the sessions of ``cases`` under one interpreter, with what is unavailable there.
 
-    Args:
-        interpreter: Says what could not be installed for it.
-        launcher: Starts its workers.
-        cases: The selected cases, as our own interpreter lists them.
-        profile: How much is measured.
-        listing: The cases of the same files, as the interpreter itself lists them.
+    ``listing`` has the cases of the same files as that interpreter itself lists them.
     """
     alone, loaded = create_sessions(launcher, cases, profile)
     there = {info.case.name for info in listing.cases}
     for info in cases:
         reason = interpreter.explain_unavailability(info)
-        status: CaseRecord = alone.records[info.case.name]
+        record = alone.records[info.case.name]
         if info.case.with_load(SINGLE, NOOP).name not in there:
             why = "; ".join(text for text in listing.problems if text.startswith(info.path))
             reason = why or f"its file does not define it under {interpreter.name}"
-            alone.records[info.case.name] = replace(status, status="not available", reason=reason)
+            alone.records[info.case.name] = replace(record, status="not available", reason=reason)
         elif reason:
-            alone.records[info.case.name] = replace(status, status="not installed", reason=reason)
+            alone.records[info.case.name] = replace(record, status="not installed", reason=reason)
     return alone, loaded
 
 
@@ -65,18 +60,15 @@ def measure_interleaved(
     Raises:
         ValgrindFailedError: If valgrind does not work.
     """
-    first = variants[0]
     counted = [signal for signal in signals if signal in COUNT_SIGNALS]
-    with_cases = [variant for variant in variants if variant.session.cases]
-    plan: list[tuple[list[Signal], Sequence[MeasuredVariant], int]] = []
+    turns: list[tuple[list[Signal], int]] = []
     if "latency" in signals:
-        turns = range(first.session.workers)
-        plan += [(["latency"], order_by_turn(variants, turn), turn) for turn in turns]
-    plan.append((counted, with_cases, 0))
-    if "scaling" in signals and first.loaded:
-        turns = range(first.loaded.workers)
-        plan += [(["scaling"], order_by_turn(variants, turn), turn) for turn in turns]
-    for measured, ordered, index in plan:
-        for variant in ordered:
+        turns += [(["latency"], index) for index in range(variants[0].session.workers)]
+    if counted:
+        turns.append((counted, 0))
+    if "scaling" in signals and variants[0].loaded:
+        turns += [(["scaling"], index) for index in range(variants[0].loaded.workers)]
+    for measured, index in turns:
+        for variant in order_by_turn(variants, index):
             for block in variant.visit(measured, index):
                 yield variant, block

@@ -1,4 +1,4 @@
-"""Starts workers and reads what they say: the real one, and a scripted one for tests."""
+"""Launchers run a plan in a worker: the real one, and a scripted one for tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from resilience_bench.worker.protocol import (
 )
 
 GRACE_S: Final = 5.0
-"""How long after its time limit a worker may still be ending itself."""
+"""How long after its time limit a worker may take to end itself."""
 SHOWN_LINES: Final = 3
 SHOWN_FRAMES: Final = 3
 _THREAD: Final = re.compile(r"^(?:Current )?[Tt]hread .*\(most recent call first\):$", re.MULTILINE)
@@ -35,10 +35,9 @@ LAYOUTS: Final = 4096
 
 
 class WorkerFailedError(Exception):
-    """A worker crashed, hung or printed rubbish; the text says which, and what it said last.
+    """A worker crashed, hung or printed rubbish; the text says which, and its last lines.
 
-    ``suspect`` is the case that it was building, checking or calibrating, where that is known;
-    ``is_hung`` says that it did not come to an end in its time.
+    ``suspect`` is the case that it was at, where that is known.
     """
 
     def __init__(self, reason: str, suspect: str = "", *, is_hung: bool = False) -> None:
@@ -48,16 +47,13 @@ class WorkerFailedError(Exception):
 
 
 class Launcher(Protocol):
-    """Carries out a plan in one worker."""
+    """Something that carries out a plan in one worker."""
 
     def run(self, plan: Plan, hash_seed: int) -> list[Message]:
-        """Run a plan to its end.
-
-        Returns:
-            The worker's messages; the last one is `EndMessage`.
+        """Run a plan, and return the worker's messages; the last one is `EndMessage`.
 
         Raises:
-            WorkerFailedError: If the worker did not come to its end.
+            WorkerFailedError: If the worker did not complete the plan.
         """
         ...
 
@@ -72,10 +68,10 @@ HERE: Final = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class ProcessLauncher:
-    """The real one: a fresh interpreter for every plan, under valgrind for counting.
+    """The real launcher: a fresh interpreter for every plan, under valgrind for counting.
 
-    ``source`` is a folder that holds this package: what the worker imports. Our own PYTHONPATH
-    follows it if ``inherit_path`` says so.
+    The worker imports this package from the folder ``source``. Our own PYTHONPATH follows it if
+    ``inherit_path``.
     """
 
     python: str = sys.executable
@@ -173,7 +169,7 @@ def _find_suspect(lines: list[str]) -> str:
 
 
 def _describe_threads(err: str) -> str:
-    """Where each thread stood, by what faulthandler wrote; threads at one place are one entry."""
+    """Say where the threads stood, from faulthandler's output; one entry a place."""
     stacks = _THREAD.split(err)[1:]
     places = collections.Counter(
         " < ".join(_FRAME.findall(stack)[:SHOWN_FRAMES]) for stack in stacks
@@ -185,24 +181,24 @@ def _describe_threads(err: str) -> str:
 
 
 def _strip_folders(place: str) -> str:
-    """File names without their folders: there are many threads to tell of."""
+    """Shorten file names to the last part: there may be many threads."""
     return re.sub(r'"[^"]*?([^"/\\]+)", line (\d+)', r"\1:\2", place).replace("File ", "")
 
 
 def _describe_exit(err: str, returncode: int) -> str:
-    said = [line.strip() for line in err.splitlines() if line.strip()][-SHOWN_LINES:]
-    told = f"; it said: {' | '.join(said)}" if said else ""
+    lines = [line.strip() for line in err.splitlines() if line.strip()][-SHOWN_LINES:]
+    quoted = f"; it said: {' | '.join(lines)}" if lines else ""
     if returncode < 0:
-        return f"was ended by {signal.Signals(-returncode).name}{told}"
-    return f"ended with exit code {returncode} before it was done{told}"
+        return f"was ended by {signal.Signals(-returncode).name}{quoted}"
+    return f"ended with exit code {returncode} before it was done{quoted}"
 
 
 @dataclass(slots=True)
 class ScriptedLauncher:
-    """The fake one: answers each plan from a script, without a process and without a clock.
+    """The launcher for tests: a script answers each plan, without a process or a clock.
 
-    ``script`` is called with the plan and the hash seed; what it returns is the worker's messages
-    (`EndMessage` is added), and what it raises is the worker's failure.
+    ``script`` gets the plan and the hash seed. It returns the worker's messages, without
+    `EndMessage`, or raises the worker's failure.
     """
 
     script: Callable[[Plan, int], Iterable[Message]]
@@ -214,4 +210,4 @@ class ScriptedLauncher:
         return [*self.script(plan, hash_seed), EndMessage(clock_resolution_ns=1.0)]
 
     def stop(self) -> None:
-        """See `Launcher.stop`; there is nothing to end."""
+        """Do nothing: there is no process to end."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
 from resilience_bench._model import CaseInfo, LoadRecord, Signal
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.session import Profile, Session, list_loaded_cases
+from resilience_bench.measure.session import Profile, Session, list_loaded_cases, start_plan
 from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
@@ -72,10 +72,8 @@ class LoadSession(Session):
         return blocks
 
     def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
-        return Plan(
-            action="load",
-            paths=tuple(dict.fromkeys(info.path for info in block)),
-            cases=tuple(info.case.name for info in block),
+        return replace(
+            start_plan("load", block),
             check=index == 0,
             time_limit_s=profile.time_limit_s + CASE_S * len(block),
             under=list_loaded_cases(block),

@@ -1,4 +1,4 @@
-"""One variant that is measured: its sessions, and the recording of their results."""
+"""One variant that is measured: its sessions and their recording."""
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
-"""Which cases a command line means: paths say where to look, patterns say which to take."""
+"""Selects cases: paths say where to look, patterns say which to take."""
 
 from __future__ import annotations
 
 import difflib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
-from resilience_bench.measure.discovery import Listing, discover
+from resilience_bench.measure.discovery import Selection, discover
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.project import find_suite_folder
 from resilience_bench.scenarios.discovery import find_scenario_files
@@ -28,15 +27,7 @@ from resilience_bench.scenarios.patterns import matches
 
 CLOSE_NAMES: Final = 3
 IMPORT_LIMIT_S: Final = 30.0
-"""How long importing the scenario files, or building the cases, may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The selected cases, and the scenario files that could not be used."""
-
-    cases: tuple[CaseInfo, ...]
-    problems: tuple[str, ...]
+"""The time limit for importing the scenario files, or building the cases."""
 
 
 def select(
@@ -51,17 +42,17 @@ def select(
     Args:
         launcher: Starts the worker that imports the scenario files.
         selectors: Patterns over case names, and paths of scenario files or folders.
-        loaded: Whether the cases are taken under the loads of the concurrency profile; otherwise
-            only where a pattern names a load or a payload.
-        gated: Whether the cases under load that gates look at come along when there is no pattern.
+        loaded: Whether to take all cases under the loads of the concurrency profile, not only
+            where a pattern names a load or a payload.
+        gated: Whether to add the cases under load that gates judge, if there is no pattern.
 
     Raises:
-        UnknownLoadError: If a pattern names a load that there is not.
+        UnknownLoadError: If a pattern names a load that does not exist.
         UnknownSelectorError: If a pattern matches nothing, or a path does not exist.
         NoScenariosError: If there is nothing to select from.
     """
-    paths = [Path(each) for each in selectors if _is_path(each)]
-    patterns = [each for each in selectors if not _is_path(each)]
+    paths = [Path(selector) for selector in selectors if _is_path(selector)]
+    patterns = [selector for selector in selectors if not _is_path(selector)]
     files = [file for path in paths or [find_suite_folder()] for file in find_scenario_files(path)]
     if not files:
         where = ", ".join(str(path) for path in paths)
@@ -80,7 +71,7 @@ def select(
     return Selection(chosen, listing.problems)
 
 
-def _choose_cases(patterns: Sequence[str], listing: Listing, *, loaded: bool) -> list[CaseInfo]:
+def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) -> list[CaseInfo]:
     infos = listing.cases
     if not patterns:
         return select_profile_cases(infos) if loaded else list(infos)

@@ -25,6 +25,7 @@ from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.worker.protocol import (
     HEAVY_CALLS,
+    Action,
     EndMessage,
     Message,
     Plan,
@@ -231,10 +232,8 @@ class Session:
         return self._build_record(messages, index, number, started)
 
     def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
-        return Plan(
-            action="measure",
-            paths=tuple(dict.fromkeys(info.path for info in block)),
-            cases=tuple(info.case.name for info in block),
+        return replace(
+            start_plan("measure", block),
             check=index == 0,
             samples=profile.samples,
             sample_ns=profile.sample_ns,
@@ -254,7 +253,7 @@ class Session:
                 by_kind[message.kind][message.name] = message.samples
         end = next(message for message in messages if isinstance(message, EndMessage))
         if "reference" not in by_kind["reference"]:
-            reason = "said that it was done without sampling the reference"
+            reason = "ended without sampling the reference"
             raise WorkerFailedError(reason)
         return WorkerRecord(
             index=index,
@@ -287,6 +286,12 @@ class Session:
         self.records[name] = replace(
             before, status=status, reason=reason, control=control or before.control
         )
+
+
+def start_plan(action: Action, block: Sequence[CaseInfo]) -> Plan:
+    """Return the plan of an action on the cases of a block, with default settings."""
+    paths = tuple(dict.fromkeys(info.path for info in block))
+    return Plan(action, paths, tuple(info.case.name for info in block))
 
 
 def find_suspects(block: Sequence[CaseInfo], error: WorkerFailedError) -> list[CaseInfo]:

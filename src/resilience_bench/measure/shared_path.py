@@ -1,4 +1,4 @@
-"""A stage: one path at which variants take turns, so that their paths cost the same."""
+"""One path that variants share in turns, so that its length affects all of them alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from resilience_bench.worker.protocol import Message, Plan
 
 @dataclass(frozen=True, slots=True)
 class SharedPath:
-    """A folder where variants take turns, each installed at a path of the same text.
+    """A folder where each variant in its turn is installed at the same path.
 
     The length of a path is part of the memory layout, so two copies of one environment at two
     paths would not cost the same. Workers of one variant may run side by side, those of two
@@ -28,14 +28,14 @@ class SharedPath:
     _turning: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def launcher(self, variant: Variant) -> SharedPathLauncher:
-        """What carries out plans in a variant, and points ``env`` at it first."""
-        staged = self.folder / "env" / "bin" / "python"
-        python = staged if _is_venv(variant) else variant.python
+        """Return the launcher of a variant."""
+        shared = self.folder / "env" / "bin" / "python"
+        python = shared if _is_venv(variant) else variant.python
         workers = ProcessLauncher(str(python), source=self.tool, inherit_path=False)
         return SharedPathLauncher(self, variant, workers)
 
     def point_at(self, variant: Variant) -> None:
-        """Make ``env`` this variant's folder, at once; nothing is touched where it is already.
+        """Link ``env`` to this variant's folder, in one atomic step, unless it is linked already.
 
         What is no venv finds its packages by its own path, so it runs where it is.
         """
@@ -52,15 +52,15 @@ class SharedPath:
 
 @dataclass(frozen=True, slots=True)
 class SharedPathLauncher:
-    """Runs plans in a variant, on the stage; several threads may do so at the same time."""
+    """Runs plans in a variant at the shared path; several threads may do so at the same time."""
 
-    stage: SharedPath
+    shared_path: SharedPath
     variant: Variant
     workers: ProcessLauncher
 
     def run(self, plan: Plan, hash_seed: int) -> list[Message]:
         """See `resilience_bench.measure.launcher.Launcher.run`."""
-        self.stage.point_at(self.variant)
+        self.shared_path.point_at(self.variant)
         return self.workers.run(plan, hash_seed)
 
     def stop(self) -> None:
@@ -70,7 +70,7 @@ class SharedPathLauncher:
 
 @contextlib.contextmanager
 def create_shared_path() -> Iterator[SharedPath]:
-    """Set up a stage, and remove it at the end."""
+    """Create a shared path, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder:
         yield SharedPath(Path(folder), link_tool(Path(folder)))
 
