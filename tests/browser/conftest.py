@@ -125,11 +125,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         server.shutdown()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """Debian's Chromium, with nothing of an earlier run.
 
-    Of the package: its driver keeps an event loop running, which no other test could stand.
+    Of the module, whose tests run one after another: its driver keeps an event loop running, which no other test could stand.
     """
     path = require(CHROMIUM)
     with sync_playwright() as driver:
@@ -144,6 +144,7 @@ def visit(
 ) -> Iterator[Visit]:
     """A page that may load what is below ``home``, and nothing else."""
     context = browser.new_context(viewport=size or DESKTOP, color_scheme=scheme)
+    context.set_default_timeout(300_000)
     made = Visit(context.new_page())
 
     def guard(route: Any) -> None:
