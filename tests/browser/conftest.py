@@ -129,7 +129,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def chromium() -> Iterator[Any]:
     """Debian's Chromium, with nothing of an earlier run.
 
-    Of the module, whose tests run one after another: its driver keeps an event loop running, which no other test could stand.
+    Of the module, whose tests run one after another: its driver keeps an event loop running, which
+    no other test could stand.
     """
     path = require(CHROMIUM)
     with sync_playwright() as driver:

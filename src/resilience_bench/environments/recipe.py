@@ -28,8 +28,8 @@ from resilience_bench.environments.git import run_git_bytes, try_git
 from resilience_bench.errors import VariantError
 
 FORMS: Final = (
-    "expected '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' such as "
-    "'pip:tenacity==8.2.3', or the path of a Python interpreter or of a virtual environment"
+    "expected '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT' such as "
+    "'pip:tenacity==8.2.3', or the path of a Python or of its environment"
 )
 # A comma parts two requirements, except within extras and before an operator (tenacity>=8,<9).
 COMMA: Final = re.compile(r",(?![^\[]*\])(?!\s*[<>=!~])")
