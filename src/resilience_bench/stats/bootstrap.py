@@ -1,4 +1,4 @@
-"""One number a worker in, the central one and its 95 % interval out."""
+"""The centre of the workers' numbers, and its 95 % bootstrap interval."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from resilience_bench.stats.quantiles import CHUNK, group_by_length
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 TRIMMED_SHARE: Final = 1 / 3
-"""The part of the workers' numbers that the centre leaves out at either end."""
+"""Share of the workers' numbers that the centre leaves out at either end."""
 CONFIDENCE: Final = 0.95
 RESAMPLES: Final = 2000
 SEED: Final = 20150823
 """Fixed, so that the same file always shows the same interval."""
 FEWEST_WORKERS: Final = 5
-"""With fewer an interval says little."""
+"""Minimum workers for an interval without a warning."""
 
 
 def estimate_quantities(rows: Sequence[Sequence[float]]) -> list[Estimate]:
-    """Value and interval of each row; rows may have different numbers of workers."""
+    """Estimate each row; rows may have different numbers of workers."""
     found: dict[int, Estimate] = {}
     for indices in group_by_length(rows).values():
         values = np.array([rows[index] for index in indices])
@@ -36,24 +36,16 @@ def estimate_quantities(rows: Sequence[Sequence[float]]) -> list[Estimate]:
 
 
 def trimmed_mean(values: Values) -> Values:
-    """The central estimate over workers.
-
-    Args:
-        values: The workers' numbers, workers along the last axis.
-
-    Returns:
-        The same without the last axis.
-    """
+    """Return the central estimates over workers, who are along the last axis."""
     return np.asarray(np.sort(values, axis=-1) @ _compute_trimming_weights(values.shape[-1]))
 
 
 def _compute_trimming_weights(workers: int) -> Values:
-    """The one place that says what the centre is: the weights of the sorted numbers.
+    """Return the weights of the sorted numbers in the mean of the middle third.
 
-    It is a trimmed mean, the mean of the middle third: nearly as steady as the mean when nothing is
-    wrong, and untouched by a third of the workers having met a neighbour or a bad memory layout.
-    Each number takes up a length of one on a line; what lies in the middle third counts. Because
-    such an estimate is linear in the sorted numbers, so is every bootstrap replicate of it.
+    It is nearly as steady as the mean when nothing is wrong, and unaffected if a third of the
+    workers met a busy neighbour or a bad memory layout. Because it is linear in the sorted numbers,
+    so is every bootstrap replicate of it.
     """
     ends = np.arange(workers + 1)
     within = np.clip(ends, TRIMMED_SHARE * workers, (1 - TRIMMED_SHARE) * workers)
@@ -61,19 +53,16 @@ def _compute_trimming_weights(workers: int) -> Values:
 
 
 def estimate_intervals(values: Values) -> tuple[Values, Values]:
-    """95 % bootstrap intervals of the centre, over workers.
+    """Return the lower and upper ends of the 95 % bootstrap intervals of the centre.
 
     The percentile bootstrap, expanded for few workers: instead of the quantiles a/2 and 1 - a/2 of
     the replicates it takes Phi(-sqrt(n / (n - 1)) t) and its complement, where t is the 1 - a/2
     quantile of Student's distribution with n - 1 degrees of freedom. Source: T. Hesterberg, "What
     Teachers Should Know About the Bootstrap", The American Statistician 69 (2015), 371-386,
-    https://arxiv.org/abs/1411.5279.
+    https://arxiv.org/abs/1411.5279. With one worker both ends are the centre itself.
 
     Args:
-        values: The workers' numbers, one row a quantity, workers along the last axis.
-
-    Returns:
-        Lower and upper ends, one a row; both the centre itself when there is one worker.
+        values: One row a quantity, workers along the last axis.
     """
     value = trimmed_mean(values)
     workers = values.shape[1]
@@ -96,7 +85,7 @@ def estimate_intervals(values: Values) -> tuple[Values, Values]:
 
 @functools.cache
 def _compute_replicate_weights(workers: int) -> Values:
-    """Shape (workers, RESAMPLES): what each sorted number weighs in each bootstrap replicate."""
+    """Return the weight of each sorted number in each replicate: shape (workers, RESAMPLES)."""
     drawn = np.random.default_rng(SEED).integers(workers, size=(RESAMPLES, workers))
     drawn.sort(axis=1)
     weights = np.zeros((workers, RESAMPLES))
@@ -106,7 +95,7 @@ def _compute_replicate_weights(workers: int) -> Values:
 
 
 def warn_of_few_workers(workers: int) -> Iterator[str]:
-    """The warning that there are too few workers, if there are."""
+    """Yield a warning if there are too few workers."""
     if workers < FEWEST_WORKERS:
         counted = f"{workers} worker{'s' if workers > 1 else ''}"
         yield f"only {counted}; need at least {FEWEST_WORKERS} for a 95 % interval"

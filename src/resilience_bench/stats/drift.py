@@ -1,11 +1,11 @@
-"""Points of a long run in; slopes with their intervals, and a verdict out."""
+"""Long runs: slopes of cost and memory against the number of calls, and a verdict."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
 
 import numpy as np
 from scipy.stats import theilslopes
@@ -16,39 +16,33 @@ from resilience_bench.stats.throttling import BEST_OF, SAME_SPEED
 
 Values = np.ndarray[Any, np.dtype[np.float64]]
 DriftVerdict = Literal["cost grows", "memory grows", "cost and memory grow", "steady", "undecided"]
-"""What became of a case that was kept going."""
-T = TypeVar("T")
+"""What a long run shows."""
 Trend = Literal["grows", "steady", "undecided"]
 
 WARM_UP: Final = 0.1
-"""The part of the points that is left out: caches fill, tables and the allocator's arenas grow."""
+"""Share of the points that is left out: caches, tables and the allocator's arenas fill first."""
 FIRST: Final = 0.2
-"""The part of the points whose median cost is the one that later ones are compared with."""
+"""Share of the points whose median cost is 100 %."""
 FEWEST_POINTS: Final = 10
-"""With fewer, not even points in perfect order would tell much."""
+"""With fewer, not even points in perfect order would prove much."""
 LEAST_COST: Final = 0.02
-"""A cost that grows by less over the whole run is none that the ratio can tell from the machine:
-two copies of one case differ by about as much."""
+"""Growth of the cost over a run that matters: two copies of one case differ by about as much."""
 UNSTEADY_COST: Final = 0.2
-"""The same where the machine kept changing its speed: each piece of code is slowed down by a factor
-of its own, and these differ by more than 10 %."""
+"""The same where the machine kept changing its speed, which slows down each code differently."""
 LEAST_BLOCKS: Final = 0.01
-"""Blocks a call. A table that doubles now and then keeps fewer; a list that is appended to keeps
-one, and one of a hundred calls is what a rare branch may leave behind."""
+"""Blocks a call. A table that doubles now and then keeps fewer; a growing list keeps one."""
 LEAST_BYTES: Final = 4.0
-"""Bytes a call, by the memory that the process holds: half of a pointer. It comes in pages and
-arenas, so smaller slopes are steps of the allocator; a pointer a call is the smallest leak."""
+"""Bytes a call, of the process's memory: half a pointer. Smaller slopes are pages and arenas."""
 MILLION: Final = 1e6
 THOUSAND: Final = 1e3
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What became of one case that was kept going for ``calls`` calls.
+    """Growth of the cost and memory of one case over ``calls`` calls.
 
     ``cost`` is in per cent of the first fifth's, per million calls, ``cost_in_all`` in per cent
-    over the run; ``blocks`` and ``bytes`` are per thousand calls. Each is None where it cannot be
-    told.
+    over the run; ``blocks`` and ``bytes`` are per thousand calls. Each is None if it is unknown.
     """
 
     case: Case
@@ -74,30 +68,24 @@ class Drift:
 
 
 def estimate_drifts(result: Result) -> list[Drift]:
-    """What became of each case that was kept going, in the order of the file.
-
-    Broken cases are left out: what they did is not what their name says.
-    """
-    cases = {each.case.name: each for each in result.cases}
+    """Estimate the drift of each case with a long run, but for broken ones."""
+    cases = {record.case.name: record.case for record in result.cases if record.status != "broken"}
     return [
-        estimate_drift(cases[record.case].case, record.points)
+        estimate_drift(cases[record.case], record.points)
         for record in result.drifts
-        if cases[record.case].status != "broken"
+        if record.case in cases
     ]
 
 
 def estimate_drift(case: Case, points: DriftPoints) -> Drift:
     """Estimate how cost and memory of a case grow with the number of its calls, and judge it.
 
-    The cost of a point is operation / reference; its slope against the calls is taken relative to
-    the median cost of the first fifth. Points at which the machine was slow are left out, if enough
-    remain, see `throttling.drop_throttled`.
-
-    Args:
-        case: The case.
-        points: What was noted of it; the first ones are left out.
+    The cost of a point is operation / reference; its slope is relative to the median cost of the
+    first fifth. The first points are left out, and those at which the machine was slow, if enough
+    remain (see `throttling.drop_throttled`).
     """
-    steady = _drop_warm_up(points)
+    count = len(points.calls)
+    steady = _select_points(points, range(math.ceil(WARM_UP * count), count))
     at_speed, is_steady = _drop_throttled(steady)
     cost = _estimate_cost(at_speed)
     calls = np.array(steady.calls, dtype=np.float64)
@@ -108,14 +96,14 @@ def estimate_drift(case: Case, points: DriftPoints) -> Drift:
     run = float(at_speed.calls[-1] - at_speed.calls[0]) if at_speed.calls else 0.0
     cost_in_all = _multiply(cost, run)
     trends = [
-        classify_trend(each, least, least)
-        for each, least in ((blocks, LEAST_BLOCKS), (size, LEAST_BYTES))
-        if each is not None
+        classify_trend(slope, least, least)
+        for slope, least in ((blocks, LEAST_BLOCKS), (size, LEAST_BYTES))
+        if slope is not None
     ]
     return Drift(
         case,
         calls=points.calls[-1],
-        points=len(points.calls),
+        points=count,
         cost=_multiply(cost, 100 * MILLION),
         cost_in_all=_multiply(cost_in_all, 100),
         blocks=_multiply(blocks, THOUSAND),
@@ -129,16 +117,15 @@ def estimate_drift(case: Case, points: DriftPoints) -> Drift:
 
 
 def estimate_slope(calls: Values, values: Values) -> Estimate | None:
-    """The slope of values against calls, with its 95 % interval; None for too few points.
+    """Estimate the slope of values against calls; return None for too few points.
 
-    The median of the slopes between all pairs of points, and the interval that Kendall's
-    distribution gives: up to 29 % of the points may be outliers. Sources: H. Theil, "A
+    It is the median of the slopes between all pairs of points, with the 95 % interval of Kendall's
+    distribution: up to 29 % of the points may be outliers. Sources: H. Theil, "A
     rank-invariant method of linear and polynomial regression analysis", Proc. Kon. Ned. Akad. v.
     Wetensch. A 53 (1950); P. K. Sen, "Estimates of the regression coefficient based on Kendall's
-    tau", J. Am. Stat. Assoc. 63 (1968), 1379-1389. The interval assumes that the points are
-    independent of each other. They are not quite: a machine that is slow now is slow at the next
-    point as well. So the true interval is somewhat wider, and growth is only spoken of where it is
-    also large.
+    tau", J. Am. Stat. Assoc. 63 (1968), 1379-1389. The interval assumes independent points, but a
+    slow machine stays slow for a while. So the true interval is somewhat wider, and growth has to
+    be large as well to be reported.
     """
     if len(calls) < FEWEST_POINTS:
         return None
@@ -147,16 +134,9 @@ def estimate_slope(calls: Values, values: Values) -> Estimate | None:
 
 
 def classify_trend(growth: Estimate | None, least: float, clear: float) -> Trend:
-    """Whether something grows: certainly, and by more than the least that matters.
+    """Return ``grows`` if the interval lies above 0 and the estimate above ``clear``.
 
-    Args:
-        growth: How much it grows, with an interval.
-        least: Less than this is no growth.
-        clear: More than this is not the machine's doing.
-
-    Returns:
-        ``grows`` if the whole interval lies above 0 and the estimate above ``clear``, ``steady`` if
-        the whole interval lies below ``least``, else ``undecided``.
+    Return ``steady`` if the whole interval lies below ``least``, else ``undecided``.
     """
     if growth is None:
         return "undecided"
@@ -166,7 +146,7 @@ def classify_trend(growth: Estimate | None, least: float, clear: float) -> Trend
 
 
 def combine_trends(cost: Trend, memory: Sequence[Trend]) -> DriftVerdict:
-    """One verdict from the trends of the cost and of the measures of memory that there are."""
+    """Return the verdict of the trends of the cost and of the known measures of memory."""
     if cost == "grows" and "grows" in memory:
         return "cost and memory grow"
     if cost == "grows":
@@ -176,13 +156,8 @@ def combine_trends(cost: Trend, memory: Sequence[Trend]) -> DriftVerdict:
     return "steady" if {cost, *memory} == {"steady"} else "undecided"
 
 
-def _drop_warm_up(points: DriftPoints) -> DriftPoints:
-    first = math.ceil(WARM_UP * len(points.calls))
-    return _select_points(points, range(first, len(points.calls)))
-
-
 def _drop_throttled(points: DriftPoints) -> tuple[DriftPoints, bool]:
-    """The points at which the reference was fast, if they are most of them; whether they are."""
+    """Return the points at which the reference was fast, if they are most; and whether they are."""
     paces = sorted(points.reference_ns)
     if not paces:
         return points, True
@@ -194,21 +169,18 @@ def _drop_throttled(points: DriftPoints) -> tuple[DriftPoints, bool]:
 
 
 def _select_points(points: DriftPoints, places: Sequence[int]) -> DriftPoints:
+    columns: dict[str, Any] = {
+        field.name: getattr(points, field.name) for field in fields(DriftPoints)
+    }
     return DriftPoints(
-        calls=_select_values(points.calls, places),
-        operation_ns=_select_values(points.operation_ns, places),
-        reference_ns=_select_values(points.reference_ns, places),
-        blocks=_select_values(points.blocks, places),
-        resident_bytes=_select_values(points.resident_bytes, places),
+        **{
+            name: tuple(values[place] for place in places) if values else ()
+            for name, values in columns.items()
+        }
     )
 
 
-def _select_values(values: tuple[T, ...], places: Sequence[int]) -> tuple[T, ...]:
-    return tuple(values[place] for place in places) if values else ()
-
-
 def _estimate_cost(points: DriftPoints) -> Estimate | None:
-    """The slope of the cost, as a share of the first fifth's a call."""
     reference_ns = np.array(points.reference_ns)
     if not len(reference_ns) or not (reference_ns > 0).all():
         return None
@@ -228,7 +200,7 @@ def _multiply(quantity: Estimate | None, factor: float) -> Estimate | None:
 def _find_warnings(steady: DriftPoints, *, is_steady: bool) -> Iterator[str]:
     if len(steady.calls) < FEWEST_POINTS:
         count = len(steady.calls)
-        told = f"only {count} point{'s' * (count != 1)} after the warm-up"
-        yield f"{told}; need at least {FEWEST_POINTS}: measure longer"
+        found = f"only {count} point{'s' * (count != 1)} after the warm-up"
+        yield f"{found}; need at least {FEWEST_POINTS}: measure longer"
     elif not is_steady:
         yield "the machine changed its speed during most of the run"

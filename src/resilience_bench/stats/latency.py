@@ -1,9 +1,10 @@
-"""Samples in, numbers and warnings out: one number a worker, an interval over workers."""
+"""Estimates of latency: one number a worker, an interval over workers, and warnings."""
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -29,17 +30,18 @@ WEIGHTS: Final = {
     "object_bytes": "result_bytes",
     "peak_bytes": "peak_bytes",
 }
-"""The quantities of the allocations, and the fields of `Weight` that they come from."""
+"""The quantities of the allocations, and their fields in `Weight`."""
 FEWEST_SAMPLES: Final = 5
-"""With fewer in each worker, the 10 % quantile is all but the lowest."""
+"""Minimum samples a worker for a 10 % quantile without a warning."""
 WIDE: Final = 0.05
-"""The share of its value that an interval may span without a warning."""
+"""Maximum span of an interval, relative to its value, without a warning."""
 FEWEST_TICKS: Final = 1000
+"""Minimum clock ticks a sample without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class _WorkerLocations:
-    """One worker: its samples of the operations, and the locations in ns per call."""
+    """The samples of one worker, with their locations in ns per call."""
 
     resolution_ns: float
     operations: Mapping[str, Samples]
@@ -58,37 +60,27 @@ def estimate(result: Result) -> list[Measurement]:
 
     Instructions and allocations come from few processes, and hardly vary: the value is the median
     over them, from the smallest to the largest. ``instructions`` is per call, and
-    ``overhead_instructions`` is operation - control; for the others see `Weight`.
-
-    For what was measured under load see `estimate_loads`.
-
-    Args:
-        result: A results file.
+    ``overhead_instructions`` is operation - control; for the others see `Weight`, for loads
+    `estimate_loads`.
 
     Returns:
-        One measurement a case, in the order of ``result.cases``. Cases without numbers are left
-        out, and so are broken ones: what they did is not what their name says. A quantity that
-        cannot be computed (no control, a reference of 0 ns) is missing in ``quantities``.
+        One measurement a case, in the order of ``result.cases``, without broken cases and those
+        without numbers. ``quantities`` lacks what cannot be computed (no control, a reference of
+        0 ns).
     """
     measured = list(_select_measured(result))
-    numbers = [_compute_worker_values(record, workers) for record, workers in measured]
-    quantities = iter(estimate_quantities([row for each in numbers for row in each.values()]))
+    rows = [_compute_worker_values(record, workers) for record, workers in measured]
+    estimates = iter(estimate_quantities([row for named in rows for row in named.values()]))
     loaded = estimate_loads(result)
-    return [
-        _merge_load(
-            _make_measurement(
-                record.case,
-                workers,
-                {name: next(quantities) for name in named} | _estimate_counts(record, result),
-            ),
-            loaded.get(record.case.name),
-        )
-        for (record, workers), named in zip(measured, numbers, strict=True)
-    ]
+    measurements = []
+    for (record, workers), named in zip(measured, rows, strict=True):
+        quantities = {name: next(estimates) for name in named} | _estimate_counts(record, result)
+        alone = _make_measurement(record.case, workers, quantities)
+        measurements.append(_merge_load(alone, loaded.get(record.case.name)))
+    return measurements
 
 
 def _merge_load(alone: Measurement, loaded: Measurement | None) -> Measurement:
-    """What was measured of a case without a load, and under its load."""
     if loaded is None:
         return alone
     return replace(
@@ -101,60 +93,57 @@ def _merge_load(alone: Measurement, loaded: Measurement | None) -> Measurement:
 
 
 def _estimate_counts(record: CaseRecord, result: Result) -> dict[str, Estimate]:
-    """The quantities that a few processes have told."""
-    values: dict[str, list[float]] = {}
+    """Estimate the quantities that come from few processes."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
     name = record.case.name
     for counting in result.instructions:
         if counts := counting.operations.get(name):
-            values.setdefault("instructions", []).append(counts.per_call)
+            found["instructions"].append(counts.per_call)
             if control := counting.controls.get(record.control):
-                overhead = counts.per_call - control.per_call
-                values.setdefault("overhead_instructions", []).append(overhead)
+                found["overhead_instructions"].append(counts.per_call - control.per_call)
     for weighing in result.allocations:
         if weight := weighing.operations.get(name):
             for quantity, field in WEIGHTS.items():
-                values.setdefault(quantity, []).append(getattr(weight, field))
+                found[quantity].append(getattr(weight, field))
     return {
-        quantity: Estimate(statistics.median(each), min(each), max(each))
-        for quantity, each in values.items()
+        quantity: Estimate(statistics.median(values), min(values), max(values))
+        for quantity, values in found.items()
     }
 
 
 def _select_measured(result: Result) -> Iterator[tuple[CaseRecord, list[_WorkerLocations]]]:
     steady = _group_by_case(drop_throttled_samples(result.workers))
     everything = _group_by_case(result.workers)
-    under_load = {name for each in result.loads for name in each.operations}
+    under_load = {name for record in result.loads for name in record.operations}
     for record in result.cases:
         workers = everything.get(record.case.name, [])
         kept = steady.get(record.case.name, [])
-        told = workers or record.case.name in under_load or _estimate_counts(record, result)
-        if told and record.status != "broken":
+        found = workers or record.case.name in under_load or _estimate_counts(record, result)
+        if found and record.status != "broken":
             yield record, _choose_workers(kept, workers)
 
 
 def compute_worker_latencies(
     cases: Sequence[CaseRecord],
-    arms: Sequence[Sequence[WorkerRecord]],
+    variants: Sequence[Sequence[WorkerRecord]],
     *,
     only_at_best_speed: bool = False,
 ) -> list[dict[str, dict[str, list[float]]]]:
-    """The workers' numbers of the latency, before anything is estimated.
+    """Compute the workers' numbers of the latency, before anything is estimated.
 
     Args:
         cases: The cases that are wanted.
-        arms: The workers of each variant that was measured; the machine's best speed is that of
-            all of them together.
+        variants: The workers of each variant; the machine's best speed is that of all of them.
         only_at_best_speed: Whether a case is left out if too few workers met that speed; otherwise
-            all numbers of all arms are taken then, which compares arms but not hours.
+            all numbers of all variants are taken, which compares variants but not hours.
 
     Returns:
-        For each arm, by case name, the numbers of ``latency_ns``, ``overhead_ns`` and ``ratio``.
+        For each variant, by case name, the numbers of ``latency_ns``, ``overhead_ns``, ``ratio``.
     """
-    everything = [worker for arm in arms for worker in arm]
-    steady = iter(drop_throttled_samples(everything))
-    kept = [_group_by_case([next(steady) for _ in arm]) for arm in arms]
-    whole = [_group_by_case(arm) for arm in arms]
-    # One arm at its best speed against all of another would compare two speeds: all or none.
+    steady = iter(drop_throttled_samples([worker for variant in variants for worker in variant]))
+    kept = [_group_by_case([next(steady) for _ in variant]) for variant in variants]
+    whole = [_group_by_case(variant) for variant in variants]
+    # One variant at its best speed against all of another would compare two speeds: all or none.
     mixed = {
         name
         for some, every in zip(kept, whole, strict=True)
@@ -179,11 +168,11 @@ def _choose_workers(
 
 
 def _group_by_case(workers: Sequence[WorkerRecord]) -> dict[str, list[_WorkerLocations]]:
-    by_case: dict[str, list[_WorkerLocations]] = {}
+    by_case: defaultdict[str, list[_WorkerLocations]] = defaultdict(list)
     for worker in _locate_workers(workers):
         for name, location_ns in worker.operations_ns.items():
             if math.isfinite(location_ns):
-                by_case.setdefault(name, []).append(worker)
+                by_case[name].append(worker)
     return by_case
 
 
@@ -210,38 +199,36 @@ def _locate_workers(workers: Sequence[WorkerRecord]) -> list[_WorkerLocations]:
 def _compute_worker_values(
     record: CaseRecord, workers: Sequence[_WorkerLocations]
 ) -> dict[str, list[float]]:
-    """The workers' numbers by quantity, leaving out what cannot be computed."""
-    name = record.case.name
-    numbers: dict[str, list[float]] = {"latency_ns": [], "overhead_ns": [], "ratio": []}
+    """Compute the workers' numbers by quantity, without what cannot be computed."""
+    found: dict[str, list[float]] = {"latency_ns": [], "overhead_ns": [], "ratio": []}
     for worker in workers:
-        latency_ns = worker.operations_ns[name]
-        numbers["latency_ns"].append(latency_ns)
-        numbers["overhead_ns"].append(latency_ns - worker.controls_ns.get(record.control, math.nan))
-        numbers["ratio"].append(latency_ns / (worker.reference_ns or math.nan))
-    finite = {key: list(filter(math.isfinite, each)) for key, each in numbers.items()}
-    return {key: each for key, each in finite.items() if each}
+        latency_ns = worker.operations_ns[record.case.name]
+        found["latency_ns"].append(latency_ns)
+        found["overhead_ns"].append(latency_ns - worker.controls_ns.get(record.control, math.nan))
+        found["ratio"].append(latency_ns / (worker.reference_ns or math.nan))
+    finite = {quantity: list(filter(math.isfinite, values)) for quantity, values in found.items()}
+    return {quantity: values for quantity, values in finite.items() if values}
 
 
 def _make_measurement(
     case: Case, workers: Sequence[_WorkerLocations], quantities: dict[str, Estimate]
 ) -> Measurement:
-    name = case.name
-    if not workers:
-        return Measurement(case, quantities, 0, 0)
-    counts = [len(worker.operations[name].elapsed_ns) for worker in workers]
-    warnings = (
-        *_check_workers(len(workers), quantities),
-        *_check_samples(name, workers, sum(counts)),
-    )
-    return Measurement(case, quantities, len(workers), sum(counts), warnings)
+    samples = sum(len(worker.operations[case.name].elapsed_ns) for worker in workers)
+    warnings: tuple[str, ...] = ()
+    if workers:
+        warnings = (
+            *warn_of_few_workers(len(workers)),
+            *_check_quantities(quantities),
+            *_check_samples(case.name, workers, samples),
+        )
+    return Measurement(case, quantities, len(workers), samples, warnings)
 
 
-def _check_workers(workers: int, quantities: Mapping[str, Estimate]) -> Iterator[str]:
-    yield from warn_of_few_workers(workers)
+def _check_quantities(quantities: Mapping[str, Estimate]) -> Iterator[str]:
     wide = [
         name.removesuffix("_ns")
         for name in ("latency_ns", "ratio")
-        if (each := quantities.get(name)) and each.high - each.low > WIDE * each.value
+        if (found := quantities.get(name)) and found.high - found.low > WIDE * found.value
     ]
     if wide:
         yield f"interval of {' and '.join(wide)} spans more than {WIDE:.0%} of the value"
@@ -264,31 +251,23 @@ def _check_samples(name: str, workers: Sequence[_WorkerLocations], samples: int)
 
 
 def divide_by_fastest(measurements: Sequence[Measurement]) -> dict[Case, float]:
-    """How many times as long as the fastest a case takes.
-
-    Args:
-        measurements: What `estimate` returned.
-
-    Returns:
-        Latency / smallest latency among the cases of the same scenario, load and payload; without
-        those whose fastest takes 0 ns.
-    """
-    fastest: dict[tuple[str, str, str], float] = {}
-    latency_ns = {
-        each.case: each.quantities["latency_ns"].value
-        for each in measurements
-        if "latency_ns" in each.quantities
+    """Divide each latency by the smallest of its scenario, load and payload, unless that is 0."""
+    latencies_ns = {
+        measured.case: measured.quantities["latency_ns"].value
+        for measured in measurements
+        if "latency_ns" in measured.quantities
     }
-    for case, value in latency_ns.items():
+    fastest_ns: defaultdict[tuple[str, str, str], float] = defaultdict(lambda: math.inf)
+    for case, latency_ns in latencies_ns.items():
         key = make_comparison_key(case)
-        fastest[key] = min(value, fastest.get(key, math.inf))
+        fastest_ns[key] = min(latency_ns, fastest_ns[key])
     return {
-        case: value / fastest[make_comparison_key(case)]
-        for case, value in latency_ns.items()
-        if fastest[make_comparison_key(case)] > 0
+        case: latency_ns / fastest_ns[key]
+        for case, latency_ns in latencies_ns.items()
+        if fastest_ns[key := make_comparison_key(case)] > 0
     }
 
 
 def make_comparison_key(case: Case) -> tuple[str, str, str]:
-    """The same for cases that may be compared: same scenario, same load, same payload."""
+    """Return a key that cases share which may be compared: same scenario, load and payload."""
     return case.group, case.load, case.payload

@@ -1,15 +1,15 @@
-"""What callers of the same thing did under load, as numbers: rates, waits, fairness, marks.
+"""Estimates under load: rates, times of calls, fairness, defects.
 
 A worker's number is the median over its rounds; operation and control are compared round by round,
-because they take turns and a busy machine slows down both.
+because they take turns, so a busy machine slows down both.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from resilience_bench._model import (
@@ -35,34 +35,31 @@ from resilience_bench.stats.load_rounds import (
 PERCENTILES: Final = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99, "p999_ns": 0.999}
 LAGS: Final = {"lag_p50_ns": 0.5, "lag_p99_ns": 0.99}
 FEWEST_CALLS_BEYOND: Final = 10
-"""A percentile is told if at least so many calls are beyond it."""
+"""Minimum calls above a percentile for it to be reported."""
 FEWEST_TICKS_BEYOND: Final = 1
-"""The same for lags: there is a tick in a millisecond at best, and none while the loop is held."""
+"""The same for lags: at most one tick a millisecond, and none while the loop is blocked."""
 WIDE: Final = 0.10
-"""The share of its value that the interval of the scaling may span without a warning."""
+"""Maximum span of the scaling's interval, relative to its value, without a warning."""
 
 ControlledSamples = tuple[LoadSamples, LoadSamples | None]
-"""An operation and its control in one worker; the control may be missing."""
+"""An operation in one worker, and its control, if there is one."""
 
 
 def estimate_loads(result: Result) -> dict[str, Measurement]:
     """Estimate the quantities of every case that was measured under a load.
 
     ``calls_per_s`` is the rate of all callers together, ``control_calls_per_s`` that of the same
-    callers with the payload called bare, and ``scaling`` their quotient. ``call_ns`` is what a
-    caller waits for one call on average, ``overhead_ns`` the same less the control's; ``fairness``
-    is what the slowest caller got done by what the fastest one did, and ``reads_per_s`` the rate of
-    the readers. Each is estimated by `bootstrap.estimate_quantities`, from one number a worker.
+    callers with the payload called bare, and ``scaling`` their quotient. ``call_ns`` is the mean
+    time of a call, ``overhead_ns`` the same less the control's; ``fairness`` is the calls of the
+    slowest caller / those of the fastest, and ``reads_per_s`` the rate of the readers. Each is
+    estimated by `bootstrap.estimate_quantities`, from one number a worker.
 
-    ``p50_ns`` to ``p999_ns`` and ``longest_ns`` come from the calls of all workers together that
-    were timed one by one, less ``clock_ns``; ``lag_...`` are how late a ticking task was. The ends
-    of their intervals are the least and the most of the workers' own.
-
-    Args:
-        result: A results file.
+    ``p50_ns`` to ``p999_ns`` and ``longest_ns`` come from the single calls that were timed in all
+    workers, less ``clock_ns``; ``lag_...`` are how late a ticking task was. Their intervals go from
+    the smallest to the largest value of a worker.
 
     Returns:
-        The measurements by the name of the case; a quantity that cannot be told is left out.
+        The measurements by the name of the case, without unknown quantities.
     """
     pairs = _pair_with_controls(result.loads, result.cases)
     cases = {record.case.name: record.case for record in result.cases}
@@ -75,16 +72,11 @@ def estimate_loads(result: Result) -> dict[str, Measurement]:
 
 
 def estimate_controls(result: Result) -> dict[str, Measurement]:
-    """Estimate what the payloads called bare did under load.
-
-    Returns:
-        By the key of the control (`CaseRecord.control`), a measurement of a case that is named
-        after it, with the quantities of `estimate_loads` that need no control.
-    """
-    pairs: dict[str, list[ControlledSamples]] = {}
+    """Estimate the controls under load, as `estimate_loads` does, by `CaseRecord.control`."""
+    pairs: defaultdict[str, list[ControlledSamples]] = defaultdict(list)
     for record in result.loads:
         for key, samples in record.controls.items():
-            pairs.setdefault(key, []).append((samples, None))
+            pairs[key].append((samples, None))
     return {
         key: _make_measurement(Case("control", key), pairs[key], numbers)
         for key, numbers in _estimate_quantities(pairs).items()
@@ -94,44 +86,40 @@ def estimate_controls(result: Result) -> dict[str, Measurement]:
 def compute_worker_scalings(
     records: Iterable[LoadRecord], cases: Iterable[CaseRecord]
 ) -> dict[str, dict[str, list[float]]]:
-    """The workers' numbers under load, before anything is estimated.
-
-    Returns:
-        By case name, the numbers of ``scaling``, one a worker.
-    """
-    found: dict[str, dict[str, list[float]]] = {}
-    for name, pairs in _pair_with_controls(records, cases).items():
-        scaling = [median for each in pairs for median in _compute_median(divide_rates(*each))]
-        if scaling:
-            found[name] = {"scaling": scaling}
-    return found
+    """Compute the workers' numbers of ``scaling`` by case name, before anything is estimated."""
+    found = {
+        name: [median for pair in pairs for median in _compute_median(divide_rates(*pair))]
+        for name, pairs in _pair_with_controls(records, cases).items()
+    }
+    return {name: {"scaling": scaling} for name, scaling in found.items() if scaling}
 
 
 def _pair_with_controls(
     records: Iterable[LoadRecord], cases: Iterable[CaseRecord]
 ) -> dict[str, list[ControlledSamples]]:
     controls = {record.case.name: record.control for record in cases}
-    found: dict[str, list[ControlledSamples]] = {}
+    pairs: defaultdict[str, list[ControlledSamples]] = defaultdict(list)
     for record in records:
         for name, samples in record.operations.items():
             if name in controls:
-                pair = (samples, record.controls.get(controls[name]))
-                found.setdefault(name, []).append(pair)
-    return found
+                pairs[name].append((samples, record.controls.get(controls[name])))
+    return pairs
 
 
 def _estimate_quantities(
     pairs: Mapping[str, Sequence[ControlledSamples]],
 ) -> dict[str, dict[str, Estimate]]:
-    """Value and interval of the workers' numbers; all at once, which is far faster."""
-    rows = {name: _compute_worker_values(each) for name, each in pairs.items()}
-    told = iter(estimate_quantities([row for each in rows.values() for row in each.values()]))
-    return {name: {key: next(told) for key in each} for name, each in rows.items()}
+    """Estimate all at once, which is far faster."""
+    rows = {name: _compute_worker_values(some) for name, some in pairs.items()}
+    estimates = iter(
+        estimate_quantities([row for named in rows.values() for row in named.values()])
+    )
+    return {name: {key: next(estimates) for key in named} for name, named in rows.items()}
 
 
 def _compute_worker_values(pairs: Sequence[ControlledSamples]) -> dict[str, list[float]]:
-    """The workers' numbers by quantity, leaving out what cannot be computed."""
-    found: dict[str, list[float]] = {}
+    """Compute the workers' numbers by quantity, without what cannot be computed."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
     for samples, control in pairs:
         rounds = {
             "scaling": divide_rates(samples, control),
@@ -148,14 +136,14 @@ def _compute_worker_values(pairs: Sequence[ControlledSamples]) -> dict[str, list
         }
         for key, values in rounds.items():
             for median in _compute_median(values):
-                found.setdefault(key, []).append(median)
+                found[key].append(median)
     return found
 
 
 def _compute_median(values: Iterable[float]) -> list[float]:
-    """The median, or nothing of nothing."""
-    told = list(values)
-    return [statistics.median(told)] if told else []
+    """Return the median, or nothing of no values."""
+    found = list(values)
+    return [statistics.median(found)] if found else []
 
 
 def _make_measurement(
@@ -164,87 +152,83 @@ def _make_measurement(
     numbers: dict[str, Estimate],
     tallies: Sequence[Tally] = (),
 ) -> Measurement:
-    samples = [each for each, _control in pairs]
+    samples = [operation for operation, _control in pairs]
     warnings = list(warn_of_few_workers(len(samples)))
-    if (each := numbers.get("scaling")) and each.high - each.low > WIDE * each.value:
+    if (scaling := numbers.get("scaling")) and scaling.high - scaling.low > WIDE * scaling.value:
         warnings.append(f"interval of scaling spans more than {WIDE:.0%} of the value")
     return Measurement(
         case,
         numbers | _estimate_percentiles(samples) | _estimate_lags(samples),
         workers=len(samples),
-        samples=sum(len(each.elapsed_ns) for each in samples),
+        samples=sum(len(worker.elapsed_ns) for worker in samples),
         warnings=tuple(warnings),
         defects=tuple(find_defects(tallies)),
-        timed_calls=sum(sum(each.latencies.values()) for each in samples),
+        timed_calls=sum(sum(worker.latencies.values()) for worker in samples),
     )
 
 
 def _estimate_percentiles(samples: Sequence[LoadSamples]) -> dict[str, Estimate]:
-    """Percentiles of the calls that were timed one by one, in ns."""
-    told = [each for each in samples if any(each.latencies.values())]
-    if not told:
+    """Estimate percentiles of the single calls, in ns."""
+    timed = [worker for worker in samples if any(worker.latencies.values())]
+    if not timed:
         return {}
-    clock_ns = _compute_spread([each.clock_ns for each in told])
-    longest_ns = [float(each.longest_ns) for each in told]
-    longest = Estimate(max(longest_ns), min(longest_ns), max(longest_ns))
+    clocks_ns = [worker.clock_ns for worker in timed]
+    clock_ns = Estimate(statistics.median(clocks_ns), min(clocks_ns), max(clocks_ns))
+    longest = _estimate_longest([worker.longest_ns for worker in timed])
 
     def middle_ns(bucket: float) -> float:
         # The middle of its bucket may lie beyond the longest call.
         middle = math.pow(BUCKET, bucket + 0.5)
         return max(min(middle, longest.value) - clock_ns.value, 0.0)
 
-    found = _estimate_quantiles([each.latencies for each in told], PERCENTILES, FEWEST_CALLS_BEYOND)
+    latencies = [worker.latencies for worker in timed]
+    buckets = _estimate_quantiles(latencies, PERCENTILES, FEWEST_CALLS_BEYOND)
     in_ns = {
-        name: Estimate(*map(middle_ns, (each.value, each.low, each.high)))
-        for name, each in found.items()
+        name: Estimate(*map(middle_ns, (bucket.value, bucket.low, bucket.high)))
+        for name, bucket in buckets.items()
     }
     return {**in_ns, "longest_ns": longest, "clock_ns": clock_ns}
 
 
 def _estimate_lags(samples: Sequence[LoadSamples]) -> dict[str, Estimate]:
-    """How late a task was that wanted to run again and again."""
-    told = [each.lags_ns for each in samples if each.lags_ns]
-    if not told:
+    lags_ns = [worker.lags_ns for worker in samples if worker.lags_ns]
+    if not lags_ns:
         return {}
-    longest = [float(max(each)) for each in told]
     return {
-        **_estimate_quantiles([Counter(each) for each in told], LAGS, FEWEST_TICKS_BEYOND),
-        "lag_longest_ns": Estimate(max(longest), min(longest), max(longest)),
+        **_estimate_quantiles(list(map(Counter, lags_ns)), LAGS, FEWEST_TICKS_BEYOND),
+        "lag_longest_ns": _estimate_longest(map(max, lags_ns)),
     }
 
 
-def _compute_spread(values: Collection[float]) -> Estimate:
-    return Estimate(statistics.median(values), min(values), max(values))
+def _estimate_longest(longest_ns: Iterable[int]) -> Estimate:
+    ordered = sorted(map(float, longest_ns))
+    return Estimate(ordered[-1], ordered[0], ordered[-1])
 
 
 def _estimate_quantiles(
     counts: Sequence[Mapping[int, int]], quantiles: Mapping[str, float], beyond: int
 ) -> dict[str, Estimate]:
-    """Quantiles of all workers together, from the least to the most of the workers' own.
+    """Estimate quantiles of all workers together, from the lowest to the highest of a worker.
 
     Args:
-        counts: How often each value came, one mapping a worker, none empty.
+        counts: The number of each value, one mapping a worker, none empty.
         quantiles: Names, and the shares of values that lie below.
-        beyond: How many values have to lie beyond a quantile for it to be told.
+        beyond: Minimum values beyond a quantile for it to be reported.
     """
     together: Counter[int] = Counter()
-    for each in counts:
-        together.update(each)
-    enough = {
-        name: share
-        for name, share in quantiles.items()
-        if together.total() >= round(beyond / (1 - share))
-    }
-    tables = [sorted(each.items()) for each in (together, *counts)]
+    for worker in counts:
+        together.update(worker)
+    tables = [sorted(table.items()) for table in (together, *counts)]
     found = {}
-    for name, share in enough.items():
-        value, *own = (_find_quantile(table, share) for table in tables)
-        found[name] = Estimate(value, min(own), max(own))
+    for name, share in quantiles.items():
+        if together.total() >= round(beyond / (1 - share)):
+            value, *own = (_find_quantile(table, share) for table in tables)
+            found[name] = Estimate(value, min(own), max(own))
     return found
 
 
 def _find_quantile(table: Sequence[tuple[int, int]], share: float) -> int:
-    """The smallest value that this share of all values does not exceed."""
+    """Return the smallest value that this share of all values does not exceed."""
     # Rounded, because 0.999 times 1,000 is a little more than 999.
     rank = math.ceil(round(share * sum(count for _value, count in table), 6))
     reached = 0

@@ -1,4 +1,4 @@
-"""What callers did under load, round by round: rates, waits, and the same against their control.
+"""Rates and times of calls under load, round by round, also relative to their control.
 
 Imported inside asv's environments as well, so: standard library only.
 """
@@ -12,14 +12,14 @@ from resilience_bench._model import LoadSamples
 
 
 def compute_rates(counts: Sequence[int], samples: LoadSamples) -> list[float]:
-    """So many counts a second, round by round."""
+    """Return counts per second, round by round."""
     return [
         1e9 * count / elapsed for count, elapsed in zip(counts, samples.elapsed_ns, strict=True)
     ]
 
 
 def compute_call_times_ns(samples: LoadSamples) -> list[float]:
-    """What a caller waited for one call on average, in ns; infinite where none was made."""
+    """Return the mean time of a caller's call in ns; infinite in rounds without calls."""
     return [
         samples.callers * elapsed / calls if calls else math.inf
         for calls, elapsed in zip(samples.calls, samples.elapsed_ns, strict=True)
@@ -27,7 +27,7 @@ def compute_call_times_ns(samples: LoadSamples) -> list[float]:
 
 
 def divide_rates(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
-    """The rate of the operation divided by the control's."""
+    """Yield the rate of the operation divided by the control's."""
     if control:
         # A worker that was cut short may have begun a round that it did not end.
         pairs = zip(
@@ -39,7 +39,7 @@ def divide_rates(samples: LoadSamples, control: LoadSamples | None) -> Iterator[
 
 
 def compute_overheads_ns(samples: LoadSamples, control: LoadSamples | None) -> Iterator[float]:
-    """What a caller waited for one call, less the control's, in ns."""
+    """Yield the mean time of a caller's call less the control's, in ns."""
     if control:
         pairs = zip(compute_call_times_ns(samples), compute_call_times_ns(control), strict=False)
         yield from (call - bare for call, bare in pairs if math.isfinite(call + bare))

@@ -1,4 +1,4 @@
-"""From a worker's samples to one number, and which samples met the machine at its best speed."""
+"""The low quantile that is a worker's number, and the samples at the machine's best speed."""
 
 from __future__ import annotations
 
@@ -13,24 +13,19 @@ from resilience_bench.stats import throttling
 from resilience_bench.stats.throttling import LOCATION_QUANTILE
 
 CHUNK: Final = 4_000_000
-"""How many numbers are worked on at a time, to bound the memory."""
+"""Numbers per step, to bound the memory."""
 
 
 def drop_throttled_samples(workers: Sequence[WorkerRecord]) -> list[WorkerRecord]:
-    """The workers with those of their samples that met the machine at its best speed.
-
-    Args:
-        workers: All workers of a run; see `throttling.drop_throttled`.
-    """
-    return throttling.drop_throttled(
-        workers, estimate_locations_ns([each.reference for each in workers])
-    )
+    """Drop samples at less than the machine's best speed; see `throttling.drop_throttled`."""
+    paces_ns = estimate_locations_ns([worker.reference for worker in workers])
+    return throttling.drop_throttled(workers, paces_ns)
 
 
 def estimate_locations_ns(samples: Sequence[Samples]) -> list[float]:
-    """The 10 % quantile of ns per call of each of many sets of samples; NaN for an empty one."""
+    """Return the 10 % quantile of ns per call of each set of samples; NaN for an empty one."""
     found = [math.nan] * len(samples)
-    tables = group_by_length([each.elapsed_ns for each in samples])
+    tables = group_by_length([one.elapsed_ns for one in samples])
     tables.pop(0, None)
     for count, indices in tables.items():
         step = max(1, CHUNK // count)
@@ -44,7 +39,7 @@ def estimate_locations_ns(samples: Sequence[Samples]) -> list[float]:
 
 
 def group_by_length(rows: Sequence[Sequence[float]]) -> dict[int, list[int]]:
-    """The indices of the rows by their number of values, so that equal ones form a table."""
+    """Return the indices of the rows by their length; rows of one length form a table."""
     found: dict[int, list[int]] = {}
     for index, row in enumerate(rows):
         found.setdefault(len(row), []).append(index)

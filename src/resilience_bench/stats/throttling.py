@@ -1,4 +1,4 @@
-"""Which samples met the machine at its best speed.
+"""Selection of the samples that were taken at the machine's best speed.
 
 Imported inside asv's environments as well, so: standard library only.
 """
@@ -14,30 +14,28 @@ from typing import Final
 from resilience_bench._model import Samples, WorkerRecord
 
 LOCATION_QUANTILE: Final = 0.10
-"""Where among its samples a worker's number is taken: low, because noise only ever adds time."""
+"""The quantile of its samples that is a worker's number: low, because noise only adds time."""
 SAME_SPEED: Final = 1.15
-"""A reference that takes so many times the best pace, or less, met the machine at its best."""
+"""Maximum reference slowdown, relative to the best pace, for a sample to count."""
 BEST_OF: Final = 3
-"""The best pace is the third lowest of the workers', so that one lucky worker does not set it."""
+"""The rank of the worker that sets the best pace, so that a single lucky one does not."""
 FEWEST_AT_SPEED: Final = 3
-"""An operation with fewer samples at the best speed is left out of a worker."""
+"""Minimum samples at the best speed for an operation to stay in a worker."""
 
 
 def drop_throttled(
     workers: Sequence[WorkerRecord], paces_ns: Iterable[float]
 ) -> list[WorkerRecord]:
-    """The workers with those of their samples that met the machine at its best speed.
+    """Return the workers with the samples that were taken at the machine's best speed.
 
-    A virtual processor runs at two speeds, as its sibling thread is idle or busy, and keeps one for
-    milliseconds or for minutes. The ratio takes most of the difference out, but not all: each piece
-    of code is slowed down by a factor of its own. So a sample counts if the reference ran at its
-    best speed just before it and just after it, give or take `SAME_SPEED`. An operation with too
-    few such samples in a worker is left out of that worker.
+    A virtual processor is slower while its sibling thread is busy, for milliseconds or minutes. The
+    ratio does not remove the difference completely, because each piece of code is slowed down by
+    its own factor. So a sample counts if the reference was fast (see `SAME_SPEED`) just before and
+    just after it. An operation with too few such samples is left out of the worker.
 
     Args:
-        workers: All workers of a run; samples that do not say what they were taken beside are kept.
-        paces_ns: The reference's quantile of `LOCATION_QUANTILE` in each of them, in ns per call;
-            NaN where there is none.
+        workers: All workers of a run; samples without ``beside`` are kept.
+        paces_ns: The reference's `LOCATION_QUANTILE` in each of them, in ns per call, or NaN.
     """
     paces = sorted(filter(math.isfinite, paces_ns))
     if not paces:
@@ -65,19 +63,20 @@ def _filter_worker(worker: WorkerRecord, limit_ns: float) -> WorkerRecord:
 def _filter_operations(
     samples: Mapping[str, Samples], between: Sequence[bool]
 ) -> dict[str, Samples]:
-    found = {}
-    for name, each in samples.items():
-        kept = _select_samples(each, map(between.__getitem__, each.beside)) if each.beside else each
-        if len(kept.elapsed_ns) >= min(FEWEST_AT_SPEED, len(each.elapsed_ns)):
-            found[name] = kept
-    return found
+    kept = {
+        name: _select_samples(one, map(between.__getitem__, one.beside)) if one.beside else one
+        for name, one in samples.items()
+    }
+    return {
+        name: one
+        for name, one in kept.items()
+        if len(one.elapsed_ns) >= min(FEWEST_AT_SPEED, len(samples[name].elapsed_ns))
+    }
 
 
 def _select_samples(samples: Samples, mask: Iterable[bool]) -> Samples:
-    # Made anew, for `replace` takes three times as long, and there are hundreds of thousands.
     elapsed_ns = tuple(itertools.compress(samples.elapsed_ns, mask))
-    return (
-        samples
-        if len(elapsed_ns) == len(samples.elapsed_ns)
-        else Samples(samples.calls, elapsed_ns)
-    )
+    if len(elapsed_ns) == len(samples.elapsed_ns):
+        return samples
+    # Not `replace`: it takes three times as long, and there are hundreds of thousands.
+    return Samples(samples.calls, elapsed_ns)

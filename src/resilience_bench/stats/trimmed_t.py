@@ -1,4 +1,4 @@
-"""How sure a difference is: trimmed means over workers, and Student's t on them."""
+"""Trimmed means over workers, their differences, and Student's t on them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from scipy.special import stdtr, stdtrit
 Values = np.ndarray[Any, np.dtype[np.float64]]
 
 TRIMMED_SHARE: Final = 0.2
-"""The part of the workers' numbers that is left out at either end."""
+"""Share of the workers' numbers that is left out at either end."""
 FEWEST: Final = 4
-"""Fewer numbers say nothing about their own spread."""
+"""Minimum numbers for an estimate of their spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,20 @@ class Estimates:
     freedom: Values
 
     def compute_p_value_below(self, limit: Values) -> Values:
-        """How often chance alone shows as much or more if the truth is at most the limit."""
+        """Return the one-sided p-value of the hypothesis that the truth is at most the limit."""
         return self._compute_p_value(limit - self.value)
 
     def compute_p_value_above(self, limit: Values) -> Values:
-        """How often chance alone shows as little or less if the truth is at least the limit."""
+        """Return the one-sided p-value of the hypothesis that the truth is at least the limit."""
         return self._compute_p_value(self.value - limit)
 
     def compute_interval(self, confidence: float) -> tuple[Values, Values]:
-        """The two ends of the intervals of a confidence, e.g. 0.95."""
+        """Return the two ends of the intervals of a confidence, e.g. 0.95."""
         reach = stdtrit(self.freedom, (1 + confidence) / 2) * self.error
         return self.value - reach, self.value + reach
 
     def _compute_p_value(self, distance: Values) -> Values:
-        # Workers that agree to the last bit leave no doubt; dividing by zero would leave NaN.
+        # Workers that agree to the last bit leave no doubt, but 0 / 0 would be NaN.
         with np.errstate(over="ignore"):
             errors = distance / np.maximum(self.error, np.finfo(float).tiny)
         return np.asarray(stdtr(self.freedom, errors))
@@ -66,7 +66,7 @@ def estimate_trimmed_means(values: Values) -> Estimates:
 
 
 def estimate_differences(heads: Estimates, bases: Estimates) -> Estimates:
-    """Differences of trimmed means of independent workers, of unequal spread.
+    """Estimate differences of trimmed means of independent workers, of unequal spread.
 
     Source: K. K. Yuen, "The two-sample trimmed t for unequal population variances", Biometrika 61
     (1974), 165-170, with Welch's degrees of freedom. The same as ``scipy.stats.ttest_ind(heads,
