@@ -1,4 +1,4 @@
-"""Every error that a user can cause: each says what, where, what was expected, what to type."""
+"""Errors that a user can cause: each says what, where, what was expected, what to type."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """Something that the user can mend; shown as one line, never as a traceback."""
+    """An error that the user can mend; shown as one line, never as a traceback."""
 
 
 class UnknownSelectorError(UserError):
@@ -25,11 +25,11 @@ class UnknownSelectorError(UserError):
 
 
 class UnknownLoadError(UserError):
-    """A load that there is not, or that this machine cannot carry."""
+    """A load does not exist, or is too large for this machine."""
 
 
 class NoScenariosError(UserError):
-    """There is nothing to measure where the user points or stands."""
+    """There is nothing to measure at a path."""
 
 
 class UnreadableResultError(UserError):
@@ -37,7 +37,7 @@ class UnreadableResultError(UserError):
 
 
 class WrongFileKindError(UnreadableResultError):
-    """A file is whole, and of this tool, but no results file."""
+    """A file is valid, and of this tool, but no results file."""
 
 
 class UnwritableOutputError(UserError):
@@ -49,15 +49,15 @@ class UnreadableBaselineError(UserError):
 
 
 class ForeignBaselineError(UserError):
-    """A baseline was learned where nothing measured here may be compared with it."""
+    """A baseline is of an environment that cannot be compared with this one."""
 
 
 class RefusedLearningError(UserError):
-    """Runs do not belong together, or ranges would get looser and nobody said why."""
+    """Runs do not belong together, or ranges would get looser without a reason."""
 
 
 class VariantError(UserError):
-    """A variant is none of the known forms, or its environment cannot be made."""
+    """A variant has an unknown form, or its environment cannot be made."""
 
 
 class GitError(UserError):

@@ -99,7 +99,7 @@ def test_more_callers_than_the_machine_can_start_are_refused(
     monkeypatch.setattr(load_patterns, "compute_thread_limit", lambda: 100)
     for word in ("threads-101", "mixed-99-2"):
         assert refused(f"breaker.closed[*,{word}]").startswith(
-            f"{word}: this machine can start 100 at the most"
+            f"{word}: this machine can start at most 100"
         )
     assert refused("metrics.shared[processes-101]").startswith("processes-101: this machine")
     assert names("breaker.closed[pybreaker,threads-100]")

@@ -15,14 +15,10 @@ ANOTHER_OUTPUT: Final = "give the name of another file with --output"
 
 
 def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
-    """Find out, before anything is measured, whether a file can be written; make its folder.
-
-    Args:
-        path: Which file.
-        remedy: What to do if it cannot be written, for the error.
+    """Make the folder of a file, and check before anything is measured that it can be written.
 
     Raises:
-        UnwritableOutputError: If it cannot.
+        UnwritableOutputError: If it cannot; the text ends with the remedy.
     """
     with _explain_errors(path, remedy):
         target = path.resolve()
@@ -38,7 +34,7 @@ def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text to a file beside the named one, which then takes its place.
+    """Write a text to a temporary file that then replaces the named one.
 
     Raises:
         UnwritableOutputError: If it cannot be written; what was there stays.
@@ -47,11 +43,7 @@ def write_text(text: str, path: Path) -> None:
 
 
 def write_bytes(content: bytes, path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
-    """Write a content as `write_text` does; for ``remedy`` see `ensure_writable`.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
+    """Write bytes as `write_text` does; for ``remedy`` see `ensure_writable`."""
     with _explain_errors(path, remedy):
         target = path.resolve()
         temporary = _get_temporary_path(target)

@@ -1,4 +1,4 @@
-"""A file that people may have touched: read with every doubt, refused in one line."""
+"""Stored files, which people may have changed: checked thoroughly, refused in one line."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from resilience_bench.errors import UserError
 
 MOST_DIGITS: Final = 400
 SHOWN_NAMES: Final = 3
-"""How many of many things a message names."""
+"""Names in a message, of many."""
 T = TypeVar("T")
 
 
 def format_path(path: Path) -> str:
-    """The path as text that stays on one line."""
+    """Return the path as text on one line."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
 
 def describe_value(value: object) -> str:
-    """What was found, in a few characters."""
+    """Return a few characters that describe what was found."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     return json.dumps(value, default=str)[:40]
 
 
 def format_names(names: Sequence[str], separator: str = ", ") -> str:
-    """The first few of many things, and how many more there are."""
+    """Join the first few names, and the number of the others."""
     more = [f"{len(names) - SHOWN_NAMES} more"] if len(names) > SHOWN_NAMES else []
     return separator.join([*names[:SHOWN_NAMES], *more])
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """A file to read: what it should be, with which error it is refused, and what to type then."""
+    """A file to read: its expected kind, the error if it is refused, and what to type then."""
 
     path: Path
     kind: str
@@ -52,13 +52,13 @@ class CheckedFile:
     language: str = "JSON"
 
     def refuse(self, key: str, complaint: str, remedy: str = "") -> NoReturn:
-        """Raise the error: file, key, what was expected and found, what to type."""
+        """Raise the error, with file, key, what was expected and found, and what to type."""
         where = f"key {key}: " if key else ""
         message = f"{format_path(self.path)}: {where}{complaint}; {remedy or self.remedy}"
         raise self.error(" ".join(message.split()))
 
     def read_content(self) -> str:
-        """The text of the file; what is no file, or no text, is refused."""
+        """Return the text of the file; refuse what is no file or no text."""
         path = self.path
         try:
             if path.exists() and not (path.is_file() or path.is_fifo() or path.is_dir()):
@@ -73,7 +73,7 @@ class CheckedFile:
         return content
 
     def parse(self, content: str) -> dict[str, Any]:
-        """The object in a JSON text; numbers that are not finite are refused with their key."""
+        """Parse a JSON object; refuse numbers that are not finite, with their key."""
         if not content.strip():
             self.refuse("", f"expected {self.kind}, found an empty file")
         try:
@@ -107,7 +107,7 @@ class CheckedFile:
             self.refuse("schema", f"expected the number {newest} of {self.kind}, found {found}")
 
     def convert(self, stored: dict[str, Any], wanted: type[T]) -> T:
-        """The object as a dataclass; whatever does not fit is refused with its key."""
+        """Convert the object to a dataclass; refuse what does not fit, with its key."""
         try:
             return msgspec.convert(stored, wanted, str_keys=True)
         except msgspec.ValidationError as error:
@@ -122,7 +122,7 @@ class CheckedFile:
 
 
 def _locate_key(stored: object, wanted: Any, path: str) -> tuple[str, Any]:
-    """The key with the names that msgspec leaves out of mappings, and the type wanted there."""
+    """Return the key, with the names that msgspec leaves out of mappings, and its type."""
     value: Any = stored
     key = ""
     for field, position in re.findall(r"(\w+)|\[(\d+|\.\.\.)\]", path):
@@ -142,7 +142,7 @@ def _locate_key(stored: object, wanted: Any, path: str) -> tuple[str, Any]:
 
 def _strip_none(wanted: Any) -> Any:
     if get_origin(wanted) is types.UnionType:
-        return next(each for each in get_args(wanted) if each is not types.NoneType)
+        return next(kind for kind in get_args(wanted) if kind is not types.NoneType)
     return wanted
 
 
@@ -160,10 +160,10 @@ def _parse_whole_number(digits: str) -> int | float:
 
 def _find_numbers(value: object, key: str = "") -> Iterator[tuple[str, float]]:
     if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _find_numbers(each, f"{key}.{name}" if key else name)
+        for name, member in value.items():
+            yield from _find_numbers(member, f"{key}.{name}" if key else name)
     elif isinstance(value, list):
-        for position, each in enumerate(value):
-            yield from _find_numbers(each, f"{key}[{position}]")
+        for position, member in enumerate(value):
+            yield from _find_numbers(member, f"{key}[{position}]")
     elif isinstance(value, float):
         yield key, value

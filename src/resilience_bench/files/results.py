@@ -1,4 +1,4 @@
-"""The results file: written atomically, read with every doubt, never touched by reading."""
+"""Results files: written atomically, checked thoroughly when read."""
 
 from __future__ import annotations
 
@@ -17,18 +17,14 @@ from resilience_bench.files.checked_json import CheckedFile, format_names, forma
 from resilience_bench.files.validation import validate_result
 
 SCHEMA: Final = 1
-"""Raised whenever an older version could misread what this version writes."""
+"""Increased whenever an older version could misread what this version writes."""
 MEASURE_AGAIN: Final = "type 'resilience-bench run' to measure again"
 WRITERS: Final = {"head.json": "compare", "run-1.json": "baseline learn", "learn-1.json": "prove"}
-"""Which command wrote a folder, by a file that it holds."""
+"""The command that wrote a folder, by a file in it."""
 
 
 def write(result: Result, path: Path) -> None:
-    """Write a results file so that at every moment either the old or the new one is whole.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
+    """Write a results file with `write_text`."""
     stored = msgspec.to_builtins(result)
     for entry, record in zip(stored["cases"], result.cases, strict=True):
         entry["name"] = record.case.name  # for people who search the file; not read back
@@ -43,10 +39,9 @@ def read(path: Path) -> Result:
     """Read a results file.
 
     Raises:
-        UnreadableResultError: If it is missing, not JSON, of another schema, or makes no sense;
-            the text names the file and the key, what was found, what was expected, what to type.
+        UnreadableResultError: If it is missing, not JSON, of another schema, or makes no sense.
     """
-    source = _create_checked_file(path)
+    source = CheckedFile(path, "a results file", UnreadableResultError, MEASURE_AGAIN)
     _refuse_folder(source)
     stored = source.parse(source.read_content())
     _refuse_other_files(source, stored)
@@ -59,11 +54,11 @@ def read(path: Path) -> Result:
 def _refuse_folder(source: CheckedFile) -> None:
     if not source.path.is_dir():
         return
-    held = sorted(each.name for each in source.path.glob("*.json"))
-    writer = next((name for last, name in WRITERS.items() if last in held), "")
+    names = sorted(path.name for path in source.path.glob("*.json"))
+    writer = next((command for name, command in WRITERS.items() if name in names), "")
     found = f"found the folder of a '{writer}'" if writer else "found a folder"
-    files = format_names([format_path(source.path / name) for name in held], " or ")
-    remedy = f"name one of its files instead: {files}" if held else MEASURE_AGAIN
+    files = format_names([format_path(source.path / name) for name in names], " or ")
+    remedy = f"name one of its files instead: {files}" if names else MEASURE_AGAIN
     source.refuse("", f"expected {source.kind}, {found}", remedy)
 
 
@@ -76,7 +71,3 @@ def _refuse_other_files(known: CheckedFile, stored: Mapping[str, object]) -> Non
     if "rates" in stored:
         remedy = f"type 'resilience-bench prove --from {path}' to draw builds from it"
         source.refuse("", f"expected {source.kind}, found what 'prove' wrote", remedy)
-
-
-def _create_checked_file(path: Path) -> CheckedFile:
-    return CheckedFile(path, "a results file", UnreadableResultError, MEASURE_AGAIN)

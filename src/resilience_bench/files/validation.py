@@ -1,4 +1,4 @@
-"""Whether a stored file makes sense: numbers that nobody can have measured are refused."""
+"""Validation of stored numbers: those that nobody can have measured are refused."""
 
 from __future__ import annotations
 

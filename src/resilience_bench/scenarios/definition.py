@@ -1,4 +1,4 @@
-"""What a scenario is: the decorator, its libraries and parameters, discovery and selection.
+"""Scenarios: the decorator, libraries and parameters.
 
 Imported by scenario files inside the measured interpreter, so: standard library only.
 """
@@ -19,31 +19,31 @@ RETURNS: Final = "returns"
 FAILS: Final = "fails"
 """An outcome of the payload: it raises `PayloadError`."""
 EMPTY: Final = "empty"
-"""An outcome of the payload: it returns None, which a result predicate turns down."""
+"""An outcome of the payload: it returns None, which a result predicate rejects."""
 RESULT: Final = "payload result"
-"""What a payload that succeeds returns."""
+"""The result of a payload that succeeds."""
 REJECTION: Final = "rejection"
 """``raises=REJECTION``: the exception that the adapter names as its ``rejection``."""
 ANYTHING: Final = "anything"
-"""``returns=ANYTHING``: the operation may return what it likes."""
+"""``returns=ANYTHING``: the operation may return anything."""
 
 
 class PayloadError(Exception):
-    """What a payload that fails raises."""
+    """The exception of a payload that fails."""
 
 
 class Unsupported(Exception):  # noqa: N818 - it reports a fact about a library, not an error
-    """Raised by an adapter that cannot do a scenario; its text is the reason that is shown."""
+    """An adapter cannot do a scenario; the text is the reason that is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
     """One library that a scenario is measured with.
 
-    ``adapters`` are the objects that the scenario gets as its ``library`` argument, one or a
-    tuple: either the object itself or the text ``"package.module:Name"``, which is imported (and
-    called, when it is a class) only when a case needs it. ``distributions`` are the packages that
-    must be installed. ``parameters`` multiply the cases of this library.
+    ``adapters`` is the ``library`` argument of the scenario, one object or a tuple: the object
+    itself or the text ``"package.module:Name"``, which is imported (and called if it is a class)
+    only when a case needs it. ``distributions`` are the packages that must be installed.
+    ``parameters`` multiply the cases of this library.
     """
 
     name: str
@@ -56,9 +56,9 @@ class Library:
 class Counted:
     """An operation together with a counter that each call of it must raise by ``step``.
 
-    A scenario may return this in place of the bare operation: the check before timing then
-    refuses a metric that does not count and a breaker that does not notice a failure. Under a load
-    the tool counts what got lost; not where that is the deal (``is_lossy``, e.g. datagrams).
+    The check before timing then refuses a metric that does not count and a breaker that does not
+    notice a failure. Under a load lost counts are reported, unless the counter ``is_lossy`` by
+    design (e.g. datagrams).
     """
 
     operation: Callable[[], Any]
@@ -69,10 +69,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """An operation of two parts: ``prepare`` opens a breaker and lets its time pass.
+    """An operation of two parts: ``prepare`` opens a breaker and lets its recovery time pass.
 
-    Alone, one after the other is the operation. Under a load one caller prepares, then all callers
-    make one call at once, and the tool counts how many of them reach the payload.
+    Alone, both parts in a row are the operation. Under a load one caller prepares, then all callers
+    call once at the same time, and the tool counts how many of them reach the payload.
     """
 
     prepare: Callable[[], object]
@@ -81,7 +81,7 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A registered scenario: the function that builds the operation, and what it promises."""
+    """A registered scenario: the function that builds the operation, and its promises."""
 
     function: Callable[..., Any]
     libraries: tuple[Library, ...]
@@ -117,7 +117,7 @@ class Scenario:
 
     @property
     def loads(self) -> tuple[str, ...]:
-        """The kinds of load that make sense; none where several callers would mix a script up."""
+        """The kinds of load that make sense; none if several callers would mix up the outcomes."""
         if self.probes:
             return () if self.is_async else (THREADS,)
         if len(set(self.outcomes)) > 1:
@@ -134,33 +134,28 @@ class Scenario:
         return PAYLOADS if self.payload_calls else (NOOP,)
 
     def bind(self, path: str) -> Iterator[BoundCase]:
-        """Every case of this scenario, with its library and the values of its parameters."""
+        """Yield every case of this scenario, with its library and the values of its parameters."""
         for library in self.libraries or (None,):
             axes = {**self.parameters, **(library.parameters if library else {})}
             for values in itertools.product(*axes.values()):
                 chosen = dict(zip(axes, values, strict=True))
-                case = Case(
-                    family=self.family,
-                    scenario=self.function.__name__,
-                    library=library.name if library else "",
-                    parameters=tuple((key, str(value)) for key, value in chosen.items()),
-                )
-                needs = library.distributions if library else ()
+                parameters = tuple((key, str(value)) for key, value in chosen.items())
+                name = library.name if library else ""
                 info = CaseInfo(
-                    case,
+                    Case(self.family, self.function.__name__, name, parameters),
                     path,
                     self.description,
-                    needs,
-                    loads=self.loads,
-                    payloads=self.payloads,
-                    in_profile=self.in_profile,
+                    library.distributions if library else (),
+                    self.loads,
+                    self.payloads,
+                    self.in_profile,
                 )
                 yield BoundCase(info, self, library, chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class BoundCase:
-    """A case together with everything that is needed to build its operation."""
+    """A case with everything that is needed to build its operation."""
 
     info: CaseInfo
     scenario: Scenario
@@ -169,16 +164,16 @@ class BoundCase:
 
     @property
     def name(self) -> str:
-        """The full name of the case."""
+        """See `Case.name`."""
         return self.info.case.name
 
     @property
     def is_probed_at_once(self) -> bool:
-        """Whether all callers are to make one call at once after a breaker was prepared."""
+        """Whether all callers call once at the same time after a breaker was prepared."""
         return self.scenario.probes and self.info.case.is_loaded
 
     def with_load(self, load: str, payload: str) -> BoundCase:
-        """The same case under another load, around another payload."""
+        """Return the same case under another load, around another payload."""
         info = replace(self.info, case=self.info.case.with_load(load, payload))
         return replace(self, info=info)
 
@@ -204,7 +199,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
     and tidies up afterwards. An ``async def`` function builds a coroutine function.
 
     Args:
-        function: The decorated function, when the decorator is used without arguments.
+        function: The decorated function, if the decorator is used without arguments.
         library: The libraries to measure with: `Library` objects, or names mapped to adapters.
         payload_calls: How often one operation runs the payload; ``len(outcomes)`` by default.
         outcomes: What the payload does, call by call, in a cycle: RETURNS, FAILS or EMPTY.
@@ -214,11 +209,11 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         arguments: Positional and keyword arguments that the payload is to be called with.
         parameters: Names mapped to values; one case for every combination.
         probes: Whether the function returns a `Probed`.
-        across_processes: Whether processes that were forked off share what the operation changes.
+        across_processes: Whether forked processes share what the operation changes.
         in_profile: The kinds of load, or single loads, of ``--profile concurrency``.
 
     Raises:
-        TypeError: If the definition contradicts itself; the text names the scenario and the rule.
+        TypeError: If the definition contradicts itself.
     """
 
     def register(builder: Callable[..., Any]) -> Scenario:
@@ -237,7 +232,9 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
             across_processes=across_processes,
             in_profile=tuple(in_profile),
         )
-        _refuse_contradictions(registered)
+        if contradiction := _find_contradiction(registered):
+            message = f"scenario {builder.__qualname__}{contradiction}"
+            raise TypeError(message)
         return registered
 
     return register if function is None else register(function)
@@ -249,24 +246,20 @@ def _convert_libraries(given: Sequence[Library] | Mapping[str, object]) -> tuple
     return tuple(given)
 
 
-def _refuse_contradictions(registered: Scenario) -> None:
-    where = f"scenario {registered.function.__qualname__}"
+def _find_contradiction(registered: Scenario) -> str:
     wanted = set(inspect.signature(registered.function).parameters)
     offered = {"library", "payload", *registered.parameters}
     for library in registered.libraries:
         offered |= set(library.parameters)
     if "library" in wanted and not registered.libraries:
-        message = f"{where} takes 'library', but @scenario(library=...) names none"
-        raise TypeError(message)
+        return " takes 'library', but @scenario(library=...) names none"
     if unknown := wanted - offered:
-        message = (
-            f"{where} takes {', '.join(sorted(unknown))}; a scenario may take 'library', "
+        return (
+            f" takes {', '.join(sorted(unknown))}; a scenario may take 'library', "
             "'payload' and the names in @scenario(parameters=...)"
         )
-        raise TypeError(message)
     if registered.payload_calls < 0:
-        message = f"{where}: payload_calls is {registered.payload_calls}, expected 0 or more"
-        raise TypeError(message)
+        return f": payload_calls is {registered.payload_calls}, expected 0 or more"
     if not registered.outcomes or set(registered.outcomes) - {RETURNS, FAILS, EMPTY}:
-        message = f"{where}: outcomes are {registered.outcomes!r}, expected RETURNS, FAILS, EMPTY"
-        raise TypeError(message)
+        return f": outcomes are {registered.outcomes!r}, expected RETURNS, FAILS, EMPTY"
+    return ""

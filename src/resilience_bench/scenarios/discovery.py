@@ -1,4 +1,4 @@
-"""Finding scenarios: which files have some, and importing these."""
+"""Discovery of scenarios: finding and importing their files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FileProblem:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What the scenario files hold: scenarios by case name, and the files that did not import."""
+    """The scenarios of files by case name, and the files that did not import."""
 
     bound: dict[str, BoundCase]
     problems: tuple[FileProblem, ...]
@@ -40,7 +40,7 @@ class Discovery:
     @property
     def cases(self) -> list[CaseInfo]:
         """The cases in the order of their definition."""
-        return [one.info for one in self.bound.values()]
+        return [bound.info for bound in self.bound.values()]
 
 
 def discover(paths: Iterable[Path]) -> Discovery:
@@ -68,7 +68,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
 
 
 def find_scenario_files(path: Path) -> list[Path]:
-    """The files to import for a path: itself, or those below it that use the decorator."""
+    """Return the files to import for a path: itself, or those below it with the decorator."""
     if not path.is_dir():
         return [path]
     below = (
@@ -99,7 +99,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 def _import_alone(path: Path) -> ModuleType:
-    # A private package name keeps a user's "breaker.py" or "json.py" from taking another's place.
+    # A private package name keeps a user's "json.py" from replacing another module.
     name = f"_scenario_files.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

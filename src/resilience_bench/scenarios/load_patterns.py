@@ -1,4 +1,4 @@
-"""Which loads a pattern means: ``breaker.closed_success[*,threads-*,io]``."""
+"""Patterns with loads, such as ``breaker.closed_success[*,threads-*,io]``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PROFILE_LOADS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 LIMIT_FILES: Final = ("/sys/fs/cgroup/pids.max", "/proc/sys/kernel/threads-max")
 GATE_LOAD: Final = ("threads-16", IO)
 MOST_TASKS: Final = 1_000_000
-"""More tasks than fit into memory are a slip of the keyboard."""
+"""More tasks do not fit into memory."""
 EXAMPLE: Final = "e.g. 'breaker.closed_success[*,threads-8,io]'"
 _CALLERS: Final = re.compile(r"([a-z]+)-([0-9*?]+(?:-[0-9*?]+)?)")
 _LOAD_PART: Final = re.compile(rf"({'|'.join(KINDS)})-|,({'|'.join(PAYLOADS)})\b")
@@ -56,21 +56,17 @@ def mentions_load(pattern: str) -> bool:
     Raises:
         UnknownLoadError: If it names a load that is impossible.
     """
-    words = _split_words(pattern)
-    # All words are looked at, so that an impossible load is refused wherever it stands.
-    named = [_is_load(word) or word in PAYLOADS for word in words]
+    # A list, so that an impossible load is refused wherever it is.
+    named = [_is_load(word) or word in PAYLOADS for word in _split_words(pattern)]
     return any(named) or _LOAD_PART.search(pattern) is not None
 
 
 def looks_loaded(pattern: str) -> bool:
     """Return whether a pattern names a load or payload, or something written like a load."""
     words = _split_words(pattern)
-    # Behind the library stand its parameters, which have values, and loads and payloads.
-    return (
-        mentions_load(pattern)
-        or any(map(_CALLERS.fullmatch, words))
-        or any("=" not in word for word in words[1:])
-    )
+    # The words after the library are parameters, which have values, or loads and payloads.
+    others = [word for word in words[1:] if "=" not in word]
+    return mentions_load(pattern) or bool(others) or any(map(_CALLERS.fullmatch, words))
 
 
 def _split_words(pattern: str) -> list[str]:
@@ -101,12 +97,12 @@ def _ensure_possible(word: str) -> None:
     callers = load.callers + load.readers
     most = MOST_TASKS if load.kind == TASKS else compute_thread_limit()
     if callers > most:
-        message = f"{word}: this machine can start {most:,} at the most; ask for fewer"
+        message = f"{word}: this machine can start at most {most:,}; ask for fewer"
         raise UnknownLoadError(message)
 
 
 def compute_thread_limit() -> int:
-    """How many threads, or processes, this machine lets us start, less those that are running."""
+    """Return how many threads or processes can be started, with a reserve for running ones."""
     most = [MOST_TASKS]
     for path in map(Path, LIMIT_FILES):
         try:
@@ -121,18 +117,15 @@ def compute_thread_limit() -> int:
         pass
     else:
         soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-        if soft != resource.RLIM_INFINITY:
-            most.append(soft)
+        most += [soft] if soft != resource.RLIM_INFINITY else []
     return max(min(most) - (os.cpu_count() or 1) - 16, 1)
 
 
 def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInfo]:
-    """Find the cases under load that a pattern selects: by their whole names, or word by word.
+    """Find the cases under load that a pattern selects, by their whole names or word by word.
 
-    The names are those with the standard loads and with the loads that the pattern spells out.
-    Word by word, the order is free, the library may be left out, and so may ``single`` and
-    ``noop``; ``threads-*`` stands for the standard numbers, and a last ``*`` after a load for
-    every payload.
+    There are names with the standard loads, and with those in the pattern. Words may come in any
+    order, without a library, ``single`` or ``noop``; a last ``*`` after a load is every payload.
     """
     fits_words = _compile_words(pattern)
     named = [load for load in _LOAD.findall(pattern) if _is_possible(load)]
@@ -153,7 +146,7 @@ def _is_possible(load: str) -> bool:
 
 
 def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:
-    """List a case under the standard loads of its kinds and the named ones, by payload."""
+    """List a case under the standard loads and the named ones that it has."""
     # One caller around no work is the plain case, which every scenario has.
     payloads = info.payloads if info.loads else (NOOP,)
     for kind in (SINGLE, *info.loads):
@@ -164,7 +157,7 @@ def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:
 
 
 def _compile_words(pattern: str) -> Callable[[Case], bool]:
-    """Return whether a case fits the words between the brackets, in any order."""
+    """Make a test of whether a case fits the words between the brackets."""
     words = _split_words(pattern)
     loads = [word for word in words if _is_load(word)]
     payloads = [word for word in words if word in PAYLOADS]
@@ -185,19 +178,14 @@ def _compile_words(pattern: str) -> Callable[[Case], bool]:
 
 
 def suggest_loads(pattern: str, infos: Sequence[CaseInfo]) -> str:
-    """Say what the cases can be measured under that a pattern would mean without its brackets.
+    """Return the loads and payloads of the cases that a pattern selects without its brackets.
 
-    Args:
-        pattern: One that matches no case under a load.
-        infos: The cases that there are.
-
-    Returns:
-        Nothing where the pattern means none of them, or does not look like one of loads.
+    The text is empty if it selects none.
     """
     group = pattern.partition("[")[0]
     near = [info for info in infos if matches(group, info.case)]
     loads = dict.fromkeys(kind for info in near for kind in info.loads)
-    payloads = dict.fromkeys(each for info in near if info.loads for each in info.payloads)
+    payloads = dict.fromkeys(name for info in near if info.loads for name in info.payloads)
     if not near:
         return ""
     if not loads:
@@ -212,29 +200,27 @@ def suggest_loads(pattern: str, infos: Sequence[CaseInfo]) -> str:
 
 
 def select_profile_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
-    """The cases of the concurrency profile: those that ask to be in it, or else all."""
-    asked = [info for info in infos if info.in_profile]
-    asked = asked or [replace(info, in_profile=_exclude_mixed(info.loads)) for info in infos]
+    """Return the cases of the concurrency profile: those that ask to be in it, or else all."""
+    # Not mixed by default: readers need something to read.
+    candidates = [info for info in infos if info.in_profile] or [
+        replace(info, in_profile=tuple(kind for kind in info.loads if kind != MIXED))
+        for info in infos
+    ]
     return [
         replace(info, case=info.case.with_load(load, payload))
-        for info in asked
+        for info in candidates
         for wanted in info.in_profile
         if wanted.partition("-")[0] in info.loads
-        # One load alone is there for what it counts: around no work callers meet most often.
+        # A single load is for counting: around no work callers meet most often.
         for load, payload in PROFILE_LOADS.get(wanted, [(wanted, info.payloads[0])])
         if payload in info.payloads
     ]
 
 
 def select_gated_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
-    """The cases under load that gates look at: what a lock that is held too long would ruin."""
+    """Return the cases under load that gates judge: they would show a lock held too long."""
     return [
         replace(info, case=info.case.with_load(*GATE_LOAD))
         for info in infos
         if THREADS in info.in_profile and {NOOP, IO} <= set(info.payloads)
     ]
-
-
-def _exclude_mixed(kinds: Sequence[str]) -> tuple[str, ...]:
-    """Those that every scenario can be measured under; readers need something to read."""
-    return tuple(kind for kind in kinds if kind != MIXED)

@@ -1,4 +1,4 @@
-"""How a call is made: by one caller, by threads, by asyncio tasks, by processes.
+"""Loads: one caller, threads, asyncio tasks, processes.
 
 Imported inside the measured interpreter as well, so: standard library only.
 """
@@ -15,7 +15,7 @@ THREADS: Final = "threads"
 TASKS: Final = "tasks"
 PROCESSES: Final = "processes"
 MIXED: Final = "mixed"
-"""Threads, of which some call the operation and the others read its counter."""
+"""Threads, some of which call the operation while the others read its counter."""
 NOOP: Final = "noop"
 CPU: Final = "cpu"
 IO: Final = "io"
@@ -40,7 +40,7 @@ _LOAD: Final = re.compile(r"(threads|tasks|processes)-([0-9]+)|(mixed)-([0-9]+)-
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many callers of one kind; where the load is mixed, so many readers beside them."""
+    """A number of callers of one kind; in a mixed load also a number of readers."""
 
     kind: str
     callers: int
@@ -51,7 +51,7 @@ def parse_load(text: str) -> Load:
     """Read the name of a load.
 
     Raises:
-        ValueError: If it is none, or has no caller; the text says what was expected.
+        ValueError: If it is none, or has no caller.
     """
     if text == SINGLE:
         return Load(SINGLE, 1)
@@ -59,7 +59,7 @@ def parse_load(text: str) -> Load:
     if found is None:
         message = f"no such load: {text}; expected {', '.join([SINGLE, *LOAD_FORMS.values()])}"
         raise ValueError(message)
-    numbers = [int(each) for each in (found[2], found[4], found[5]) if each is not None]
+    numbers = [int(digits) for digits in (found[2], found[4], found[5]) if digits is not None]
     if not all(numbers):
         message = f"{text}: expected 1 or more of each kind of caller, found 0"
         raise ValueError(message)
