@@ -13,14 +13,14 @@ def clean_text(text: str) -> str:
     return " ".join("".join(printable).split())
 
 
-def fold_name(name: str, width: int) -> str:
-    """Return a name in lines of at most this width, each ended where two of its parts meet.
+def fold_name(name: str, width: int, separators: str = ",+ ") -> str:
+    """Return a name in lines of at most this width, each ended by a separator.
 
-    Every line is indented like the name. A part that is longer than that stays whole.
+    Every line is indented like the name. A part that is longer stays whole.
     """
     indent = " " * (len(name) - len(name.lstrip()))
     lines = [indent]
-    for part in re.split(r"(?<=[,+ ])", name.lstrip()):
+    for part in re.split(f"(?<=[{separators}])", name.lstrip()):
         if lines[-1].strip() and cell_len((lines[-1] + part).rstrip()) > width:
             lines.append(indent)
         lines[-1] += part

@@ -1,4 +1,4 @@
-"""How much of the bare call's rate is left: libraries by loads, as a map with its numbers."""
+"""Scaling as a heat map with its numbers: libraries by loads."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MANY_LOADS: Final = 12
 SMALL_SCALING: Final = 0.01
 """A scaling below it is written with a third decimal."""
 BRIGHT: Final = 0.179
-"""The luminance from which on black is read better than white."""
+"""Minimum luminance for black text to be easier to read than white."""
 
 ScalingTable = Mapping[str, Mapping[str, Measurement]]
 """Measurements by library, then by load."""
 
 
 def draw(title: str, foot: str, table: ScalingTable, loads: Sequence[str]) -> Figure:
-    """A row a library, the best first, and a column a load.
+    """Draw a row for each library, the best first, and a column for each load.
 
     Args:
         title: What was called.
@@ -104,7 +104,7 @@ def _write_cell(
 
 
 def compute_luminance(colour: Sequence[float]) -> float:
-    """How bright a colour is, from 0 to 1: the relative luminance of WCAG 2.2."""
+    """Return the brightness of a colour from 0 to 1: the relative luminance of WCAG 2.2."""
     linear = [
         each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4  # noqa: PLR2004
         for each in colour[:3]
@@ -113,7 +113,7 @@ def compute_luminance(colour: Sequence[float]) -> float:
 
 
 def _name_loads(axes: Axes, loads: Sequence[str]) -> None:
-    """Above the columns how many callers, and above those of a kind what they are."""
+    """Write the number of callers above each column, and their kind above those of a kind."""
     axes.xaxis.tick_top()
     kinds = [load.partition("-")[0] for load in loads]
     numbers = [load.partition("-")[2].replace("-", ":") or "1" for load in loads]

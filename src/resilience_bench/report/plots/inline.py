@@ -1,4 +1,4 @@
-"""A picture as a part of a page: SVG that stands among other SVG without getting in its way."""
+"""A picture as a part of a page: SVG whose identifiers clash with those of no other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ KEPT_ATTRIBUTE: Final = "viewBox"
 
 
 def inline_svg(svg: bytes, title: str, number: int) -> str:
-    """The picture as an element of HTML: as wide as there is room, its identifiers its own.
+    """Return the picture as an element of HTML, as wide as there is room.
 
     Args:
         svg: What matplotlib drew.
-        title: What it shows, for those who hear the page.
-        number: Tells it from the other pictures of the page.
+        title: What it shows, for screen readers.
+        number: Its number on the page, which goes into its identifiers.
     """
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)
@@ -35,7 +35,7 @@ def inline_svg(svg: bytes, title: str, number: int) -> str:
 
 
 def _prefix_identifiers(root: ET.Element, prefix: str) -> None:
-    """Give the identifiers that are referred to a prefix, and take the others away."""
+    """Give a prefix to the identifiers that are referred to, and remove the others."""
     link = f"{{{XLINK}}}href"
     wanted = set()
     for element in root.iter():

@@ -18,14 +18,14 @@ from resilience_bench.report.plots.style import (
     compute_error_bars,
     format_short_time,
     make_figure,
-    set_time_axis,
+    set_log_axis,
     wrap_label,
 )
 
 LOGARITHMIC_FROM: Final = 30
-"""From so many times the smallest on, a panel's axis is logarithmic; otherwise it begins at 0."""
+"""Minimum ratio of the largest to the smallest overhead for a logarithmic axis; else from 0."""
 NARROW_SPARSE_FROM: Final = 1.5
-"""Two panels side by side leave no room for labels at 2 and 5 over more powers of ten."""
+"""The same as `SPARSE_FROM` for the shorter axes of two columns of panels."""
 PANELS_IN_A_COLUMN: Final = 3
 ROW_INCHES: Final = 0.2
 LINE_INCHES: Final = 0.16
@@ -39,7 +39,7 @@ Panel = tuple[str, Mapping[str, Measurement]]
 
 
 def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look]) -> Figure:
-    """A panel a scenario, a row a library, the cheapest first.
+    """Draw a panel for each scenario with a row for each library, the cheapest first.
 
     Args:
         title: Whose overhead.
@@ -49,7 +49,7 @@ def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look
     """
     columns = split_into_columns(panels)
     height = max(sum(map(_compute_height, column)) for column in columns)
-    subtitle = "Time of a call, less that of the same call made bare; bars: 95 % intervals"
+    subtitle = "Time per call minus the time of the bare call; bars: 95 % intervals"
     if len(panels) > 1:
         subtitle += "; each panel has its own axis"
     if any(each.warnings for _name, members in panels for each in members.values()):
@@ -70,7 +70,7 @@ def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look
 
 
 def split_into_columns(panels: Sequence[Panel]) -> list[list[Panel]]:
-    """The panels in one column, or in two of about the same height."""
+    """Return the panels in one column, or in two of about the same height."""
     if len(panels) <= PANELS_IN_A_COLUMN:
         return [list(panels)]
     heights = [_compute_height(panel) for panel in panels]
@@ -86,13 +86,13 @@ def _compute_height(panel: Panel) -> float:
 
 
 def _scale_axis(axes: Axes, quantities: Sequence[Estimate], sparse_from: float) -> float:
-    """Scale the axis, and return the value at its left end if what is not above 0 belongs there."""
+    """Scale the axis; return its left end if overheads that are not above 0 belong there."""
     positive = [each.value for each in quantities if each.value > 0]
     highest = max(each.high for each in quantities)
     if positive and max(positive) > LOGARITHMIC_FROM * min(positive):
         axes.set_xscale("log")
         lows = [each.low for each in quantities if each.low > 0]
-        set_time_axis(axes.xaxis, [*positive, *lows, highest], sparse_from)
+        set_log_axis(axes.xaxis, [*positive, *lows, highest], format_short_time, sparse_from)
         return float(axes.get_xlim()[0])
     lowest = min(0.0, *(each.low for each in quantities))
     room = 0.06 * (max(highest, 0.0) - lowest or 1.0)
@@ -130,7 +130,7 @@ def _draw_panel(
 
 
 def _draw_dot(axes: Axes, row: int, quantity: Estimate, look: Look, at: float | None) -> None:
-    """A dot with its interval; an arrow at the edge for what lies beyond it."""
+    """Draw a dot with its interval, or an arrow at the edge for what lies beyond it."""
     if at is not None:
         axes.plot([at], [row], marker="<", color=GREY, markersize=6, clip_on=False)
         return

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from resilience_bench._model import DefectKind, Estimate, Measurement, Result
-from resilience_bench.report.text import clean_text
+from resilience_bench.report.text import clean_text, fold_name
 
 OKABE_ITO: Final = (
     "#0072B2",  # blue
@@ -30,9 +30,9 @@ OKABE_ITO: Final = (
     "#56B4E9",  # sky blue
     "#6B6B6B",  # grey
 )
-"""Told apart by colour-blind people: M. Okabe and K. Ito, "Color Universal Design", 2008,
-https://jfly.uni-koeln.de/color/. Grey in the place of yellow, which is too pale on paper; black is
-the bare call's."""
+"""Colours that colour-blind people can distinguish: M. Okabe and K. Ito, "Color Universal
+Design", 2008, https://jfly.uni-koeln.de/color/. Grey instead of yellow, which is too pale on
+paper; black is the bare call's."""
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES: Final[tuple[Any, ...]] = (
     "-",
@@ -52,7 +52,6 @@ DEFECT_LABELS: Final[Mapping[DefectKind, str]] = {
 BLACK: Final = "#000000"
 GREY: Final = "#595959"
 GRID: Final = "#D9D9D9"
-BARE_LABEL: Final = "bare call"
 SETTINGS: Final[Mapping[str, Any]] = {
     "text.parse_math": False,  # names come from users: a dollar is a dollar
     "svg.fonttype": "none",  # text that can be searched and copied
@@ -78,7 +77,7 @@ LONGEST_LINE: Final = 32
 TITLE_CHARACTERS: Final = 72
 PNG_DPI: Final = 160
 SPARSE_FROM: Final = 3.0
-"""An axis that spans so many powers of ten has no labels at 2 and 5."""
+"""An axis that spans more powers of ten has no labels at 2 and 5."""
 MARGIN: Final = 1.06
 """The part beyond the ends of a logarithmic axis, so that nothing lies on its edge."""
 ROUNDING_TOLERANCE: Final = 1.03
@@ -93,7 +92,7 @@ class Look:
     line: Any
 
     def make_line_settings(self) -> dict[str, Any]:
-        """The settings of a line with markers."""
+        """Return the settings of a line with markers."""
         return {
             "color": self.colour,
             "linestyle": self.line,
@@ -117,7 +116,7 @@ BARE: Final[Mapping[str, Any]] = {
 
 
 def assign_looks(labels: Iterable[str]) -> dict[str, Look]:
-    """A look for each label: colours repeat after seven, but not with the same marker and line."""
+    """Return a look for each label: colours repeat, but not with the same marker and line."""
     return {
         label: Look(
             OKABE_ITO[position % len(OKABE_ITO)],
@@ -129,7 +128,7 @@ def assign_looks(labels: Iterable[str]) -> dict[str, Look]:
 
 
 def make_figure(title: str, subtitle: str, foot: str, height_inches: float) -> Figure:
-    """An empty picture with its title above and where it comes from below."""
+    """Return an empty picture with its title above and its origin below."""
     figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
     foot_lines = textwrap.wrap(foot, FOOT_CHARACTERS, break_on_hyphens=False)
     heading = textwrap.wrap(title, TITLE_CHARACTERS)
@@ -147,7 +146,7 @@ def make_figure(title: str, subtitle: str, foot: str, height_inches: float) -> F
 
 
 def format_foot(result: Result) -> str:
-    """Where and when something was measured, in a line."""
+    """Return where and when a result was measured, in a line."""
     environment = result.environment
     commit = f"commit {result.commit.revision[:10]}" if result.commit else ""
     if result.commit and not result.commit.clean:
@@ -165,18 +164,13 @@ def format_foot(result: Result) -> str:
 
 
 def wrap_label(label: str, width: int = LABEL_CHARACTERS) -> str:
-    """A long label in several lines, broken where its parts meet if that is possible."""
-    spaced = label.replace(",", ",\0").replace("+", "+\0")
-    lines = [""]
-    for part in spaced.split("\0"):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
-            lines.append("")
-        lines[-1] += part
+    """Return a long label in several lines, broken where its parts meet if that is possible."""
+    lines = fold_name(label, width, ",+").split("\n")
     return "\n".join(piece for line in lines for piece in textwrap.wrap(line, LONGEST_LINE) or [""])
 
 
 def format_defects(members: Iterable[Measurement], separator: str = " ") -> str:
-    """What several measurements of a library did wrong, in brackets; empty if nothing."""
+    """Return the defects of several measurements of a library, in brackets; empty if none."""
     kinds = dict.fromkeys(
         DEFECT_LABELS[defect.kind] for measured in members for defect in measured.defects
     )
@@ -184,7 +178,7 @@ def format_defects(members: Iterable[Measurement], separator: str = " ") -> str:
 
 
 def compute_error_bars(quantities: Sequence[Estimate]) -> list[list[float]]:
-    """How far the intervals reach below and above the values, as matplotlib wants it."""
+    """Return how far the intervals reach below and above the values, as matplotlib wants it."""
     return [
         [max(each.value - each.low, 0) for each in quantities],
         [max(each.high - each.value, 0) for each in quantities],
@@ -192,7 +186,7 @@ def compute_error_bars(quantities: Sequence[Estimate]) -> list[list[float]]:
 
 
 def add_legend(axes: Axes, handles: Sequence[Line2D], labels: Sequence[str]) -> None:
-    """A legend beside the axes, where it covers nothing.
+    """Add a legend beside the axes, where it covers nothing.
 
     A label that starts with an underscore would be left out, so an invisible mark goes before it.
     """
@@ -208,55 +202,47 @@ def add_legend(axes: Axes, handles: Sequence[Line2D], labels: Sequence[str]) -> 
     )
 
 
-def set_rate_axis(axis: Axis, values: Collection[float]) -> None:
-    """A logarithmic axis of calls a second that ends at round numbers."""
-    _set_log_axis(axis, values, format_short_rate, SPARSE_FROM)
-
-
-def set_time_axis(
-    axis: Axis, values_ns: Collection[float], sparse_from: float = SPARSE_FROM
+def set_log_axis(
+    axis: Axis,
+    values: Collection[float],
+    format_value: Callable[[float], str],
+    sparse_from: float = SPARSE_FROM,
 ) -> None:
-    """A logarithmic axis of times that ends at round numbers.
+    """Make an axis logarithmic in labels and limits, so that it ends at round numbers.
 
     Args:
-        axis: Which.
-        values_ns: What it has to show, all above 0.
+        axis: The axis.
+        values: The values to show, all above 0.
+        format_value: Makes the label of a tick.
         sparse_from: See `SPARSE_FROM`; less where the axis is short.
     """
-    _set_log_axis(axis, values_ns, format_short_time, sparse_from)
-
-
-def _set_log_axis(
-    axis: Axis, values: Collection[float], text: Callable[[float], str], sparse_from: float
-) -> None:
     low, high = round_down(min(values)), round_up(max(values))
-    sparse = math.log10(high / low) > sparse_from
-    axis.set_major_locator(LogLocator(subs=(1.0,) if sparse else (1.0, 2.0, 5.0), numticks=20))
+    is_sparse = math.log10(high / low) > sparse_from
+    axis.set_major_locator(LogLocator(subs=(1.0,) if is_sparse else (1.0, 2.0, 5.0), numticks=20))
     axis.set_minor_locator(LogLocator(subs=tuple(range(2, 10)), numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _position: text(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _position: format_value(value)))
     axis.set_minor_formatter(NullFormatter())
     axes = axis.axes
     (axes.set_xlim if axis is axes.xaxis else axes.set_ylim)(low / MARGIN, high * MARGIN)
 
 
 def round_down(value: float) -> float:
-    """The largest of 1, 2, 5, 10, 20 … that is not above a value, or hardly."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return max(
-        each * power for each in (0.5, 1, 2, 5, 10) if each * power <= value * ROUNDING_TOLERANCE
-    )
+    """Return the largest of 1, 2, 5, 10, 20 … that is not above a value, or hardly."""
+    return max(step for step in _list_steps(value) if step <= value * ROUNDING_TOLERANCE)
 
 
 def round_up(value: float) -> float:
-    """The smallest of 1, 2, 5, 10, 20 … that is not below a value, or hardly."""
+    """Return the smallest of 1, 2, 5, 10, 20 … that is not below a value, or hardly."""
+    return min(step for step in _list_steps(value) if step >= value / ROUNDING_TOLERANCE)
+
+
+def _list_steps(value: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(value))
-    return min(
-        each * power for each in (1, 2, 5, 10, 20) if each * power >= value / ROUNDING_TOLERANCE
-    )
+    return [factor * power for factor in (0.5, 1, 2, 5, 10)]
 
 
 def set_count_axis(axes: Axes, counts: Sequence[int]) -> None:
-    """A logarithmic x axis with a tick at each number of callers, and no other."""
+    """Make the x axis logarithmic, with a tick at each number of callers and no other."""
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator(list(counts)))
     axes.xaxis.set_minor_locator(FixedLocator([]))
@@ -265,12 +251,12 @@ def set_count_axis(axes: Axes, counts: Sequence[int]) -> None:
 
 
 def format_short_rate(per_s: float) -> str:
-    """A rate at a tick: 500, 20,000, 5 M."""
+    """Return a rate for a tick: 500, 20,000, 5 M."""
     return f"{per_s / 1e6:,g} M" if per_s >= 1e6 else f"{per_s:,g}"  # noqa: PLR2004
 
 
 def format_short_time(ns: float) -> str:
-    """A time with its unit, as short as it is exact: 50 ns, 2 µs, 1.5 ms."""
+    """Return a time with its unit, as short as it is exact: 50 ns, 2 µs, 1.5 ms."""
     if ns == 0:
         return "0"
     size = abs(ns)
@@ -288,7 +274,7 @@ FORMS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 def render_figure(figure: Figure, forms: Iterable[str] = tuple(FORMS)) -> dict[str, bytes]:
-    """A picture in these forms, the same each time, by the ending of the file's name."""
+    """Return a picture in these forms, the same each time, by the ending of the file's name."""
     found = {}
     for form in forms:
         file = io.BytesIO()
@@ -299,7 +285,7 @@ def render_figure(figure: Figure, forms: Iterable[str] = tuple(FORMS)) -> dict[s
 
 @contextlib.contextmanager
 def use_settings() -> Iterator[None]:
-    """The settings within which pictures are drawn and saved, whatever the user's own are."""
+    """Draw and save pictures with the same settings, whatever the user's own are."""
     chosen: Any = dict(SETTINGS)
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
