@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench.environments import interpreters
+from resilience_bench.environments import variants
 from resilience_bench.environments.fingerprint import detect_environment, format_python_name
 from resilience_bench.environments.interpreters import Interpreter, find, prepare
+from resilience_bench.environments.pip import create_venv
 from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import VariantError
 from tests.factories import make_environment
@@ -122,11 +123,11 @@ def test_what_does_not_install_is_told_and_the_rest_is_there(
     """A wheel that is not made for this Python costs its own cases only."""
     asked: list[tuple[str, ...]] = []
 
-    def pip(python: Path, *arguments: str, constraints: object = None) -> str:
+    def pip(owner: Path | None, python: Path, *arguments: str, constraints: object = None) -> str:
         asked.append(arguments)
         return "no wheel for you" if any("statsd" in each for each in arguments) else ""
 
-    monkeypatch.setattr(interpreters, "install_with_own_pip", pip)
+    monkeypatch.setattr(variants, "install_packages", pip)
     made = prepare(find([str(bare)])[1], ["retrying", "statsd"])
     assert made.lacking == {"statsd": "no wheel for you"}
     assert len(asked[0]) == 2
@@ -141,9 +142,8 @@ def test_an_interpreter_that_makes_no_environments_is_named(tmp_path: Path) -> N
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho ensurepip is not available >&2; exit 1\n")
     program.chmod(0o755)
-    one = replace(interpreter(), variant=replace(interpreter().variant, python=program))
     with pytest.raises(VariantError, match=r"ensurepip is not available.*python3-venv"):
-        interpreters._create_venv(one, tmp_path / "env")
+        create_venv("python", program, tmp_path / "env")
 
 
 def test_free_threaded_builds_are_named_by_a_letter() -> None:

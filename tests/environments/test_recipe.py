@@ -148,7 +148,7 @@ def test_exact_pins_of_the_stack_replace_those_of_today(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["git:nope", "git:", "git:--all", "git:HEAD:README"])
 def test_unknown_revision_is_one_clear_error(text: str, tmp_path: Path) -> None:
     """It says which repository was asked for which revision, and what to type."""
-    with pytest.raises(VariantError, match=r"knows no revision .*; type 'git log"):
+    with pytest.raises(VariantError, match=r"has no revision .*; type 'git log"):
         read(text, tmp_path, tmp_path / "scratch")
 
 

@@ -11,10 +11,7 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import (
-    Commit,
-    Environment,
-)
+from resilience_bench._model import Commit, Environment
 from resilience_bench.environments.git import try_git
 from resilience_bench.worker.gil import is_gil_enabled
 
@@ -22,7 +19,7 @@ _CPU_NUMBERS: Final = {"family": "cpu family", "model": "model"}
 
 
 def detect_environment() -> Environment:
-    """The environment of this interpreter on this machine."""
+    """Return the environment of this interpreter on this machine."""
     build, date = platform.python_build()
     return Environment(
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -39,7 +36,7 @@ def detect_environment() -> Environment:
 
 
 def format_python_name(environment: Environment) -> str:
-    """The interpreter by name and version, with a ``t`` where it is free-threaded.
+    """Return the interpreter's name and version, with a ``t`` if it is free-threaded.
 
     ``CPython 3.13.0t``: the letter is the one in the names of such interpreters and their wheels.
     """
@@ -47,7 +44,7 @@ def format_python_name(environment: Environment) -> str:
 
 
 def read_load_average() -> tuple[float, ...]:
-    """The load averages over 1, 5 and 15 minutes; empty where the system has none."""
+    """Return the load averages over 1, 5 and 15 minutes; empty where the system has none."""
     try:
         return tuple(round(load, 2) for load in os.getloadavg())
     except OSError:
@@ -55,7 +52,7 @@ def read_load_average() -> tuple[float, ...]:
 
 
 def find_commit(directory: Path) -> Commit | None:
-    """The git commit of a directory, and whether its tree was clean; None where there is none."""
+    """Return the git commit of a directory, and whether its tree was clean; None outside git."""
     revision = try_git(directory, "rev-parse", "HEAD")
     changes = try_git(directory, "status", "--porcelain", "--untracked-files=no")
     if revision is None or changes is None:
@@ -66,24 +63,26 @@ def find_commit(directory: Path) -> Commit | None:
 def _list_packages() -> dict[str, str]:
     import importlib.metadata  # noqa: PLC0415 - takes time that only this function needs
 
-    found = {each.metadata["Name"]: each.version for each in importlib.metadata.distributions()}
+    found = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
     return {name: found[name] for name in sorted(found, key=str.lower) if name}
 
 
 def _detect_cpu_model() -> str:
-    """The processor by name, and by family and model where the system tells them.
+    """Return the processor's name, with its family and model where the system has them.
 
-    Virtual machines hide the name: generations that differ by a fifth in what code costs are all
-    called "AMD EPYC" there. Family and model tell them apart.
+    Virtual machines hide the name: generations that differ by a fifth in speed are all called
+    "AMD EPYC" there. Family and model tell them apart.
     """
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         text = ""
-    told = dict(re.findall(r"^(model name|cpu family|model)[ \t]*: *(.*)$", text, re.MULTILINE))
-    name = told.get("model name", "").strip() or platform.processor() or platform.machine()
+    fields = dict(re.findall(r"^(model name|cpu family|model)[ \t]*: *(.*)$", text, re.MULTILINE))
+    name = fields.get("model name", "").strip() or platform.processor() or platform.machine()
     numbers = [
-        f"{word} {told[key]}" for word, key in _CPU_NUMBERS.items() if told.get(key, "").isdigit()
+        f"{word} {fields[key]}"
+        for word, key in _CPU_NUMBERS.items()
+        if fields.get(key, "").isdigit()
     ]
     return " ".join([name, *numbers])
 
@@ -98,5 +97,5 @@ def _detect_os_name() -> str:
 
 
 def now() -> str:
-    """The current time, in UTC, to the second, as ISO 8601."""
+    """Return the current time in UTC, to the second, as ISO 8601."""
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

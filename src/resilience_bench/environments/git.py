@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -10,12 +9,7 @@ from resilience_bench.errors import GitError
 
 
 def run_git_bytes(folder: Path, *arguments: str, content: bytes = b"") -> bytes:
-    """Run git in a folder and return the bytes that it prints.
-
-    Args:
-        folder: Where git runs.
-        arguments: The subcommand and its options.
-        content: The standard input.
+    """Run git in a folder, with ``content`` as its input, and return the bytes that it prints.
 
     Raises:
         GitError: If git is not installed, or fails.
@@ -49,15 +43,12 @@ def run_git(folder: Path, *arguments: str, text: str = "") -> str:
     return run_git_bytes(folder, *arguments, content=text.encode()).decode(errors="replace")
 
 
-def try_git_bytes(folder: Path, *arguments: str) -> bytes | None:
-    """Run git in a folder and return the bytes that it prints, or None where it fails."""
+def try_git(folder: Path, *arguments: str, errors: str = "replace") -> str | None:
+    """Run git in a folder and return the text that it prints, or None where it fails.
+
+    Paths need ``errors="surrogateescape"``: they may contain bytes that are no text.
+    """
     try:
-        return run_git_bytes(folder, *arguments)
+        return run_git_bytes(folder, *arguments).decode(errors=errors)
     except GitError:
         return None
-
-
-def try_git(folder: Path, *arguments: str) -> str | None:
-    """Run git in a folder and return the text that it prints, or None where it fails."""
-    output = try_git_bytes(folder, *arguments)
-    return None if output is None else os.fsdecode(output)

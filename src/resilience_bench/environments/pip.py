@@ -1,13 +1,14 @@
-"""Asks other interpreters what they are, and has pip install into them."""
+"""Queries other interpreters, makes venvs of them, and installs into these with pip."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
@@ -17,14 +18,17 @@ from resilience_bench.errors import VariantError
 SHOWN_LINES: Final = 3
 SHOWN_CHARACTERS: Final = 200
 
+Installer = Callable[..., str]
+"""`install_packages` with a given pip."""
 
-def query_interpreter(python: Path, question: str, **more: str) -> Any:
-    """What a program prints as JSON that another interpreter runs.
+
+def query_interpreter(python: Path, program: str, **variables: str) -> Any:
+    """Return what a program prints as JSON under another interpreter.
 
     Args:
         python: The interpreter.
-        question: The program.
-        more: Environment variables for it, beside our own.
+        program: Its source.
+        variables: Environment variables, added to ours.
 
     Raises:
         OSError: If it cannot be started.
@@ -32,52 +36,80 @@ def query_interpreter(python: Path, question: str, **more: str) -> Any:
         ValueError: If it prints something else.
     """
     done = subprocess.run(  # noqa: S603 - the command is ours
-        [str(python), "-c", question],
+        [str(python), "-c", program],
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
-        env={**_build_environment(), **more},
+        env={**_build_environment(), **variables},
     )
     return json.loads(done.stdout)
 
 
-def install_with_own_pip(
-    python: Path, *arguments: str, constraints: Mapping[str, str] | None = None
+@contextlib.contextmanager
+def refuse_unusable_interpreter(text: str) -> Iterator[None]:
+    """Name what was given as an interpreter if it cannot be queried.
+
+    Raises:
+        VariantError: If it does not run as Python 3.11 or newer.
+    """
+    try:
+        yield
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        reason = extract_last_lines(getattr(error, "stderr", None) or str(error))
+        message = f"{text}: it does not run as Python 3.11 or newer: {reason}; name another one"
+        raise VariantError(message) from error
+
+
+def create_venv(text: str, base: Path, home: Path) -> None:
+    """Make a virtual environment without pip.
+
+    Raises:
+        VariantError: If the interpreter ``base``, which the user calls ``text``, cannot.
+    """
+    command = [str(base), "-m", "venv", "--without-pip", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
+    if done.returncode:
+        reason = extract_last_lines(f"{done.stdout}\n{done.stderr}")
+        message = (
+            f"{text}: it cannot make a virtual environment: {reason}; expected its "
+            "module venv; install that (apt-get install python3-venv), or name another interpreter"
+        )
+        raise VariantError(message)
+
+
+def install_packages(
+    owner: Path | None,
+    python: Path,
+    *arguments: str,
+    constraints: Mapping[str, str] | None = None,
 ) -> str:
-    """Install into another environment with our own pip.
+    """Install into an environment, and return pip's error; nothing if there was none.
 
     Args:
+        owner: An interpreter with a pip: an older pip than its own takes wheels that it cannot use.
+            None for the running one.
         python: The interpreter of the environment.
         arguments: What to install, and pip's options.
         constraints: Versions by name, from which pip may not depart.
 
-    Returns:
-        What pip said last if it failed, else nothing.
-
     Raises:
-        VariantError: If there is no pip here.
+        VariantError: If the running interpreter has to have pip and has none.
     """
-    if importlib.util.find_spec("pip") is None:
+    if owner is None and importlib.util.find_spec("pip") is None:
         message = (
             f"{sys.executable} has no pip, which is expected to fill the environments to compare; "
             f"type '{sys.executable} -m ensurepip'"
         )
         raise VariantError(message)
-    return install_with_pip_of(Path(sys.executable), python, *arguments, constraints=constraints)
-
-
-def install_with_pip_of(
-    owner: Path, python: Path, *arguments: str, constraints: Mapping[str, str] | None = None
-) -> str:
-    """The same with the pip of the interpreter ``owner``, which has one."""
+    command = [str(owner or sys.executable), "-m", "pip", "--python", str(python), "install"]
+    options = ["--quiet", "--disable-pip-version-check", "--no-input"]
     with NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.writelines(f"{name}=={pin}\n" for name, pin in (constraints or {}).items())
         file.flush()
         bounds = ["--constraint", file.name] if constraints else []
-        command = [str(owner), "-m", "pip", "--python", str(python), "install", "--quiet"]
         done = subprocess.run(  # noqa: S603 - the command is ours
-            [*command, "--disable-pip-version-check", "--no-input", *bounds, *arguments],
+            [*command, *options, *bounds, *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -86,31 +118,23 @@ def install_with_pip_of(
     return extract_last_lines(done.stderr or "nothing") if done.returncode else ""
 
 
-def refuse_pip_failure(text: str, said: str) -> None:
-    """Refuse a variant of which pip said something.
+def refuse_pip_failure(text: str, reason: str) -> None:
+    """Refuse a variant that pip could not install.
 
     Raises:
-        VariantError: With what it said.
+        VariantError: If there is a reason, which is pip's.
     """
-    if said:
+    if reason:
         message = (
-            f"{text}: pip could not install it; it said: {said}; expected "
+            f"{text}: pip could not install it; it said: {reason}; expected "
             "releases that exist and can be reached; mend the variant and type the command again"
         )
         raise VariantError(message)
 
 
-def create_interpreter_error(text: str, error: Exception) -> VariantError:
-    """The error for what was given as an interpreter, and is none, or too old."""
-    said = extract_last_lines(getattr(error, "stderr", None) or str(error))
-    return VariantError(
-        f"{text}: it does not run as Python 3.11 or newer: {said}; name another one"
-    )
-
-
-def extract_last_lines(said: str) -> str:
-    """The last lines that are not mere warnings, as one line that is not too long."""
-    lines = [line.strip().removeprefix("ERROR: ") for line in said.splitlines() if line.strip()]
+def extract_last_lines(output: str) -> str:
+    """Return the last lines that are not mere warnings, joined and shortened."""
+    lines = [line.strip().removeprefix("ERROR: ") for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("WARNING: ")] or lines
     return " | ".join(map(_shorten, lines[-SHOWN_LINES:]))
 
@@ -124,9 +148,3 @@ def _build_environment() -> dict[str, str]:
     # PYTHONPATH would count as installed, and --user is refused inside a venv.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {**kept, "PIP_USER": "0"}
-
-
-def format_pins(pins: Mapping[str, str], without: Iterable[str] = ()) -> list[str]:
-    """Versions by name as pip wants them."""
-    left_out = set(without)
-    return [f"{name}=={pin}" for name, pin in pins.items() if name not in left_out]

@@ -1,4 +1,4 @@
-"""What the environment of a variant is to hold: found from its text and from what is here.
+"""The planned content of a variant's environment, from its text and from what is installed here.
 
 Only distributions that the selected cases need come along, at the versions that are installed here.
 """
@@ -37,10 +37,10 @@ COMMA: Final = re.compile(r",(?![^\[]*\])(?!\s*[<>=!~])")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a made environment holds.
+    """The content of a made environment.
 
     ``requirements`` are resolved by pip, within ``constraints`` where that is possible; ``pins``
-    and ``folders`` are then installed beside them without asking for their dependencies.
+    and ``folders`` are then installed beside them without their dependencies.
     """
 
     requirements: tuple[str, ...]
@@ -49,10 +49,10 @@ class Recipe:
     folders: tuple[Path, ...]
 
     def key(self, *interpreter: str) -> str:
-        """16 hex digits over everything that decides the content.
+        """Return 16 hex digits over everything that decides the content.
 
         Args:
-            interpreter: What tells the interpreter from others; ours if there is nothing.
+            interpreter: What tells the interpreter from others; by default that of the running one.
         """
         decides = [
             *(interpreter or (sys.version, os.path.realpath(sys.executable))),
@@ -66,31 +66,34 @@ class Recipe:
 
 
 def read(text: str, needed: Sequence[str], project: str, root: Path, scratch: Path) -> Recipe:
-    """Find out what ``.``, ``git:REVISION`` or ``pip:REQUIREMENT[,REQUIREMENT]`` has to hold.
+    """Return what ``.``, ``git:REVISION`` or ``pip:REQUIREMENT[,REQUIREMENT]`` has to contain.
 
     Args:
         text: The variant, as the user wrote it.
         needed: The distributions that the selected cases need.
         project: The folder of the distribution that ``.`` and ``git:`` install.
-        root: Where the checkout is.
+        root: The checkout.
         scratch: An empty folder for the sources; they have to stay until all is installed.
 
     Raises:
         VariantError: If the text or what it names cannot be used; it says why.
     """
     if text.startswith("pip:"):
-        return _plan(needed, _parse_requirements(text), scratch)
+        return plan(needed, scratch, _parse_requirements(text))
     source = scratch / "project"
     if text == ".":
         folder = _find_git_root(root) / project
         if not (folder / "pyproject.toml").is_file():
-            return _plan(needed, (), scratch)
+            return plan(needed, scratch)
         _copy(folder, source)
     else:
         _extract(text, project, root, source)
     name, wanted = _read_pyproject(text, source)
-    unmet = [each for each in wanted if not _is_met(each)]
-    return _plan([*needed, *(each.name for each in wanted)], unmet, scratch, {name: source})
+    installed = _list_installed()
+    unmet = [requirement for requirement in wanted if not _is_met(requirement, installed)]
+    return plan(
+        [*needed, *(requirement.name for requirement in wanted)], scratch, unmet, {name: source}
+    )
 
 
 def find_default_project(root: Path) -> str:
@@ -99,57 +102,55 @@ def find_default_project(root: Path) -> str:
     return "stack" if has_stack else "."
 
 
-def plan_for_interpreter(needed: Sequence[str], scratch: Path) -> Recipe:
-    """What the selected cases need under another interpreter: the versions that are here.
-
-    Args:
-        needed: The distributions that the selected cases need.
-        scratch: An empty folder for what is installed here from a folder; see `get_copy_folder`.
-    """
-    return _plan(needed, (), scratch)
-
-
 def list_requirements(needed: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """What pip has to resolve for each needed distribution that is installed here.
+    """Return what pip has to resolve for each needed distribution that is installed here.
 
     Returns:
         By normalised name: the distribution at its version, or, for one that is installed from a
-        folder, what it depends on.
+        folder, its dependencies.
     """
     here = _list_installed()
     found: dict[str, tuple[str, ...]] = {}
-    for name in sorted({canonicalize_name(each) for each in needed} & set(here)):
+    for name in sorted(set(map(canonicalize_name, needed)) & set(here)):
         names = [name]
         if _find_local_folder(name):
             wanted = _parse_applicable(importlib.metadata.requires(name) or ())
-            names = [canonicalize_name(each.name) for each in wanted]
-        found[name] = tuple(f"{each}=={here[each]}" for each in names if each in here)
+            names = [canonicalize_name(requirement.name) for requirement in wanted]
+        found[name] = tuple(f"{part}=={here[part]}" for part in names if part in here)
     return found
 
 
 def get_copy_folder(name: str, scratch: Path) -> Path:
-    """Where a recipe puts the sources of a distribution that is installed here from a folder."""
+    """Return where a recipe puts the sources of a distribution that comes from a folder here."""
     return scratch / f"local-{name}"
 
 
 def by_name(found: Iterable[tuple[str | None, str]]) -> dict[str, str]:
-    """Versions by normalised name; of two with one name the first is what an import finds."""
+    """Return versions by normalised name; of two with one name the first is what is imported."""
     packages: dict[str, str] = {}
     for name, version in found:
-        if name:  # what was removed by half has none
+        if name:  # a partly removed distribution has none
             packages.setdefault(canonicalize_name(name), version)
     return dict(sorted(packages.items()))
 
 
-def _plan(
+def plan(
     needed: Iterable[str],
-    requirements: Sequence[Requirement],
     scratch: Path,
+    requirements: Sequence[Requirement] = (),
     sources: Mapping[str, Path] | None = None,
 ) -> Recipe:
+    """Plan an environment with requirements, and with what the cases need at the versions here.
+
+    Args:
+        needed: The distributions that the selected cases need.
+        scratch: Gets the sources of what is installed here from a folder; see `get_copy_folder`.
+        requirements: What pip resolves.
+        sources: Folders to install, by the name of the distribution.
+    """
     folders = dict(sources or {})
     installed = _list_installed()
-    replaced = {canonicalize_name(each.name) for each in requirements} | set(folders)
+    replaced = {canonicalize_name(requirement.name) for requirement in requirements} | set(folders)
     names = sorted(_compute_closure(needed, installed, replaced))
     # What is installed here from a folder is on no index in this state, so it goes along.
     for name in names:
@@ -175,16 +176,15 @@ def _parse_requirements(text: str) -> list[Requirement]:
 
 def _list_installed() -> dict[str, str]:
     found = importlib.metadata.distributions()
-    return by_name((each.metadata["Name"], each.version) for each in found)
+    return by_name((installed.metadata["Name"], installed.version) for installed in found)
 
 
 def _compute_closure(
     needed: Iterable[str], installed: Collection[str], replaced: Collection[str]
 ) -> set[str]:
-    """The needed distributions with their dependencies, as far as they are installed here.
+    """Return the needed distributions with their dependencies, as far as they are installed here.
 
-    What is replaced is left out, and so is what only that would draw in: its other release knows
-    best what it needs.
+    What is replaced is left out, with its dependencies: another release may have others.
     """
     found: set[str] = set()
     due = list(needed)
@@ -193,17 +193,17 @@ def _compute_closure(
         if name in found or name in replaced or name not in installed:
             continue
         found.add(name)
-        due += [each.name for each in _parse_applicable(importlib.metadata.requires(name) or ())]
+        due += [part.name for part in _parse_applicable(importlib.metadata.requires(name) or ())]
     return found
 
 
 def _parse_applicable(texts: Iterable[str]) -> list[Requirement]:
-    requirements = [Requirement(text) for text in texts]
-    return [each for each in requirements if not each.marker or each.marker.evaluate({"extra": ""})]
+    found = [Requirement(text) for text in texts]
+    return [one for one in found if not one.marker or one.marker.evaluate({"extra": ""})]
 
 
-def _is_met(wanted: Requirement) -> bool:
-    pin = _list_installed().get(canonicalize_name(wanted.name))
+def _is_met(wanted: Requirement, installed: Mapping[str, str]) -> bool:
+    pin = installed.get(canonicalize_name(wanted.name))
     if pin is None or wanted.extras or wanted.url:
         return False
     return wanted.specifier.contains(pin, prereleases=True)
@@ -223,7 +223,7 @@ def _read_pyproject(text: str, source: Path) -> tuple[str, list[Requirement]]:
 
 
 def _find_git_root(root: Path) -> Path:
-    top = try_git(root, "rev-parse", "--show-toplevel")
+    top = try_git(root, "rev-parse", "--show-toplevel", errors="surrogateescape")
     return Path(top.rstrip("\n")) if top else root
 
 
@@ -234,7 +234,7 @@ def _extract(text: str, project: str, root: Path, target: Path) -> None:
     commit = "" if revision.startswith("-") else try_git(top, "rev-parse", "--verify", "-q", wanted)
     if not commit:
         message = (
-            f"{text}: {top} knows no revision {revision!r}; expected a commit, branch or tag; "
+            f"{text}: {top} has no revision {revision!r}; expected a commit, branch or tag; "
             "type 'git log --oneline' to see commits"
         )
         raise VariantError(message)
@@ -255,9 +255,9 @@ def _extract(text: str, project: str, root: Path, target: Path) -> None:
 
 
 def _copy(folder: Path, target: Path) -> None:
-    """Copy what git would commit of a folder; all of it where git knows nothing of it."""
-    listed = try_git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or ""
-    names = set(filter(None, listed.split("\0")))
+    """Copy what git would commit of a folder; all of it outside git."""
+    command = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = (try_git(folder, *command, errors="surrogateescape") or "").split("\0")
     if "pyproject.toml" not in names:
         leftovers = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
         shutil.copytree(folder, target, ignore=leftovers)
@@ -269,8 +269,7 @@ def _copy(folder: Path, target: Path) -> None:
 
 
 def _find_local_folder(name: str) -> Path | None:
-    told = importlib.metadata.distribution(name).read_text("direct_url.json")
-    url = json.loads(told) if told else {}
+    url = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
     folder = Path(unquote(urlsplit(url.get("url", "")).path))
     return folder if "dir_info" in url and folder.is_dir() else None
 
@@ -283,7 +282,7 @@ def _parse_local_path(requirement: str) -> Path | None:
 def _compute_digest(path: Path) -> str:
     digest = hashlib.sha256()
     files = path.rglob("*") if path.is_dir() else [path]
-    for file in sorted(each for each in files if each.is_file()):
+    for file in sorted(filter(Path.is_file, files)):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         digest.update(f"{file.relative_to(path)}\0{content}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()

@@ -6,27 +6,31 @@ A made environment is a venv in the cache, named by a digest of everything that 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import fcntl
+import functools
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-import venv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from filelock import FileLock
+from platformdirs import user_cache_path
+
 from resilience_bench._model import Environment
 from resilience_bench.environments import recipe
+from resilience_bench.environments.fingerprint import now
 from resilience_bench.environments.pip import (
-    create_interpreter_error,
-    format_pins,
-    install_with_own_pip,
+    Installer,
+    create_venv,
+    install_packages,
     query_interpreter,
     refuse_pip_failure,
+    refuse_unusable_interpreter,
 )
 from resilience_bench.environments.recipe import Recipe
 from resilience_bench.errors import VariantError
@@ -41,9 +45,10 @@ ENVIRONMENT_QUERY: Final = """import sys; sys.path = [each for each in sys.path 
 import dataclasses, json
 from resilience_bench.environments.fingerprint import detect_environment
 print(json.dumps(dataclasses.asdict(detect_environment())))"""
+VERSION_QUERY: Final = "import json, sys; print(json.dumps(sys.version))"
 
 Notifier = Callable[[str], None]
-"""Is told when an environment has to be made, which takes a while."""
+"""Called when an environment has to be made, which takes a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +71,18 @@ def ignore(_: str) -> None:
 
 
 def get_cache_folder() -> Path:
-    """Where made environments are kept; ``RESILIENCE_BENCH_CACHE`` puts them elsewhere."""
-    if own := os.environ.get("RESILIENCE_BENCH_CACHE"):
-        return Path(own).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser().absolute() / "resilience-bench"
+    """Return where made environments are kept; ``RESILIENCE_BENCH_CACHE`` names another folder."""
+    own = os.environ.get("RESILIENCE_BENCH_CACHE")
+    return (Path(own).expanduser() if own else user_cache_path("resilience-bench")).absolute()
 
 
-def make(
+def make(  # noqa: PLR0913 - what decides the content, by name
     text: str,
     needed: Sequence[str],
     *,
     project: str = "stack",
     root: Path | None = None,
+    base: Variant | None = None,
     note: Notifier = ignore,
 ) -> Variant:
     """Find or make the environment of a variant.
@@ -88,7 +92,8 @@ def make(
         needed: The distributions that the selected cases need.
         project: The folder of the distribution that ``.`` and ``git:`` install, relative to the
             top of the git work tree, or to ``root`` outside git.
-        root: Where the checkout is; the current directory when left out.
+        root: The checkout; by default the current directory.
+        base: Another interpreter than the running one.
         note: See `Notifier`.
 
     Raises:
@@ -97,20 +102,15 @@ def make(
     if text != "." and not text.startswith(("git:", "pip:")):
         return _find_existing(text)
     with create_scratch_folder(text) as scratch:
-        due = recipe.read(text, needed, project, root or Path.cwd(), scratch)
-
-        def build(home: Path) -> dict[str, Any]:
-            venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
-            fill(text, due, home / "bin" / "python")
-            return {"packages": inspect_interpreter(text, home / "bin" / "python").packages}
-
-        home, told, made = find_or_build(text, due.key(), build, note)
-    return Variant(text, home, home / "bin" / "python", made, told["packages"])
+        content = recipe.read(text, needed, project, root or Path.cwd(), scratch)
+        fill = functools.partial(_fill, text, content)
+        variant, _ = find_or_build(text, content.key(*identify(base)), fill, base, note)
+    return variant
 
 
 @contextlib.contextmanager
 def create_scratch_folder(text: str) -> Iterator[Path]:
-    """An empty folder for as long as an environment is made, which is explained if it cannot be.
+    """Create a folder for sources that lasts until the environment of a variant is made.
 
     Raises:
         VariantError: If files cannot be written, or programs not started.
@@ -126,42 +126,91 @@ def create_scratch_folder(text: str) -> Iterator[Path]:
         raise VariantError(message) from error
 
 
+def identify(base: Variant | None) -> tuple[str, ...]:
+    """Return what tells another interpreter from others; nothing for the running one."""
+    if base is None:
+        return ()
+    with refuse_unusable_interpreter(base.text):
+        version: str = query_interpreter(base.python, VERSION_QUERY)
+    return version, os.path.realpath(base.python), str(base.python)
+
+
+def find_or_build(
+    text: str,
+    key: str,
+    fill: Callable[[Path, Installer], dict[str, str]],
+    base: Variant | None,
+    note: Notifier,
+) -> tuple[Variant, dict[str, str]]:
+    """Find an environment in the cache, or build it there, once for all processes.
+
+    Args:
+        text: What the user calls it.
+        key: Names its folder: a digest of everything that decides its content.
+        fill: Installs into a new venv, given its interpreter and pip; returns what did not install.
+        base: The interpreter that makes the venv; None for the running one.
+        note: See `Notifier`.
+
+    Returns:
+        The environment, and what did not install: pip's error by distribution.
+    """
+    home = get_cache_folder() / "variants" / key
+    python = home / "bin" / "python"
+    with _lock(home):
+        complete = _read_completion(home)
+        made = complete is None
+        if complete is None:
+            note(f"making the environment of {text} (once)")
+            if home.exists():
+                shutil.rmtree(home)
+            try:
+                create_venv(text, base.python if base else Path(sys.executable), home)
+                owner = base.python if base and "pip" in base.packages else None
+                lacking = fill(python, functools.partial(install_packages, owner))
+                packages = inspect_interpreter(text, python).packages
+                complete = {"packages": packages, "lacking": lacking}
+                _write_completion(text, home, complete)
+            except BaseException:
+                shutil.rmtree(home, ignore_errors=True)
+                raise
+    variant = Variant(text, home, python, made, complete["packages"])
+    return variant, complete.get("lacking", {})
+
+
 def clean() -> tuple[int, int]:
     """Remove all made environments.
 
     Returns:
-        How many there were, and how many bytes they took.
+        Their number, and their size in bytes.
     """
-    homes = [each for each in (get_cache_folder() / "variants").glob("*") if each.is_dir()]
-    taken = 0
+    homes = [path for path in (get_cache_folder() / "variants").glob("*") if path.is_dir()]
+    size = 0
     for home in homes:
         with _lock(home):
-            taken += sum(each.lstat().st_size for each in home.rglob("*"))
+            size += sum(path.lstat().st_size for path in home.rglob("*"))
             shutil.rmtree(home)
-    return len(homes), taken
+    return len(homes), size
 
 
 def query_environment(variant: Variant) -> Environment:
-    """What a result that is measured in a variant says of its interpreter, packages and machine.
+    """Return what a result measured in a variant records of interpreter, packages and machine.
 
     Raises:
         VariantError: If its interpreter does not run.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder:
-            tool = link_tool(Path(folder))
-            return Environment(
-                **query_interpreter(variant.python, ENVIRONMENT_QUERY, PYTHONPATH=str(tool))
-            )
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise create_interpreter_error(variant.text, error) from error
+    with (
+        refuse_unusable_interpreter(variant.text),
+        tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder,
+    ):
+        path = str(link_tool(Path(folder)))
+        return Environment(**query_interpreter(variant.python, ENVIRONMENT_QUERY, PYTHONPATH=path))
 
 
 def link_tool(folder: Path) -> Path:
-    """Make ``tool`` in a folder: what another interpreter has to import this package from.
+    """Make a folder ``tool`` from which another interpreter can import this package.
 
-    It holds a link to this package alone, so that nothing else of the environment that this
-    program runs in gets into a variant's imports.
+    It holds a link to this package alone, so that nothing else of the running environment gets
+    into a variant's imports.
     """
     tool = folder / "tool"
     tool.mkdir()
@@ -170,85 +219,15 @@ def link_tool(folder: Path) -> Path:
     return tool
 
 
-def find_or_build(
-    text: str, key: str, build: Callable[[Path], dict[str, Any]], note: Notifier
-) -> tuple[Path, dict[str, Any], bool]:
-    """Find a made environment in the cache, or have it made there.
-
-    Args:
-        text: What the user calls it.
-        key: Names its folder: 16 hex digits over everything that decides the content.
-        build: Makes a venv of a folder that there is not yet; returns what is to be known of it,
-            with ``packages`` among it.
-        note: See `Notifier`.
-
-    Returns:
-        Its folder, what ``build`` returned now or then, and whether it was made now.
-    """
-    home = get_cache_folder() / "variants" / key
-    with _lock(home):
-        told = _read_completion(home)
-        if told is not None:
-            return home, told, False
-        note(f"making the environment of {text} (once)")
-        if home.exists():
-            shutil.rmtree(home)
-        try:
-            told = build(home)
-            _write_completion(text, home, told)
-        except BaseException:
-            shutil.rmtree(home, ignore_errors=True)
-            raise
-    return home, told, True
-
-
-@contextlib.contextmanager
-def _lock(home: Path) -> Iterator[None]:
-    # The lock file stays: were it removed, two others could hold the locks of two files.
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with home.with_suffix(".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _read_completion(home: Path) -> dict[str, Any] | None:
-    try:
-        told: dict[str, Any] = json.loads((home / "complete").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return told if (home / "bin" / "python").exists() else None
-
-
-def _write_completion(text: str, home: Path, told: dict[str, Any]) -> None:
-    date = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    content = {"variant": text, "key": home.name, **told, "date": date}
-    partial = home / "complete.new"
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(home / "complete")
-
-
-def fill(
-    text: str, due: Recipe, python: Path, install: Callable[..., str] = install_with_own_pip
-) -> None:
-    """Install what an environment has to hold.
-
-    Args:
-        text: What the user calls it.
-        due: What it holds.
-        python: Its interpreter.
-        install: See `resilience_bench.environments.pip.install_with_own_pip`.
+def inspect_interpreter(text: str, python: Path) -> Variant:
+    """Return an interpreter as it is, with what is installed for it.
 
     Raises:
-        VariantError: If pip cannot do so.
+        VariantError: If it cannot be started, is older than Python 3.11, or no Python at all.
     """
-    present: dict[str, str] = {}
-    if due.requirements:
-        if install(python, *due.requirements, constraints=due.constraints):
-            # Another release may need other versions of its dependencies than those of today.
-            refuse_pip_failure(text, install(python, *due.requirements))
-        present = inspect_interpreter(text, python).packages
-    if rest := [*format_pins(due.pins, present), *map(str, due.folders)]:
-        refuse_pip_failure(text, install(python, "--no-deps", *rest))
+    with refuse_unusable_interpreter(text):
+        prefix, executable, found = query_interpreter(python, PACKAGES_QUERY)
+    return Variant(text, Path(prefix), Path(executable), False, recipe.by_name(found))  # noqa: FBT003
 
 
 def _find_existing(text: str) -> Variant:
@@ -257,20 +236,37 @@ def _find_existing(text: str) -> Variant:
     if not (python.is_file() and os.access(python, os.X_OK)):
         message = f"{text!r} is no variant; {recipe.FORMS}"
         raise VariantError(message)
+    return inspect_interpreter(text, python)
+
+
+def _fill(text: str, content: Recipe, python: Path, install: Installer) -> dict[str, str]:
+    present: dict[str, str] = {}
+    if content.requirements:
+        if install(python, *content.requirements, constraints=content.constraints):
+            # Another release may need other versions of its dependencies than those of today.
+            refuse_pip_failure(text, install(python, *content.requirements))
+        present = inspect_interpreter(text, python).packages
+    pins = [f"{name}=={pin}" for name, pin in content.pins.items() if name not in present]
+    if rest := [*pins, *map(str, content.folders)]:
+        refuse_pip_failure(text, install(python, "--no-deps", *rest))
+    return {}
+
+
+def _lock(home: Path) -> FileLock:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(home.with_suffix(".lock"))
+
+
+def _read_completion(home: Path) -> dict[str, Any] | None:
     try:
-        return inspect_interpreter(text, python)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise create_interpreter_error(text, error) from error
+        complete: dict[str, Any] = json.loads((home / "complete").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return complete if (home / "bin" / "python").exists() else None
 
 
-def inspect_interpreter(text: str, python: Path) -> Variant:
-    """An interpreter as it is, with what is installed for it.
-
-    Raises:
-        OSError: If it cannot be started.
-        subprocess.SubprocessError: If it is older than Python 3.11, or no Python at all.
-        ValueError: If it answers something else.
-    """
-    prefix, executable, found = query_interpreter(python, PACKAGES_QUERY)
-    packages = recipe.by_name(found)
-    return Variant(text, Path(prefix), Path(executable), made=False, packages=packages)
+def _write_completion(text: str, home: Path, complete: dict[str, Any]) -> None:
+    content = {"variant": text, "key": home.name, **complete, "date": now()}
+    partial = home / "complete.new"
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(home / "complete")

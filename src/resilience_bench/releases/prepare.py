@@ -7,11 +7,9 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from resilience_bench.environments.interpreters import Interpreter
-from resilience_bench.environments.interpreters import make as make_under
 from resilience_bench.environments.pip import extract_last_lines, query_interpreter
 from resilience_bench.environments.variants import Notifier, Variant, make
 from resilience_bench.errors import VariantError
@@ -88,9 +86,7 @@ def make_variant(
         interpreter: Another interpreter; None for the one that this runs in.
         note: Called when an environment has to be made.
     """
-    if interpreter:
-        return make_under(interpreter, text, needed, note)
-    return make(text, needed, root=Path.cwd(), note=note)
+    return make(text, needed, base=interpreter.variant if interpreter else None, note=note)
 
 
 def check_import(package: str, variant: Variant) -> str:
