@@ -8,34 +8,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from resilience_bench._model import Judgement, Verdict
-from resilience_bench.gate.verdicts import compute_exit_code
-from resilience_bench.report.text import clean_text
+from resilience_bench._model import Judgement
 from resilience_bench.report.verdicts import (
-    collect_not_measured,
+    FULL_SECTIONS,
     format_evidence,
-    group_by_outcome,
+    format_outcome,
+    make_judgement_view,
     shorten_names,
-    summarise_judgement,
 )
 
 SHOWN_ANNOTATIONS: Final = 10
-"""GitHub shows so many annotations of a kind in a step, and drops the others without a word."""
+"""GitHub shows only this many annotations of a kind in a step, without saying so."""
 NOTHING_JUDGED: Final = 2
 
 
 def render(judgement: Judgement) -> str:
-    """One command a line: errors for regressions, warnings for doubts, notices for improvements."""
-    found = group_by_outcome(judgement)
-    errors = [_make_annotation("REGRESSED", each) for each in found["regressed"]]
-    if compute_exit_code(judgement, strict=False) == NOTHING_JUDGED:
-        errors.append(("nothing was judged", summarise_judgement(judgement)))
-    warnings = [_make_annotation("inconclusive", each) for each in found["inconclusive"]]
+    """Return one command a line: errors for regressions, warnings for doubts, then notices."""
+    view = make_judgement_view(judgement)
+    errors, notices, warnings = (
+        [(f"{format_outcome(row.outcome)}: {row.case}", format_evidence(row)) for row in rows]
+        for rows in (view.rows[outcome] for outcome in FULL_SECTIONS)
+    )
+    if view.exit_code == NOTHING_JUDGED:
+        errors.append(("nothing was judged", view.summary))
     warnings += [
         (f"not measured: {reason}", ", ".join(shorten_names(names)))
-        for reason, names in collect_not_measured(judgement).items()
+        for reason, names in view.not_measured.items()
     ]
-    notices = [_make_annotation("improved", each) for each in found["improved"]]
     return "\n".join(
         [
             *_format_commands("error", errors),
@@ -43,10 +42,6 @@ def render(judgement: Judgement) -> str:
             *_format_commands("notice", notices),
         ]
     )
-
-
-def _make_annotation(mark: str, verdict: Verdict) -> tuple[str, str]:
-    return f"{mark}: {clean_text(verdict.case)}", format_evidence(verdict)
 
 
 def _format_commands(kind: str, annotations: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What every format shows: blocks of a scenario, with the libraries side by side."""
+"""The rows that every format shows: a block for each scenario, with a row for each library."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from resilience_bench.stats.latency import divide_by_fastest, make_comparison_ke
 from resilience_bench.stats.memory import is_leaking, returns_object
 
 LEGEND: Final[Mapping[str, str]] = {
-    "per_call": "per call: nanoseconds of this machine at this hour, to inform.",
-    "overhead": "overhead: less the control, which is the payload called bare.",
+    "per_call": "per call: the time on this machine in this run, for information.",
+    "overhead": "overhead: per call minus the control, which is the payload called bare.",
     "ratio": "ratio: per call divided by the reference, in the same workers; compare this one.",
     "interval": "±: half of the ratio's 95 % interval over workers.",
     "instructions": "instr: instructions that the processor executes per call, as callgrind "
     "counts them; a busy machine does not change them.",
     "peak": "peak B: the most bytes that one call holds at a time.",
-    "object": "obj. B: what the object that a call returns weighs, in bytes, shown instead of the "
-    "peak where most calls return one of their own.",
+    "object": "obj. B: the size of the object that a call returns, in bytes, shown instead of the "
+    "peak where most calls return an object of their own.",
     "calls": "calls/s: of all callers together; (bare call) is the payload called without a guard, "
     "the line to reach.",
     "scaling": "scaling: calls/s divided by the bare call's, round by round; compare this one.",
     "scaling_interval": "±: half of the scaling's 95 % interval over workers.",
-    "call": "per call: what a caller waits on average, with its place in the queue.",
-    "p50": "p50, p99, p99.9, max: so long take single calls, in the same unit; 99 of 100 take at "
-    "most p99; - where there were too few calls to tell.",
+    "call": "per call: how long a caller waits on average, with its time in the queue.",
+    "p50": "p50, p99, p99.9, max: percentiles of the time of single calls, in the same unit; - "
+    "where there were too few calls.",
     "fair": "fair: calls of the slowest caller divided by those of the fastest one; around no work "
     "a few threads make all the calls of a window, the bare call's as well.",
-    "lag": "lag p99: how late a ticking task of the same loop runs, in the same unit; ≤ is the "
-    "latest tick where there were too few.",
+    "lag": "lag p99: how late a periodic task of the same event loop runs, in the same unit; ≤ is "
+    "its longest delay where there were too few for a percentile.",
     "reads": "reads/s: how often readers beside the callers read the library's counter.",
 }
-"""What the columns say that need saying, in the order of the columns."""
+"""Explanations of the columns, in their order."""
 SORT_KEYS: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
     "latency": lambda measured: _get_values(measured, "latency_ns", "instructions"),
     "overhead": lambda measured: _get_values(measured, "overhead_ns", "overhead_instructions"),
     "ratio": lambda measured: _get_values(measured, "ratio", "instructions"),
     "name": lambda _measured: (),
 }
-"""What each order looks at before the name; instructions where there is no latency."""
+"""What rows are sorted by, before their names; instructions where there is no latency."""
 ORDERING_COLUMNS: Final = frozenset({"per_call", "instructions", "calls"})
-"""By memory alone the rows are in no order, and none is the best."""
+"""Columns that rows are ordered by; without any of them no row is the best."""
 MILLION: Final = 1e6
 NO_VALUE: Final = "-"
 
@@ -60,7 +60,7 @@ class TimeUnit:
     decimals: int
 
     def text(self, ns: float) -> str:
-        """A number of nanoseconds in this unit, without its name."""
+        """Return a number of nanoseconds in this unit, without its name."""
         # Adding 0 turns the -0 of a rounded overhead into 0.
         return f"{round(ns / self.ns, self.decimals) + 0.0:,.{self.decimals}f}"
 
@@ -74,7 +74,7 @@ MILLISECONDS: Final = TimeUnit("ms", 1e6, 2)
 class BlockRow:
     """One case of a block: its numbers by column, each marked with ``!`` if it is doubted.
 
-    ``marks`` say what it did wrong; ``is_control`` is what the others are held against.
+    ``marks`` are its defects; with the control, ``is_control``, the others are compared.
     """
 
     label: str
@@ -85,12 +85,13 @@ class BlockRow:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What may be compared: the libraries of a scenario under one load, all in the same unit.
+    """The comparable libraries of a scenario under one load, all in the same unit.
 
-    ``headers`` has the columns in which at least one row has a number, by the keys of `Row.cells`.
-    ``kind`` is that of the load, empty where there is none; blocks of a kind look alike.
+    ``headers`` has the columns in which at least one row has a number, by the keys of the cells.
+    ``kind`` is that of the load, empty where there is none; blocks of a kind have the same widths.
     """
 
+    family: str
     title: str
     description: str
     headers: Mapping[str, str]
@@ -99,29 +100,42 @@ class Block:
 
 
 def make_blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
-    """The blocks of what was timed without a load, in the order of the file.
+    """Return the blocks of what was measured without a load, in the order of the file.
 
-    Each is sorted by ``sort`` (a key of `SORT_KEYS`); the others are made by
-    `load_rows.make_load_blocks`.
+    Their rows are sorted by ``sort``, a key of `SORT_KEYS`.
     """
     times = divide_by_fastest(measurements)
     descriptions = {record.case.name: record.description for record in result.cases}
-    made = []
+    blocks = []
     for members in group_comparable(measurements):
-        if any(is_loaded(each) for each in members):
+        if any(map(is_loaded, members)):
             continue
         members.sort(key=lambda each: (SORT_KEYS[sort](each), each.case.name))
-        first = members[0].case
-        headers = _make_headers(members)
         unit = choose_unit(get_value(each, "latency_ns") for each in members)
-        rows = tuple(_make_row(each, unit, times.get(each.case), headers) for each in members)
-        description = clean_text(descriptions[first.name])
-        made.append(Block(format_title(first), description, select_headers(headers, rows), rows))
-    return made
+        headers = _make_headers(members, unit)
+        rows = [_make_row(each, unit, times.get(each.case), headers) for each in members]
+        case = members[0].case
+        blocks.append(make_block(case, format_title(case), descriptions[case.name], headers, rows))
+    return blocks
+
+
+def make_block(  # noqa: PLR0913 - everything that a block shows
+    case: Case,
+    title: str,
+    description: str,
+    headers: Mapping[str, str],
+    rows: Sequence[BlockRow],
+    *,
+    kind: str = "",
+) -> Block:
+    """Return a block of one case and its rivals, without the columns in which no row has a cell."""
+    shown = {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
+    family = clean_text(case.family)
+    return Block(family, title, clean_text(description), shown, tuple(rows), kind)
 
 
 def group_comparable(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
-    """What may be compared, side by side, in the order of the file."""
+    """Return the comparable measurements side by side, in the order of the file."""
     groups: dict[tuple[str, str, str], list[Measurement]] = defaultdict(list)
     for measured in measurements:
         groups[make_comparison_key(measured.case)].append(measured)
@@ -129,29 +143,24 @@ def group_comparable(measurements: Iterable[Measurement]) -> list[list[Measureme
 
 
 def is_loaded(measured: Measurement) -> bool:
-    """Whether a case was measured by its rate under a load."""
+    """Return whether a case was measured by its rate under a load."""
     return "calls_per_s" in measured.quantities
 
 
 def format_title(case: Case) -> str:
-    """What the cases have in common that are compared with this one."""
+    """Return the common name of the cases that are compared with this one."""
     under = f" under {case.load}" if case.load != SINGLE else ""
     around = f" around {case.payload}" if case.payload != NOOP else ""
     return clean_text(f"{case.group}{under}{around}")
 
 
 def format_label(case: Case) -> str:
-    """What tells a case from those that it is compared with."""
+    """Return the name of a case among those that it is compared with."""
     return clean_text(case.with_load(SINGLE, NOOP).label or case.scenario)
 
 
-def select_headers(headers: Mapping[str, str], rows: Sequence[BlockRow]) -> dict[str, str]:
-    """The headers of the columns in which a row has something."""
-    return {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
-
-
 def find_best(block: Block) -> BlockRow | None:
-    """The first row that does nothing wrong, if there are several to choose from."""
+    """Return the first row without defects, if there are several to choose from."""
     rivals = [row for row in block.rows if not row.is_control]
     right = [row for row in rivals if not row.marks]
     ordered = not ORDERING_COLUMNS.isdisjoint(block.headers)
@@ -159,16 +168,16 @@ def find_best(block: Block) -> BlockRow | None:
 
 
 def explain_columns(found: Iterable[Block]) -> str:
-    """A sentence for each column that one of the blocks has."""
+    """Return a sentence for each column that one of the blocks has."""
     shown = {key for block in found for key in block.headers}
     return " ".join(text for key, text in LEGEND.items() if key in shown)
 
 
-def _make_headers(members: Sequence[Measurement]) -> dict[str, str]:
+def _make_headers(members: Sequence[Measurement], unit: TimeUnit) -> dict[str, str]:
     returning = sum(map(returns_object, members))
     memory = {"object": "obj. B"} if 2 * returning > len(members) else {"peak": "peak B"}
     return {
-        "per_call": f"{choose_unit(get_value(each, 'latency_ns') for each in members).name}/call",
+        "per_call": f"{unit.name}/call",
         "overhead": "overhead",
         "ratio": "ratio",
         "interval": "±",
@@ -179,14 +188,14 @@ def _make_headers(members: Sequence[Measurement]) -> dict[str, str]:
 
 
 def choose_unit(numbers_ns: Iterable[float]) -> TimeUnit:
-    """The unit in which the largest of some numbers is easily read."""
+    """Return the unit in which the largest of some numbers is easily read."""
     largest = max(numbers_ns, default=0.0)
     limits = ((10e3, NANOSECONDS), (10e6, MICROSECONDS))
     return next((unit for limit, unit in limits if largest < limit), MILLISECONDS)
 
 
 def get_value(measured: Measurement, name: str, default: float = 0.0) -> float:
-    """The estimate of a quantity."""
+    """Return the estimate of a quantity, or a default if there is none."""
     quantity = measured.quantities.get(name)
     return quantity.value if quantity else default
 
@@ -226,7 +235,7 @@ def format_factor(factor: float) -> str:
 
 
 def format_count(value: float) -> str:
-    """A count for people."""
+    """Return a count for people."""
     whole = round(value)
     return f"{whole:,}" if whole < MILLION else f"{whole / MILLION:,.1f} M"
 
@@ -237,7 +246,7 @@ def _format_significant(value: float) -> str:
 
 
 def format_interval(measured: Measurement, name: str) -> str:
-    """Half of an interval by its value, marked if the measurement is doubted."""
+    """Return half of an interval divided by its value, marked if the measurement is doubted."""
     mark = "!" if measured.warnings else ""
     quantity = measured.quantities.get(name)
     if not quantity or not quantity.value or measured.workers == 1:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
-from resilience_bench._model import Judgement, Outcome, Verdict
-from resilience_bench.gate.verdicts import compute_exit_code, group_by_case
+from resilience_bench._model import Judgement, Outcome
 from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.terminal import (
     LABEL,
@@ -20,16 +20,13 @@ from resilience_bench.report.terminal import (
 )
 from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import (
-    CHANCE_NOTE,
     CHANGE_SIGNALS,
     VerdictRow,
-    collect_not_measured,
     find_largest_changes,
     format_outcome,
-    group_by_outcome,
+    make_judgement_view,
     make_verdict_row,
     shorten_names,
-    summarise_judgement,
 )
 
 HEADERS: Final[Mapping[str, str]] = {
@@ -46,27 +43,28 @@ STYLES: Final[Mapping[Outcome, str]] = {
     "inconclusive": "yellow",
     "not measured": "yellow",
 }
-SHOWN_OUTCOMES: Final[tuple[Outcome, ...]] = ("regressed", "improved", "inconclusive")
 GAP: Final = 2
 INDENT: Final = 2
 
 
 def render(judgement: Judgement, console: Console) -> None:
     """Print a judgement: failures, improvements, doubts, what was held against what, a sum."""
-    found = group_by_outcome(judgement)
-    shown = [verdict for outcome in SHOWN_OUTCOMES for verdict in found[outcome]]
-    rows = [_list_cells(make_verdict_row(verdict)) for verdict in shown]
-    widths = choose_widths([(HEADERS, rows)], console.width, gap=GAP)
-    for outcome in SHOWN_OUTCOMES:
-        _print_section(outcome, found[outcome], widths, console)
-    _print_not_measured(judgement, console)
-    for note in judgement.notes:
-        print_prose(f"note: {clean_text(note)}", console, "yellow")
-    chances = [CHANCE_NOTE] if any(verdict.p_value is not None for verdict in shown) else []
-    for line in filter(None, (judgement.title, *judgement.headline, *chances)):
-        print_prose(clean_text(line), console, "dim")
-    colour = "red" if compute_exit_code(judgement, strict=False) else "green"
-    print_prose(summarise_judgement(judgement), console, f"bold {colour}")
+    view = make_judgement_view(judgement)
+    cells = [_list_cells(row) for rows in view.sections.values() for row in rows]
+    widths = choose_widths([(HEADERS, cells)], console.width, gap=GAP)
+    for outcome, rows in view.sections.items():
+        _print_section(outcome, rows, widths, console)
+    for reason, names in view.not_measured.items():
+        _print_title("not measured", f" ({len(names):,}): {reason}", console, "not bold default")
+        for name in shorten_names(names):
+            print_line(f"{' ' * INDENT}{name}", console, "dim")
+    if view.not_measured:
+        console.print()
+    for note in view.notes:
+        print_prose(f"note: {note}", console, "yellow")
+    for line in filter(None, (*view.headline, view.chance_note)):
+        print_prose(line, console, "dim")
+    print_prose(view.summary, console, f"bold {'red' if view.exit_code else 'green'}")
 
 
 def render_changes(judgement: Judgement, console: Console) -> None:
@@ -113,23 +111,19 @@ def _print_title(outcome: Outcome, text: str, console: Console, style: str) -> N
 
 
 def _print_section(
-    outcome: Outcome, verdicts: Sequence[Verdict], widths: Mapping[str, int], console: Console
+    outcome: Outcome, rows: Sequence[VerdictRow], widths: Mapping[str, int], console: Console
 ) -> None:
-    if not verdicts:
-        return
     styles = {"change": f"bold {STYLES[outcome]}"}
     columns = Columns(HEADERS, widths, GAP, WORDS, styles)
     columns.print_header(console)
-    for members in group_by_case(verdicts).values():
-        rows = list(map(make_verdict_row, members))
-        _print_title(outcome, f"  {rows[0].case}", console, "bold default")
-        for row in rows:
+    for case, members in itertools.groupby(rows, key=lambda row: row.case):
+        _print_title(outcome, f"  {case}", console, "bold default")
+        for row in members:
             columns.print_row(_list_cells(row), console)
-            below = widths[LABEL] + GAP
             if row.chance != NO_VALUE:
-                print_prose(f"by chance: {row.chance}", console, indent=below)
+                print_prose(f"by chance: {row.chance}", console, indent=widths[LABEL] + GAP)
             if row.reason:
-                print_prose(row.reason, console, "dim", indent=below)
+                print_prose(row.reason, console, "dim", indent=widths[LABEL] + GAP)
     console.print()
 
 
@@ -141,13 +135,3 @@ def _list_cells(row: VerdictRow) -> dict[str, str]:
         "expected": row.expected,
         "acceptable": row.range,
     }
-
-
-def _print_not_measured(judgement: Judgement, console: Console) -> None:
-    groups = collect_not_measured(judgement)
-    for reason, names in groups.items():
-        _print_title("not measured", f" ({len(names):,}): {reason}", console, "not bold default")
-        for name in shorten_names(names):
-            print_line(f"{' ' * INDENT}{name}", console, "dim")
-    if groups:
-        console.print()

@@ -16,6 +16,7 @@ from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import (
     format_evidence,
     format_outcome,
+    make_verdict_row,
     summarise_judgement,
 )
 
@@ -24,7 +25,9 @@ TAGS: Final = {"regressed": "failure", "inconclusive": "skipped", "not measured"
 
 
 def render(judgement: Judgement) -> str:
-    """One suite, and a test a case and quantity; a regression fails, what is undecided is skipped.
+    """Return one suite with a test for each case and quantity.
+
+    A regression fails, what is undecided is skipped.
 
     Every text goes through `clean_text`, which leaves no character that XML forbids.
     """
@@ -67,18 +70,15 @@ def _make_test_case(name: str, quantity: str, verdicts: Sequence[Verdict]) -> ET
     test = ET.Element("testcase", attributes)
     worst = ordered[0]
     if worst.outcome in TAGS:
-        message = f"{format_outcome(worst.outcome)}: {format_evidence(worst)}"
+        message = f"{format_outcome(worst.outcome)}: {format_evidence(make_verdict_row(worst))}"
         tag = ET.SubElement(test, TAGS[worst.outcome], {"message": message})
         tag.text = "\n".join(line for verdict in ordered for line in _explain_verdict(verdict))
     return test
 
 
 def _explain_verdict(verdict: Verdict) -> list[str]:
-    steps = [f"{number}. {clean_text(step)}" for number, step in enumerate(verdict.steps, start=1)]
+    row = make_verdict_row(verdict)
     return [
-        (
-            f"{format_outcome(verdict.outcome)}: {clean_text(verdict.case)} "
-            f"{format_evidence(verdict)}"
-        ),
-        *steps,
+        f"{format_outcome(row.outcome)}: {row.case} {format_evidence(row)}",
+        *(f"{number}. {clean_text(step)}" for number, step in enumerate(verdict.steps, start=1)),
     ]

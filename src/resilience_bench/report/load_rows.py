@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from resilience_bench._model import Estimate, Measurement, Result
+from resilience_bench._model import Case, Estimate, Measurement, Result
 from resilience_bench.report.blocks import (
     MICROSECONDS,
     MILLION,
@@ -21,7 +21,7 @@ from resilience_bench.report.blocks import (
     get_value,
     group_comparable,
     is_loaded,
-    select_headers,
+    make_block,
 )
 from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import STANDARD_LOADS, Load, parse_load
@@ -35,7 +35,7 @@ LOAD_SORT_KEYS: Final[Mapping[str, Callable[[Measurement], float]]] = {
     "ratio": lambda measured: -get_value(measured, "scaling", -math.inf),
     "name": lambda _measured: 0.0,
 }
-"""What each order looks at before the name, under load."""
+"""What rows are sorted by under load, before their names."""
 TIME_COLUMNS: Final = {
     "call": "call_ns",
     "p50": "p50_ns",
@@ -49,30 +49,27 @@ SMALL_SCALING: Final = 0.01
 
 
 def make_load_blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
-    """The blocks of what was measured under load: by scenario, by payload, then load by load.
+    """Return the blocks of what was measured under load: by scenario, by payload, then by load.
 
-    Args:
-        result: Has the descriptions, and what the bare calls did.
-        measurements: What `latency.estimate` returned.
-        sort: A key of `LOAD_SORT_KEYS`, for the rows of a block.
+    Their rows are sorted by ``sort``, a key of `LOAD_SORT_KEYS`.
     """
     records = {record.case.name: record for record in result.cases}
     controls = estimate_controls(result)
     described: set[str] = set()
-    made = []
+    blocks = []
     for members in group_by_load(measurements):
         members.sort(key=lambda each: (LOAD_SORT_KEYS[sort](each), each.case.name))
-        first = members[0].case
+        case = members[0].case
         keys = dict.fromkeys(records[each.case.name].control for each in members)
         bare = {key: controls[key] for key in keys if key in controls}
-        description = "" if first.group in described else records[first.name].description
-        described.add(first.group)
-        made.append(_make_block(format_title(first), clean_text(description), bare, members))
-    return made
+        description = "" if case.group in described else records[case.name].description
+        described.add(case.group)
+        blocks.append(_make_block(case, description, bare, members))
+    return blocks
 
 
 def group_by_load(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
-    """What may be compared under each load, in the order of scenarios and payloads in the file."""
+    """Return the comparable measurements under load, by scenario and payload as in the file."""
     groups = [each for each in group_comparable(measurements) if any(map(is_loaded, each))]
     scenarios = list(dict.fromkeys(each[0].case.group for each in groups))
     payloads = list(dict.fromkeys(each[0].case.payload for each in groups))
@@ -87,7 +84,7 @@ def group_by_load(measurements: Iterable[Measurement]) -> list[list[Measurement]
 
 
 def make_load_sort_key(name: str) -> tuple[int, int, int, str]:
-    """By kind, then by the number of callers; what is no load comes last, by its name."""
+    """Return a key by kind and number of callers; what is no load comes last, by its name."""
     kinds = list(STANDARD_LOADS)
     load = find_load(name)
     if load is None:
@@ -96,7 +93,7 @@ def make_load_sort_key(name: str) -> tuple[int, int, int, str]:
 
 
 def find_load(name: str) -> Load | None:
-    """A load by its name; None if it is none, as a file that somebody edited may have it."""
+    """Return a load by its name; None if it is none, as in a file that somebody edited."""
     try:
         return parse_load(name)
     except ValueError:
@@ -104,12 +101,14 @@ def find_load(name: str) -> Load | None:
 
 
 def _make_block(
-    title: str, description: str, bare: Mapping[str, Measurement], members: Sequence[Measurement]
+    case: Case, description: str, bare: Mapping[str, Measurement], members: Sequence[Measurement]
 ) -> Block:
     unit = _choose_unit([*bare.values(), *members])
     rows = [
-        _make_bare_row(
-            BARE if len(bare) == 1 else f"{BARE} {clean_text(key.partition(' ')[0])}", each, unit
+        BlockRow(
+            BARE if len(bare) == 1 else f"{BARE} {clean_text(key.partition(' ')[0])}",
+            {**_format_cells(each, unit), "scaling": "1"},
+            is_control=True,
         )
         for key, each in bare.items()
     ]
@@ -134,15 +133,15 @@ def _make_block(
         "lag": "lag p99",
         "reads": "reads/s",
     }
-    load = find_load(members[0].case.load)
+    load = find_load(case.load)
     kind = load.kind if load else "other"
-    return Block(title, description, select_headers(headers, rows), tuple(rows), kind)
+    return make_block(case, format_title(case), description, headers, rows, kind=kind)
 
 
 def _choose_unit(members: Iterable[Measurement]) -> TimeUnit:
-    """The largest unit in which nobody waits less than one; three digits are shown of it.
+    """Return the largest unit in which no mean is below 1; three digits are shown of it.
 
-    Nanoseconds are left where a single call took a million of them: columns would be too wide.
+    Not nanoseconds where a single call took a million of them: columns would be too wide.
     """
     every = list(members)
     shortest = min(get_value(each, "call_ns", math.inf) for each in every)
@@ -152,11 +151,6 @@ def _choose_unit(members: Iterable[Measurement]) -> TimeUnit:
     return MICROSECONDS if found is NANOSECONDS and longest >= MILLION else found
 
 
-def _make_bare_row(label: str, measured: Measurement, unit: TimeUnit) -> BlockRow:
-    cells = {**_format_cells(measured, unit), "scaling": "1"}
-    return BlockRow(label, cells, is_control=True)
-
-
 def _format_cells(measured: Measurement, unit: TimeUnit) -> dict[str, str]:
     quantities = measured.quantities
     cells = {
@@ -164,15 +158,19 @@ def _format_cells(measured: Measurement, unit: TimeUnit) -> dict[str, str]:
         for key, name in TIME_COLUMNS.items()
         if name in quantities
     }
-    if "calls_per_s" in quantities:
-        cells["calls"] = format_rate(quantities["calls_per_s"].value)
+    formats: dict[str, tuple[str, Callable[[float], str]]] = {
+        "calls": ("calls_per_s", format_rate),
+        "scaling": ("scaling", format_scaling),
+        "fair": ("fairness", "{:.2f}".format),
+        "reads": ("reads_per_s", format_rate),
+    }
+    cells |= {
+        key: format_value(quantities[name].value)
+        for key, (name, format_value) in formats.items()
+        if name in quantities
+    }
     if "scaling" in quantities:
-        cells["scaling"] = format_scaling(quantities["scaling"].value)
         cells["scaling_interval"] = format_interval(measured, "scaling")
-    if "fairness" in quantities:
-        cells["fair"] = f"{quantities['fairness'].value:.2f}"
-    if "reads_per_s" in quantities:
-        cells["reads"] = format_rate(quantities["reads_per_s"].value)
     if lag := _format_lag(quantities, unit):
         cells["lag"] = lag
     return cells
@@ -187,18 +185,18 @@ def _format_lag(quantities: Mapping[str, Estimate], unit: TimeUnit) -> str:
 
 
 def format_rate(per_s: float) -> str:
-    """Calls per second for people."""
+    """Return calls per second for people."""
     if per_s >= MILLION:
         return f"{per_s / MILLION:,.2f} M"
     return _format_three_digits(per_s)
 
 
 def format_scaling(value: float) -> str:
-    """A scaling for people."""
+    """Return a scaling for people."""
     return f"{value:.4f}" if 0 < value < SMALL_SCALING else f"{value:.3f}"
 
 
 def _format_three_digits(value: float) -> str:
-    """A number with three digits that count, or all of its digits before the point."""
+    """Return a number with three significant digits, or all of its digits before the point."""
     decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3  # noqa: PLR2004
     return f"{value:,.{decimals}f}"

@@ -1,10 +1,10 @@
-"""What a page shows of a run: the tables, the doubts, the pictures, and where it was measured."""
+"""A run as pages show it: tables, doubts, pictures, and where it was measured."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from resilience_bench._model import Environment, Measurement, Result
 from resilience_bench.report import drift_rows
@@ -33,7 +33,7 @@ class PageFigure:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """The blocks of a family, and what their columns say."""
+    """The blocks of a family, and the meaning of their columns."""
 
     title: str
     anchor: str
@@ -64,14 +64,7 @@ def make_run_page(
     name: str,
     figures: Sequence[PageFigure] = (),
 ) -> RunPage:
-    """What a page shows of a results file.
-
-    Args:
-        result: The file.
-        measurements: What `latency.estimate` returned of it.
-        name: What the file is called.
-        figures: The pictures of it.
-    """
+    """Return what a page shows of a results file of this name, with these pictures."""
     drifts = estimate_drifts(result)
     return RunPage(
         name=clean_text(name),
@@ -85,34 +78,30 @@ def make_run_page(
         figures=tuple(figures),
         facts=collect_facts(result),
         packages={
-            clean_text(key): clean_text(each) for key, each in result.environment.packages.items()
+            clean_text(package): clean_text(version)
+            for package, version in result.environment.packages.items()
         },
     )
 
 
 def _make_chapters(result: Result, measurements: Sequence[Measurement]) -> list[Chapter]:
-    found: list[Chapter] = []
-    for under, each in (
+    chapters: list[Chapter] = []
+    for under, blocks in (
         ("", make_blocks(result, measurements, "latency")),
         (" under load", make_load_blocks(result, measurements, "latency")),
     ):
-        ordered = sorted(each, key=lambda block: _find_family_place(block, each))
-        for _, members in groupby(ordered, key=lambda block: _find_family_place(block, each)):
-            told = tuple(members)
-            family = told[0].title.partition(".")[0]
-            anchor = f"tables-{len(found) + 1}"
-            found.append(Chapter(f"{family}{under}", anchor, told, explain_columns(told)))
-    return found
-
-
-def _find_family_place(block: Block, among: Sequence[Block]) -> int:
-    """The place of the first block of the same family."""
-    family = block.title.partition(".")[0]
-    return next(i for i, each in enumerate(among) if each.title.partition(".")[0] == family)
+        families: dict[str, list[Block]] = defaultdict(list)
+        for block in blocks:
+            families[block.family].append(block)
+        for family, members in families.items():
+            anchor = f"tables-{len(chapters) + 1}"
+            legend = explain_columns(members)
+            chapters.append(Chapter(f"{family}{under}", anchor, tuple(members), legend))
+    return chapters
 
 
 def collect_facts(result: Result) -> dict[str, str]:
-    """Where, when and from what a run was measured, by what each fact is called."""
+    """Return where, when and from what a run was measured, each fact by its name."""
     environment = result.environment
     commit = "outside git"
     if result.commit:
@@ -124,7 +113,7 @@ def collect_facts(result: Result) -> dict[str, str]:
         "commit": commit,
         "Python": f"{describe_python(result)} ({environment.python_build})",
         **_describe_machine(environment),
-        "load average": ", ".join(f"{each:g}" for each in result.load_average),
+        "load average": ", ".join(f"{load:g}" for load in result.load_average),
         "profile": result.profile,
         "selected": ", ".join(result.selectors) or "everything",
         "signals": ", ".join(result.signals),

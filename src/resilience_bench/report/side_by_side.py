@@ -1,4 +1,4 @@
-"""The same cases in several results, side by side: a column each, and how many times the first."""
+"""The same cases in several results, a column for each, compared with the first one."""
 
 from __future__ import annotations
 
@@ -24,60 +24,58 @@ from resilience_bench.stats.correctness import describe_defect
 from resilience_bench.stats.latency import estimate
 
 LEGEND: Final = (
-    "× is how many times the first column; of rates more is better. {} !: a figure that its own "
-    "table doubts."
+    "×: the column divided by the first one; for rates, higher is better. {} !: a figure that is "
+    "doubted in its own table."
 )
 INTERLEAVED_NOTE: Final = (
-    "All took turns within one run, so times compare here; a ratio to the reference would not, for "
-    "the reference runs under the same interpreter."
+    "All took turns within one run, so times compare here; ratios would not, because each "
+    "reference runs under its own interpreter."
 )
 NOT_INTERLEAVED_NOTE: Final = (
-    "These were not measured in turns: times of different hours do not compare, however alike they "
-    "look; 'resilience-bench report ONE --against OTHER' shows what does."
+    "These were not measured in turns, so times do not compare; "
+    "'resilience-bench report ONE --against OTHER' shows what does."
 )
 KIND: Final = "side by side"
+HEADINGS: Final = {"calls_per_s": "calls/s", "latency_ns": "{}/call", "instructions": "instr"}
+"""What is compared: the first of these quantities that was measured, and its heading."""
 MeasurementsByName = Mapping[str, Measurement]
 """The measurements of one result, by case name."""
 
 
 def make_side_blocks(results: Sequence[Result]) -> list[Block]:
-    """Blocks of a scenario and load: libraries by rows, results by columns.
+    """Return blocks of a scenario and load: libraries by rows, results by columns.
 
-    Shown is the time per call, or else the instructions; under a load calls a second and scaling.
-
-    Args:
-        results: Of the same plan; the first one is what the others are compared with.
+    They show the time per call, or else the instructions; under a load calls per second and
+    scaling. The first result is the one that the others are compared with.
     """
-    told = [{each.case.name: each for each in estimate(result)} for result in results]
-    first_of: dict[str, Measurement] = {}
-    for each in told:
-        for name, measured in each.items():
-            first_of.setdefault(name, measured)
-    descriptions = {record.case.name: record.description for record in results[0].cases}
+    sides = [{each.case.name: each for each in estimate(result)} for result in results]
+    first_of = {name: measured for side in reversed(sides) for name, measured in side.items()}
+    in_order = dict.fromkeys(name for side in sides for name in side)
     groups = sorted(
-        group_comparable(first_of.values()), key=lambda each: make_load_sort_key(each[0].case.load)
+        group_comparable(first_of[name] for name in in_order),
+        key=lambda members: make_load_sort_key(members[0].case.load),
     )
     names = name_interpreters(results)
+    descriptions = {record.case.name: record.description for record in results[0].cases}
     return [
-        _make_block([each.case for each in members], told, names, descriptions)
+        _make_block([each.case for each in members], sides, names, descriptions)
         for members in groups
     ]
 
 
 def explain_columns(results: Sequence[Result]) -> str:
-    """What the columns say, and whether their times compare: only those of one run do."""
-    files = {(each.started, each.environment.python) for each in results}
-    last_start = max(each.started for each in results)
-    first_end = min(each.ended for each in results)
-    took_turns = len(files) == len(results) and last_start <= first_end
-    return LEGEND.format(INTERLEAVED_NOTE if took_turns else NOT_INTERLEAVED_NOTE)
+    """Return what the columns mean, and whether their times compare: only those of one run do."""
+    files = {(result.started, result.environment.python) for result in results}
+    last_start = max(result.started for result in results)
+    first_end = min(result.ended for result in results)
+    are_interleaved = len(files) == len(results) and last_start <= first_end
+    return LEGEND.format(INTERLEAVED_NOTE if are_interleaved else NOT_INTERLEAVED_NOTE)
 
 
 def name_interpreters(results: Sequence[Result]) -> list[str]:
-    """The interpreters by name, without what all have in common; numbered where two are alike."""
-    names = [format_python_name(each.environment) for each in results]
-    implementations = {name.partition(" ")[0] for name in names}
-    if len(implementations) == 1:
+    """Return the names of the interpreters, without a common part; equal ones are numbered."""
+    names = [format_python_name(result.environment) for result in results]
+    if len({name.partition(" ")[0] for name in names}) == 1:
         names = [name.partition(" ")[2] for name in names]
     return [
         f"{name} #{names[:place].count(name) + 1}" if names.count(name) > 1 else name
@@ -87,41 +85,43 @@ def name_interpreters(results: Sequence[Result]) -> list[str]:
 
 def _make_block(
     cases: Sequence[Case],
-    told: Sequence[MeasurementsByName],
+    sides: Sequence[MeasurementsByName],
     names: Sequence[str],
     descriptions: Mapping[str, str],
 ) -> Block:
-    every = [each[case.name] for each in told for case in cases if case.name in each]
-    is_loaded = any("calls_per_s" in each.quantities for each in every)
-    times = any("latency_ns" in each.quantities for each in every)
-    quantity = "calls_per_s" if is_loaded else "latency_ns" if times else "instructions"
+    every = [side[case.name] for side in sides for case in cases if case.name in side]
+    quantity = next(
+        (name for name in HEADINGS if any(name in each.quantities for each in every)),
+        "instructions",
+    )
     unit = choose_unit(get_value(each, quantity) for each in every)
     headers: dict[str, str] = {}
     for place, name in enumerate(names):
         headers[f"{place}"] = name
-        headers |= {f"{place} scaling": "scaling"} if is_loaded else {}
+        headers |= {f"{place} scaling": "scaling"} if quantity == "calls_per_s" else {}
         headers |= {f"{place} times": "×"} if place else {}
-    in_order = sorted(cases, key=lambda case: (_find_sort_value(case, told, quantity), case.name))
-    rows = tuple(_make_row(case, told, quantity, unit) for case in in_order)
-    what = {"calls_per_s": "calls/s", "latency_ns": f"{unit.name}/call", "instructions": "instr"}
-    title = f"{format_title(cases[0])}, {what[quantity]}"
-    return Block(title, clean_text(descriptions.get(cases[0].name, "")), headers, rows, KIND)
+    in_order = sorted(cases, key=lambda case: (_find_sort_value(case, sides, quantity), case.name))
+    rows = [_make_row(case, sides, quantity, unit) for case in in_order]
+    title = f"{format_title(cases[0])}, {HEADINGS[quantity].format(unit.name)}"
+    description = clean_text(descriptions.get(cases[0].name, ""))
+    # A result without any of the cases keeps its column.
+    return Block(clean_text(cases[0].family), title, description, headers, tuple(rows), KIND)
 
 
-def _find_sort_value(case: Case, told: Sequence[MeasurementsByName], quantity: str) -> float:
-    values = (get_value(each[case.name], quantity) for each in told if case.name in each)
+def _find_sort_value(case: Case, sides: Sequence[MeasurementsByName], quantity: str) -> float:
+    values = (get_value(side[case.name], quantity) for side in sides if case.name in side)
     value = next(values, 0.0)
     return -value if quantity == "calls_per_s" else value
 
 
 def _make_row(
-    case: Case, told: Sequence[MeasurementsByName], quantity: str, unit: TimeUnit
+    case: Case, sides: Sequence[MeasurementsByName], quantity: str, unit: TimeUnit
 ) -> BlockRow:
     cells: dict[str, str] = {}
     marks: dict[str, None] = {}
-    first = get_value(told[0][case.name], quantity) if case.name in told[0] else 0.0
-    for place, each in enumerate(told):
-        measured = each.get(case.name)
+    first = get_value(sides[0][case.name], quantity) if case.name in sides[0] else 0.0
+    for place, side in enumerate(sides):
+        measured = side.get(case.name)
         if measured is None or quantity not in measured.quantities:
             continue
         value = measured.quantities[quantity].value

@@ -17,17 +17,17 @@ from resilience_bench.report.verdicts import SECTIONS, make_verdict_row
 from resilience_bench.stats.latency import estimate
 
 SEPARATE_RUNS_NOTE: Final = (
-    "Two runs at two times: nanoseconds and calls per second are of their own machine and hour, "
-    "and are not compared. Ratios to the reference, scalings, instructions and bytes are."
+    "Two runs at two times: nanoseconds and calls per second depend on the machine and the hour, "
+    "so they are not compared. Ratios to the reference, scalings, instructions and bytes are."
 )
 CERTAINTY_NOTE: Final = (
-    "What moved lies outside its acceptable range, and that is certain; the ranges are as wide as "
-    "those of a baseline, for another hour is another hour. Of smaller changes one is marked if "
-    "its 95 % interval leaves out 1, which one in twenty does by chance. What is inconclusive or "
-    "small takes 'resilience-bench compare', which measures both in the same minutes."
+    "What regressed or improved is certainly outside its acceptable range. The ranges are as wide "
+    "as a baseline's, because the runs are of different hours. A smaller change is marked if its "
+    "95 % interval excludes 1, which one in twenty does by chance. To decide what is inconclusive "
+    "or small, type 'resilience-bench compare': it measures both in the same minutes."
 )
 CAVEATS: Final = (SEPARATE_RUNS_NOTE, CERTAINTY_NOTE)
-"""What such a comparison cannot tell, for readers."""
+"""What such a comparison cannot decide."""
 STYLES: Final[Mapping[str, str]] = {"regressed": "bad", "improved": "good", "inconclusive": "doubt"}
 SMALL_CHANGE_WORDS: Final[Mapping[SmallChange, str]] = {
     "within the range": "within; the intervals part",
@@ -38,7 +38,7 @@ SMALL_CHANGE_WORDS: Final[Mapping[SmallChange, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that is known of both runs."""
+    """Something that is known about both runs."""
 
     name: str
     other: str
@@ -64,7 +64,7 @@ class ComparedQuantity:
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """Everything that a page says of two runs; ``pairs`` have what moved first."""
+    """Two runs as a page shows them; ``pairs`` begin with what changed."""
 
     other: str
     this: str

@@ -1,10 +1,10 @@
-"""What every format says of a judgement: its sections, the texts of its cells, its summary."""
+"""What every format shows of a judgement: its sections, the texts of its cells, its summary."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -19,15 +19,12 @@ from resilience_bench.gate.verdicts import (
     sort_worst_first,
 )
 from resilience_bench.quantities import QUANTITIES
+from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.text import clean_text
 
-SECTIONS: Final[tuple[Outcome, ...]] = (
-    "regressed",
-    "improved",
-    "inconclusive",
-    "not measured",
-    "within",
-)
+FULL_SECTIONS: Final[tuple[Outcome, ...]] = ("regressed", "improved", "inconclusive")
+"""The outcomes of which every verdict is shown."""
+SECTIONS: Final[tuple[Outcome, ...]] = (*FULL_SECTIONS, "not measured", "within")
 """The order in which people read."""
 SHOWN_NAMES: Final = 6
 SHOWN_CHANGES: Final = 10
@@ -36,15 +33,24 @@ CHANGE_SIGNALS: Final = ("latency", "scaling", "instructions")
 CHANCE_NOTE: Final = (
     "by chance: how often chance alone shows as much or more when the case lies within its range."
 )
-_LEAST_CHANCE: Final = 1e-9
+LEAST_CHANCE: Final = 1e-9
+NO_CASE: Final = "nothing was judged, for there is no case"
 MAIN_QUANTITIES: Final = frozenset({"ratio", "instructions", "scaling"})
 """The quantities that a signal stands for without their name."""
+CONCLUSIONS: Final = {
+    0: "NO REGRESSION",
+    1: "REGRESSED",
+    2: "NOTHING JUDGED",
+    3: "NO REGRESSION FOUND, NOT ALL DECIDED",
+}
+"""A judgement in a word or two, by the exit code with ``--strict``."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
     """One verdict in words; a text is "-" where there is nothing to say, ``reason`` is empty."""
 
+    outcome: Outcome
     case: str
     signal: str
     change: str
@@ -55,15 +61,60 @@ class VerdictRow:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class JudgementView:
+    """A judgement as every format shows it.
+
+    ``rows`` has the verdicts by outcome, in the order of `SECTIONS`; ``not_measured`` the names of
+    cases by the reason. ``chance_note`` is empty where no row has a chance. ``exit_code`` is that
+    of the command without ``--strict``.
+    """
+
+    word: str
+    summary: str
+    exit_code: int
+    rows: Mapping[Outcome, Sequence[VerdictRow]]
+    not_measured: Mapping[str, Sequence[str]]
+    headline: Sequence[str]
+    notes: Sequence[str]
+    chance_note: str
+
+    @property
+    def sections(self) -> dict[Outcome, Sequence[VerdictRow]]:
+        """The rows of the outcomes that are shown in full, as far as there are any."""
+        return {outcome: self.rows[outcome] for outcome in FULL_SECTIONS if self.rows[outcome]}
+
+
+def make_judgement_view(judgement: Judgement) -> JudgementView:
+    """Return what to show of a judgement, without control codes."""
+    found = group_by_outcome(judgement)
+    has_chance = any(
+        verdict.p_value is not None for outcome in FULL_SECTIONS for verdict in found[outcome]
+    )
+    return JudgementView(
+        CONCLUSIONS[compute_exit_code(judgement, strict=True)],
+        summarise_judgement(judgement),
+        compute_exit_code(judgement, strict=False),
+        {outcome: [*map(make_verdict_row, verdicts)] for outcome, verdicts in found.items()},
+        collect_not_measured(judgement),
+        [clean_text(line) for line in (judgement.title, *judgement.headline) if line],
+        list(map(clean_text, judgement.notes)),
+        CHANCE_NOTE if has_chance else "",
+    )
+
+
 def make_verdict_row(verdict: Verdict) -> VerdictRow:
-    """What the cells of a verdict say; names and reasons in one line, without control codes."""
+    """Return the cells of a verdict; names and reasons in one line, without control codes."""
     numbers = _NumberFormat(verdict)
+    is_main = verdict.quantity in MAIN_QUANTITIES or not verdict.quantity
+    signal = verdict.signal if is_main else f"{verdict.signal}: {verdict.quantity}"
     return VerdictRow(
+        outcome=verdict.outcome,
         case=clean_text(verdict.case),
-        signal=format_signal(verdict),
+        signal=clean_text(signal),
         change=_format_change(verdict, numbers),
         seen=_format_seen(verdict, numbers),
-        expected="-" if verdict.expected is None else numbers.text(verdict.expected),
+        expected=NO_VALUE if verdict.expected is None else numbers.text(verdict.expected),
         range=_format_range(verdict, numbers),
         chance=_format_chance(verdict.p_value),
         reason=clean_text(verdict.reason),
@@ -75,19 +126,18 @@ def format_outcome(outcome: Outcome) -> str:
     return outcome.upper() if outcome == "regressed" else outcome
 
 
-def format_evidence(verdict: Verdict) -> str:
-    """A verdict in one line, without its case."""
-    said = make_verdict_row(verdict)
-    parts = (
-        ("seen ", said.seen),
-        ("expected ", said.expected),
-        ("range ", said.range),
-        ("by chance: ", said.chance),
-    )
-    known = [label + text for label, text in parts if text != "-"]
-    change = "" if said.change == "-" else f" {said.change}"
-    line = f"{said.signal}{change}: {', '.join(known)}" if known else said.signal
-    return f"{line}; {said.reason}" if said.reason else line
+def format_evidence(row: VerdictRow) -> str:
+    """Return a verdict in one line, without its case."""
+    parts = {
+        "seen ": row.seen,
+        "expected ": row.expected,
+        "range ": row.range,
+        "by chance: ": row.chance,
+    }
+    known = ", ".join(label + text for label, text in parts.items() if text != NO_VALUE)
+    change = "" if row.change == NO_VALUE else f" {row.change}"
+    line = f"{row.signal}{change}: {known}" if known else row.signal
+    return f"{line}; {row.reason}" if row.reason else line
 
 
 def group_by_outcome(judgement: Judgement) -> dict[Outcome, list[Verdict]]:
@@ -128,25 +178,23 @@ def find_largest_changes(judgement: Judgement) -> dict[str, dict[str, str]]:
 def _format_relative_change(verdict: Verdict) -> str:
     seen, expected = verdict.seen, verdict.expected
     if seen is None or not expected:
-        return "-"
+        return NO_VALUE
     change, low, high = (each / expected - 1 for each in (seen.value, seen.low, seen.high))
     interval = "" if low == high else f" ({_format_signed(low)} to {_format_signed(high)})"
     return f"{_format_signed(change)}{interval}"
 
 
 def collect_not_measured(judgement: Judgement) -> dict[str, list[str]]:
-    """The reasons, each with the cases that it holds for, and the signals that these lack."""
+    """Return the reasons, each with its cases and the signals that these lack."""
     lacking: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for verdict in judgement.verdicts:
         if verdict.outcome == "not measured":
-            signals = lacking[clean_text(verdict.reason) or "no reason given"][
-                clean_text(verdict.case)
-            ]
+            signals = lacking[clean_text(verdict.reason) or "no reason given"][verdict.case]
             if verdict.signal and verdict.signal not in signals:
                 signals.append(verdict.signal)
     return {
         reason: [
-            f"{case} ({', '.join(map(clean_text, signals))})" if signals else case
+            clean_text(f"{case} ({', '.join(signals)})" if signals else case)
             for case, signals in cases.items()
         ]
         for reason, cases in lacking.items()
@@ -154,49 +202,31 @@ def collect_not_measured(judgement: Judgement) -> dict[str, list[str]]:
 
 
 def shorten_names(names: Sequence[str], shown: int = SHOWN_NAMES) -> list[str]:
-    """The first names, and how many more there are."""
+    """Return the first names, and how many more there are."""
     more = len(names) - shown
     return [*names[:shown], f"and {more:,} more"] if more > 0 else list(names)
 
 
 def summarise_judgement(judgement: Judgement) -> str:
-    """How many cases came out how, in one line; a case counts once, as its worst outcome."""
+    """Return in one line how many cases have which outcome; a case counts once, as its worst."""
     cases = group_by_case(judgement.verdicts)
+    judged = _format_count(len(cases), "case")
     if not has_measured_verdict(judgement):
-        why = (
-            f": {_format_count(len(cases), 'case')} not measured"
-            if cases
-            else ", for there is no case"
-        )
-        return f"nothing was judged{why}"
-    counts = dict.fromkeys(SECTIONS, 0)
-    for members in cases.values():
-        counts[sort_worst_first(members)[0].outcome] += 1
-    within = counts.pop("within")
+        return f"nothing was judged: {judged} not measured" if cases else NO_CASE
+    worst = Counter(sort_worst_first(members)[0].outcome for members in cases.values())
     parts = [
-        f"{count:,} {outcome}"
-        for outcome, count in counts.items()
-        if count or outcome == "regressed"
+        f"{worst[outcome]:,} {outcome}"
+        for outcome in SECTIONS
+        if outcome != "within" and (worst[outcome] or outcome == "regressed")
     ]
+    within = worst["within"]
     parts.append(f"{within:,} within {'its range' if within == 1 else 'their ranges'}")
     decisions = _format_count(len(judgement.verdicts), "decision")
-    return f"{_format_count(len(cases), 'case')} judged: {', '.join(parts)} ({decisions})"
-
-
-def name_conclusion(judgement: Judgement) -> str:
-    """The whole judgement in a word or two."""
-    words = {1: "REGRESSED", 2: "NOTHING JUDGED", 3: "NO REGRESSION FOUND, NOT ALL DECIDED"}
-    return words.get(compute_exit_code(judgement, strict=True), "NO REGRESSION")
+    return f"{judged} judged: {', '.join(parts)} ({decisions})"
 
 
 def _format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def format_signal(verdict: Verdict) -> str:
-    """The signal, and which of its quantities where it has several."""
-    is_main = verdict.quantity in MAIN_QUANTITIES or not verdict.quantity
-    return clean_text(verdict.signal if is_main else f"{verdict.signal}: {verdict.quantity}")
 
 
 class _NumberFormat:
@@ -219,7 +249,7 @@ class _NumberFormat:
         return self.bare(value) + self.unit
 
 
-def _list_known_values(verdict: Verdict) -> Iterable[float]:
+def _list_known_values(verdict: Verdict) -> Iterator[float]:
     seen = verdict.seen.value if verdict.seen else None
     for value in (verdict.expected, verdict.low, verdict.high, seen):
         if value is not None and math.isfinite(value):
@@ -238,7 +268,7 @@ def _choose_decimals(quantity: str, values: Sequence[float]) -> int:
 
 def _format_seen(verdict: Verdict, numbers: _NumberFormat) -> str:
     if verdict.seen is None:
-        return "-"
+        return NO_VALUE
     value, low, high = map(numbers.bare, (verdict.seen.value, verdict.seen.low, verdict.seen.high))
     # A count that is the same in every process has no interval.
     return f"{value}{numbers.unit}" + ("" if low == high else f" ({low} - {high})")
@@ -246,7 +276,7 @@ def _format_seen(verdict: Verdict, numbers: _NumberFormat) -> str:
 
 def _format_range(verdict: Verdict, numbers: _NumberFormat) -> str:
     if verdict.low is None and verdict.high is None:
-        return "-"
+        return NO_VALUE
     if verdict.low is None:
         return f"at most {numbers.text(verdict.high or 0.0)}"
     if verdict.high is None:
@@ -256,7 +286,7 @@ def _format_range(verdict: Verdict, numbers: _NumberFormat) -> str:
 
 def _format_change(verdict: Verdict, numbers: _NumberFormat) -> str:
     if verdict.seen is None:
-        return "-"
+        return NO_VALUE
     seen = verdict.seen.value
     if verdict.expected is None:
         # A budget expects nothing, it only has a limit.
@@ -264,7 +294,7 @@ def _format_change(verdict: Verdict, numbers: _NumberFormat) -> str:
             return f"{_format_percent(seen / verdict.high - 1)} over"
         if verdict.low and verdict.low > seen:
             return f"{_format_percent(1 - seen / verdict.low)} under"
-        return "-"
+        return NO_VALUE
     if verdict.expected <= 0:
         difference = seen - verdict.expected
         return f"{'+' if difference >= 0 else ''}{numbers.text(difference)}"
@@ -283,8 +313,8 @@ def _format_percent(change: float) -> str:
 
 def _format_chance(p_value: float | None) -> str:
     if p_value is None or math.isnan(p_value):
-        return "-"
-    if p_value < _LEAST_CHANCE:
+        return NO_VALUE
+    if p_value < LEAST_CHANCE:
         return "less than 1 in 1,000,000,000"
     # Two digits: nobody knows a chance better than that.
     return f"1 in {float(f'{1 / p_value:.2g}'):,.0f}"

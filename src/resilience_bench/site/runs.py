@@ -19,6 +19,7 @@ from resilience_bench.quantities import SIGNALS_JUDGED
 from resilience_bench.report import html
 from resilience_bench.report.page import PageFigure, make_run_page
 from resilience_bench.report.text import clean_text
+from resilience_bench.report.verdicts import make_judgement_view
 from resilience_bench.stats.latency import estimate
 
 CHECK: Final = "check"
@@ -189,7 +190,7 @@ def judge_check(last: SavedRun | None, shorten_paths: Callable[[str], str]) -> P
         message = f"The last check, {format_path(last.path)}, could not be judged: {error}"
         return Part(shorten_paths(message))
     headline = tuple(map(shorten_paths, judgement.headline))
-    return Part(content=html.make_judgement_view(replace(judgement, headline=headline)))
+    return Part(content=make_judgement_view(replace(judgement, headline=headline)))
 
 
 def _judge_result(result: Result, last: SavedRun) -> Judgement:
