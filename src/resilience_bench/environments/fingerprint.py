@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import platform
 import re
@@ -60,6 +61,7 @@ def find_commit(directory: Path) -> Commit | None:
     return Commit(revision.strip(), clean=not changes.strip())
 
 
+@functools.cache  # reading what is installed takes longer than all else here
 def _list_packages() -> dict[str, str]:
     import importlib.metadata  # noqa: PLC0415 - takes time that only this function needs
 

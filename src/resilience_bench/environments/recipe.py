@@ -29,7 +29,7 @@ from resilience_bench.errors import VariantError
 
 FORMS: Final = (
     "expected '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT' such as "
-    "'pip:tenacity==8.2.3', or the path of a Python or of its environment"
+    "'pip:tenacity==8.2.3', or the path of an interpreter or environment"
 )
 # A comma parts two requirements, except within extras and before an operator (tenacity>=8,<9).
 COMMA: Final = re.compile(r",(?![^\[]*\])(?!\s*[<>=!~])")
