@@ -10,19 +10,18 @@ import numpy as np
 
 from resilience_bench._model import (
     AllocationRecord,
-    Baseline,
     Case,
     CaseRecord,
     Commit,
     Counts,
     Environment,
     InstructionRecord,
-    Range,
     Result,
     Samples,
     Weight,
     WorkerRecord,
 )
+from resilience_bench._verdicts import Baseline, Range
 
 CONTROL = "1xreturns"
 CONTROL_NS = 50.0

@@ -1,4 +1,4 @@
-"""The data that travel between modules: frozen, slotted, and nothing but data."""
+"""Data that all rooms share: frozen, slotted, only data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Signal = Literal["latency", "instructions", "allocations", "scaling"]
 CaseStatus = Literal[
     "measured", "not installed", "not available", "broken", "failed", "hung", "interrupted"
 ]
-"""What became of a case; everything but ``measured`` comes with a reason."""
+"""The status of a case in a run; all but ``measured`` come with a reason."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,12 +27,12 @@ class Case:
 
     @property
     def group(self) -> str:
-        """The name without the brackets: what libraries are compared in."""
+        """The name without the brackets; libraries are compared within a group."""
         return f"{self.family}.{self.scenario}"
 
     @property
     def label(self) -> str:
-        """What stands in the brackets; ``single`` and ``noop`` are left out."""
+        """The text in the brackets, without ``single`` and ``noop``."""
         parts = [self.library] if self.library else []
         parts += [f"{key}={value}" for key, value in self.parameters]
         parts += [self.load] if self.load != "single" else []
@@ -46,11 +46,11 @@ class Case:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether it is measured by its rate under a load, not by its latency alone."""
+        """Whether its rate under a load is measured."""
         return (self.load, self.payload) != ("single", "noop")
 
     def with_load(self, load: str, payload: str) -> Case:
-        """The same scenario and library under another load, around another payload."""
+        """Return the same scenario and library under another load, around another payload."""
         return replace(self, load=load, payload=payload)
 
 
@@ -58,9 +58,8 @@ class Case:
 class CaseInfo:
     """A case as its scenario file declares it, before anything is built.
 
-    ``loads`` are the kinds of load (``threads``, ``tasks``, ``processes``, ``mixed``) and
-    ``payloads`` the payloads that make sense for it; ``in_profile`` are the kinds of load, or
-    single loads, that the concurrency profile takes.
+    ``loads`` are the kinds of load and ``payloads`` the payloads that make sense for it;
+    ``in_profile`` are the kinds of load, or single loads, of the concurrency profile.
     """
 
     case: Case
@@ -74,10 +73,9 @@ class CaseInfo:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The samples of one operation in one worker: ``elapsed_ns[i]`` is for ``calls`` calls.
+    """Samples of one operation in one worker: ``elapsed_ns[i]`` is for ``calls`` calls.
 
-    ``elapsed_ns[i]`` was taken after the reference's sample ``beside[i]`` and before its next one;
-    ``beside`` is empty for the reference itself.
+    Each was taken after sample ``beside[i]`` of the reference, for which ``beside`` is empty.
     """
 
     calls: int
@@ -87,10 +85,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What one worker measured: one block of cases, the reference and the controls.
-
-    ``gil_enabled`` says whether its interpreter had its global lock on when it had measured.
-    """
+    """The samples of one worker; ``gil_enabled`` is whether its global lock was on in the end."""
 
     index: int
     block: int
@@ -106,21 +101,21 @@ class WorkerRecord:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What callgrind counted: ``instructions[i]`` for ``calls[i]`` calls, the second more."""
+    """Callgrind's counts: ``instructions[i]`` for ``calls[i]`` calls, in rising order."""
 
     calls: tuple[int, int]
     instructions: tuple[int, int]
 
     @property
     def per_call(self) -> float:
-        """Instructions per call: the slope, so that what surrounds the calls falls out."""
+        """Instructions per call: the slope, without what surrounds the calls."""
         fewer, more = self.instructions
         return (more - fewer) / (self.calls[1] - self.calls[0])
 
 
 @dataclass(frozen=True, slots=True)
 class InstructionRecord:
-    """What one process under valgrind counted."""
+    """The counts of one process under valgrind."""
 
     index: int
     hash_seed: int
@@ -132,10 +127,10 @@ class InstructionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What one call of an operation does to memory, on average over ``calls`` calls.
+    """Memory of one call of an operation, on average over ``calls`` calls.
 
-    ``kept`` stays allocated when the result is dropped, ``result`` is what the result itself
-    weighs (a breaker, a decorated function), ``peak`` is the most that a call holds at a time.
+    ``kept`` stays allocated when the result is dropped, ``result`` is the size of the result itself
+    (a breaker, a decorated function), ``peak`` is the most that a call has allocated at a time.
     """
 
     calls: int
@@ -148,7 +143,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class AllocationRecord:
-    """What one worker weighed."""
+    """The allocations that one worker measured."""
 
     index: int
     hash_seed: int
@@ -159,17 +154,16 @@ class AllocationRecord:
 
 @dataclass(frozen=True, slots=True)
 class LoadSamples:
-    """What several callers of one operation (or control) did in one worker.
+    """Samples of several callers of one operation (or control) in one worker.
 
-    In sample i all callers together made ``calls[i]`` calls in ``elapsed_ns[i]``, counted from
-    their release to the end of the last one, less ``release_ns``, which is what releasing them
-    takes when they make no calls. The slowest caller made ``fewest[i]`` calls, the fastest
-    ``most[i]``. ``reads`` are those of the readers beside writers.
+    In sample i all callers together made ``calls[i]`` calls in ``elapsed_ns[i]``, from their
+    release to the end of the last call, less ``release_ns``, the time of a release without calls.
+    The slowest caller made ``fewest[i]`` calls, the fastest ``most[i]``; the readers beside writers
+    made ``reads[i]``.
 
-    ``latencies`` come from a pass of its own in which each call is timed: how many calls took from
-    ``BUCKET ** b`` to ``BUCKET ** (b + 1)`` ns, by b. ``longest_ns`` is the longest of them,
-    ``clock_ns`` what timing adds to a call. ``lags_ns`` says how late a ticking task was meanwhile,
-    tick by tick, where the callers are tasks.
+    In a separate pass each call is timed: ``latencies[b]`` calls took from ``BUCKET ** b`` to
+    ``BUCKET ** (b + 1)`` ns. ``longest_ns`` is the longest of them, ``clock_ns`` what timing adds
+    to a call. ``lags_ns`` is how late each tick of a task beside the callers was.
     """
 
     callers: int
@@ -186,16 +180,15 @@ class LoadSamples:
 
 
 BUCKET: Final = 1.02
-"""The width of a bucket of latencies: a percentile is known to within 1 %."""
+"""The ratio of a latency bucket's ends: a percentile is accurate to 1 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What an operation did under load, counted: a fast wrong answer is not a good result.
+    """Counts under load, against those that the scenario promises for ``calls`` calls.
 
-    ``payload_runs`` against what the scenario promises for so many ``calls``; ``counted`` against
-    what the library's own counter should have moved by, None where there is no counter. ``probes``
-    is how many calls at once a half-open breaker let through, at the most.
+    ``counted`` is by how much the library's own counter moved, None without a counter; ``probes``
+    is the largest number of calls that a half-open breaker let through at once.
     """
 
     calls: int
@@ -208,10 +201,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class LoadRecord:
-    """What one worker measured of operations under load; controls by key, operations by case.
-
-    ``gil_enabled`` is that of `WorkerRecord`.
-    """
+    """The samples of one worker under loads; for ``gil_enabled`` see `WorkerRecord`."""
 
     index: int
     block: int
@@ -226,11 +216,11 @@ class LoadRecord:
 
 @dataclass(frozen=True, slots=True)
 class DriftPoints:
-    """An operation kept going, point by point: after ``calls[i]`` calls in all.
+    """Points of a long run of an operation, each after ``calls[i]`` calls in all.
 
-    ``operation_ns`` and ``reference_ns`` are the 10 % quantiles of ns per call since the point
-    before; ``blocks`` and ``resident_bytes`` are the memory in use at the point, after a garbage
-    collection, and empty where the interpreter or the system does not tell them.
+    ``operation_ns`` and ``reference_ns`` are the 10 % quantiles of ns per call since the previous
+    point; ``blocks`` and ``resident_bytes`` are the memory in use after a garbage collection, and
+    empty if unknown.
     """
 
     calls: tuple[int, ...]
@@ -242,7 +232,7 @@ class DriftPoints:
 
 @dataclass(frozen=True, slots=True)
 class DriftRecord:
-    """What one worker saw that kept the operation of one case going."""
+    """The long run of one case in one worker."""
 
     case: str
     hash_seed: int
@@ -253,7 +243,7 @@ class DriftRecord:
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """What became of one case in a run; ``missing`` says which signals it lacks, and why."""
+    """The status of one case in a run; ``missing`` says which signals it lacks, and why."""
 
     case: Case
     status: CaseStatus
@@ -265,11 +255,7 @@ class CaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a result was measured: everything that decides what it may be compared with.
-
-    ``free_threaded`` says how the interpreter was built, ``gil_enabled`` whether its global lock is
-    on when it starts.
-    """
+    """What decides which results are comparable; ``gil_enabled`` is that at the start."""
 
     python: str
     python_build: str
@@ -295,7 +281,7 @@ class Commit:
 class Result:
     """A results file: one run, with every raw sample.
 
-    ``signals`` were asked for and could be measured; ``not_available`` says why others could not.
+    ``signals`` were measured; ``not_available`` says why others could not be.
     """
 
     schema: int
@@ -358,87 +344,3 @@ class Measurement:
     warnings: tuple[str, ...] = ()
     defects: tuple[Defect, ...] = ()
     timed_calls: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """What is acceptable of one quantity of a case, and what that rests on.
-
-    ``spread`` is (largest - smallest) / middle of the values of the runs. ``reason`` was given by
-    the person who let the range get looser or higher.
-    """
-
-    expected: float
-    low: float
-    high: float
-    runs: int
-    workers: int
-    spread: float
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """What is acceptable in one environment; ``ranges`` by case name, then by quantity."""
-
-    schema: int
-    tool_version: str
-    reference_version: int
-    environment: Environment
-    commit: Commit | None
-    learned: str
-    reason: str
-    ranges: dict[str, dict[str, Range]]
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """A limit that a person wrote: ``quantity`` of the cases that match is at most ``limit``."""
-
-    cases: str
-    quantity: str
-    limit: float
-    reason: str
-
-
-Outcome = Literal["regressed", "improved", "within", "inconclusive", "not measured"]
-"""What was decided of one quantity of a case."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One decision, with the evidence.
-
-    ``seen`` is the estimate with its interval, in the unit of ``quantity``; in a comparison it is
-    HEAD divided by BASE, and so are ``expected`` (1.0), ``low`` and ``high``. ``p_value`` bounds
-    how often chance alone shows as much or more when the case lies within its range, and ``level``
-    is what it had to fall below. ``steps`` explain the decision, a line each.
-    """
-
-    case: str
-    signal: str
-    quantity: str
-    outcome: Outcome
-    expected: float | None = None
-    low: float | None = None
-    high: float | None = None
-    seen: Estimate | None = None
-    p_value: float | None = None
-    level: float | None = None
-    workers: int = 0
-    reason: str = ""
-    steps: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """Everything that `check` or `compare` decided.
-
-    ``headline`` says what was held against what, a line each; ``notes`` what could not be
-    compared, or what makes the whole doubtful.
-    """
-
-    title: str
-    headline: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
-    notes: tuple[str, ...] = ()

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resilience_bench._model import (
-    CaseRecord,
-    Estimate,
-    Outcome,
-    Verdict,
-)
+from resilience_bench._model import CaseRecord, Estimate
+from resilience_bench._verdicts import Outcome, Verdict
 from tests.factories import make_case
 
 ONE, TWO, RETRY = make_case("one"), make_case("two"), make_case("tenacity", "retry.first_try")

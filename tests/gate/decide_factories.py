@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from resilience_bench._model import Outcome, Verdict
+from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.gate.decide import (
     Criterion,
     Evidence,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench._model import Baseline, Budget, Case, Range
+from resilience_bench._model import Case
+from resilience_bench._verdicts import Baseline, Budget, Range
 from resilience_bench.errors import UnreadableBaselineError
 from resilience_bench.gate.budgets import lint, read_budgets
 from resilience_bench.quantities import BUDGETED

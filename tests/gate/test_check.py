@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from resilience_bench._model import Judgement, Outcome, Tally, Verdict
+from resilience_bench._model import Tally
+from resilience_bench._verdicts import Judgement, Outcome, Verdict
 from resilience_bench.gate.check import add_defects
 from tests.factories import make_case
 from tests.load_factories import loaded_result, make_loads, make_tally

@@ -6,11 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from resilience_bench._model import (
-    Baseline,
-    Budget,
-    Range,
-)
+from resilience_bench._verdicts import Baseline, Budget, Range
 from resilience_bench.gate.criteria import (
     find_cases_without_range,
     make_baseline_criteria,

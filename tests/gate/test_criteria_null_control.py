@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resilience_bench._model import (
-    Outcome,
-    Verdict,
-)
+from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.gate.criteria import (
     apply_null_control,
     describe_null_failure,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from resilience_bench._model import Outcome
+from resilience_bench._verdicts import Outcome
 from resilience_bench.gate.decide import (
     Criterion,
     Key,

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from resilience_bench._model import Outcome
+from resilience_bench._verdicts import Outcome
 from resilience_bench.gate.decide import (
     Criterion,
     Observations,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resilience_bench._model import Outcome
+from resilience_bench._verdicts import Outcome
 from resilience_bench.gate.decide import (
     Key,
     Observations,

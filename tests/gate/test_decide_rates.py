@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from resilience_bench._model import Verdict
+from resilience_bench._verdicts import Verdict
 from resilience_bench.gate.decide import (
     Evidence,
     Observations,

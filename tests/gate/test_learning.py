@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from resilience_bench._model import Baseline, Case, Estimate, Measurement, Range, Result
+from resilience_bench._model import Case, Estimate, Measurement, Result
+from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.errors import RefusedLearningError
 from resilience_bench.gate import learning
 from resilience_bench.quantities import JUDGED, LEARNED_WIDTHS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from resilience_bench._model import CaseRecord, Estimate, Verdict
+from resilience_bench._model import CaseRecord, Estimate
+from resilience_bench._verdicts import Verdict
 from resilience_bench.gate.comparison import TOLERANCES
 from resilience_bench.gate.decide import Criterion
 from resilience_bench.releases.changes import ReleaseCase, make_release_criteria, sort_decisions

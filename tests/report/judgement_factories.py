@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from resilience_bench._model import Estimate, Judgement, Outcome, Verdict
+from resilience_bench._model import Estimate
+from resilience_bench._verdicts import Judgement, Outcome, Verdict
 
 HOSTILE = "mine.run[[red]x|y`z*,<script>alert(1)</script>\n::error::boo\x1b[2J\x00]"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from resilience_bench._model import Judgement
+from resilience_bench._verdicts import Judgement
 from resilience_bench.report import annotations as workflow_commands
 from tests.report.judgement_factories import (
     HOSTILE,

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from resilience_bench._model import Judgement
+from resilience_bench._verdicts import Judgement
 from resilience_bench.report import judgement_markdown, judgement_table
 from resilience_bench.report import verdicts as judged
 from tests.report.judgement_factories import LONG, bare, budgeted, make_judgement, regressed, sample

@@ -6,7 +6,8 @@ import io
 
 from rich.console import Console
 
-from resilience_bench._model import Estimate, Verdict
+from resilience_bench._model import Estimate
+from resilience_bench._verdicts import Verdict
 from resilience_bench.report import judgement_table
 from resilience_bench.report import verdicts as judged
 from tests.report.judgement_factories import budgeted, make_judgement, regressed

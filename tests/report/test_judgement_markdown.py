@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resilience_bench._model import Judgement
+from resilience_bench._verdicts import Judgement
 from resilience_bench.report import judgement_markdown
 from tests.report.judgement_factories import HOSTILE, bare, make_judgement, regressed, sample
 

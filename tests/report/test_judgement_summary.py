@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from resilience_bench._model import Estimate, Outcome, Verdict
+from resilience_bench._model import Estimate
+from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.gate.verdicts import compute_exit_code
 from resilience_bench.report import judgement_table
 from resilience_bench.report import verdicts as judged

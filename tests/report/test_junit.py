@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from resilience_bench._model import Estimate, Judgement, Verdict
+from resilience_bench._model import Estimate
+from resilience_bench._verdicts import Judgement, Verdict
 from resilience_bench.report import junit
 from tests.report.judgement_factories import (
     HOSTILE,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from resilience_bench._model import Outcome, Signal, Verdict
+from resilience_bench._model import Signal
+from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.selftest.builds import Build, find_missing_steps, plan_builds
 from resilience_bench.selftest.simulation import (
     find_regressed_cases,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from resilience_bench._model import Baseline, Environment, Signal
+from resilience_bench._model import Environment, Signal
+from resilience_bench._verdicts import Baseline
 from resilience_bench.cli.measuring import open_live_evidence
 from resilience_bench.cli.options import FILE, build_output_path, signals_option
 from resilience_bench.environments.fingerprint import detect_environment

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from resilience_bench._model import Judgement
+from resilience_bench._verdicts import Judgement
 from resilience_bench.cli.console import make_console
 from resilience_bench.cli.options import FILE, signals_option
 from resilience_bench.files import atomic

@@ -10,20 +10,19 @@ from typing import Any, Final
 
 from resilience_bench._model import (
     BUCKET,
-    Baseline,
     Counts,
     DriftPoints,
     DriftRecord,
     Environment,
     LoadRecord,
     LoadSamples,
-    Range,
     Result,
     Samples,
     Tally,
     Weight,
     WorkerRecord,
 )
+from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.files.checked_json import CheckedFile, describe_value
 
 LARGEST: Final = 2**63 - 1

@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from resilience_bench._model import Baseline, Environment, Range
+from resilience_bench._model import Environment
+from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, describe_value

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Range
+from resilience_bench._model import Case, CaseRecord
+from resilience_bench._verdicts import Baseline, Budget, Range
 from resilience_bench.errors import UnreadableBaselineError
 from resilience_bench.files.checked_json import (
     CheckedFile,

@@ -7,15 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import (
-    Baseline,
-    Budget,
-    CaseRecord,
-    Environment,
-    Judgement,
-    Result,
-    Verdict,
-)
+from resilience_bench._model import CaseRecord, Environment, Result
+from resilience_bench._verdicts import Baseline, Budget, Judgement, Verdict
 from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
 from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate import baseline as baselines

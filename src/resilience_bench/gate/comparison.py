@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from resilience_bench._model import Judgement, Result
+from resilience_bench._model import Result
+from resilience_bench._verdicts import Judgement
 from resilience_bench.gate.baseline import find_differences
 from resilience_bench.gate.criteria import (
     apply_null_control,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from resilience_bench._model import Baseline, Budget, Case, CaseRecord, Outcome, Verdict
+from resilience_bench._model import Case, CaseRecord
+from resilience_bench._verdicts import Baseline, Budget, Outcome, Verdict
 from resilience_bench.gate.decide import FLAGS, Criterion, Policy, Trial, decide, make_verdict
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import EvidenceSource

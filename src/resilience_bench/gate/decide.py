@@ -17,7 +17,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from resilience_bench._model import Estimate, Outcome, Verdict
+from resilience_bench._model import Estimate
+from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.quantities import QUANTITIES
 from resilience_bench.stats.quantiles import group_by_length
 from resilience_bench.stats.trimmed_t import (

@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from resilience_bench._model import Estimate, Verdict
+from resilience_bench._model import Estimate
+from resilience_bench._verdicts import Verdict
 from resilience_bench.gate.decide import (
     FLAGS,
     Criterion,

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
-from resilience_bench._model import Baseline, Measurement, Range, Result
+from resilience_bench._model import Measurement, Result
+from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.errors import RefusedLearningError
 from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate.baseline import LEARN, SCHEMA

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, Literal
 
-from resilience_bench._model import Judgement, Outcome, Verdict
+from resilience_bench._verdicts import Judgement, Outcome, Verdict
 from resilience_bench.quantities import QUANTITIES
 
 WORST_FIRST: Final[tuple[Outcome, ...]] = (

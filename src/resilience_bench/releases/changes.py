@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import CaseRecord, Outcome, Verdict
+from resilience_bench._model import CaseRecord
+from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.gate.criteria import (
     apply_null_control,
     describe_null_failure,

@@ -10,7 +10,8 @@ from typing import Final
 from packaging.utils import canonicalize_name
 
 from resilience_bench import __version__
-from resilience_bench._model import CaseInfo, Environment, Result, Signal, Verdict
+from resilience_bench._model import CaseInfo, Environment, Result, Signal
+from resilience_bench._verdicts import Verdict
 from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import results

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from resilience_bench._model import Judgement
+from resilience_bench._verdicts import Judgement
 from resilience_bench.report.verdicts import (
     FULL_SECTIONS,
     format_evidence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from resilience_bench._model import Judgement
+from resilience_bench._verdicts import Judgement
 from resilience_bench.report.markdown import escape_markdown, format_code, format_table
 from resilience_bench.report.verdicts import (
     CHANCE_NOTE,

@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from resilience_bench._model import Judgement, Outcome
+from resilience_bench._verdicts import Judgement, Outcome
 from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.terminal import (
     LABEL,

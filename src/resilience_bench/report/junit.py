@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from resilience_bench._model import Judgement, Verdict
+from resilience_bench._verdicts import Judgement, Verdict
 from resilience_bench.gate.verdicts import sort_worst_first
 from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import (

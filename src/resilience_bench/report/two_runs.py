@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench._model import Estimate, Judgement, Measurement, Result, Verdict
+from resilience_bench._model import Estimate, Measurement, Result
+from resilience_bench._verdicts import Judgement, Verdict
 from resilience_bench.gate.comparison import judge_runs
 from resilience_bench.gate.verdicts import SmallChange, find_small_change
 from resilience_bench.quantities import JUDGED

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from resilience_bench._model import Judgement, Outcome, Verdict
+from resilience_bench._verdicts import Judgement, Outcome, Verdict
 from resilience_bench.gate.verdicts import (
     compute_change_size,
     compute_exit_code,

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import Baseline, CaseInfo, InstructionRecord, Signal
+from resilience_bench._model import CaseInfo, InstructionRecord, Signal
+from resilience_bench._verdicts import Baseline
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
 from resilience_bench.files.checked_json import format_names

@@ -8,12 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from resilience_bench._model import (
-    InstructionRecord,
-    Result,
-    Signal,
-    Verdict,
-)
+from resilience_bench._model import InstructionRecord, Result, Signal
+from resilience_bench._verdicts import Verdict
 from resilience_bench.gate.comparison import (
     COMPARISON_POLICY,
 )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench._model import Judgement, Result
+from resilience_bench._model import Result
+from resilience_bench._verdicts import Judgement
 from resilience_bench.errors import UnreadableResultError, UserError, WrongFileKindError
 from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import format_path

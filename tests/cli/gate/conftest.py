@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench._model import Baseline, Environment, Result
+from resilience_bench._model import Environment, Result
+from resilience_bench._verdicts import Baseline
 from resilience_bench.cli import compare, main
 from resilience_bench.environments.variants import Variant
 from resilience_bench.files import results

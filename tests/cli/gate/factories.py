@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resilience_bench._model import Baseline, Case, Result, Samples
+from resilience_bench._model import Case, Result, Samples
+from resilience_bench._verdicts import Baseline
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.gate import baseline, learning
 from resilience_bench.measure.counting import SIGNALS
