@@ -67,6 +67,14 @@ def _needed_programs(request: pytest.FixtureRequest) -> None:
             require(program)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Write as always, but do not wait for the disk: no test pulls the plug."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
+
+
 def list_checkout() -> dict[str, tuple[int, int]]:
     """The files of the checkout but for caches, with their sizes and times of change."""
     found = {}
