@@ -9,17 +9,13 @@ from resilience_bench.errors import NoScenariosError
 
 SUITE: Final = "benchmarks"
 """The folder that is measured when no path is given."""
-
-
 BASELINES: Final = "baselines"
-
-
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
-"""Where the tool runs from, if it was not installed elsewhere."""
+"""The top of the checkout, unless the tool is installed from a wheel."""
 
 
 def find_baselines_folder() -> Path:
-    """The folder of baselines and budgets, beside the suite; it need not exist."""
+    """Return the folder of baselines and budgets; it need not exist."""
     for root in (Path.cwd(), CHECKOUT):
         if (root / BASELINES).is_dir():
             return root / BASELINES
@@ -27,7 +23,7 @@ def find_baselines_folder() -> Path:
 
 
 def find_suite_folder() -> Path:
-    """The suite in the current directory, or else in the checkout that the tool runs from.
+    """Return the suite in the current directory, or else in the tool's own checkout.
 
     Raises:
         NoScenariosError: If there is neither.

@@ -1,4 +1,4 @@
-"""Runs scenarios under pytest-benchmark: ``pytest benchmarks``.
+"""A pytest plugin that runs scenarios with pytest-benchmark: ``pytest benchmarks``.
 
 Files are collected only where the ini option ``scenario_files`` names them, so that having the
 tool installed changes nothing for other projects.
@@ -43,7 +43,7 @@ class ScenarioFile(pytest.Module):
         return ModuleType(self.path.stem)
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
-        """One test a case, named as the case is without its family."""
+        """Yield one test per case, named like the case without its family."""
         discovery = discover([self.path])
         for problem in discovery.problems:
             raise self.CollectError(str(problem))
@@ -70,7 +70,7 @@ def _make_test(bound: BoundCase) -> Callable[[Any], None]:
 
 
 def make_plain_call(operation: Operation, runner: asyncio.Runner) -> Callable[[], Any]:
-    """The operation as a function that a foreign loop can call: it neither raises nor awaits."""
+    """Return the operation as a plain function that neither raises nor awaits."""
     call = operation.call
     if operation.is_async:
         awaited, run = call, runner.get_loop().run_until_complete

@@ -1,4 +1,4 @@
-"""The commands that judge: check and compare."""
+"""The command that holds cases against what is acceptable."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 
 import click
 
-from resilience_bench._model import (
-    Signal,
-)
+from resilience_bench._model import Signal
 from resilience_bench.cli.measuring import open_live_evidence
 from resilience_bench.cli.options import FILE, build_output_path
 from resilience_bench.cli.verdict_output import (
@@ -60,27 +58,26 @@ def check(  # noqa: PLR0913 - one argument an option
 ) -> int:
     """Measure, and fail if a case has left its acceptable range or broken a budget.
 
-    Exit codes: 0 all within, 1 something got dearer, 2 nothing could be judged, 3 (with --strict)
+    Exit codes: 0 all within, 1 something costs more, 2 nothing could be judged, 3 (with --strict)
     something stayed undecided or could not be measured.
     """
     ensure_outputs_writable(shown)
     stored = results.read(result_file) if result_file else None
     here = stored.environment if stored else detect_environment()
     version = stored.reference_version if stored else REFERENCE_VERSION
-    held = find_limits(here, version, signals, baseline_file, budgets_file)
+    limits = find_limits(here, version, signals, baseline_file, budgets_file)
     if stored:
         found = f"measured {stored.started}: {result_file}"
-        result = judge_cases(StoredSource(stored), held, make_case_filter(stored, selectors))
+        result = judge_cases(StoredSource(stored), limits, make_case_filter(stored, selectors))
     else:
         file = output or build_output_path("check")
         atomic.ensure_writable(file)
         selection = select(launcher, selectors, gated=True)
         found = f"results: {file}"
-        with open_live_evidence(launcher, selection, file, held.signals, selectors) as source:
+        with open_live_evidence(launcher, selection, file, limits.signals, selectors) as source:
             names = {info.case.name for info in selection.cases}
-            result = judge_cases(
-                source, held, names.__contains__ if selectors else accept_every_case
-            )
+            is_judged = names.__contains__ if selectors else accept_every_case
+            result = judge_cases(source, limits, is_judged)
         stored = results.read(file)
-    result = add_defects(result, stored)
-    return show_judgement(replace(result, headline=(held.headline, found, *result.headline)), shown)
+    headline = (limits.headline, found, *result.headline)
+    return show_judgement(replace(add_defects(result, stored), headline=headline), shown)

@@ -7,13 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from resilience_bench._model import (
-    Signal,
-)
+from resilience_bench._model import Signal
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.measuring import require_signals, write_at_end
 from resilience_bench.cli.options import FILE, build_output_path
@@ -25,6 +23,7 @@ from resilience_bench.cli.verdict_output import (
 )
 from resilience_bench.environments import variants
 from resilience_bench.environments.recipe import find_default_project
+from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
 from resilience_bench.gate.check import add_defects
 from resilience_bench.gate.comparison import (
@@ -42,6 +41,11 @@ from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.measure.shared_path import SharedPath, create_shared_path
+
+TWO_FILES: Final = (
+    "for two results files type "
+    "'resilience-bench report HEAD.json --against BASE.json -o page.html'"
+)
 
 
 @click.command()
@@ -105,12 +109,16 @@ def compare(  # noqa: PLR0913 - one argument an option
     A variant is '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' (for example
     'pip:tenacity==8.2.3') or the path of an interpreter. Exit codes as for 'check'.
     """
+    for text in (base, head):
+        if text.endswith(".json"):
+            message = f"{text}: 'compare' measures variants; {TWO_FILES}"
+            raise UserError(message)
     ensure_outputs_writable(shown)
     folder = output or build_output_path("compare").with_suffix("")
     for name in ("base", "head", "null"):
         atomic.ensure_writable(folder / f"{name}.json")
     selection = select(launcher, selectors, gated=True)
-    needed = sorted({each for info in selection.cases for each in info.distributions})
+    needed = sorted({name for info in selection.cases for name in info.distributions})
     note = make_progress_console().print
     project = project or find_default_project(Path.cwd())
     made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]
@@ -120,12 +128,12 @@ def compare(  # noqa: PLR0913 - one argument an option
         "instructions": tolerance_instructions / 100,
     }
     with (
-        create_shared_path() as staged,
+        create_shared_path() as shared,
         _open_comparison(
-            staged, made=made, selection=selection, folder=folder, signals=signals, seconds=seconds
-        ) as pair,
+            shared, made=made, selection=selection, folder=folder, signals=signals, seconds=seconds
+        ) as source,
     ):
-        result = judge_comparison(pair, tolerances, COMPARISON_POLICY)
+        result = judge_comparison(source, tolerances, COMPARISON_POLICY)
     result = add_defects(result, results.read(folder / "head.json"))
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
     result = replace(result, headline=(*headline, *result.headline))
@@ -134,7 +142,7 @@ def compare(  # noqa: PLR0913 - one argument an option
 
 @contextlib.contextmanager
 def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
-    staged: SharedPath,
+    shared: SharedPath,
     *,
     made: Sequence[variants.Variant],
     selection: Selection,
@@ -143,10 +151,10 @@ def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
     seconds: float,
 ) -> Iterator[LiveSource]:
     available, lacking = require_signals(signals)
-    arms: list[MeasuredVariant] = []
-    for name, variant in zip(("base", "head", "null"), (*made, made[0]), strict=True):
+
+    def prepare(name: str, variant: variants.Variant) -> MeasuredVariant:
         session, loaded = create_sessions(
-            staged.launcher(variant), selection.cases, PROFILES["quick"], GATE_EFFORT
+            shared.launcher(variant), selection.cases, PROFILES["quick"], GATE_EFFORT
         )
         recording = Recording(
             session.records,
@@ -158,13 +166,13 @@ def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
             lacking,
             variants.query_environment(variant),
         )
-        arms.append(MeasuredVariant(session, recording, loaded))
-    recordings = [arm.recording for arm in arms]
+        return MeasuredVariant(session, recording, loaded)
+
+    base, head, null = map(prepare, ("base", "head", "null"), (*made, made[0]))
     deadline = time.monotonic() + seconds
     title = f"measuring {len(selection.cases)} cases"
     with (
-        write_at_end(recordings, folder),
+        write_at_end([side.recording for side in (base, head, null)], folder),
         show_progress(make_progress_console(), title, {"": None}) as show,
     ):
-        base, head, null = arms
         yield LiveSource(head, show, available, lacking, base, null, deadline)

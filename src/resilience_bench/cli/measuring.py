@@ -27,31 +27,26 @@ from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
 def select_signals(
     signals: Sequence[Signal] | None, session: Session, loaded: LoadSession
 ) -> list[Signal]:
-    """The signals that the cases have: scaling under load, all others alone.
+    """Return the signals that the cases have: scaling under load, all others alone.
 
     Raises:
         UserError: If they have none of those that were asked for.
     """
     wanted = signals or SIGNALS
-    alone = [each for each in wanted if each != "scaling"] if session.cases else []
-    together = [each for each in wanted if each == "scaling"] if loaded.cases else []
-    found = [each for each in SIGNALS if each in {*alone, *together}]
+    possible = [signal for signal in SIGNALS if (loaded if signal == "scaling" else session).cases]
+    found = [signal for signal in possible if signal in wanted]
     if not found:
-        others = ",".join(each for each in SIGNALS if each != "scaling")
-        has = "scaling" if loaded.cases else others
+        has = ",".join(possible)
         message = f"these cases have no {' and no '.join(wanted)}; type --signals {has}"
         raise UserError(message)
     return found
 
 
 def require_signals(signals: Sequence[Signal] | None) -> tuple[tuple[Signal, ...], dict[str, str]]:
-    """Find out which signals can be measured here.
-
-    Returns:
-        Those of the signals that can be measured, and why the others cannot.
+    """Return the signals that can be measured here, and why the others cannot.
 
     Raises:
-        UserError: If none of them can be measured; it says why.
+        UserError: If none of them can be measured.
     """
     available, lacking = find_measurable_signals(signals)
     if not available:
@@ -64,18 +59,10 @@ def record_blocks(
     recordings: Mapping[str, Recording],
     show: Callable[[str, FinishedBlock], None],
 ) -> bool:
-    """Measure by taking blocks, and write each to its file.
-
-    Args:
-        blocks: Each finished block, with the name of its recording.
-        recordings: By name; they are written if the measurement cannot go on.
-        show: Called with each block that was written.
-
-    Returns:
-        Whether it came to its end; False after an interruption.
+    """Write each finished block to its recording; return False after an interruption.
 
     Raises:
-        UserError: If the measurement cannot go on; what was measured is written.
+        UserError: If the measurement cannot continue; what was measured is written.
     """
     try:
         for name, done in blocks:
@@ -97,7 +84,7 @@ def report_end(
     *,
     completed: bool,
 ) -> int:
-    """Say where the results are, and which scenario files could not be read; the exit code."""
+    """Report files and unread scenario files; return the exit code."""
     code = options.report_problems(problems)
     listed = " ".join(map(str, files))
     if not completed:
@@ -115,7 +102,7 @@ def open_live_evidence(
     signals: Sequence[str],
     selectors: Sequence[str],
 ) -> Iterator[LiveSource]:
-    """A source that measures a selection, with progress shown and everything written to a file."""
+    """Open a source that measures a selection, shows progress and writes a file."""
     available, lacking = find_measurable_signals(signals)
     title = f"measuring {len(selection.cases)} cases"
     session, loaded = create_sessions(launcher, selection.cases, PROFILES["quick"], GATE_EFFORT)
@@ -132,13 +119,13 @@ def open_live_evidence(
 
 @contextlib.contextmanager
 def write_at_end(recordings: Sequence[Recording], where: Path) -> Iterator[None]:
-    """Write what was measured at the end; after an interruption too, and then say where it is."""
+    """Write what was measured at the end, and after an interruption."""
     try:
         yield
     except KeyboardInterrupt:
-        for each in recordings:
-            each.write(complete=False)
+        for recording in recordings:
+            recording.write(complete=False)
         click.echo(f"interrupted; what was measured is in {where}", err=True)
         raise
-    for each in recordings:
-        each.write(complete=True)
+    for recording in recordings:
+        recording.write(complete=True)

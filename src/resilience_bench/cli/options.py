@@ -27,37 +27,36 @@ def parse_signals(
     """Read the option ``--signals``."""
     if text is None:
         return None
-    wanted = {each.strip() for each in text.split(",")}
+    wanted = {name.strip() for name in text.split(",")}
     if unknown := wanted - set(SIGNALS):
         message = f"{', '.join(sorted(unknown))!r} is none of {', '.join(SIGNALS)}."
         raise click.BadParameter(message)
-    return tuple(each for each in SIGNALS if each in wanted)
+    return tuple(signal for signal in SIGNALS if signal in wanted)
 
 
 signals_option = click.option(
     "--signals",
     callback=parse_signals,
-    help=f"Which ones, with commas between: {', '.join(SIGNALS)}. Default: all there are.",
+    help=f"What to measure, separated by commas: {', '.join(SIGNALS)}. Default: all available.",
 )
 
 
 def build_output_path(kind: str) -> Path:
-    """A fresh name below results/."""
+    """Return a new name below results/."""
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
     return Path("results") / f"{kind}-{stamp}.json"
 
 
 def report_problems(problems: Iterable[str]) -> int:
-    """Say which scenario files could not be read; the exit code that this makes."""
-    code = OK
-    for problem in problems:
-        click.echo(f"not read: {problem}", err=True)
-        code = SOMETHING_FAILED
-    return code
+    """Report scenario files that could not be read; return the exit code."""
+    unread = [f"not read: {problem}" for problem in problems]
+    for line in unread:
+        click.echo(line, err=True)
+    return SOMETHING_FAILED if unread else OK
 
 
 def choose_exit_code(*run: Result) -> int:
-    """The exit code of what was measured, by what became of its cases."""
+    """Return the exit code that the status of the cases makes."""
     statuses = {record.status for result in run for record in result.cases}
     if "measured" not in statuses:
         return NOTHING_DONE

@@ -25,14 +25,14 @@ ANOTHER_FOLDER: Final = "give another folder with --output"
     type=FILE,
     metavar="DIR",
     required=True,
-    help="Where to write the pictures; it is made if it is not there.",
+    help="The folder for the pictures; it is created if necessary.",
 )
 def plot(result_file: Path, folder: Path) -> int:
     """Draw a results file: rates by callers, latencies, overheads and scaling.
 
     Each picture is written as SVG and as PNG.
     """
-    # A second for matplotlib, for which no other command should have to wait.
+    # matplotlib takes a second to import.
     from resilience_bench.report.plots.pictures import plan_pictures  # noqa: PLC0415
     from resilience_bench.report.plots.style import render_figure, use_settings  # noqa: PLC0415
 
@@ -40,9 +40,8 @@ def plot(result_file: Path, folder: Path) -> int:
     found = plan_pictures(result, estimate(result))
     if not found:
         message = (
-            f"{format_path(result_file)}: found no overhead and nothing under load, so "
-            "there is nothing "
-            "to draw; type 'resilience-bench run' to measure"
+            f"{format_path(result_file)}: found no overhead and nothing under load, so there is "
+            "nothing to draw; type 'resilience-bench run' to measure"
         )
         raise UserError(message)
     atomic.ensure_writable(folder / f"{found[0].name}.svg", ANOTHER_FOLDER)

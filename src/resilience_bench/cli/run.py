@@ -10,11 +10,7 @@ from typing import Final
 import click
 
 from resilience_bench._model import Signal
-from resilience_bench.cli import (
-    options,
-    run_drift,
-    run_python,
-)
+from resilience_bench.cli import options, run_drift, run_python
 from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.measuring import (
     record_blocks,
@@ -38,8 +34,8 @@ from resilience_bench.report.summary import is_large, summarise_run
 from resilience_bench.stats.latency import estimate
 
 DRIFT_ALONE: Final = (
-    "--drift looks at the cost and the memory of one caller, so it goes without --signals, "
-    "--python and --profile concurrency; leave one of them out"
+    "--drift measures the cost and the memory of one caller; it cannot be combined with "
+    "--signals, --python or --profile concurrency; leave one of them out"
 )
 
 
@@ -53,20 +49,20 @@ DRIFT_ALONE: Final = (
     help="How much to measure.",
 )
 @click.option("-o", "--output", type=FILE, help="Where to write the results file.")
-@click.option("--time-limit", type=click.FloatRange(min=1), help="Seconds that a worker may take.")
+@click.option("--time-limit", type=click.FloatRange(min=1), help="Maximum seconds per worker.")
 @options.signals_option
 @click.option(
     "--drift",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
-    help="Keep each case going for so long; does its cost or memory grow with its calls?",
+    help="Repeat each case for this long; do cost or memory grow with the number of calls?",
 )
 @click.option(
     "--python",
     "pythons",
     multiple=True,
     metavar="PATH",
-    help="Measure under this interpreter as well, side by side; may be given several times.",
+    help="Also measure under this interpreter, side by side; may be repeated.",
 )
 @click.pass_obj
 def run(  # noqa: PLR0913 - one argument an option
@@ -83,9 +79,9 @@ def run(  # noqa: PLR0913 - one argument an option
 ) -> int:
     """Measure cases, write a results file and show the table, or a summary of many cases.
 
-    A SELECTOR is a pattern over case names ('breaker.*', '*[tenacity*'; only * and ? are special)
-    or the path of a file or folder with scenarios of your own. Paths say where to look, patterns
-    say which of the cases there to take.
+    A SELECTOR is a pattern of case names ('breaker.*', '*[tenacity*'; only * and ? are special)
+    or the path of a file or folder with your own scenarios. Patterns select among the cases found
+    in the paths.
     """
     chosen = PROFILES[profile]
     if time_limit is not None:

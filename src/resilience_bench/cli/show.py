@@ -29,10 +29,10 @@ from resilience_bench.stats.latency import estimate
 def show(files: tuple[Path, ...], form: str, sort: str) -> int:
     """Show a results file: one block a scenario, libraries side by side.
 
-    Several files, such as 'run --python' writes, are shown side by side as well, a column each.
+    Several files, such as 'run --python' writes, get a column each.
     """
     if len(files) > 1:
-        return _show_side_by_side([results.read(each) for each in files], files, form, sort)
+        return _show_side_by_side([results.read(file) for file in files], files, form, sort)
     result = results.read(files[0])
     measurements = estimate(result)
     if form == "table":
@@ -44,7 +44,7 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
 
 
 def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str, sort: str) -> int:
-    if not any(estimate(each) for each in found):
+    if not any(map(estimate, found)):
         message = (
             "these files hold no case with times, rates or instructions; expected results of "
             "'resilience-bench run'; type 'resilience-bench show FILE' for each of them"
@@ -55,6 +55,6 @@ def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str
     elif form == "markdown":
         click.echo(markdown.render_side_by_side(found))
     else:
-        told = ",\n".join(data.render(each, estimate(each), sort) for each in found)
-        click.echo(f"[{told}]")
+        documents = ",\n".join(data.render(result, estimate(result), sort) for result in found)
+        click.echo(f"[{documents}]")
     return OK

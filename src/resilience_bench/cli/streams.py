@@ -36,18 +36,10 @@ def protect_output() -> None:
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
-            stream.flush()
-            raw = io.FileIO(stream.fileno(), "w", closefd=False)
-            setattr(
-                sys,
-                name,
-                PipeSafeStream(
-                    io.BufferedWriter(raw),
-                    stream.encoding,
-                    "replace",
-                    line_buffering=stream.line_buffering,
-                ),
-            )
-        elif isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+            if stream is getattr(sys, f"__{name}__"):
+                out = io.BufferedWriter(io.FileIO(stream.fileno(), "w", closefd=False))
+                buffered_by_line = stream.line_buffering
+                safe = PipeSafeStream(out, stream.encoding, "replace", None, buffered_by_line)
+                setattr(sys, name, safe)

@@ -1,8 +1,9 @@
-"""What the commands that judge show and write: the judgement, its reports, its explanations."""
+"""The output of `check` and `compare`: the judgement, its reports, its explanations."""
 
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ from resilience_bench.scenarios.patterns import matches_name
 
 
 def add_output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What `check` and `compare` take: what to show, what to write, which signals."""
+    """Add the options of `check` and `compare`: what to show and write, which signals."""
     for option in (
         click.option("--strict", is_flag=True, help="Exit 3 if something stayed undecided."),
         click.option("--junit", type=FILE, help="Also write JUnit XML to this file."),
@@ -37,14 +38,13 @@ def add_output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def ensure_outputs_writable(shown: dict[str, Any]) -> None:
-    """Find out, before anything is measured, whether the reports can be written."""
-    for each in ("junit", "markdown"):
-        if shown[each]:
-            atomic.ensure_writable(shown[each])
+    """Check, before anything is measured, that the reports can be written."""
+    for path in filter(None, (shown["junit"], shown["markdown"])):
+        atomic.ensure_writable(path)
 
 
 def show_judgement(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False) -> int:
-    """Print and write what was decided; the exit code says it again."""
+    """Print and write a judgement; return its exit code."""
     console = make_console()
     if pattern := shown["explain"]:
         _explain(result, pattern, console)
@@ -63,12 +63,10 @@ def show_judgement(result: Judgement, shown: dict[str, Any], *, with_changes: bo
 
 
 def _explain(result: Judgement, pattern: str, console: Console) -> None:
-    def wanted(name: str) -> bool:
-        return matches_name(pattern, name)
-
-    if not judgement_table.render_explanation(result, wanted, console):
-        # The judgement itself must not be lost for that.
-        names = sorted({each.case for each in result.verdicts})
+    is_wanted = functools.partial(matches_name, pattern)
+    if not judgement_table.render_explanation(result, is_wanted, console):
+        # A mistyped name must not hide the judgement.
+        names = sorted({verdict.case for verdict in result.verdicts})
         close = difflib.get_close_matches(pattern.strip("*?"), names, n=3, cutoff=0.3) or names[:3]
         text = f"--explain {pattern!r}: no case of that name was judged (close: {', '.join(close)})"
         click.echo(text, err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Final
 
 from resilience_bench._model import Measurement, Result
 from resilience_bench.report.blocks import (
-    TimeUnit,
     choose_unit,
     format_count,
     format_label,
@@ -35,8 +33,8 @@ MAX_FAILURES: Final = 6
 OBVIOUS: Final = "tenacity+pybreaker"
 """The composition that people write first, against which the reference stack is held."""
 REFERENCE_STACK: Final = "resilience_stack"
-QUANTITIES: Final = ("calls_per_s", "latency_ns", "instructions")
-"""What libraries are ranked by: the first of these that was measured."""
+QUANTITIES: Final = {"calls_per_s": "calls/s", "latency_ns": "ns", "instructions": "instr"}
+"""What libraries are ranked by, the first that was measured, with its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +68,61 @@ class Summary:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """The libraries of one scenario by one quantity, the cheapest first."""
+
+    quantity: str
+    libraries: dict[str, Measurement]
+
+    @property
+    def first(self) -> Measurement:
+        return next(iter(self.libraries.values()))
+
+    def make_row(self, cheaper: str, costlier: str) -> SummaryRow:
+        pair = [self.libraries[name] for name in (cheaper, costlier)]
+        values = [get_value(measured, self.quantity) for measured in pair]
+        if self.quantity == "latency_ns":
+            unit = choose_unit(values)
+            costs = [f"{unit.text(value)} {unit.name}" for value in values]
+        else:
+            costs = [f"{format_count(value)} {QUANTITIES[self.quantity]}" for value in values]
+        scenario = format_title(pair[0].case).removeprefix(f"{pair[0].case.family}.")
+        factor = max(values) / min(values)
+        return SummaryRow(scenario, cheaper, costs[0], costlier, costs[1], factor)
+
+    def compare_extremes(self) -> SummaryRow:
+        names = list(self.libraries)
+        return self.make_row(names[0], names[-1])
+
+
 def is_large(measurements: Sequence[Measurement]) -> bool:
     """Return whether a full table would fill more than a screen or two."""
     return len(measurements) > MAX_FULL_CASES and bool(_rank_scenarios(measurements))
 
 
 def summarise_run(result: Result, measurements: Sequence[Measurement]) -> Summary:
-    """Choose what a summary shows: main scenarios by family, then doubts and failures.
+    """Choose what a summary shows: main scenarios by family, then warnings and failures.
 
-    The main scenarios of a family are those that most libraries take part in; among equals those
-    that are defined first.
+    The main scenarios of a family are those measured with most libraries; among equals those that
+    are defined first.
     """
-    families: dict[str, list[list[Measurement]]] = defaultdict(list)
-    for ranking in _rank_scenarios(measurements):
-        families[ranking[0].case.family].append(ranking)
+    rankings = _rank_scenarios(measurements)
+    families: dict[str, list[_Ranking]] = defaultdict(list)
+    for ranking in rankings:
+        families[ranking.first.case.family].append(ranking)
     share = max(MAX_ROWS // max(len(families), 1), 1)
-    sections = [
-        SummarySection(
-            clean_text(family),
-            tuple(_make_row(ranking[0], ranking[-1]) for ranking in _choose_main(rankings, share)),
-            max(len(rankings) - share, 0),
-        )
-        for family, rankings in families.items()
-    ]
-    if compositions := _compare_compositions(itertools.chain.from_iterable(families.values())):
+    sections = []
+    for family, members in families.items():
+        main = sorted(members, key=lambda ranking: -len(ranking.libraries))[:share]
+        rows = tuple(ranking.compare_extremes() for ranking in members if ranking in main)
+        sections.append(SummarySection(clean_text(family), rows, len(members) - len(rows)))
+    compositions = tuple(
+        ranking.make_row(REFERENCE_STACK, OBVIOUS)
+        for ranking in rankings
+        if {REFERENCE_STACK, OBVIOUS} <= ranking.libraries.keys()
+    )
+    if compositions:
         title = f"the obvious composition ({OBVIOUS}) against the reference stack"
         sections.append(SummarySection(title, compositions))
     return Summary(
@@ -104,75 +133,34 @@ def summarise_run(result: Result, measurements: Sequence[Measurement]) -> Summar
     )
 
 
-def _rank_scenarios(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
-    """Rank the libraries of each scenario, cheapest first; under load where they differ most."""
-    best: dict[str, list[Measurement]] = {}
+def _rank_scenarios(measurements: Sequence[Measurement]) -> list[_Ranking]:
+    """Rank the libraries of each scenario, under the load where they differ most."""
+    best: dict[str, _Ranking] = {}
     for members in group_comparable(measurements):
-        cheapest: dict[str, Measurement] = {}
-        for measured in sorted(members, key=_get_cost):
-            cheapest.setdefault(_format_library(measured), measured)
-        ranking = [measured for measured in cheapest.values() if _get_quantity(measured)]
-        group = members[0].case.group
-        if len(ranking) > 1 and _get_factor(ranking) > _get_factor(best.get(group, [])):
-            best[group] = ranking
+        ranking = _rank_libraries(members)
+        scenario = members[0].case.group
+        if len(ranking.libraries) > 1 and (
+            scenario not in best
+            or ranking.compare_extremes().factor > best[scenario].compare_extremes().factor
+        ):
+            best[scenario] = ranking
     return list(best.values())
 
 
-def _choose_main(rankings: Sequence[list[Measurement]], count: int) -> list[list[Measurement]]:
-    chosen = sorted(range(len(rankings)), key=lambda index: -len(rankings[index]))[:count]
-    return [rankings[index] for index in sorted(chosen)]
-
-
-def _compare_compositions(rankings: itertools.chain[list[Measurement]]) -> tuple[SummaryRow, ...]:
-    found = []
-    for ranking in rankings:
-        libraries = {_format_library(measured): measured for measured in ranking}
-        if OBVIOUS in libraries and REFERENCE_STACK in libraries:
-            found.append(_make_row(libraries[REFERENCE_STACK], libraries[OBVIOUS]))
-    return tuple(found)
-
-
-def _make_row(cheaper: Measurement, costlier: Measurement) -> SummaryRow:
-    title = format_title(cheaper.case).removeprefix(f"{cheaper.case.family}.")
-    unit = choose_unit(get_value(measured, "latency_ns") for measured in (cheaper, costlier))
-    return SummaryRow(
-        title,
-        _format_library(cheaper),
-        _format_cost(cheaper, unit),
-        _format_library(costlier),
-        _format_cost(costlier, unit),
-        _get_factor([cheaper, costlier]),
-    )
-
-
-def _format_library(measured: Measurement) -> str:
-    return clean_text(measured.case.library) or format_label(measured.case)
-
-
-def _get_quantity(measured: Measurement) -> str:
-    return next((name for name in QUANTITIES if get_value(measured, name) > 0), "")
-
-
-def _get_cost(measured: Measurement) -> float:
-    """Return a number that is larger where a call costs more."""
-    name = _get_quantity(measured)
-    value = get_value(measured, name)
-    return -value if name == "calls_per_s" else value
-
-
-def _get_factor(ranking: Sequence[Measurement]) -> float:
-    if not ranking:
-        return 0.0
-    values = [abs(_get_cost(measured)) for measured in (ranking[0], ranking[-1])]
-    return max(values) / min(values)
-
-
-def _format_cost(measured: Measurement, unit: TimeUnit) -> str:
-    name = _get_quantity(measured)
-    value = get_value(measured, name)
-    if name == "latency_ns":
-        return f"{unit.text(value)} {unit.name}"
-    return f"{format_count(value)} {'calls/s' if name == 'calls_per_s' else 'instr'}"
+def _rank_libraries(members: Sequence[Measurement]) -> _Ranking:
+    for quantity in QUANTITIES:
+        found = [measured for measured in members if get_value(measured, quantity) > 0]
+        if found:
+            found.sort(
+                key=lambda measured: get_value(measured, quantity),
+                reverse=quantity == "calls_per_s",
+            )
+            libraries: dict[str, Measurement] = {}
+            for measured in found:
+                name = clean_text(measured.case.library) or format_label(measured.case)
+                libraries.setdefault(name, measured)
+            return _Ranking(quantity, libraries)
+    return _Ranking("", {})
 
 
 def _describe_doubts(measurements: Sequence[Measurement]) -> list[str]:
