@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from rich.cells import cell_len
-
 
 def clean_text(text: str) -> str:
     """Return text on one line, without characters that steer a terminal."""
@@ -18,6 +16,8 @@ def fold_name(name: str, width: int, separators: str = ",+ ") -> str:
 
     Every line is indented like the name. A part that is longer stays whole.
     """
+    from rich.cells import cell_len  # noqa: PLC0415 - `list` cleans names, and starts without rich
+
     indent = " " * (len(name) - len(name.lstrip()))
     lines = [indent]
     for part in re.split(f"(?<=[{separators}])", name.lstrip()):
