@@ -58,20 +58,7 @@ def test_lock_holds_everything_that_pyproject_asks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "script",
-    [
-        "bench",
-        "test",
-        "check",
-        "update-baselines",
-        "history",
-        "publish-speed",
-        "lock",
-        "estimators",
-        "agreement",
-        "site",
-        "site-speed",
-    ],
+    "script", sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file())
 )
 def test_script_is_executable_and_says_what_it_does(script: str) -> None:
     """Each script starts with bash's strict mode below a comment that explains it."""
