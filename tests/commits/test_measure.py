@@ -98,7 +98,7 @@ def test_what_is_broken_fails() -> None:
 
 def test_a_quantity_that_nobody_told_fails() -> None:
     """There is no figure of it, and no reason either."""
-    with pytest.raises(RuntimeError, match="no worker told its ratio"):
+    with pytest.raises(RuntimeError, match="no worker reported its ratio"):
         SignalEstimates({}, {}).get_estimate("case", "ratio")
 
 

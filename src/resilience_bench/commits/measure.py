@@ -1,14 +1,14 @@
 """Measures the cases of one signal in asv's environment, all of them at once.
 
 asv starts a process for each combination of parameters. They would spend most of their time on
-starting workers, so asv has everything measured in one go and hands the figures on.
+starting workers, so asv has everything measured at once, and then reads the estimates.
 Runs inside asv's environments, so: standard library only.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -23,7 +23,7 @@ from resilience_bench.measure.session import PROFILES, Session
 TrackedSignal = Literal["latency", "instructions", "scaling"]
 """The signals that asv tracks."""
 PROFILE_VARIABLE: Final = "RESILIENCE_BENCH_PROFILE"
-"""How much to measure; environment variables are all that asv passes on to its processes."""
+"""Names the profile; environment variables are all that asv passes on to its processes."""
 EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": Effort(workers=5, rounds=16, window_ns=10_000_000, timed=0),
     "standard": Effort(workers=10, rounds=24, window_ns=10_000_000, timed=0),
@@ -31,15 +31,15 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 }
 """How much is measured under load, by profile."""
 COUNTING_PROCESSES: Final = 3
-"""So many processes count the instructions of a case, each with a memory layout of its own."""
+"""How many processes count the instructions of a case, each with its own memory layout."""
 DIGITS: Final = 6
 SKIPPED_STATUSES: Final = frozenset({"not installed", "not available"})
-"""What becomes of a case that this environment cannot do."""
+"""The statuses of a case that this environment cannot run."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissingEstimate:
-    """Why a case has no figure; ``is_skipped`` if it is not there rather than broken."""
+    """The reason why a case has no figure; ``is_skipped`` if it is absent rather than broken."""
 
     reason: str
     is_skipped: bool
@@ -47,7 +47,7 @@ class MissingEstimate:
 
 @dataclass(frozen=True, slots=True)
 class SignalEstimates:
-    """The figures of one signal, and what became of the cases that have none.
+    """The figures of one signal, and the reasons of the cases that have none.
 
     ``lacking`` says why the signal as a whole cannot be measured here; empty if it can.
     """
@@ -57,27 +57,27 @@ class SignalEstimates:
     lacking: str = ""
 
     def skip_if_absent(self, case: str) -> None:
-        """Have asv skip a case that there is no figure of to be had here.
+        """Have asv skip a case that cannot be measured here.
 
         Raises:
             NotImplementedError: As asv wants it.
         """
         if self.lacking:
             raise NotImplementedError(self.lacking)
-        if (why := self.missing.get(case)) and why.is_skipped:
-            raise NotImplementedError(why.reason)
+        if (missing := self.missing.get(case)) and missing.is_skipped:
+            raise NotImplementedError(missing.reason)
 
     def get_estimate(self, case: str, quantity: str) -> float:
-        """The figure of a case, to so many digits as anybody reads.
+        """Return the figure of a case, rounded to `DIGITS` significant digits.
 
         Raises:
             RuntimeError: If there is none; asv takes it for a failure, and shows the reason.
         """
-        if why := self.missing.get(case):
-            raise RuntimeError(why.reason)
+        if missing := self.missing.get(case):
+            raise RuntimeError(missing.reason)
         found = self.figures.get(case, {}).get(quantity)
         if found is None:
-            message = f"no worker told its {quantity}"
+            message = f"no worker reported its {quantity}"
             raise RuntimeError(message)
         return float(f"{found:.{DIGITS}g}")
 
@@ -88,12 +88,12 @@ def measure_signal(
     """Measure a signal of cases.
 
     Args:
-        signal: Which.
+        signal: The signal.
         cases: Those with one caller, or those under a load for ``scaling``.
         launcher: Starts the workers; by default with this interpreter.
 
     Raises:
-        ValueError: If the environment asks for a profile that there is not.
+        ValueError: If the environment names an unknown profile.
     """
     _, lacking = find_measurable_signals([signal])
     if lacking:
@@ -102,52 +102,30 @@ def measure_signal(
     if profile not in EFFORTS:
         message = f"{PROFILE_VARIABLE} is {profile!r}, expected {', '.join(EFFORTS)}"
         raise ValueError(message)
-    return _MEASURES[signal](launcher or ProcessLauncher(), cases, profile)
+    arguments = (launcher or ProcessLauncher(), cases, PROFILES[profile])
+    if signal == "scaling":
+        session: Session = LoadSession(*arguments, effort=EFFORTS[profile])
+    else:
+        session = Session(*arguments, signal=signal)
+    return SignalEstimates(_estimate(session), _find_missing(session))
 
 
-def _measure_latency(
-    launcher: Launcher, cases: Sequence[CaseInfo], profile: str
-) -> SignalEstimates:
-    session = Session(launcher, cases, PROFILES[profile])
-    records = [each.record for each in session.run() if isinstance(each.record, WorkerRecord)]
-    return SignalEstimates(
-        estimates.estimate_latency(records, _map_controls(session)), _find_missing(session)
-    )
-
-
-def _measure_instructions(
-    launcher: Launcher, cases: Sequence[CaseInfo], profile: str
-) -> SignalEstimates:
-    session = Session(launcher, cases, PROFILES[profile], signal="instructions")
-    passes = prepare_counting_session(session)
-    done = [
-        each for index in range(COUNTING_PROCESSES) for each in passes.run(["instructions"], index)
-    ]
-    records = [each.record for each in done if isinstance(each.record, InstructionRecord)]
-    return SignalEstimates(estimates.estimate_instructions(records), _find_missing(session))
-
-
-def _measure_scaling(
-    launcher: Launcher, cases: Sequence[CaseInfo], profile: str
-) -> SignalEstimates:
-    session = LoadSession(launcher, cases, PROFILES[profile], effort=EFFORTS[profile])
-    records = [each.record for each in session.run() if isinstance(each.record, LoadRecord)]
-    return SignalEstimates(
-        estimates.estimate_scaling(records, _map_controls(session)), _find_missing(session)
-    )
-
-
-_MEASURES: Final[
-    Mapping[TrackedSignal, Callable[[Launcher, Sequence[CaseInfo], str], SignalEstimates]]
-] = {
-    "latency": _measure_latency,
-    "instructions": _measure_instructions,
-    "scaling": _measure_scaling,
-}
-
-
-def _map_controls(session: Session) -> dict[str, str]:
-    return {name: record.control for name, record in session.records.items()}
+def _estimate(session: Session) -> CaseEstimates:
+    """Measure, and return the figures."""
+    if session.signal == "instructions":
+        counting = prepare_counting_session(session)
+        rounds = [counting.run(["instructions"], index) for index in range(COUNTING_PROCESSES)]
+        counted = [block.record for blocks in rounds for block in blocks]
+        return estimates.estimate_instructions(
+            record for record in counted if isinstance(record, InstructionRecord)
+        )
+    records = [block.record for block in session.run()]
+    controls = {name: record.control for name, record in session.records.items()}
+    under_load = [record for record in records if isinstance(record, LoadRecord)]
+    alone = [record for record in records if isinstance(record, WorkerRecord)]
+    if isinstance(session, LoadSession):
+        return estimates.estimate_scaling(under_load, controls)
+    return estimates.estimate_latency(alone, controls)
 
 
 def _find_missing(session: Session) -> dict[str, MissingEstimate]:
