@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.cli import main
-from resilience_bench.commits import asv_tool
+from resilience_bench.commits import asv_run
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.gate.baseline import make_environment_name, make_machine_name
 from tests.commits.planted import git, write
@@ -74,7 +74,7 @@ def test_a_list_of_machines_that_cannot_be_read_is_refused(
 def test_the_machine_is_registered_by_what_it_is(project: Path, tmp_path: Path) -> None:
     """Not by its host's name, which is another one in each run of a CI."""
     here = detect_environment()
-    name = asv_tool.register_machine(here)
+    name = asv_run.register_machine(here)
     assert name == make_machine_name(here)
     assert name in make_environment_name(here)
     stored = json.loads((tmp_path / "home" / ".asv-machine.json").read_text())

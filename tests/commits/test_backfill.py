@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.commits.asv_files import read
-from resilience_bench.commits.asv_run import CANNOT_BUILD, CommandResult
 from resilience_bench.commits.backfill import (
+    CANNOT_BUILD,
     JUST_DISCOVER,
     CommitOutcome,
     ResultsTree,
@@ -42,14 +42,14 @@ class MadeUpAsv:
     calls: list[tuple[Sequence[str], str]] = field(default_factory=list)
     measured: list[tuple[str, str]] = field(default_factory=list)
 
-    def run(self, commits: Sequence[str], benchmarks: str) -> CommandResult:
+    def run(self, commits: Sequence[str], benchmarks: str) -> str:
         """Measure what the pattern names."""
         self.calls.append((commits, benchmarks))
         if len(self.calls) == self.interrupted_at:
             raise KeyboardInterrupt
         if set(commits) <= {*self.broken, *self.unheard}:
             is_broken = set(commits) <= set(self.broken)
-            return CommandResult(1, CANNOT_BUILD if is_broken else "conda is not installed")
+            return CANNOT_BUILD if is_broken else "conda is not installed"
         listed = {
             name: {"name": name, "params": [], "param_names": [], "version": "1"} for name in NAMES
         }
@@ -59,7 +59,7 @@ class MadeUpAsv:
             names = [name for name in NAMES if re.search(benchmarks, name)]
             self.measured += [(commit[0], name) for name in names]
             self.add(commit, names, 1.0)
-        return CommandResult(0, "")
+        return ""
 
     def mark_unbuilt(self, commit: str) -> None:
         """Note that everything failed."""

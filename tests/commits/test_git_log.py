@@ -56,7 +56,7 @@ def test_commits_without_the_project_are_left_out(repo: Path) -> None:
     [
         ("nowhere", "'nowhere' is no range of commits in .*git log --oneline"),
         ("HEAD..HEAD", "'HEAD..HEAD' holds no commit; expected OLDER..NEWER"),
-        ("HEAD..HEAD~2", r"it is turned round: type 'HEAD~2\.\.HEAD'"),
+        ("HEAD..HEAD~2", r"it is reversed: type 'HEAD~2\.\.HEAD'"),
         ("'", "is no range: No closing quotation; expected e.g. 'HEAD~3..HEAD'"),
     ],
 )

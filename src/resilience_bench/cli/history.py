@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from resilience_bench.cli.options import FILE
-from resilience_bench.commits.git_log import Revision, select_with_project
-from resilience_bench.commits.git_log import list_commits as commits_of
+from resilience_bench.commits.git_log import Revision, list_commits, select_with_project
 from resilience_bench.commits.measure import PROFILE_VARIABLE
 from resilience_bench.environments.fingerprint import detect_environment
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How much to measure of each commit.",
 )
-@click.option("--most", type=click.IntRange(min=1), help="Measure so many commits, then end.")
+@click.option("--most", type=click.IntRange(min=1), help="Measure at most this many commits.")
 @click.option(
     "--config",
     "conf_file",
@@ -43,53 +41,45 @@ if TYPE_CHECKING:
 def history(*, commits: str | None, profile: str, most: int | None, conf_file: Path) -> int:
     """Have asv measure what commits lack, the newest first.
 
-    RANGE is what 'git rev-list' takes, e.g. 'HEAD~3..HEAD'. Without it these are all commits up to
-    HEAD that hold the project which asv builds. What was measured on this machine is not measured
-    again, so an interrupted command goes on where it stopped.
+    RANGE is what 'git rev-list' takes, e.g. 'HEAD~3..HEAD'; by default all commits up to HEAD that
+    contain the project which asv builds. What was measured on this machine is not measured again,
+    so an interrupted command goes on where it stopped.
     """
-    # Half a second for asv, for which no other command should have to wait.
-    from resilience_bench.commits import asv_run, asv_tool, backfill  # noqa: PLC0415
+    # Without the extra, '--help' works too.
+    from resilience_bench.commits import asv_run, backfill  # noqa: PLC0415
 
-    project = asv_tool.read_project(conf_file)
+    project = asv_run.read_project(conf_file)
     repo = Path(project.repo)
-    found = commits_of(repo, commits)
+    found = list_commits(repo, commits)
     if commits is None and project.subdir:
         found = select_with_project(repo, project.subdir, found)
-    machine = asv_tool.register_machine(detect_environment())
+    machine = asv_run.register_machine(detect_environment())
     tree = backfill.ResultsTree(project.results, machine)
     due = backfill.find_due(tree, found)
     click.echo(f"{machine}: {_describe_commits(tree, found, due)}")
     due = due[:most]
     if due:
         tool = asv_run.Asv(project, machine, _print_progress_line, {PROFILE_VARIABLE: profile})
-        with _report_interruption():
-            _show_outcomes(
-                backfill.measure_missing(tree, tool, due, _make_announcer(len(due))), len(due)
-            )
+        outcomes = backfill.measure_missing(tree, tool, due, _make_announcer(len(due)))
+        try:
+            _show_outcomes(outcomes, len(due))
+        except KeyboardInterrupt:
+            click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
+            raise
     folder = os.path.relpath(project.results)
     click.echo(f"results: {folder}; keep them with 'git add {folder}'")
     return 0
 
 
 def _describe_commits(tree: ResultsTree, found: Sequence[Revision], due: Sequence[Revision]) -> str:
-    """How many commits there are, and how much of them was measured before."""
     commits = f"{len(found)} commit{'s' * (len(found) != 1)}"
-    said = f"{commits}, {len(found) - len(due)} of them measured before"
-    in_part = sum(tree.has_some(each.revision) for each in due)
-    return f"{said}, {in_part} in part" if in_part else said
-
-
-@contextlib.contextmanager
-def _report_interruption() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
-        raise
+    description = f"{commits}, {len(found) - len(due)} of them measured before"
+    in_part = sum(tree.has_some(commit.revision) for commit in due)
+    return f"{description}, {in_part} in part" if in_part else description
 
 
 def _print_progress_line(line: str) -> None:
-    # Each step shows its figures; what is wanted here is how far it has got.
+    # Each step shows its figures; here only the progress matters.
     if "·" in line and "===" not in line:
         click.echo(line)
 

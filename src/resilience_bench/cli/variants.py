@@ -1,4 +1,4 @@
-"""The commands that look after made environments."""
+"""The commands for made environments."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""asv's results files, read with every doubt: one that cannot be read must not spoil the others.
+"""Reads asv's results files, and checks them: a damaged one must not stop the others.
 
-asv itself checks little: a file with a list too short ends ``asv publish`` with a traceback.
+asv itself checks little: a list that is too short ends ``asv publish`` with a traceback.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +34,7 @@ class UnreadableFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """What asv knows of a benchmark, and is of use here."""
+    """A benchmark in asv's list."""
 
     name: str
     params: list[list[str]]
@@ -45,7 +44,7 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """What was measured of one benchmark: a value for each combination of its parameters.
+    """The results of one benchmark: a value for each combination of its parameters.
 
     A value is None where it failed and NaN where it was skipped; ``result`` is None where all
     failed, as they do for a commit that does not build.
@@ -66,6 +65,13 @@ class BenchmarkRow:
     profile: str | None = None
 
 
+VALUE_COLUMNS: Final = (
+    "result",
+    *(name for name in BenchmarkRow.__slots__ if name.startswith("stats_")),
+)
+"""The columns with a value for each combination of parameters."""
+
+
 @dataclass(frozen=True, slots=True)
 class _RawResultsFile:
     """A results file as asv writes it."""
@@ -84,9 +90,9 @@ class _RawResultsFile:
 
 @dataclass(frozen=True, slots=True)
 class ResultsFile:
-    """What a results file says: ``rows`` by the name of the benchmark.
+    """A checked results file: ``rows`` by the name of the benchmark.
 
-    ``durations`` are those of what is no benchmark: of the build, and of measuring in one go.
+    ``durations`` are those of the build, and of caches that several benchmarks share.
     """
 
     path: Path
@@ -97,22 +103,17 @@ class ResultsFile:
 
     @property
     def is_unbuilt(self) -> bool:
-        """Whether the commit does not build: everything failed without having been started."""
-        was_started = any(key.startswith(SETUP_CACHE) for key in self.durations)
-        return (
-            not was_started
-            and bool(self.rows)
-            and all(row.result is None and row.duration is None for row in self.rows.values())
+        """Whether the commit does not build: everything failed without a start."""
+        rows = self.rows.values()
+        was_started = any(key.startswith(SETUP_CACHE) for key in self.durations) or any(
+            row.result is not None or row.duration is not None for row in rows
         )
+        return bool(rows) and not was_started
 
 
 def find_results_paths(folder: Path) -> Iterator[Path]:
-    """The files below a folder that asv takes for results, in a fixed order."""
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            if name.endswith(".json") and name not in OTHER_FILES:
-                yield Path(root) / name
+    """Yield the files below a folder that asv takes for results, in a fixed order."""
+    return (path for path in sorted(folder.rglob("*.json")) if path.name not in OTHER_FILES)
 
 
 def read(path: Path) -> ResultsFile:
@@ -137,7 +138,7 @@ def read(path: Path) -> ResultsFile:
 
 
 def read_benchmarks(folder: Path) -> dict[str, Benchmark]:
-    """The benchmarks that asv last found, by name.
+    """Return the benchmarks that asv last found, by name.
 
     Raises:
         UnreadableFileError: If there is no list of them.
@@ -147,29 +148,20 @@ def read_benchmarks(folder: Path) -> dict[str, Benchmark]:
     return found
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in a file; NaN is what asv writes for a skip.
+def read_versioned_json(path: Path, version: int) -> dict[str, Any]:
+    """Return the content of a file of a version of asv's formats, without the version.
 
     Raises:
-        UnreadableFileError: If there is none.
+        UnreadableFileError: If it is anything else.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise UnreadableFileError(message) from error
     except (ValueError, RecursionError) as error:
         message = f"is no JSON, or was cut short: {str(error)[:SHOWN_CHARACTERS]}"
         raise UnreadableFileError(message) from error
-
-
-def read_versioned_json(path: Path, version: int) -> dict[str, Any]:
-    """The content of a file of a version of asv's formats, without the version.
-
-    Raises:
-        UnreadableFileError: If it is anything else.
-    """
-    content = read_json(path)
     if not isinstance(content, dict) or content.pop("version", None) != version:
         message = f"is not in version {version} of asv's format"
         raise UnreadableFileError(message)
@@ -177,7 +169,7 @@ def read_versioned_json(path: Path, version: int) -> dict[str, Any]:
 
 
 def read_machine(folder: Path) -> dict[str, Any]:
-    """What the ``machine.json`` of a folder says.
+    """Return the content of the ``machine.json`` of a folder.
 
     Raises:
         UnreadableFileError: If there is none, or it names no machine.
@@ -211,16 +203,13 @@ def _convert_row(name: str, columns: list[str], values: list[Any]) -> BenchmarkR
         raise UnreadableFileError(message)
     named: Mapping[str, Any] = dict(zip(columns, values, strict=False))
     row: BenchmarkRow = _convert(named, BenchmarkRow, f"{name[:SHOWN_CHARACTERS]}: ")
-    count = math.prod(len(each) for each in row.params or [])
-    for column in (
-        "result",
-        *(each for each in BenchmarkRow.__slots__ if each.startswith("stats_")),
-    ):
+    count = math.prod(map(len, row.params or []))
+    for column in VALUE_COLUMNS:
         found = getattr(row, column)
         if found is not None and len(found) != count:
             message = (
                 f"{name[:SHOWN_CHARACTERS]}: {column} has {len(found)} values, expected {count}, "
-                "one a combination of its parameters"
+                "one for each combination of its parameters"
             )
             raise UnreadableFileError(message)
     return row

@@ -1,4 +1,4 @@
-"""What of the scenarios is tracked over commits, as the axes that asv spans for each family.
+"""The scenarios that are tracked over commits, as the axes of asv's parameters, by family.
 
 Runs inside asv's environments as well, so: standard library only.
 """
@@ -17,17 +17,17 @@ from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.loads import IO, NOOP, SINGLE
 
 LOADS: Final = ("threads-16", "tasks-100")
-"""The loads that are tracked, of the scenarios that ask for loads of their kind."""
+"""The tracked loads, of the scenarios that have loads of their kind in their profile."""
 BARE: Final = "bare"
 """Stands in the axis of libraries for a scenario without a library."""
 
 ParameterKey = tuple[str, str, str]
-"""Library, scenario and load, as asv's parameters have them."""
+"""Library, scenario and load, as in asv's parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Cases by the parameters that asv gives them; not every combination is there."""
+    """Cases by asv's parameters; not every combination exists."""
 
     bound: dict[ParameterKey, BoundCase]
 
@@ -39,12 +39,12 @@ class Grid:
     @property
     def cases(self) -> list[CaseInfo]:
         """The cases, as a session takes them."""
-        return [each.info for each in self.bound.values()]
+        return [bound.info for bound in self.bound.values()]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What is tracked of one family: its cases with one caller, and those under a load."""
+    """The tracked cases of one family: those with one caller, and those under a load."""
 
     name: str
     single: Grid
@@ -52,10 +52,10 @@ class Family:
 
 
 def group_by_family(found: Iterable[BoundCase], installable: Collection[str]) -> list[Family]:
-    """Sort cases into families, and leave out what no commit's environment can hold.
+    """Sort cases into families, and leave out what no commit's environment can contain.
 
-    The axes must be the same in every process of a run, whatever its commit has installed, for asv
-    passes parameters on by their number. So they come from the checkout alone.
+    The axes must be the same in every process of a run, whatever its commit has installed, because
+    asv passes parameters on by their number. So they come from the checkout alone.
 
     Args:
         found: The cases of the checkout, with one caller.
@@ -76,29 +76,26 @@ def group_by_family(found: Iterable[BoundCase], installable: Collection[str]) ->
 
 
 def _find_loads(info: CaseInfo) -> Iterator[str]:
-    asked = {wanted.partition("-")[0] for wanted in info.in_profile}
+    kinds = {load.partition("-")[0] for load in info.in_profile}
     for load in LOADS:
-        if (kind := load.partition("-")[0]) in asked and kind in info.loads:
+        if (kind := load.partition("-")[0]) in kinds and kind in info.loads:
             yield load
 
 
 def read_installable(project_file: Path) -> frozenset[str]:
-    """The distributions that the commits of a project can bring into their environments.
+    """Return the normalised names of a project and of its dependencies.
 
     Args:
         project_file: The ``pyproject.toml`` of the project that asv builds.
-
-    Returns:
-        Normalised names: the project's own, and those of its dependencies.
     """
     project = tomllib.loads(project_file.read_text(encoding="utf-8"))["project"]
     requirements = [project["name"], *project.get("dependencies", [])]
-    names = (re.match(r"[A-Za-z0-9._-]+", each) for each in requirements)
+    names = (re.match(r"[A-Za-z0-9._-]+", requirement) for requirement in requirements)
     return frozenset(normalise_name(name[0]) for name in names if name)
 
 
 def normalise_name(name: str) -> str:
-    """The name of a distribution as all its spellings share it.
+    """Return the name that all spellings of a distribution share.
 
     Source: https://packaging.python.org/en/latest/specifications/name-normalization/
     """

@@ -1,4 +1,4 @@
-"""Which commits there are to measure, and which of them were measured."""
+"""Lists commits to measure, and those that asv publishes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resilience_bench.environments.git import run_git, try_git
 from resilience_bench.errors import HistoryError
 
 HEAD: Final = "HEAD"
-"""The range that is meant when none is given: all commits up to the one that is checked out."""
+"""The default range: all commits up to the one that is checked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Revision:
 
 
 def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
-    """The commits of a range, along the first parents, newest first.
+    """Return the commits of a range, along the first parents, newest first.
 
     Args:
         repo: The repository.
@@ -45,43 +45,39 @@ def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
     except ValueError as error:
         message = f"{text!r} is no range: {error}; expected e.g. 'HEAD~3..HEAD'"
         raise HistoryError(message) from error
-    told = try_git(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
-    if told is None:
+    log = try_git(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
+    if log is None:
         message = (
             f"{text!r} is no range of commits in {repo}; expected e.g. 'HEAD~3..HEAD' or "
             "'HEAD^!'; type 'git log --oneline' to see the commits"
         )
         raise HistoryError(message)
-    if not told.strip():
+    if not log.strip():
         message = f"{text!r} holds no commit{_explain_empty_range(repo, wanted)}"
         raise HistoryError(message)
-    split = (line.partition(" ") for line in told.splitlines())
+    split = (line.partition(" ") for line in log.splitlines())
     return [Revision(revision, subject) for revision, _, subject in split]
 
 
 def _explain_empty_range(repo: Path, wanted: Sequence[str]) -> str:
     older, dots, newer = wanted[0].partition("..") if len(wanted) == 1 else ("", "", "")
     if dots and try_git(repo, "rev-list", f"{newer or HEAD}..{older or HEAD}"):
-        return f"; it is turned round: type '{newer or HEAD}..{older or HEAD}'"
+        return f"; it is reversed: type '{newer or HEAD}..{older or HEAD}'"
     return "; expected OLDER..NEWER, e.g. 'HEAD~3..HEAD'"
 
 
 def select_with_project(repo: Path, subdir: str, found: Sequence[Revision]) -> list[Revision]:
-    """Those of the commits that hold the project which asv builds."""
-    asked = "".join(f"{each.revision}:{subdir}\n" for each in found)
-    told = run_git(repo, "cat-file", "--batch-check", text=asked).splitlines()
-    return [each for each, line in zip(found, told, strict=True) if not line.endswith(" missing")]
+    """Return those of the commits that contain the project which asv builds."""
+    folders = "".join(f"{commit.revision}:{subdir}\n" for commit in found)
+    lines = run_git(repo, "cat-file", "--batch-check", text=folders).splitlines()
+    pairs = zip(found, lines, strict=True)
+    return [commit for commit, line in pairs if not line.endswith(" missing")]
 
 
 def list_published_commits(repo: Path, branches: Sequence[str | None]) -> frozenset[str] | None:
-    """The commits that asv publishes: those along the branches, and those with a tag.
+    """Return the commits that asv publishes: those along the branches, and those with a tag.
 
-    Args:
-        repo: The repository.
-        branches: Their names.
-
-    Returns:
-        None where asv guesses the name of a branch.
+    None where asv guesses the name of a branch.
     """
     if None in branches:
         return None

@@ -1,4 +1,4 @@
-"""asv's data, published from the results files that can be read."""
+"""Publishes asv's pages from the results files that can be read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench.commits import asv_files, asv_tool
+from resilience_bench.commits import asv_files, asv_run
 from resilience_bench.commits.asv_files import ResultsFile, UnreadableFileError
-from resilience_bench.commits.asv_tool import Project
+from resilience_bench.commits.asv_run import Project
 from resilience_bench.commits.git_log import list_published_commits
 from resilience_bench.errors import HistoryError
 from resilience_bench.files.checked_json import format_names, format_path
@@ -26,10 +26,9 @@ MACHINE_KEYS: Final = ("machine", "os", "arch", "cpu", "num_cpu", "ram")
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What was published: ``skipped`` files with the reason, and how much of what is on the pages.
+    """What was published: the numbers of benchmarks and commits, and the skipped files.
 
-    ``unbuilt`` are the commits that do not build, by their full hashes; they count among
-    ``commits``.
+    ``unbuilt`` are the full hashes of the commits that do not build; they count among ``commits``.
     """
 
     skipped: tuple[tuple[Path, str], ...]
@@ -40,9 +39,9 @@ class Publication:
 
 @dataclass(slots=True)
 class _ReadableResults:
-    """The results files that can be read, and the others."""
+    """The results files that can be read, and the reasons why others cannot."""
 
-    found: list[ResultsFile] = field(default_factory=list)
+    files: list[ResultsFile] = field(default_factory=list)
     machines: dict[Path, dict[str, Any]] = field(default_factory=dict)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
@@ -50,12 +49,11 @@ class _ReadableResults:
 def publish(conf_file: Path, html_dir: Path) -> Publication:
     """Have asv publish the results of a project as pages, without those that cannot be read.
 
-    Nothing is moved or deleted but ``html_dir``, which is replaced once the new pages are whole.
-    The pages are asv's own; whoever wants others puts them over these.
+    Nothing is moved or deleted but ``html_dir``, which is replaced once the new pages are complete.
 
     Args:
         conf_file: The ``asv.conf.json``; its ``results_dir`` is read, its ``html_dir`` is not used.
-        html_dir: Where the pages are to be.
+        html_dir: The folder of the pages.
 
     Returns:
         What was published, and which files were skipped and why.
@@ -63,25 +61,23 @@ def publish(conf_file: Path, html_dir: Path) -> Publication:
     Raises:
         HistoryError: If there is nothing to publish, or asv fails; ``html_dir`` stays as it was.
     """
-    project = asv_tool.read_project(conf_file)
+    project = asv_run.read_project(conf_file)
     readable = _read_results(project)
-    if not readable.found:
-        skipped = format_names(
-            [f"{format_path(path)} {reason}" for path, reason in readable.skipped], "; "
-        )
-        message = (
-            f"{format_path(project.results)}: found no results to publish; {skipped or MEASURE}"
-        )
+    if not readable.files:
+        reasons = [f"{format_path(path)} {reason}" for path, reason in readable.skipped]
+        advice = format_names(reasons, "; ") or MEASURE
+        message = f"{format_path(project.results)}: found no results to publish; {advice}"
         raise HistoryError(message)
     benchmarks = _read_benchmark_names(project.results)
-    with _make_scratch(html_dir) as scratch:
-        staged = replace(project, results=scratch / "results", html=scratch / "html")
-        _stage(project, readable, staged.results)
-        asv_tool.publish(staged, scratch)
-        _put_in_place(staged.html, html_dir)
-    names = {name for each in readable.found for name in each.rows} & benchmarks
-    unbuilt = dict.fromkeys(each.commit for each in readable.found if each.is_unbuilt)
-    commits = {each.commit for each in readable.found}
+    with _create_scratch_folder(html_dir) as scratch:
+        _stage(project, readable, scratch / "results")
+        asv_run.publish_pages(project, scratch / "results", scratch / "html")
+        if html_dir.exists():
+            html_dir.rename(scratch / "before")
+        shutil.move(scratch / "html", html_dir)
+    names = {name for file in readable.files for name in file.rows} & benchmarks
+    unbuilt = dict.fromkeys(file.commit for file in readable.files if file.is_unbuilt)
+    commits = {file.commit for file in readable.files}
     return Publication(tuple(readable.skipped), len(names), len(commits), tuple(unbuilt))
 
 
@@ -100,34 +96,34 @@ def _read_results(project: Project) -> _ReadableResults:
     published = list_published_commits(repo, project.branches) if repo.is_dir() else None
     for path in asv_files.find_results_paths(project.results):
         try:
-            found = asv_files.read(path)
-            _accept(found, readable, published)
+            file = asv_files.read(path)
+            _check_origin(file, readable, published)
         except UnreadableFileError as error:
             readable.skipped.append((path, f"{error}; {MEND}"))
         else:
-            readable.found.append(found)
+            readable.files.append(file)
     return readable
 
 
-def _accept(
-    found: ResultsFile, readable: _ReadableResults, published: frozenset[str] | None
+def _check_origin(
+    file: ResultsFile, readable: _ReadableResults, published: frozenset[str] | None
 ) -> None:
     """Compare a file with the machine whose folder it lies in, and with the history."""
-    folder = found.path.parent
+    folder = file.path.parent
     if folder not in readable.machines:
         try:
             readable.machines[folder] = asv_files.read_machine(folder)
         except UnreadableFileError as error:
-            # Each results file says the same: what it was measured on is not lost.
+            # Each results file names its machine, so nothing is lost.
             readable.skipped.append((folder / asv_files.MACHINE_FILE, str(error)))
-            told = {key: str(found.params.get(key) or "") for key in MACHINE_KEYS}
-            readable.machines[folder] = {**told, "version": 1}
-    machine = readable.machines[folder]["machine"]
-    if found.params.get("machine") != machine:
-        message = f"is of machine {found.params.get('machine')!r}, expected {machine!r}"
+            machine = {key: str(file.params.get(key) or "") for key in MACHINE_KEYS}
+            readable.machines[folder] = {**machine, "version": asv_files.MACHINE_VERSION}
+    expected = readable.machines[folder]["machine"]
+    if file.params.get("machine") != expected:
+        message = f"is of machine {file.params.get('machine')!r}, expected {expected!r}"
         raise UnreadableFileError(message)
-    if published is not None and found.commit not in published:
-        message = f"its commit {found.commit[:8]} is not in the history that is published"
+    if published is not None and file.commit not in published:
+        message = f"its commit {file.commit[:8]} is not in the history that is published"
         raise UnreadableFileError(message)
 
 
@@ -138,13 +134,13 @@ def _stage(project: Project, readable: _ReadableResults, results: Path) -> None:
         target = results / folder.relative_to(project.results)
         target.mkdir(parents=True, exist_ok=True)
         (target / asv_files.MACHINE_FILE).write_text(json.dumps(machine), encoding="utf-8")
-    for each in readable.found:
-        (results / each.path.relative_to(project.results)).symlink_to(each.path)
+    for file in readable.files:
+        (results / file.path.relative_to(project.results)).symlink_to(file.path)
 
 
 @contextlib.contextmanager
-def _make_scratch(html_dir: Path) -> Iterator[Path]:
-    """A folder beside the pages, so that they can be renamed into their place."""
+def _create_scratch_folder(html_dir: Path) -> Iterator[Path]:
+    """Create a folder beside the pages, so that they can be renamed into their place."""
     try:
         html_dir.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".publishing-", dir=html_dir.parent) as folder:
@@ -154,9 +150,3 @@ def _make_scratch(html_dir: Path) -> Iterator[Path]:
             f"{format_path(html_dir)}: cannot be written: {error.strerror}; give another folder"
         )
         raise HistoryError(message) from error
-
-
-def _put_in_place(made: Path, html_dir: Path) -> None:
-    if html_dir.exists():
-        html_dir.rename(made.with_name("before"))
-    shutil.move(made, html_dir)
