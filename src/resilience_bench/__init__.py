@@ -3,21 +3,25 @@
 The names here are what a scenario file needs; importing them loads the standard library only.
 """
 
-from resilience_bench._model import Case
-from resilience_bench.scenarios.definition import (
-    ANYTHING,
-    EMPTY,
-    FAILS,
-    REJECTION,
-    RESULT,
-    RETURNS,
-    Counted,
-    Library,
-    PayloadError,
-    Probed,
-    Unsupported,
-    scenario,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resilience_bench._model import Case
+    from resilience_bench.scenarios.definition import (
+        ANYTHING,
+        EMPTY,
+        FAILS,
+        REJECTION,
+        RESULT,
+        RETURNS,
+        Counted,
+        Library,
+        PayloadError,
+        Probed,
+        Unsupported,
+        scenario,
+    )
 
 __version__ = "0.1.0"
 
@@ -36,3 +40,12 @@ __all__ = [
     "Unsupported",
     "scenario",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: ``--help`` needs none of them."""
+    if name not in __all__:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    module = "_model" if name == "Case" else "scenarios.definition"
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

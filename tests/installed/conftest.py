@@ -46,10 +46,11 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 '''
 GUARD = '''"""A guard of one's own."""
 
+kept = []
+
 
 def guard(work):
-    for _ in range({turns}):
-        pass
+    kept.extend({kept})
     return work()
 '''
 SCENARIO = '''"""What our guard costs."""
@@ -143,18 +144,18 @@ def base(make_installation: Callable[[str], Installation]) -> Installation:
 
 
 def make_project(folder: Path) -> Path:
-    """A project under git: a guard of its own, which the second commit makes much slower."""
+    """A project under git: a guard of its own, whose second commit keeps memory for every call."""
     files = {"pyproject.toml": PYPROJECT, "build/backend.py": BACKEND}
-    for turns in (1, 100):
-        files["src/my_guard.py"] = GUARD.format(turns=turns)
+    for number, kept in enumerate(("[]", "[bytearray(1000)]")):
+        files["src/my_guard.py"] = GUARD.format(kept=kept)
         for name, content in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        if turns == 1:
+        if number == 0:
             execute("git", "init", "-q", "-b", "main", cwd=folder)
         execute("git", "add", "-A", cwd=folder)
         identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-        done = execute("git", *identity, "commit", "-q", "-m", f"{turns} turns", cwd=folder)
+        done = execute("git", *identity, "commit", "-q", "-m", f"keeps {kept}", cwd=folder)
         assert done.returncode == 0, done.stderr
     return folder

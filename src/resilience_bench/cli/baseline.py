@@ -9,6 +9,7 @@ import click
 
 from resilience_bench._model import Environment, Signal
 from resilience_bench._verdicts import Baseline
+from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.measuring import open_live_evidence
 from resilience_bench.cli.options import FILE, build_output_path, signals_option
 from resilience_bench.environments.fingerprint import detect_environment
@@ -64,10 +65,11 @@ def learn(  # noqa: PLR0913 - one argument an option
     selection = select(launcher, selectors, gated=True)
     folder = build_output_path("learn").with_suffix("")
     measured = []
+    progress = make_progress_console()
     for number in range(1, runs + 1):
         file = folder / f"run-{number}.json"
         atomic.ensure_writable(file)
-        click.echo(f"run {number} of {runs}: {file}", err=True)
+        progress.print(f"run {number} of {runs}: {file}", highlight=False)
         with open_live_evidence(launcher, selection, file, signals or SIGNALS, selectors) as source:
             # Counts depend a little on hash seed and memory layout, so each run has its own.
             source.first_pass = number - 1

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from resilience_bench import __version__
-from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK
+from resilience_bench.cli.exit_codes import INTERRUPTED, NOTHING_DONE, OK
 from resilience_bench.cli.streams import protect_output
 from resilience_bench.errors import UserError
 

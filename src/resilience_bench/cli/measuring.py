@@ -11,6 +11,7 @@ import click
 from resilience_bench._model import Result, Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
+from resilience_bench.cli.exit_codes import INTERRUPTED
 from resilience_bench.cli.options import SIGNALS
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
@@ -89,7 +90,7 @@ def report_end(
     listed = " ".join(map(str, files))
     if not completed:
         click.echo(f"interrupted; what was measured is in {listed}", err=True)
-        return options.INTERRUPTED
+        return INTERRUPTED
     click.echo(f"results: {listed}")
     return options.choose_exit_code(*measured) or code
 

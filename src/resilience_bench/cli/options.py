@@ -1,4 +1,4 @@
-"""What several commands share: options, exit codes, and where files go."""
+"""What several commands share: options, statuses, and where files go."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from typing import Final, get_args
 import click
 
 from resilience_bench._model import Result, Signal
+from resilience_bench.cli.exit_codes import NOTHING_DONE, OK, SOMETHING_FAILED
 
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
-
-OK: Final = 0
-SOMETHING_FAILED: Final = 1
-NOTHING_DONE: Final = 2
-INTERRUPTED: Final = 130
 
 
 def parse_signals(
