@@ -79,26 +79,19 @@ def _is_load(word: str) -> bool:
     # A library may be called lib-2: a word of another kind is no impossible load.
     if word.partition("-")[0] not in KINDS or "-" not in word:
         return False
-    if not _has_wildcard(word):
-        _ensure_possible(word)
+    if not {"*", "?"} & set(word) and (problem := _find_problem(word)):
+        raise UnknownLoadError(problem)
     return True
 
 
-def _has_wildcard(word: str) -> bool:
-    return "*" in word or "?" in word
-
-
-def _ensure_possible(word: str) -> None:
+def _find_problem(word: str) -> str:
     try:
         load = parse_load(word)
     except ValueError as error:
-        message = f"{error}; {EXAMPLE}"
-        raise UnknownLoadError(message) from error
-    callers = load.callers + load.readers
+        return f"{error}; {EXAMPLE}"
     most = MOST_TASKS if load.kind == TASKS else compute_thread_limit()
-    if callers > most:
-        message = f"{word}: this machine can start at most {most:,}; ask for fewer"
-        raise UnknownLoadError(message)
+    too_many = load.callers + load.readers > most
+    return f"{word}: this machine can start at most {most:,}; ask for fewer" if too_many else ""
 
 
 def compute_thread_limit() -> int:
@@ -128,21 +121,13 @@ def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInf
     order, without a library, ``single`` or ``noop``; a last ``*`` after a load is every payload.
     """
     fits_words = _compile_words(pattern)
-    named = [load for load in _LOAD.findall(pattern) if _is_possible(load)]
+    named = [load for load in _LOAD.findall(pattern) if not _find_problem(load)]
     return [
         loaded
         for info in infos
         for loaded in _list_loaded(info, named)
         if matches_text(pattern, loaded.case.name) or fits_words(loaded.case)
     ]
-
-
-def _is_possible(load: str) -> bool:
-    try:
-        _ensure_possible(load)
-    except UnknownLoadError:
-        return False
-    return True
 
 
 def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:

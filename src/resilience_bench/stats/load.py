@@ -6,6 +6,8 @@ because they take turns, so a busy machine slows down both.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
@@ -230,10 +232,6 @@ def _estimate_quantiles(
 def _find_quantile(table: Sequence[tuple[int, int]], share: float) -> int:
     """Return the smallest value that this share of all values does not exceed."""
     # Rounded, because 0.999 times 1,000 is a little more than 999.
-    rank = math.ceil(round(share * sum(count for _value, count in table), 6))
-    reached = 0
-    for value, count in table:
-        reached += count
-        if reached >= rank:
-            return value
-    return table[-1][0]
+    reached = list(itertools.accumulate(count for _value, count in table))
+    rank = math.ceil(round(share * reached[-1], 6))
+    return table[bisect.bisect_left(reached, rank)][0]

@@ -20,7 +20,13 @@ from typing import Final
 from resilience_bench._model import DriftPoints
 from resilience_bench.worker.operations import Operation
 from resilience_bench.worker.reference import Reference
-from resilience_bench.worker.timing import Sampler, Subject, calibrate, make_sampler
+from resilience_bench.worker.timing import (
+    Sampler,
+    Subject,
+    calibrate,
+    disable_collection,
+    make_sampler,
+)
 
 STEPS: Final = 60
 """Steps into which the time is divided, with a point at the end of each."""
@@ -95,22 +101,16 @@ class LongRun:
 
     def keep_going(self, seconds: float, between: Callable[[], None]) -> None:
         """Call the operation for a time; call ``between`` several times a second, untimed."""
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        try:
+        with disable_collection():
             began_ns = time.perf_counter_ns()
             ends_ns = began_ns + int(seconds * 1e9)
             step_ns = (ends_ns - began_ns) // STEPS
             first_bytes = read_resident_bytes()
-            while (now_ns := time.perf_counter_ns()) < ends_ns and self._points < len(self._calls):
+            while (now_ns := time.perf_counter_ns()) < ends_ns and self._points < 2 * STEPS:
                 steps = (now_ns - began_ns) // step_ns + 1
                 self._step(min(began_ns + steps * step_ns, ends_ns), between)
                 if read_resident_bytes() > first_bytes + MOST_GROWTH_BYTES:
                     break
-        finally:
-            gc.enable()
-            gc.unfreeze()
 
     def _step(self, ends_ns: int, between: Callable[[], None]) -> None:
         most_bytes = read_resident_bytes() + POINT_BYTES

@@ -9,7 +9,6 @@ reading the clock would disturb the rates.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import faulthandler
 import gc
 import itertools
@@ -104,7 +103,7 @@ class LoadGroup:
             What went wrong, by the name of the subject, which has too few samples then.
         """
         failed: dict[str, str] = {}
-        with _disable_collection():
+        with timing.disable_collection():
             for subject in subjects:
                 self._run_guarded(subject, failed, self._calibrate)
             empty = [self._run_window(subjects[0], window_ns=-1)[0] for _ in range(RELEASES)]
@@ -236,18 +235,6 @@ def choose_long_window_ns(load: Load, payload: str, least_ns: int) -> int:
         return least_ns
     turns = (load.callers + load.readers) * TURN_NS
     return max(least_ns, min(turns, LONGEST_WINDOW_NS))
-
-
-@contextlib.contextmanager
-def _disable_collection() -> Iterator[None]:
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()
 
 
 def group_by_control(bounds: Sequence[BoundCase]) -> Iterator[tuple[Load, str, list[BoundCase]]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -216,11 +217,8 @@ def run_rounds(
         references: Those of the subjects that are the reference; the others record which of its
             samples they were taken beside.
     """
-    gc.collect()
-    gc.freeze()
-    gc.disable()
     taken = 0
-    try:
+    with disable_collection():
         for number in range(1, rounds + 1):
             for subject in subjects:
                 due = number * subject.wanted // rounds
@@ -232,6 +230,16 @@ def run_rounds(
                     elif references:
                         subject.beside.append(max(taken - 1, 0))
             between()
+
+
+@contextlib.contextmanager
+def disable_collection() -> Iterator[None]:
+    """Keep the garbage collection off, and all objects that exist now out of it."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
     finally:
         gc.enable()
         gc.unfreeze()
