@@ -82,7 +82,7 @@ class Verdict:
 class Judgement:
     """Everything that `check` or `compare` decided.
 
-    ``headline`` says what was held against what, a line each; ``notes`` what could not be
+    ``headline`` says what was compared with what, a line each; ``notes`` what could not be
     compared, or what makes the whole doubtful.
     """
 

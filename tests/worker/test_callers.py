@@ -215,7 +215,7 @@ def test_a_process_that_ends_early_is_noticed() -> None:
             os._exit(0)
         return caller
 
-    expected = "a process ended before it had said what it did"
+    expected = "a process ended before it reported its result"
     with callers_of("processes-2") as (callers, _):
         with pytest.raises(CallerFailedError, match=expected):
             callers.run_together(leaves)

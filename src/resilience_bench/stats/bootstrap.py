@@ -31,7 +31,7 @@ def estimate_quantities(rows: Sequence[Sequence[float]]) -> list[Estimate]:
     for indices in group_by_length(rows).values():
         values = np.array([rows[index] for index in indices])
         numbers = np.stack([trimmed_mean(values), *estimate_intervals(values)], axis=1).tolist()
-        found.update(zip(indices, (Estimate(*each) for each in numbers), strict=True))
+        found.update(zip(indices, (Estimate(*ends) for ends in numbers), strict=True))
     return [found[index] for index in range(len(rows))]
 
 

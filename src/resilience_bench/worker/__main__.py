@@ -285,7 +285,9 @@ class _Worker:
         if not subjects:
             return
         control = throughput.LoadSubject("", make_control(bounds[0]))
-        failed = group.measure([control, *(each for _, each in subjects.values())], plan.rounds)
+        failed = group.measure(
+            [control, *(subject for _, subject in subjects.values())], plan.rounds
+        )
         if control.name in failed:  # without it nothing can be said of any
             failed |= dict.fromkeys(subjects, f"its control: {failed[control.name]}")
         else:

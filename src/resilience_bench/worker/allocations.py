@@ -39,7 +39,7 @@ def measure_allocations(operation: Operation, runner: asyncio.Runner) -> Weight:
         # Twice, because a table that happens to grow now is not kept by every call.
         kept = min(_measure_growth(lambda: sample(calls, 0)) for _ in range(2))
         results: Results = [None] * calls
-        held = _measure_growth(lambda: call_all(results))
+        grown = _measure_growth(lambda: call_all(results))
         results.clear()
         # What measuring itself allocates: a few numbers, a task for asyncio.
         own_blocks, own_bytes = _measure_growth(lambda: None)
@@ -48,7 +48,7 @@ def measure_allocations(operation: Operation, runner: asyncio.Runner) -> Weight:
     finally:
         tracemalloc.stop()
     kept_blocks, kept_bytes = _divide_by_calls(kept[0] - own_blocks, kept[1] - own_bytes, calls)
-    result_blocks, result_bytes = _divide_by_calls(held[0] - kept[0], held[1] - kept[1], calls)
+    result_blocks, result_bytes = _divide_by_calls(grown[0] - kept[0], grown[1] - kept[1], calls)
     return Weight(
         calls,
         kept_blocks=kept_blocks,

@@ -264,7 +264,7 @@ def _receive(channel: socket.socket) -> bytes:
 def _receive_exactly(channel: socket.socket, size: int) -> bytes:
     data = channel.recv(size, socket.MSG_WAITALL)
     if len(data) < size:
-        message = "a process ended before it had said what it did"
+        message = "a process ended before it reported its result"
         raise CallerFailedError(message)
     return data
 

@@ -183,12 +183,12 @@ def _build_operation(
         yield made
 
 
-def add_empty_loop(operation: Operation, turns: int) -> Operation:
+def add_empty_loop(operation: Operation, iterations: int) -> Operation:
     """Return the operation with an empty loop before the call."""
     call = operation.call
 
     def planted() -> Any:
-        for _ in itertools.repeat(None, turns):
+        for _ in itertools.repeat(None, iterations):
             pass
         return call()
 

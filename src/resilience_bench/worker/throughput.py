@@ -207,7 +207,7 @@ class LoadGroup:
         window_ns = choose_long_window_ns(self.load, self.payload, max(timed_ns, self.window_ns))
         job = self._make_job(subject, loop, window_ns, subject.chunk, most)
         (_, stamps), lags_ns = run_and_measure_lag(self.callers, job)
-        durations = [compute_durations(each) for each in stamps[: self.load.callers]]
+        durations = [compute_durations(times) for times in stamps[: self.load.callers]]
         subject.total += sum(map(len, durations))
         return {
             "latencies": build_histogram(itertools.chain.from_iterable(durations)),
@@ -233,8 +233,8 @@ def choose_long_window_ns(load: Load, payload: str, least_ns: int) -> int:
     """Return a window with two turns of every thread that shares the interpreter's lock."""
     if payload == IO or load.kind == PROCESSES:
         return least_ns
-    turns = (load.callers + load.readers) * TURN_NS
-    return max(least_ns, min(turns, LONGEST_WINDOW_NS))
+    turns_ns = (load.callers + load.readers) * TURN_NS
+    return max(least_ns, min(turns_ns, LONGEST_WINDOW_NS))
 
 
 def group_by_control(bounds: Sequence[BoundCase]) -> Iterator[tuple[Load, str, list[BoundCase]]]:

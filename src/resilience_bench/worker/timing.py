@@ -45,9 +45,9 @@ def _sample(operation: Operation, calls: int, warm: int) -> int:
     clock = time.perf_counter_ns
     for _ in itertools.repeat(None, warm):
         call()
-    turns = itertools.repeat(None, calls)
+    repeats = itertools.repeat(None, calls)
     start = clock()
-    for _ in turns:
+    for _ in repeats:
         call()
     return clock() - start
 
@@ -61,9 +61,9 @@ def _sample_raising(operation: Operation, calls: int, warm: int) -> int:
             call()
         except raises:
             pass
-    turns = itertools.repeat(None, calls)
+    repeats = itertools.repeat(None, calls)
     start = clock()
-    for _ in turns:
+    for _ in repeats:
         try:
             call()
         except raises:
@@ -76,9 +76,9 @@ async def _sample_async(operation: Operation, calls: int, warm: int) -> int:
     clock = time.perf_counter_ns
     for _ in itertools.repeat(None, warm):
         await call()
-    turns = itertools.repeat(None, calls)
+    repeats = itertools.repeat(None, calls)
     start = clock()
-    for _ in turns:
+    for _ in repeats:
         await call()
     return clock() - start
 
@@ -92,9 +92,9 @@ async def _sample_async_raising(operation: Operation, calls: int, warm: int) -> 
             await call()
         except raises:
             pass
-    turns = itertools.repeat(None, calls)
+    repeats = itertools.repeat(None, calls)
     start = clock()
-    for _ in turns:
+    for _ in repeats:
         try:
             await call()
         except raises:
