@@ -71,7 +71,7 @@ def test_a_case_that_grows_is_named_and_the_file_holds_its_points(run: Run, tmp_
     assert [each.cases for each in plans] == [(PYBREAKER,), (PURGATORY,), (RETRY,)]
     assert {(each.drift_s, each.check) for each in plans} == {(90.0, True)}
     assert all(each.time_limit_s > 90 for each in plans)
-    lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("  ")}
+    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert "steady" in lines["pybreaker"]
     assert "MEMORY GROWS" in lines["purgatory"]
     assert "+1,000" in lines["purgatory"]

@@ -97,9 +97,9 @@ def test_it_holds_what_was_done_wrong_under_load() -> None:
 
 
 def test_it_holds_what_grows() -> None:
-    """A case that was kept going has a row, and growth is loud."""
+    """A case that was run for long has a row, and growth is written large."""
     page = page_of(make_drift_result())
-    assert "Long runs" in page
+    assert "breaker in long runs" in page
     assert re.search(r'class="bad">[^<]*GROW', page)
 
 

@@ -6,11 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from resilience_bench._model import Case, Measurement, Result
 from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import NOOP, SINGLE
+from resilience_bench.stats.drift import LEAST_BLOCKS, LEAST_BYTES, LEAST_COST
 from resilience_bench.stats.latency import divide_by_fastest, make_comparison_key
 from resilience_bench.stats.memory import is_leaking, returns_object
 
@@ -36,6 +37,13 @@ LEGEND: Final[Mapping[str, str]] = {
     "lag": "lag p99: how late a periodic task of the same event loop runs, in the same unit; ≤ is "
     "its longest delay where there were too few for a percentile.",
     "reads": "reads/s: how often readers beside the callers read the library's counter.",
+    "cost": "cost: the slope of the ratio against the number of calls, with its 95 % interval, in "
+    "per cent of the ratio of the first fifth per million calls; in all: over the whole run.",
+    "blocks": "blocks/1k, B/1k: slopes of the memory blocks in use after a garbage collection, and "
+    "of the bytes that the process holds, per thousand calls.",
+    "verdict": "verdict: something grows if its whole interval is above 0, and it grows by more "
+    f"than {100 * LEAST_COST:g} % in all, {LEAST_BLOCKS:g} blocks or {LEAST_BYTES:g} B per call; "
+    "undecided: the interval is too wide to tell, so measure longer.",
 }
 """Explanations of the columns, in their order."""
 SORT_KEYS: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
@@ -47,8 +55,11 @@ SORT_KEYS: Final[Mapping[str, Callable[[Measurement], tuple[float, ...]]]] = {
 """What rows are sorted by, before their names; instructions where there is no latency."""
 ORDERING_COLUMNS: Final = frozenset({"per_call", "instructions", "calls"})
 """Columns that rows are ordered by; without any of them no row is the best."""
+OPTIONAL_COLUMNS: Final = ("times", "call")
 MILLION: Final = 1e6
 NO_VALUE: Final = "-"
+Tone = Literal["", "bad", "doubt"]
+"""How the verdict of a row is to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ class BlockRow:
     cells: Mapping[str, str]
     marks: tuple[str, ...] = ()
     is_control: bool = False
+    tone: Tone = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,8 @@ class Block:
     """The comparable libraries of a scenario under one load, all in the same unit.
 
     ``headers`` has the columns in which at least one row has a number, by the keys of the cells.
-    ``kind`` is that of the load, empty where there is none; blocks of a kind have the same widths.
+    Blocks of a ``kind`` have columns of the same widths. The columns in ``optional`` are left out,
+    in this order, where there is no room: the others imply them.
     """
 
     family: str
@@ -97,6 +110,7 @@ class Block:
     headers: Mapping[str, str]
     rows: tuple[BlockRow, ...]
     kind: str = ""
+    optional: tuple[str, ...] = ()
 
 
 def make_blocks(result: Result, measurements: Sequence[Measurement], sort: str) -> list[Block]:
@@ -131,7 +145,7 @@ def make_block(  # noqa: PLR0913 - everything that a block shows
     """Return a block of one case and its rivals, without the columns in which no row has a cell."""
     shown = {key: headers[key] for key in headers if any(key in row.cells for row in rows)}
     family = clean_text(case.family)
-    return Block(family, title, clean_text(description), shown, tuple(rows), kind)
+    return Block(family, title, clean_text(description), shown, tuple(rows), kind, OPTIONAL_COLUMNS)
 
 
 def group_comparable(measurements: Iterable[Measurement]) -> list[list[Measurement]]:

@@ -1,80 +1,75 @@
-"""What every format shows of cases that were kept going: the texts of the cells."""
+"""Blocks of cases that were run for long: how their cost and their memory grow."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from resilience_bench._model import Estimate
-from resilience_bench.report.blocks import NO_VALUE, format_count, format_label
-from resilience_bench.report.text import clean_text
-from resilience_bench.stats.drift import (
-    LEAST_BLOCKS,
-    LEAST_BYTES,
-    LEAST_COST,
-    THOUSAND,
-    Drift,
+from resilience_bench.report.blocks import (
+    NO_VALUE,
+    Block,
+    BlockRow,
+    Tone,
+    format_count,
+    format_label,
 )
+from resilience_bench.report.text import clean_text
+from resilience_bench.stats.drift import THOUSAND, Drift
 
 TOO_LONG: Final = 100_000
-"""Such slopes are those of slow operations, of which there are few calls."""
+"""Slopes from here on are written in thousands; slow operations have them, with few calls."""
 HEADERS: Final = {
-    "calls": "calls",
+    "drift_calls": "calls",
     "cost": "cost, %/M calls",
     "in_all": "in all",
     "blocks": "blocks/1k",
-    "bytes": "B/1k",
+    "resident": "B/1k",
     "verdict": "verdict",
 }
-LEGEND: Final = (
-    "Slopes against the number of calls, with 95 % intervals. cost: operation / reference, in per "
-    "cent of the first fifth's, per million calls; in all: over the run. blocks, B: blocks of "
-    "memory in use after a garbage collection, and bytes that the process holds, per thousand "
-    "calls. Something grows if its whole interval lies above 0, and if it is more than "
-    f"{100 * LEAST_COST:g} % in all, {LEAST_BLOCKS:g} blocks or {LEAST_BYTES:g} B a call. "
-    "undecided: the interval leaves room for that; measure longer."
-)
+KIND: Final = "drift"
 
 
-@dataclass(frozen=True, slots=True)
-class DriftRow:
-    """One case in words; ``cells`` by the keys of `HEADERS`, ``label`` within its ``group``.
+def make_drift_blocks(drifts: Sequence[Drift]) -> list[Block]:
+    """Return a block for each scenario that was run for long, with the growth of each case."""
+    grows_in_bytes = any(drift.grows_in_bytes for drift in drifts)
+    optional = ("in_all",) if grows_in_bytes else ("in_all", "resident")
+    groups: dict[str, list[Drift]] = defaultdict(list)
+    for drift in drifts:
+        groups[drift.case.group].append(drift)
+    return [
+        Block(
+            clean_text(members[0].case.family),
+            clean_text(group),
+            "",
+            HEADERS,
+            tuple(map(_make_row, members)),
+            KIND,
+            optional,
+        )
+        for group, members in groups.items()
+    ]
 
-    ``grows`` says that something does, ``grows_in_bytes`` that the process does.
-    """
 
-    group: str
-    label: str
-    cells: dict[str, str]
-    grows: bool
-    grows_in_bytes: bool
-    is_decided: bool
-
-
-def make_drift_row(drift: Drift) -> DriftRow:
-    """What the cells of a case say; growth is loud, also without colour."""
+def _make_row(drift: Drift) -> BlockRow:
+    """Make the row of a case; growth is written large, so that it is seen without colour."""
     mark = "!" if drift.warnings else ""
-    return DriftRow(
-        clean_text(drift.case.group),
-        format_label(drift.case),
-        {
-            "calls": format_count(drift.calls),
-            "cost": mark + _format_with_interval(drift.cost),
-            "in_all": _format_percent(drift.cost_in_all),
-            "blocks": _format_with_interval(drift.blocks),
-            "bytes": NO_VALUE if drift.bytes is None else _format_signed(drift.bytes.value),
-            "verdict": drift.verdict.upper() if drift.grows else drift.verdict,
-        },
-        drift.grows,
-        drift.grows_in_bytes,
-        drift.verdict != "undecided",
-    )
+    cells = {
+        "drift_calls": format_count(drift.calls),
+        "cost": mark + _format_with_interval(drift.cost),
+        "in_all": _format_percent(drift.cost_in_all),
+        "blocks": _format_with_interval(drift.blocks),
+        "resident": NO_VALUE if drift.bytes is None else _format_signed(drift.bytes.value),
+        "verdict": drift.verdict.upper() if drift.grows else drift.verdict,
+    }
+    tone: Tone = "bad" if drift.grows else "doubt" if drift.verdict == "undecided" else ""
+    return BlockRow(format_label(drift.case), cells, tone=tone)
 
 
 def drifts_to_json(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
-    """The same for programs: a slope is ``{"value", "low", "high"}`` or null."""
+    """Return the same for programs: a slope is ``{"value", "low", "high"}`` or null."""
     return [
         {
             "case": drift.case.name,
@@ -107,7 +102,7 @@ def _format_percent(quantity: Estimate | None) -> str:
 
 
 def _format_signed(value: float) -> str:
-    """A number with its sign, and with as many decimals as tell something."""
+    """Return a number with its sign, and with three significant digits at most."""
     size = abs(value)
     if size >= TOO_LONG:
         return f"{value / THOUSAND:+,.0f}k"

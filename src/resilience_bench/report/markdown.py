@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report import drift_rows, side_by_side
+from resilience_bench.report import side_by_side
 from resilience_bench.report.blocks import (
     NO_VALUE,
     Block,
     explain_columns,
-    make_blocks,
 )
 from resilience_bench.report.caveats import (
     collect_notes,
     describe_run,
     list_unavailable_signals,
 )
-from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.sections import make_sections
 from resilience_bench.report.text import clean_text
-from resilience_bench.stats.drift import Drift, estimate_drifts
+from resilience_bench.stats.drift import estimate_drifts
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
@@ -42,17 +41,12 @@ def render_side_by_side(results: Sequence[Result]) -> str:
 def _format_lines(result: Result, measurements: Sequence[Measurement], sort: str) -> Iterator[str]:
     for line in describe_run(result):
         yield f"{escape_markdown(line)}  "
-    for found in (
-        make_blocks(result, measurements, sort),
-        make_load_blocks(result, measurements, sort),
-    ):
-        for block in found:
-            yield from _format_block(block)
-        if found:
-            yield ""
-            yield escape_markdown(explain_columns(found))
     drifts = estimate_drifts(result)
-    yield from _format_drifts(drifts)
+    for blocks in make_sections(result, measurements, drifts, sort).values():
+        for block in blocks:
+            yield from _format_block(block)
+        yield ""
+        yield escape_markdown(explain_columns(blocks))
     for note in collect_notes(result, measurements, drifts):
         if note.kind != "defect":  # they stand beside the rows
             yield ""
@@ -74,24 +68,9 @@ def _format_block(block: Block) -> Iterator[str]:
     rows = []
     for row in block.rows:
         marks = (f"! {escape_markdown(mark)}" for mark in row.marks)
-        cells = (row.cells.get(key, NO_VALUE) for key in block.headers)
+        cells = (escape_markdown(row.cells.get(key, NO_VALUE)) for key in block.headers)
         rows.append(("<br>".join([format_code(row.label), *marks]), *cells))
-    yield from format_table(("case", *block.headers.values()), rows)
-
-
-def _format_drifts(drifts: Sequence[Drift]) -> Iterator[str]:
-    if not drifts:
-        return
-    rows = []
-    for drift in drifts:
-        row = drift_rows.make_drift_row(drift)
-        *cells, verdict = (escape_markdown(row.cells[key]) for key in drift_rows.HEADERS)
-        verdict = f"**{verdict}**" if row.grows else verdict
-        rows.append((format_code(drift.case.name), *cells, verdict))
-    yield ""
-    yield from format_table(("case", *drift_rows.HEADERS.values()), rows, left={"verdict"})
-    yield ""
-    yield escape_markdown(drift_rows.LEGEND)
+    yield from format_table(("case", *block.headers.values()), rows, left={"verdict"})
 
 
 def format_table(

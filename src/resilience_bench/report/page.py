@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resilience_bench._model import Environment, Measurement, Result
-from resilience_bench.report import drift_rows
-from resilience_bench.report.blocks import Block, explain_columns, make_blocks
+from resilience_bench.report.blocks import Block, explain_columns
 from resilience_bench.report.caveats import (
     Note,
     collect_notes,
@@ -16,10 +15,9 @@ from resilience_bench.report.caveats import (
     describe_run,
     list_unavailable_signals,
 )
-from resilience_bench.report.drift_rows import DriftRow
-from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.sections import make_sections
 from resilience_bench.report.text import clean_text
-from resilience_bench.stats.drift import estimate_drifts
+from resilience_bench.stats.drift import Drift, estimate_drifts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +46,6 @@ class RunPage:
     name: str
     headline: tuple[str, ...]
     chapters: tuple[Chapter, ...]
-    drifts: tuple[DriftRow, ...]
-    drift_headers: Mapping[str, str]
-    drift_legend: str
     notes: tuple[Note, ...]
     unavailable: tuple[str, ...]
     figures: tuple[PageFigure, ...]
@@ -69,10 +64,7 @@ def make_run_page(
     return RunPage(
         name=clean_text(name),
         headline=tuple(describe_run(result)),
-        chapters=tuple(_make_chapters(result, measurements)),
-        drifts=tuple(map(drift_rows.make_drift_row, drifts)),
-        drift_headers=drift_rows.HEADERS,
-        drift_legend=drift_rows.LEGEND,
+        chapters=tuple(_make_chapters(result, measurements, drifts)),
         notes=tuple(collect_notes(result, measurements, drifts)),
         unavailable=tuple(list_unavailable_signals(result)),
         figures=tuple(figures),
@@ -84,19 +76,18 @@ def make_run_page(
     )
 
 
-def _make_chapters(result: Result, measurements: Sequence[Measurement]) -> list[Chapter]:
+def _make_chapters(
+    result: Result, measurements: Sequence[Measurement], drifts: Sequence[Drift]
+) -> list[Chapter]:
     chapters: list[Chapter] = []
-    for under, blocks in (
-        ("", make_blocks(result, measurements, "latency")),
-        (" under load", make_load_blocks(result, measurements, "latency")),
-    ):
+    for heading, blocks in make_sections(result, measurements, drifts, "latency").items():
         families: dict[str, list[Block]] = defaultdict(list)
         for block in blocks:
             families[block.family].append(block)
         for family, members in families.items():
             anchor = f"tables-{len(chapters) + 1}"
             legend = explain_columns(members)
-            chapters.append(Chapter(f"{family}{under}", anchor, tuple(members), legend))
+            chapters.append(Chapter(f"{family} {heading}".strip(), anchor, tuple(members), legend))
     return chapters
 
 

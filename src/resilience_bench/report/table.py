@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report import drift_table, side_by_side
-from resilience_bench.report.blocks import Block, BlockRow, explain_columns, find_best, make_blocks
+from resilience_bench.report import side_by_side
+from resilience_bench.report.blocks import Block, BlockRow, Tone, explain_columns, find_best
 from resilience_bench.report.caveats import (
     Note,
     collect_notes,
     describe_run,
     list_unavailable_signals,
 )
-from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.sections import make_sections
 from resilience_bench.report.terminal import (
     LABEL,
     Columns,
@@ -34,8 +34,7 @@ from resilience_bench.stats.drift import estimate_drifts
 
 FEW_REASONS: Final = 3
 """Show at most this many reasons why cases are not available; more would bury the rest."""
-OPTIONAL_COLUMNS: Final = ("times", "call")
-"""The columns that are left out where the table would be too wide: the others imply them."""
+TONE_STYLES: Final[Mapping[Tone, str]] = {"bad": "bold red", "doubt": "yellow"}
 
 
 def render(
@@ -44,15 +43,12 @@ def render(
     """Print a result: a block a scenario, then doubts, then what was not measured."""
     for line in describe_run(result):
         print_line(line, console, "dim")
-    for blocks in (
-        make_blocks(result, measurements, sort),
-        make_load_blocks(result, measurements, sort),
-    ):
+    drifts = estimate_drifts(result)
+    for blocks in make_sections(result, measurements, drifts, sort).values():
         _print_blocks(blocks, console)
-    drift_table.render(estimate_drifts(result), console)
     if not measurements:
         console.print()
-    notes = [note for note in collect_notes(result, measurements) if note.kind != "defect"]
+    notes = [note for note in collect_notes(result, measurements, drifts) if note.kind != "defect"]
     unavailable = [note for note in notes if note.status == "not available"]
     is_long = len(unavailable) > FEW_REASONS
     for note in notes:
@@ -95,18 +91,13 @@ def render_side_by_side(
 
 
 def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
-    widths = {
-        kind: choose_widths(
-            [
-                ({LABEL: "", **block.headers}, [_list_cells(row) for row in block.rows])
-                for block in blocks
-                if block.kind == kind
-            ],
-            console.width,
-            optional=OPTIONAL_COLUMNS,
-        )
-        for kind in {block.kind for block in blocks}
-    }
+    widths = {}
+    for kind in {block.kind for block in blocks}:
+        alike = [block for block in blocks if block.kind == kind]
+        tables = [
+            ({LABEL: "", **block.headers}, list(map(_list_cells, block.rows))) for block in alike
+        ]
+        widths[kind] = choose_widths(tables, console.width, optional=alike[0].optional)
     for block in blocks:
         console.print()
         _print_block(block, widths[block.kind], console)
@@ -120,16 +111,18 @@ def _list_cells(row: BlockRow) -> dict[str, str]:
 
 
 def _print_block(block: Block, widths: Mapping[str, int], console: Console) -> None:
-    fits = cell_len(f"{block.title}  {block.description}") <= console.width
-    title = Text.assemble((block.title, "bold"), (f"  {block.description}" if fits else "", "dim"))
-    print_line(title, console)
+    one_line = f"{block.title}  {block.description}".rstrip()
+    fits = cell_len(one_line) <= console.width
+    more = one_line.removeprefix(block.title) if fits else ""
+    print_line(Text.assemble((block.title, "bold"), (more, "dim")), console)
     if not fits:
         print_prose(block.description, console, "dim", indent=2)
-    columns = Columns({LABEL: "", **block.headers}, widths)
+    columns = Columns({LABEL: "", **block.headers}, widths, words=["verdict"])
     columns.print_header(console)
     best = find_best(block)
     for row in block.rows:
-        style = "bold" if row.is_control else "green" if row is best else ""
+        plain = "bold" if row.is_control else "green" if row is best else ""
+        style = TONE_STYLES.get(row.tone, plain)
         columns.print_row(_list_cells(row), console, style)
         for mark in row.marks:
             print_prose(f"! {mark}", console, "yellow", indent=2)

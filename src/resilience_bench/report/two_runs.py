@@ -15,6 +15,7 @@ from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.page import collect_facts
 from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import SECTIONS, make_verdict_row
+from resilience_bench.stats.drift import THOUSAND
 from resilience_bench.stats.latency import estimate
 
 SEPARATE_RUNS_NOTE: Final = (
@@ -124,5 +125,9 @@ def _format_quantity(measured: Measurement | None, quantity: str) -> str:
 
 
 def _format_interval(quantity: Estimate) -> str:
-    value, low, high = (f"{each:,.4g}" for each in (quantity.value, quantity.low, quantity.high))
+    value, low, high = map(_format_number, (quantity.value, quantity.low, quantity.high))
     return value if low == high else f"{value} ({low} - {high})"
+
+
+def _format_number(value: float) -> str:
+    return f"{value:,.0f}" if value >= THOUSAND else f"{value:.4g}"
