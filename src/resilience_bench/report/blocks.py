@@ -124,10 +124,12 @@ def make_blocks(result: Result, measurements: Sequence[Measurement], sort: str) 
     for members in group_comparable(measurements):
         if any(map(is_loaded, members)):
             continue
-        members.sort(key=lambda each: (SORT_KEYS[sort](each), each.case.name))
-        unit = choose_unit(get_value(each, "latency_ns") for each in members)
+        members.sort(key=lambda measured: (SORT_KEYS[sort](measured), measured.case.name))
+        unit = choose_unit(get_value(measured, "latency_ns") for measured in members)
         headers = _make_headers(members, unit)
-        rows = [_make_row(each, unit, times.get(each.case), headers) for each in members]
+        rows = [
+            _make_row(measured, unit, times.get(measured.case), headers) for measured in members
+        ]
         case = members[0].case
         blocks.append(make_block(case, format_title(case), descriptions[case.name], headers, rows))
     return blocks
@@ -221,7 +223,7 @@ def _get_values(measured: Measurement, *names: str) -> tuple[float, ...]:
 def _make_row(
     measured: Measurement, unit: TimeUnit, times: float | None, headers: Mapping[str, str]
 ) -> BlockRow:
-    values = {name: each.value for name, each in measured.quantities.items()}
+    values = {name: estimate.value for name, estimate in measured.quantities.items()}
     cells = {}
     if "latency_ns" in values:
         cells["per_call"] = unit.text(values["latency_ns"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, get_args
 
 from resilience_bench._model import Measurement, Result
 from resilience_bench.report.blocks import format_count, get_value
@@ -16,103 +16,66 @@ from resilience_bench.stats.memory import is_leaking
 
 PLACE_SEPARATOR: Final = " | "
 """Stands between the places at which something hung."""
-Key = TypeVar("Key", str, tuple[str, str])
+NoteKind = Literal["defect", "doubt", "missing signal", "not measured"]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to know about some cases: lines, and the names of the cases."""
+    """Something to know about some cases.
 
-    kind: Literal["defect", "doubt", "missing signal", "not measured"]
-    lines: tuple[str, ...]
+    ``subject`` is the signal that is missing, or the status of what was not measured.
+    """
+
+    kind: NoteKind
+    subject: str
+    reason: str
     names: tuple[str, ...]
-    status: str = ""
 
     @property
     def is_doubt(self) -> bool:
         """Whether the figures of these cases are to be doubted."""
         return self.kind in {"defect", "doubt"}
 
+    @property
+    def lines(self) -> list[str]:
+        """Subject and reason in words; what hung has a line for each place."""
+        subject = f"no {self.subject}" if self.kind == "missing signal" else self.subject
+        return (f"{subject}: {self.reason}" if subject else self.reason).split(PLACE_SEPARATOR)
+
 
 def collect_notes(
     result: Result, measurements: Sequence[Measurement], drifts: Sequence[Drift] = ()
 ) -> list[Note]:
     """Return what to know about the cases of a result: defects, doubts, then what is missing."""
-    return [
-        *(
-            Note("defect", (text,), tuple(names))
-            for text, names in collect_defects(measurements).items()
-        ),
-        *(
-            Note("doubt", (clean_text(warning),), tuple(names))
-            for warning, names in collect_warnings(measurements, drifts).items()
-        ),
-        *(
-            Note("missing signal", (f"no {signal}: {reason}",), tuple(names))
-            for (signal, reason), names in collect_missing_signals(result).items()
-        ),
-        *(
-            Note(
-                "not measured",
-                tuple(f"{status}: {reason}".split(PLACE_SEPARATOR)),
-                tuple(names),
-                status,
-            )
-            for (status, reason), names in collect_not_measured(result).items()
-        ),
-    ]
+    names: dict[tuple[NoteKind, str, str], list[str]] = defaultdict(list)
+    for kind, subject, reason, name in (*_find_doubts(measurements, drifts), *_find_gaps(result)):
+        names[kind, clean_text(subject), clean_text(reason)].append(clean_text(name))
+    notes = [Note(*key, tuple(members)) for key, members in names.items()]
+    return sorted(notes, key=lambda note: get_args(NoteKind).index(note.kind))
 
 
-def _group_names(pairs: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
-    names: dict[Key, list[str]] = defaultdict(list)
-    for key, name in pairs:
-        names[key].append(clean_text(name))
-    return names
-
-
-def collect_warnings(
-    measurements: Sequence[Measurement], drifts: Sequence[Drift] = ()
-) -> dict[str, list[str]]:
-    """Return the warnings, each with the names of the cases that it holds for."""
+def _find_doubts(
+    measurements: Sequence[Measurement], drifts: Sequence[Drift]
+) -> Iterator[tuple[NoteKind, str, str, str]]:
+    for measured in measurements:
+        for defect in measured.defects:
+            yield "defect", "", describe_defect(defect), measured.case.name
+        if is_leaking(measured):
+            kept = format_count(get_value(measured, "allocated_bytes"))
+            yield "doubt", "", f"keeps {kept} bytes per call", measured.case.name
     every: list[Measurement | Drift] = [*measurements, *drifts]
-    warnings = [(warning, each.case.name) for each in every for warning in each.warnings]
-    leaks = [
-        (
-            f"keeps {format_count(get_value(measured, 'allocated_bytes'))} bytes per call",
-            measured.case.name,
-        )
-        for measured in measurements
-        if is_leaking(measured)
-    ]
-    return _group_names(warnings + leaks)
+    for doubted in every:
+        for warning in doubted.warnings:
+            yield "doubt", "", warning, doubted.case.name
 
 
-def collect_defects(measurements: Iterable[Measurement]) -> dict[str, list[str]]:
-    """Return what operations did wrong under load, each with the names of the cases."""
-    return _group_names(
-        (describe_defect(defect), measured.case.name)
-        for measured in measurements
-        for defect in measured.defects
-    )
-
-
-def collect_not_measured(result: Result) -> dict[tuple[str, str], list[str]]:
-    """Return status and reason of what has no numbers, with the names of the cases."""
-    return _group_names(
-        ((record.status, clean_text(record.reason)), record.case.name)
-        for record in result.cases
-        if record.status != "measured"
-    )
-
-
-def collect_missing_signals(result: Result) -> dict[tuple[str, str], list[str]]:
-    """Return signal and reason of what measured cases lack, with the names of the cases."""
-    return _group_names(
-        ((clean_text(signal), clean_text(reason)), record.case.name)
-        for record in result.cases
-        if record.status == "measured"
-        for signal, reason in record.missing.items()
-    )
+def _find_gaps(result: Result) -> Iterator[tuple[NoteKind, str, str, str]]:
+    for record in result.cases:
+        if record.status != "measured":
+            yield "not measured", record.status, record.reason, record.case.name
+        else:
+            for signal, reason in record.missing.items():
+                yield "missing signal", signal, reason, record.case.name
 
 
 def list_unavailable_signals(result: Result) -> list[str]:
@@ -126,12 +89,12 @@ def list_unavailable_signals(result: Result) -> list[str]:
 def describe_run(result: Result) -> list[str]:
     """Return where, when and how much was measured, in a few lines."""
     environment = result.environment
-    workers = {"latency": len(result.seeds), "scaling": len({each.index for each in result.loads})}
+    workers = {"latency": len(result.seeds), "scaling": len({load.index for load in result.loads})}
     signals = [
-        f"{each} over {workers[each]} worker{'s' * (workers[each] != 1)}"
-        if each in workers
-        else each
-        for each in result.signals
+        f"{signal} over {workers[signal]} worker{'s' * (workers[signal] != 1)}"
+        if signal in workers
+        else signal
+        for signal in result.signals
     ]
     commit = "no commit"
     if result.commit:
@@ -151,8 +114,8 @@ def describe_python(result: Result) -> str:
     environment = result.environment
     if not environment.free_threaded:
         return environment.python
-    locked = [each.gil_enabled for each in result.workers]
-    locked += [each.gil_enabled for each in result.loads]
+    locked = [record.gil_enabled for record in result.workers]
+    locked += [record.gil_enabled for record in result.loads]
     if environment.gil_enabled or (locked and all(locked)):
         lock = "BUT WITH THE GIL ON"
     elif any(locked):

@@ -17,13 +17,13 @@ from resilience_bench.stats.load import estimate_controls
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
-    """The result as one JSON object; ``cases`` holds measured cases first, then the others."""
-    measured = {each.case.name: each for each in measurements}
+    """Return the result as one JSON object; in ``cases``, measured cases come first."""
+    by_name = {measured.case.name: measured for measured in measurements}
     ordered = sorted(
-        (record for record in result.cases if record.case.name in measured),
-        key=lambda record: _make_sort_key(measured[record.case.name], sort),
+        (record for record in result.cases if record.case.name in by_name),
+        key=lambda record: _make_sort_key(by_name[record.case.name], sort),
     )
-    others = [record for record in result.cases if record.case.name not in measured]
+    others = [record for record in result.cases if record.case.name not in by_name]
     return json.dumps(
         {
             "schema": result.schema,
@@ -38,12 +38,13 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
             "commit": dataclasses.asdict(result.commit) if result.commit else None,
             "environment": dataclasses.asdict(result.environment),
             "cases": [
-                *(_case_to_json(record, result, measured[record.case.name]) for record in ordered),
+                *(_case_to_json(record, result, by_name[record.case.name]) for record in ordered),
                 *(_case_to_json(record, result, None) for record in others),
             ],
             "controls": {
-                key: {"workers": each.workers, "samples": each.samples} | _quantities_to_json(each)
-                for key, each in estimate_controls(result).items()
+                key: {"workers": measured.workers, "samples": measured.samples}
+                | _quantities_to_json(measured)
+                for key, measured in estimate_controls(result).items()
             },
             "drifts": drift_rows.drifts_to_json(estimate_drifts(result)),
         },
@@ -60,7 +61,7 @@ def _make_sort_key(measured: Measurement, sort: str) -> tuple[Any, ...]:
 
 
 def _quantities_to_json(measured: Measurement) -> dict[str, Any]:
-    return {name: dataclasses.asdict(each) for name, each in measured.quantities.items()}
+    return {name: dataclasses.asdict(estimate) for name, estimate in measured.quantities.items()}
 
 
 def _case_to_json(

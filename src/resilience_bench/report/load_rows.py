@@ -58,9 +58,9 @@ def make_load_blocks(result: Result, measurements: Sequence[Measurement], sort: 
     described: set[str] = set()
     blocks = []
     for members in group_by_load(measurements):
-        members.sort(key=lambda each: (LOAD_SORT_KEYS[sort](each), each.case.name))
+        members.sort(key=lambda measured: (LOAD_SORT_KEYS[sort](measured), measured.case.name))
         case = members[0].case
-        keys = dict.fromkeys(records[each.case.name].control for each in members)
+        keys = dict.fromkeys(records[measured.case.name].control for measured in members)
         bare = {key: controls[key] for key in keys if key in controls}
         description = "" if case.group in described else records[case.name].description
         described.add(case.group)
@@ -70,15 +70,15 @@ def make_load_blocks(result: Result, measurements: Sequence[Measurement], sort: 
 
 def group_by_load(measurements: Iterable[Measurement]) -> list[list[Measurement]]:
     """Return the comparable measurements under load, by scenario and payload as in the file."""
-    groups = [each for each in group_comparable(measurements) if any(map(is_loaded, each))]
-    scenarios = list(dict.fromkeys(each[0].case.group for each in groups))
-    payloads = list(dict.fromkeys(each[0].case.payload for each in groups))
+    groups = [members for members in group_comparable(measurements) if any(map(is_loaded, members))]
+    scenarios = list(dict.fromkeys(members[0].case.group for members in groups))
+    payloads = list(dict.fromkeys(members[0].case.payload for members in groups))
     return sorted(
         groups,
-        key=lambda each: (
-            scenarios.index(each[0].case.group),
-            payloads.index(each[0].case.payload),
-            make_load_sort_key(each[0].case.load),
+        key=lambda members: (
+            scenarios.index(members[0].case.group),
+            payloads.index(members[0].case.payload),
+            make_load_sort_key(members[0].case.load),
         ),
     )
 
@@ -107,18 +107,18 @@ def _make_block(
     rows = [
         BlockRow(
             BARE if len(bare) == 1 else f"{BARE} {clean_text(key.partition(' ')[0])}",
-            {**_format_cells(each, unit), "scaling": "1"},
+            {**_format_cells(measured, unit), "scaling": "1"},
             is_control=True,
         )
-        for key, each in bare.items()
+        for key, measured in bare.items()
     ]
     rows += [
         BlockRow(
-            format_label(each.case),
-            _format_cells(each, unit),
-            tuple(map(describe_defect, each.defects)),
+            format_label(measured.case),
+            _format_cells(measured, unit),
+            tuple(map(describe_defect, measured.defects)),
         )
-        for each in members
+        for measured in members
     ]
     headers = {
         "calls": "calls/s",
@@ -144,10 +144,10 @@ def _choose_unit(members: Iterable[Measurement]) -> TimeUnit:
     Not nanoseconds where a single call took a million of them: columns would be too wide.
     """
     every = list(members)
-    shortest = min(get_value(each, "call_ns", math.inf) for each in every)
+    shortest = min(get_value(measured, "call_ns", math.inf) for measured in every)
     units = (MILLISECONDS, MICROSECONDS)
     found = next((unit for unit in units if unit.ns <= shortest < math.inf), NANOSECONDS)
-    longest = max(get_value(each, "longest_ns") for each in every)
+    longest = max(get_value(measured, "longest_ns") for measured in every)
     return MICROSECONDS if found is NANOSECONDS and longest >= MILLION else found
 
 

@@ -22,12 +22,12 @@ from resilience_bench.stats.drift import estimate_drifts
 
 
 def render(result: Result, measurements: Sequence[Measurement], sort: str) -> str:
-    """The whole result as one Markdown text."""
+    """Return the whole result as one Markdown text."""
     return "\n".join(_format_lines(result, measurements, sort))
 
 
 def render_side_by_side(results: Sequence[Result]) -> str:
-    """Several results of one plan as one Markdown text, a column each."""
+    """Return several results of one plan as one Markdown text, a column for each."""
     lines = []
     for result, name in zip(results, side_by_side.name_interpreters(results), strict=True):
         lines += [
@@ -85,7 +85,7 @@ def format_table(
 
 
 def format_code(text: str) -> str:
-    """Text from elsewhere as a code span, also inside a table."""
+    """Return a text as a code span that is safe in a table."""
     # A code span may not hold its own delimiter; a pipe would end the cell even in one.
     fence = "``" if "`" in text else "`"
     inner = clean_text(text).replace("|", "\\|")
@@ -93,6 +93,8 @@ def format_code(text: str) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text from elsewhere in which nothing is Markdown or HTML."""
+    """Return a text in which nothing is Markdown or HTML."""
     special = "\\`*_{}[]<>#|~&"
-    return "".join(f"\\{each}" if each in special else each for each in clean_text(text))
+    return "".join(
+        f"\\{character}" if character in special else character for character in clean_text(text)
+    )

@@ -21,9 +21,9 @@ VERSION: Final = "1.0"
 
 @dataclass(frozen=True, slots=True)
 class _ProcessValues:
-    """What one process has told of one case, under the name of a benchmark."""
+    """What one process measured of one case, under the name of a benchmark."""
 
-    made: WorkerRecord | InstructionRecord | AllocationRecord
+    record: WorkerRecord | InstructionRecord | AllocationRecord
     name: str
     unit: Literal["second", "integer", "byte"]
     values: Sequence[float]
@@ -31,7 +31,7 @@ class _ProcessValues:
 
 
 def render(result: Result) -> str:
-    """The benchmarks of every case: one pyperf run a process, in the unit of the signal.
+    """Return the benchmarks of every case: one pyperf run a process, in the unit of the signal.
 
     The latency is under the name of the case, one value a sample. ``<case> instructions``,
     ``<case> peak bytes`` and ``<case> object bytes`` (where calls return objects of their own) have
@@ -43,20 +43,20 @@ def render(result: Result) -> str:
     runs: dict[str, list[dict[str, Any]]] = {}
     for record in result.cases:
         if record.status != "broken":
-            for told in _collect_values(result, record.case.name):
-                if run := _make_run(result, told):
-                    runs.setdefault(told.name, []).append(run)
+            for process in _collect_values(result, record.case.name):
+                if run := _make_run(result, process):
+                    runs.setdefault(process.name, []).append(run)
     if not runs:
         message = "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
         raise UserError(message)
-    benchmarks = [{"runs": each} for each in runs.values()]
+    benchmarks = [{"runs": members} for members in runs.values()]
     return json.dumps({"version": VERSION, "benchmarks": benchmarks}, separators=(",", ":")) + "\n"
 
 
 def _collect_values(result: Result, case: str) -> Iterator[_ProcessValues]:
     for worker in result.workers:
         if samples := worker.operations.get(case):
-            values = [each / samples.calls / 1e9 for each in samples.elapsed_ns]
+            values = [elapsed_ns / samples.calls / 1e9 for elapsed_ns in samples.elapsed_ns]
             yield _ProcessValues(worker, case, "second", values, samples.calls)
     for counting in result.instructions:
         if counts := counting.operations.get(case):
@@ -71,28 +71,28 @@ def _collect_values(result: Result, case: str) -> Iterator[_ProcessValues]:
             yield _ProcessValues(weighing, f"{case} object bytes", "byte", values)
 
 
-def _make_run(result: Result, told: _ProcessValues) -> dict[str, Any] | None:
+def _make_run(result: Result, process: _ProcessValues) -> dict[str, Any] | None:
     # pyperf takes positive values only; a sample of 0 ns is what a coarse clock made of one.
-    values = [each for each in told.values if each > 0]
+    values = [value for value in process.values if value > 0]
     if not values:
         return None
-    metadata = _make_metadata(result, told)
+    metadata = _make_metadata(result, process)
     # pyperf refuses texts that are empty or of several lines.
     texts = {key: " ".join(text.split()) for key, text in metadata.items() if isinstance(text, str)}
     kept = {key: texts.get(key, value) for key, value in metadata.items() if texts.get(key) != ""}
     return {"metadata": kept, "values": values}
 
 
-def _make_metadata(result: Result, told: _ProcessValues) -> dict[str, Any]:
+def _make_metadata(result: Result, process: _ProcessValues) -> dict[str, Any]:
     environment = result.environment
     return {
-        "name": told.name,
-        "unit": told.unit,
-        "loops": told.calls,
-        **_make_time_metadata(told.made.started, told.made.ended),
+        "name": process.name,
+        "unit": process.unit,
+        "loops": process.calls,
+        **_make_time_metadata(process.record.started, process.record.ended),
         "python_version": environment.python.rpartition(" ")[2],
         "python_implementation": environment.python.partition(" ")[0].lower(),
-        "python_hash_seed": told.made.hash_seed,
+        "python_hash_seed": process.record.hash_seed,
         "cpu_model_name": environment.cpu_model,
         "cpu_count": max(environment.cpu_count, 1),
         "platform": f"{environment.os} {environment.machine}",

@@ -48,7 +48,7 @@ def make_side_blocks(results: Sequence[Result]) -> list[Block]:
     They show the time per call, or else the instructions; under a load calls per second and
     scaling. The first result is the one that the others are compared with.
     """
-    sides = [{each.case.name: each for each in estimate(result)} for result in results]
+    sides = [{measured.case.name: measured for measured in estimate(result)} for result in results]
     first_of = {name: measured for side in reversed(sides) for name, measured in side.items()}
     in_order = dict.fromkeys(name for side in sides for name in side)
     groups = sorted(
@@ -58,7 +58,7 @@ def make_side_blocks(results: Sequence[Result]) -> list[Block]:
     names = name_interpreters(results)
     descriptions = {record.case.name: record.description for record in results[0].cases}
     return [
-        _make_block([each.case for each in members], sides, names, descriptions)
+        _make_block([measured.case for measured in members], sides, names, descriptions)
         for members in groups
     ]
 
@@ -91,10 +91,10 @@ def _make_block(
 ) -> Block:
     every = [side[case.name] for side in sides for case in cases if case.name in side]
     quantity = next(
-        (name for name in HEADINGS if any(name in each.quantities for each in every)),
+        (name for name in HEADINGS if any(name in measured.quantities for measured in every)),
         "instructions",
     )
-    unit = choose_unit(get_value(each, quantity) for each in every)
+    unit = choose_unit(get_value(measured, quantity) for measured in every)
     headers: dict[str, str] = {}
     for place, name in enumerate(names):
         headers[f"{place}"] = name

@@ -17,10 +17,8 @@ from resilience_bench.report.blocks import (
     group_comparable,
 )
 from resilience_bench.report.caveats import (
-    collect_defects,
-    collect_missing_signals,
-    collect_not_measured,
-    collect_warnings,
+    Note,
+    collect_notes,
     list_unavailable_signals,
 )
 from resilience_bench.report.text import clean_text
@@ -125,11 +123,12 @@ def summarise_run(result: Result, measurements: Sequence[Measurement]) -> Summar
     if compositions:
         title = f"the obvious composition ({OBVIOUS}) against the reference stack"
         sections.append(SummarySection(title, compositions))
+    notes = collect_notes(result, measurements)
     return Summary(
         tuple(sections),
-        tuple(_describe_doubts(measurements)),
-        tuple(_describe_failures(result)),
-        tuple(_describe_gaps(result)),
+        tuple(_describe_doubts(notes, len(measurements))),
+        tuple(_describe_failures(notes)),
+        (*_describe_gaps(notes), *list_unavailable_signals(result)),
     )
 
 
@@ -163,39 +162,42 @@ def _rank_libraries(members: Sequence[Measurement]) -> _Ranking:
     return _Ranking("", {})
 
 
-def _describe_doubts(measurements: Sequence[Measurement]) -> list[str]:
+def _describe_doubts(notes: Sequence[Note], count: int) -> list[str]:
     lines = []
-    for found, kind in (
-        (collect_warnings(measurements), "doubtful"),
-        (collect_defects(measurements), "wrong under load"),
-    ):
-        names = {name for members in found.values() for name in members}
-        if names:
-            most = max(found, key=lambda text: len(found[text]))
-            lines.append(f"{kind}: {len(names)} of {len(measurements)} cases; most often: {most}")
+    for kind, words in (("doubt", "doubtful"), ("defect", "wrong under load")):
+        found = [note for note in notes if note.kind == kind]
+        if found:
+            names = {name for note in found for name in note.names}
+            most = max(found, key=lambda note: len(note.names)).reason
+            lines.append(f"{words}: {len(names)} of {count} cases; most often: {most}")
     return lines
 
 
-def _describe_failures(result: Result) -> list[str]:
+def _describe_failures(notes: Sequence[Note]) -> list[str]:
     failures = [
-        f"{status}: {name}: {reason}"
-        for (status, reason), names in collect_not_measured(result).items()
-        if status != "not available"
-        for name in names
+        f"{note.subject}: {name}: {note.reason}"
+        for note in notes
+        if note.kind == "not measured" and note.subject != "not available"
+        for name in note.names
     ]
     more = [f"and {len(failures) - MAX_FAILURES} more"] if len(failures) > MAX_FAILURES else []
     return failures[:MAX_FAILURES] + more
 
 
-def _describe_gaps(result: Result) -> list[str]:
-    statuses = Counter(record.status for record in result.cases)
+def _describe_gaps(notes: Sequence[Note]) -> list[str]:
     missing: Counter[str] = Counter()
-    for (signal, _), names in collect_missing_signals(result).items():
-        missing[signal] += len(names)
+    unavailable = 0
+    for note in notes:
+        if note.kind == "missing signal":
+            missing[note.subject] += len(note.names)
+        elif note.subject == "not available":
+            unavailable += len(note.names)
     lines = [f"without {signal}: {_count_cases(count)}" for signal, count in missing.items()]
-    if count := statuses["not available"]:
-        lines.append(f"not available: {_count_cases(count)}; 'resilience-bench list' says why")
-    return lines + list_unavailable_signals(result)
+    if unavailable:
+        lines.append(
+            f"not available: {_count_cases(unavailable)}; 'resilience-bench list' says why"
+        )
+    return lines
 
 
 def _count_cases(count: int) -> str:

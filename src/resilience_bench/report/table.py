@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +48,7 @@ def render(
     if not measurements:
         console.print()
     notes = [note for note in collect_notes(result, measurements, drifts) if note.kind != "defect"]
-    unavailable = [note for note in notes if note.status == "not available"]
+    unavailable = [note for note in notes if note.subject == "not available"]
     is_long = len(unavailable) > FEW_REASONS
     for note in notes:
         if not (is_long and note in unavailable):
@@ -83,9 +82,8 @@ def render_side_by_side(
         print_prose(side_by_side.explain_columns(results), console, "dim")
     for result, name in zip(results, names, strict=True):
         for note in collect_notes(result, ()):
-            if note.kind == "not measured" and note.status != "not available":
-                first, *others = note.lines
-                _print_note(replace(note, lines=(f"{name}: {first}", *others)), console)
+            if note.kind == "not measured" and note.subject != "not available":
+                _print_note(note, console, f"{name}: ")
         for line in list_unavailable_signals(result):
             print_line(f"{name}: {line}", console, "yellow")
 
@@ -128,12 +126,12 @@ def _print_block(block: Block, widths: Mapping[str, int], console: Console) -> N
             print_prose(f"! {mark}", console, "yellow", indent=2)
 
 
-def _print_note(note: Note, console: Console) -> None:
+def _print_note(note: Note, console: Console, prefix: str = "") -> None:
     styles = {"doubt": "yellow", "broken": "red", "failed": "red", "hung": "red"}
-    style = styles.get(note.status or note.kind, "dim")
+    style = styles.get(note.subject or note.kind, "dim")
     mark = "! " if note.is_doubt else ""
     first, *others = (*note.lines[:-1], f"{note.lines[-1]} ({len(note.names)})")
-    print_prose(f"{mark}{first}", console, style)
+    print_prose(f"{prefix}{mark}{first}", console, style)
     for line in others:
         print_prose(line, console, style, indent=2)
     for name in shorten_names(note.names):

@@ -81,7 +81,9 @@ class RunComparison:
 def compare_runs(this: Result, this_name: str, other: Result, other_name: str) -> RunComparison:
     """Compare a run with another one; the names are those of their files."""
     judgement = judge_runs(this, other)
-    before, now = ({each.case.name: each for each in estimate(run)} for run in (other, this))
+    before, now = (
+        {measured.case.name: measured for measured in estimate(run)} for run in (other, this)
+    )
     facts = collect_facts(other)
     return RunComparison(
         clean_text(other_name),

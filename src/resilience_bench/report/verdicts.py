@@ -179,7 +179,7 @@ def _format_relative_change(verdict: Verdict) -> str:
     seen, expected = verdict.seen, verdict.expected
     if seen is None or not expected:
         return NO_VALUE
-    change, low, high = (each / expected - 1 for each in (seen.value, seen.low, seen.high))
+    change, low, high = (value / expected - 1 for value in (seen.value, seen.low, seen.high))
     interval = "" if low == high else f" ({_format_signed(low)} to {_format_signed(high)})"
     return f"{_format_signed(change)}{interval}"
 
@@ -230,7 +230,7 @@ def _format_count(count: int, noun: str) -> str:
 
 
 class _NumberFormat:
-    """How the numbers of one verdict are written: with the same unit and decimals throughout."""
+    """The format of the numbers of one verdict: one unit, and the same number of decimals."""
 
     def __init__(self, verdict: Verdict) -> None:
         # A comparison holds HEAD divided by BASE, whatever the quantity, and expects exactly 1.
@@ -240,12 +240,12 @@ class _NumberFormat:
         self._decimals = _choose_decimals(quantity, list(_list_known_values(verdict)))
 
     def bare(self, value: float) -> str:
-        """A number without its unit."""
+        """Return a number without its unit."""
         # Adding 0 turns the -0 of a rounded number into 0.
         return f"{round(value, self._decimals) + 0.0:,.{self._decimals}f}"
 
     def text(self, value: float) -> str:
-        """A number with its unit."""
+        """Return a number with its unit."""
         return self.bare(value) + self.unit
 
 

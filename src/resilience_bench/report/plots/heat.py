@@ -81,7 +81,7 @@ def _add_scale(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:
 
 
 def _compute_mean_scaling(members: Mapping[str, Measurement]) -> float:
-    scalings = [each.quantities["scaling"].value for each in members.values()]
+    scalings = [measured.quantities["scaling"].value for measured in members.values()]
     return sum(scalings) / len(scalings)
 
 
@@ -106,8 +106,8 @@ def _write_cell(
 def compute_luminance(colour: Sequence[float]) -> float:
     """Return the brightness of a colour from 0 to 1: the relative luminance of WCAG 2.2."""
     linear = [
-        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4  # noqa: PLR2004
-        for each in colour[:3]
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4  # noqa: PLR2004
+        for channel in colour[:3]
     ]
     return float(np.dot((0.2126, 0.7152, 0.0722), linear))
 

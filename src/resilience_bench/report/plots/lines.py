@@ -62,7 +62,7 @@ def draw_rates(  # noqa: PLR0913 - what a picture shows stands in one place
         look: How each library is drawn.
     """
     lines = [bare, *libraries.values()]
-    rates = {callers: each for line in lines for callers, each in line.items()}
+    rates = {callers: measured for line in lines for callers, measured in line.items()}
     figure, axes = _make_axes(title, f"Calls per second of all {kind} together", foot)
     handles, labels = [], []
     if bare:
@@ -112,7 +112,9 @@ def draw_latencies(
     figure, axes = _make_axes(title, subtitle, foot)
     handles, labels = [], []
     # The slowest above, as their lines are.
-    ordered = sorted(found, key=lambda label: -max(each.value for each in found[label].values()))
+    ordered = sorted(
+        found, key=lambda label: -max(estimate.value for estimate in found[label].values())
+    )
     for position, label in enumerate(ordered):
         shift = DODGE * (position - (len(ordered) - 1) / 2)
         places = [place + shift for place in range(len(columns))]

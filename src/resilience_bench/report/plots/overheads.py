@@ -52,7 +52,7 @@ def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look
     subtitle = "Time per call minus the time of the bare call; bars: 95 % intervals"
     if len(panels) > 1:
         subtitle += "; each panel has its own axis"
-    if any(each.warnings for _name, members in panels for each in members.values()):
+    if any(measured.warnings for _name, members in panels for measured in members.values()):
         foot += f" · {WARNING_NOTE}"
     figure = make_figure(title, subtitle, foot, HEAD_INCHES + height)
     outer = figure.add_gridspec(1, len(columns))
@@ -87,14 +87,14 @@ def _compute_height(panel: Panel) -> float:
 
 def _scale_axis(axes: Axes, quantities: Sequence[Estimate], sparse_from: float) -> float:
     """Scale the axis; return its left end if overheads that are not above 0 belong there."""
-    positive = [each.value for each in quantities if each.value > 0]
-    highest = max(each.high for each in quantities)
+    positive = [estimate.value for estimate in quantities if estimate.value > 0]
+    highest = max(estimate.high for estimate in quantities)
     if positive and max(positive) > LOGARITHMIC_FROM * min(positive):
         axes.set_xscale("log")
-        lows = [each.low for each in quantities if each.low > 0]
+        lows = [estimate.low for estimate in quantities if estimate.low > 0]
         set_log_axis(axes.xaxis, [*positive, *lows, highest], format_short_time, sparse_from)
         return float(axes.get_xlim()[0])
-    lowest = min(0.0, *(each.low for each in quantities))
+    lowest = min(0.0, *(estimate.low for estimate in quantities))
     room = 0.06 * (max(highest, 0.0) - lowest or 1.0)
     axes.set_xlim(lowest - room if lowest else 0.0, max(highest, 0.0) + room)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -110,7 +110,9 @@ def _draw_panel(
     axes: Axes, members: Mapping[str, Measurement], look: Mapping[str, Look], sparse_from: float
 ) -> None:
     ordered = sorted(members, key=lambda label: _get_overhead(members[label]).value)
-    left_end = _scale_axis(axes, [_get_overhead(each) for each in members.values()], sparse_from)
+    left_end = _scale_axis(
+        axes, [_get_overhead(measured) for measured in members.values()], sparse_from
+    )
     axes.autoscale(enable=False)
     for row, label in enumerate(ordered):
         quantity = _get_overhead(members[label])

@@ -81,7 +81,9 @@ def _plan_overheads(
     foot: str, looks: Mapping[str, Mapping[str, Look]], measurements: Sequence[Measurement]
 ) -> Iterator[tuple[str, DrawFunction]]:
     families: dict[str, list[overheads.Panel]] = defaultdict(list)
-    for members in group_comparable(each for each in measurements if not is_loaded(each)):
+    for members in group_comparable(
+        measured for measured in measurements if not is_loaded(measured)
+    ):
         case = members[0].case
         found = {
             format_label(measured.case): measured
@@ -106,7 +108,8 @@ def _collect_scenarios(
     controls = estimate_controls(result)
     keys = {record.case.name: record.control for record in result.cases}
     for (group, payload), groups in groupby(
-        group_by_load(measurements), key=lambda each: (each[0].case.group, each[0].case.payload)
+        group_by_load(measurements),
+        key=lambda members: (members[0].case.group, members[0].case.payload),
     ):
         loads, bare = {}, {}
         for members in groups:

@@ -180,8 +180,8 @@ def format_defects(members: Iterable[Measurement], separator: str = " ") -> str:
 def compute_error_bars(quantities: Sequence[Estimate]) -> list[list[float]]:
     """Return how far the intervals reach below and above the values, as matplotlib wants it."""
     return [
-        [max(each.value - each.low, 0) for each in quantities],
-        [max(each.high - each.value, 0) for each in quantities],
+        [max(estimate.value - estimate.low, 0) for estimate in quantities],
+        [max(estimate.high - estimate.value, 0) for estimate in quantities],
     ]
 
 
