@@ -7,6 +7,6 @@ from typing import Any
 from resilience_bench.gate.decide import Criterion
 
 
-def asked(case: str, *, is_null: bool = False, **more: Any) -> Criterion:
-    """Whether a case is as dear as it was."""
+def make_criterion(case: str, *, is_null: bool = False, **more: Any) -> Criterion:
+    """The criterion that a case costs what it did."""
     return Criterion(case, "latency", "ratio", 1.1, 0.9, 1.0, is_null=is_null, **more)

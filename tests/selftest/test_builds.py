@@ -1,4 +1,4 @@
-"""Builds: what they were red for, and in which order they are made."""
+"""Builds: what they were red for, in which order they are made, and the rates over them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import pytest
 
 from resilience_bench._model import Signal
 from resilience_bench._verdicts import Outcome, Verdict
-from resilience_bench.selftest.builds import Build, find_missing_steps, plan_builds
-from resilience_bench.selftest.simulation import (
-    find_regressed_cases,
+from resilience_bench.selftest.builds import (
+    Build,
+    Rate,
+    estimate_real_rates,
+    find_missing_steps,
+    plan_builds,
 )
-from tests.selftest.simulation_factories import asked
+from resilience_bench.selftest.simulation import find_regressed_cases
+from tests.selftest.simulation_factories import make_criterion
 
 
-def told(case: str, outcome: Outcome) -> Verdict:
-    """What the gate said."""
+def make_verdict(case: str, outcome: Outcome) -> Verdict:
+    """A verdict on a latency."""
     return Verdict(case, "latency", "ratio", outcome)
 
 
@@ -30,9 +34,9 @@ def test_a_gate_is_red_for_what_regressed() -> None:
         "d": "within",
         "e": "not measured",
     }
-    questions = [asked(case) for case in outcomes]
-    verdicts = [told(case, outcome) for case, outcome in outcomes.items()]
-    assert find_regressed_cases(questions, verdicts) == {"a"}
+    criteria = [make_criterion(case) for case in outcomes]
+    verdicts = [make_verdict(case, outcome) for case, outcome in outcomes.items()]
+    assert find_regressed_cases(criteria, verdicts, "latency") == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -47,13 +51,14 @@ def test_a_gate_is_red_for_what_regressed() -> None:
 )
 def test_a_flagged_null_control_takes_the_red_back(null: Outcome, red: set[str]) -> None:
     """Where BASE differs from itself nothing is blamed on HEAD; a null control is never red."""
-    questions = [asked("a"), asked("b", is_null=True)]
-    assert find_regressed_cases(questions, [told("a", "regressed"), told("b", null)]) == red
+    criteria = [make_criterion("a"), make_criterion("b", is_null=True)]
+    verdicts = [make_verdict("a", "regressed"), make_verdict("b", null)]
+    assert find_regressed_cases(criteria, verdicts, "latency") == red
 
 
 def build(
     percent: float = 0.0,
-    made_dearer: Sequence[str] = (),
+    planted: Sequence[str] = (),
     latency: Sequence[str] = (),
     instructions: Sequence[str] | None = (),
     gate: str = "check",
@@ -62,7 +67,7 @@ def build(
     red: dict[Signal, tuple[str, ...]] = {"latency": tuple(latency)}
     if instructions is not None:
         red["instructions"] = tuple(instructions)
-    return Build(gate, tuple(red), percent, tuple(made_dearer), dict(red), 0, 1.0)
+    return Build(gate, tuple(red), percent, tuple(planted), dict(red), 0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +103,11 @@ def test_builds_of_both_kinds_take_turns() -> None:
         ("check", 5.0, "work"),
         ("compare", 5.0, "work"),
     ]
-    healthy, dearer = ("check", 0.0, "work"), ("check", 5.0, "work")
+    healthy, slower = ("check", 0.0, "work"), ("check", 5.0, "work")
     assert plan_builds(("check",), 4, ((5.0, "work"),), 1) == [
         healthy,
         healthy,
-        dearer,
+        slower,
         healthy,
         healthy,
     ]
@@ -125,3 +130,49 @@ def test_what_was_built_is_not_missing() -> None:
     ]
     assert find_missing_steps(steps, []) == steps
     assert find_missing_steps([], made) == []
+
+
+def find_rate(builds: Sequence[Build], signal: str, percent: float = 0.0) -> Rate:
+    """Return the rate of `check` by a signal."""
+    [rate] = [
+        rate
+        for rate in estimate_real_rates(builds)
+        if (rate.gate, rate.signal, rate.planted_percent) == ("check", signal, percent)
+    ]
+    return rate
+
+
+def test_the_rate_of_healthy_builds_counts_builds() -> None:
+    """One that is red for two cases is one false alarm, of the signal that it was red for."""
+    builds = [build(), build(latency=["a", "b"]), build(), build(gate="compare", latency=["a"])]
+    rate = find_rate(builds, "latency")
+    assert (rate.hits, rate.trials) == (1, 3)
+    assert (rate.builds, rate.outcome) == ("real", "healthy build failed")
+    rate = find_rate(builds, "instructions")
+    assert (rate.hits, rate.trials) == (0, 3)
+
+
+def test_the_rate_of_planted_builds_counts_planted_cases() -> None:
+    """Each planted case is found or not; other red cases, sizes and gates do not count."""
+    builds = [
+        build(),
+        build(10.0, ["a", "b"], latency=["a"]),
+        build(10.0, ["a", "b"], latency=["a", "b", "other"]),
+        build(10.0, ["a"], latency=["other"]),
+        build(20.0, ["a", "b"], latency=["a", "b"]),
+        build(10.0, ["a", "b"], latency=["a", "b"], gate="compare"),
+    ]
+    rate = find_rate(builds, "latency", 10.0)
+    assert (rate.hits, rate.trials) == (3, 5)
+    assert (rate.planted_percent, rate.outcome) == (10.0, "planted case found")
+
+
+def test_builds_without_a_signal_say_nothing_of_it() -> None:
+    """Instructions are counted in some builds only."""
+    builds = [build(), build(instructions=None), build(10.0, ["a"], instructions=None)]
+    rates = estimate_real_rates(builds)
+    assert [(rate.gate, rate.signal, rate.planted_percent, rate.trials) for rate in rates] == [
+        ("check", "latency", 0.0, 2),
+        ("check", "latency", 10.0, 1),
+        ("check", "instructions", 0.0, 1),
+    ]

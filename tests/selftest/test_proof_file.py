@@ -19,10 +19,10 @@ NOT_RED: dict[str, tuple[str, ...]] = {"latency": (), "instructions": ()}
 HEALTHY = Build("check", ("latency", "instructions"), 0.0, (), NOT_RED, 1, 9.5)
 PLANTED = Build("compare", ("latency",), 5.0, ("a",), {"latency": ("a",)}, 0, 7.0)
 PROOF = Proof(
-    2,
-    ("breaker.*",),
-    ("latency", "instructions"),
-    (5.0, 20.0),
+    neighbours=2,
+    selectors=("breaker.*",),
+    signals=("latency", "instructions"),
+    sizes=(5.0, 20.0),
     is_learned=True,
     builds=(HEALTHY, PLANTED),
 )
@@ -30,8 +30,9 @@ PROOF = Proof(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A place for a proof, with its folder beside it."""
+    """A place for a proof, with its measurements beside it."""
     (tmp_path / "proof").mkdir()
+    (tmp_path / "proof" / "check-1.json").touch()
     return tmp_path / "proof.json"
 
 
@@ -44,7 +45,9 @@ def stored(path: Path, **more: Any) -> None:
 
 def test_what_is_written_is_read(path: Path) -> None:
     """With the policies, the environment and the rates beside it, for readers."""
-    proof_file.write(PROOF, [estimate_rate("check", "latency", "real", 0.0, [False])], 3, path)
+    proof_file.write(
+        PROOF, [estimate_rate(("check", 0.0, "work"), "latency", "real", [False])], 3, path
+    )
     assert proof_file.read(path) == PROOF
     held = json.loads(path.read_text())
     assert (held["schema"], held["cases"], held["rates"][0]["trials"]) == (1, 3, 1)

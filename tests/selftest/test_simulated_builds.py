@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 
-from resilience_bench.gate.decide import Criterion, Key, Observations, Policy
+from resilience_bench.gate.decide import Criterion, DrawEvidence, Key, Observations, Policy
 from resilience_bench.selftest.simulation import (
+    SEED,
     Pool,
     estimate_drifts,
     simulate_outcomes,
 )
-from tests.selftest.simulation_factories import asked
+from tests.selftest.simulation_factories import make_criterion
 
 
 def pool(drifts: Sequence[Mapping[Key, float]] = ({},)) -> Pool:
@@ -23,12 +25,19 @@ def pool(drifts: Sequence[Mapping[Key, float]] = ({},)) -> Pool:
         ("b", "ratio", False): Observations((10.0, 20.0), (30.0, 40.0)),
         ("b", "ratio", True): Observations((50.0, 60.0), (70.0, 80.0)),
     }
-    return Pool(numbers, drifts, np.random.default_rng(1))
+    return Pool(numbers, drifts)
+
+
+def simulate(
+    pool: Pool, slowdowns: Mapping[str, float] = MappingProxyType({}), seed: int = 1
+) -> DrawEvidence:
+    """Simulate one build with a generator of its own."""
+    return pool.simulate_build(np.random.default_rng(seed), slowdowns)
 
 
 def test_a_build_is_drawn_with_replacement() -> None:
     """More workers than were recorded, each of them one of those; only the wanted cases."""
-    draw = pool().simulate_build({})
+    draw = simulate(pool())
     found = draw(100, {"a"})
     assert set(found) == {("a", "ratio", False)}
     assert len(found["a", "ratio", False].heads) == 100
@@ -37,9 +46,9 @@ def test_a_build_is_drawn_with_replacement() -> None:
     assert draw(100, {"a"}) != found
 
 
-def test_only_heads_of_what_is_planted_are_dearer() -> None:
+def test_only_heads_of_what_is_planted_are_slower() -> None:
     """BASE, the null control and all other cases cost what they did."""
-    found = pool().simulate_build({"b": 10.0})(200, {"a", "b"})
+    found = simulate(pool(), {"b": 10.0})(200, {"a", "b"})
     assert set(found["a", "ratio", False].heads) == {1.0, 2.0, 3.0}
     assert set(found["b", "ratio", False].heads) == {100.0, 200.0}
     assert set(found["b", "ratio", False].bases) == {30.0, 40.0}
@@ -52,8 +61,8 @@ def test_a_build_drifts_as_one_of_the_recorded_ones_did() -> None:
     key = ("a", "ratio", False)
     some = pool([{key: 10.0}, {key: 100.0}])
     seen = set()
-    for _ in range(30):
-        build = some.simulate_build({})
+    for seed in range(30):
+        build = simulate(some, seed=seed)
         first, later = (set(build(100, {"a"})[key].heads) for _ in range(2))
         assert first == later
         seen.add(max(first))
@@ -88,38 +97,36 @@ COUNTED = [Criterion(case, "instructions", "instructions", 1.02, 0.98, 1.0) for 
 
 
 @pytest.mark.parametrize(
-    ("questions", "numbers"),
-    [([asked(case) for case in CASES], LATENCIES), (COUNTED, COUNTS)],
+    ("criteria", "numbers"),
+    [([make_criterion(case) for case in CASES], LATENCIES), (COUNTED, COUNTS)],
     ids=["latency", "instructions"],
 )
 @pytest.mark.parametrize(("percent", "red"), [(0.0, False), (50.0, True)])
 def test_drawn_builds_are_red_where_something_is_planted(
-    questions: list[Criterion], numbers: dict[Key, Observations], percent: float, *, red: bool
+    criteria: list[Criterion], numbers: dict[Key, Observations], percent: float, *, red: bool
 ) -> None:
-    """A case that is half as dear again is found in every build; equal ones never are."""
+    """A case that is half as costly again is found in every build; equal ones never are."""
     found = simulate_outcomes(
-        questions, Pool(numbers), Policy(), percent=percent, cases=CASES, trials=7
+        criteria, Pool(numbers), Policy(), percent=percent, cases=CASES, trials=7
     )
     assert found == [red] * 7
 
 
 def test_a_planted_build_that_is_red_for_another_case_has_not_found_it() -> None:
-    """What counts is the dearer case; in a healthy build any case counts."""
+    """What counts is the slower case; in a healthy build any case counts."""
     numbers = dict(LATENCIES)
     numbers["a", "ratio", False] = Observations(
         tuple(3 * each for each in LATENCIES["a", "ratio", False].heads)
     )
-    questions = [asked("a"), asked("b"), asked("c")]
+    criteria = [make_criterion("a"), make_criterion("b"), make_criterion("c")]
     policy = Policy()
-    same = simulate_outcomes(questions, Pool(numbers), policy, percent=1.0, cases=["b"], trials=2)
+    same = simulate_outcomes(criteria, Pool(numbers), policy, percent=1.0, cases=["b"], trials=2)
     assert same == [False, False]
-    healthy = simulate_outcomes(
-        questions, Pool(numbers), policy, percent=0.0, cases=["b"], trials=2
-    )
+    healthy = simulate_outcomes(criteria, Pool(numbers), policy, percent=0.0, cases=["b"], trials=2)
     assert healthy == [True, True]
 
 
 def test_drawn_builds_are_the_same_each_time() -> None:
     """The generator has a seed, so a proof can be repeated from its records."""
-    first, second = (Pool(LATENCIES).simulate_build({})(50, {"a"}) for _ in range(2))
+    first, second = (simulate(Pool(LATENCIES), seed=SEED)(50, {"a"}) for _ in range(2))
     assert first == second

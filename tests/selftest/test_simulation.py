@@ -1,4 +1,4 @@
-"""Rates, prices and the choice of cases to plant."""
+"""Rates, the cost of planting, and the choice of cases to plant."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ import pytest
 from resilience_bench._model import Estimate, Measurement
 from resilience_bench.gate.decide import Observations
 from resilience_bench.selftest.builds import estimate_rate
+from resilience_bench.selftest.calibration import extract_values
 from resilience_bench.selftest.planting import (
     TURNS,
     PlantingCost,
     choose_cases,
-    compute_turns,
     estimate_planting_cost,
-    extract_values,
 )
 from resilience_bench.selftest.simulation import (
     collect_distinct_counts,
     merge_base_and_null,
 )
 from tests.factories import make_case, make_instructions
-from tests.scripted import info
 
 
 def test_a_rate_has_the_interval_that_its_trials_allow() -> None:
     """Figures from the tables of Clopper and Pearson: 3 of 10, 95 %."""
-    found = estimate_rate("check", "latency", "real", 10.0, [True] * 3 + [False] * 7)
+    found = estimate_rate(("check", 10.0, "work"), "latency", "real", [True] * 3 + [False] * 7)
     assert (found.hits, found.trials) == (3, 10)
     assert (found.low, found.high) == pytest.approx((0.0667, 0.6525), abs=1e-4)
     assert (found.gate, found.signal, found.builds) == ("check", "latency", "real")
@@ -42,21 +40,22 @@ def test_a_rate_at_its_end_is_not_certain(
     outcomes: list[bool], interval: tuple[float, float]
 ) -> None:
     """None of a thousand may still be one in three hundred; nothing tried says nothing."""
-    found = estimate_rate("check", "latency", "drawn", 0.0, outcomes)
+    found = estimate_rate(("check", 0.0, "work"), "latency", "drawn", outcomes)
     assert (found.low, found.high) == pytest.approx(interval, abs=1e-5)
     assert found.outcome == "healthy build failed"
 
 
-def test_a_price_is_what_nothing_and_many_turns_cost() -> None:
+def test_planting_costs_what_no_turns_and_many_turns_cost() -> None:
     """Planting itself costs something, and each turn its share of the rest."""
     found = estimate_planting_cost(100.0, 110.0, 110.0 + 0.5 * TURNS)
     assert (found.fixed, found.per_turn) == pytest.approx((10.0, 0.5))
 
 
 @pytest.mark.parametrize(("extra", "turns"), [(9.0, None), (10.0, 0), (10.3, 1), (60.0, 100)])
-def test_turns_make_a_call_dearer_by_so_much(extra: float, turns: int | None) -> None:
+def test_turns_make_a_call_slower_by_their_cost(extra: float, turns: int | None) -> None:
     """What is less than planting itself costs cannot be planted."""
-    assert PlantingCost(10.0, 0.5).estimate_turns(extra) == turns
+    found = PlantingCost(10.0, 0.5).compute_turns({"a": extra}, 100.0)
+    assert found == ({} if turns is None else {"a": turns})
 
 
 def test_counts_are_drawn_from_every_layout_once() -> None:
@@ -87,16 +86,16 @@ def test_a_null_control_is_drawn_from_all_workers_of_base() -> None:
 
 
 @pytest.mark.parametrize("per_turn", [0.0, -0.5])
-def test_a_price_that_makes_no_sense_plants_nothing(per_turn: float) -> None:
+def test_a_cost_that_makes_no_sense_plants_nothing(per_turn: float) -> None:
     """A probe that cost no more with all those turns was measured too badly to go by."""
-    assert PlantingCost(10.0, per_turn).estimate_turns(60.0) is None
+    assert PlantingCost(10.0, per_turn).compute_turns({"a": 60.0}, 100.0) == {}
 
 
 def test_cases_are_planted_by_their_own_cost() -> None:
-    """So many per cent of each; too cheap ones and unknown ones are left out."""
-    percents = {"dear": 10.0, "twice": 20.0, "cheap": 10.0, "unknown": 10.0}
-    expected = {"dear": 1000.0, "twice": 1000.0, "cheap": 50.0}
-    assert compute_turns(percents, expected, PlantingCost(10.0, 0.5)) == {"dear": 180, "twice": 380}
+    """The same share of each; too cheap ones are left out."""
+    costs = {"costly": 1000.0, "twice": 2000.0, "cheap": 50.0}
+    turns = PlantingCost(10.0, 0.5).compute_turns(costs, 10.0)
+    assert turns == {"costly": 180, "twice": 380}
 
 
 def test_values_are_by_case() -> None:
@@ -109,9 +108,7 @@ def test_values_are_by_case() -> None:
     assert extract_values(measured, "ratio") == {one.name: 2.0}
 
 
-INFOS = [info(f"s{number}", "x") for number in range(9)]
-
-NAMES = [each.case.name for each in INFOS]
+NAMES = [f"s{number}[x]" for number in range(9)]
 
 COSTS = {name: float(10 - number) for number, name in enumerate(NAMES[:-1])}  # 10 down to 3
 
@@ -120,9 +117,9 @@ COSTS = {name: float(10 - number) for number, name in enumerate(NAMES[:-1])}  # 
     ("count", "chosen"),
     [(1, [7]), (2, [7, 0]), (3, [7, 3, 0]), (8, [7, 6, 5, 4, 3, 2, 1, 0]), (20, range(7, -1, -1))],
 )
-def test_chosen_cases_reach_from_cheap_to_dear(count: int, chosen: Sequence[int]) -> None:
+def test_chosen_cases_reach_from_cheap_to_costly(count: int, chosen: Sequence[int]) -> None:
     """As many as are wanted, or as there are; a case of unknown cost is none of them."""
-    found = choose_cases(INFOS, COSTS, count)
+    found = choose_cases(NAMES, COSTS, count)
     assert found == [NAMES[number] for number in chosen]
 
 

@@ -1,34 +1,44 @@
-"""The builds of a proof, real ones and simulated ones, and the rates over them."""
+"""The builds of a proof: which to make, what each one showed, and the rates over them."""
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Iterable, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from scipy.stats import binomtest
 
-from resilience_bench._model import (
-    Signal,
-)
+from resilience_bench._model import Signal
+from resilience_bench.gate.comparison import COMPARISON_POLICY
+from resilience_bench.gate.decide import Policy
 
 CONFIDENCE: Final = 0.95
-
+POLICIES: Final[Mapping[str, Policy]] = {"check": Policy(), "compare": COMPARISON_POLICY}
+"""The gates that are tested, and their policies."""
+QUANTITY: Final[Mapping[Signal, str]] = {"latency": "ratio", "instructions": "instructions"}
+"""The signals that are tested, and the quantity that stands for each."""
+VARIANTS: Final = ("base", "head", "null")
+HEADERS: Final = ("gate", "signal", "builds", "planted", "outcome", "seen", "rate", "95 % interval")
+"""The columns of `format_cells`; the first `WORDS` of them hold words, the others numbers."""
+WORDS: Final = 5
 
 Kind = Literal["work", "wait"]
-"""What is planted: turns of an empty loop, or nanoseconds of waiting, which are no instructions."""
+"""How a case is made slower: by turns of an empty loop, or by waiting without instructions."""
 Size = tuple[float, Kind]
-"""How many per cent are planted, of what."""
+"""By how many per cent a case is made slower, and how."""
+Step = tuple[str, float, Kind]
+"""A build to make: its gate and the size of the slowdown, 0 for a healthy build."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """How often a kind of build had an outcome: ``hits`` of ``trials``.
 
-    ``low`` and ``high`` are the 95 % interval that so many trials allow. Source: C. J. Clopper and
-    E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the
-    binomial", Biometrika 26 (1934), 404-413.
+    ``low`` and ``high`` are the 95 % confidence interval. Source: C. J. Clopper and E. S. Pearson,
+    "The use of confidence or fiducial limits illustrated in the case of the binomial",
+    Biometrika 26 (1934), 404-413.
     """
 
     gate: str
@@ -43,59 +53,9 @@ class Rate:
     kind: Kind = "work"
 
 
-HEADERS: Final = (
-    "gate",
-    "signal",
-    "builds",
-    "planted",
-    "outcome",
-    "seen",
-    "rate",
-    "95 % interval",
-)
-"""What the cells of a rate are, the first `WORDS` of them words."""
-
-
-WORDS: Final = 5
-
-
-def format_cells(each: Rate) -> tuple[str, ...]:
-    """A rate in words and numbers, under `HEADERS`."""
-    planted = f"{each.planted_percent:g} % {each.kind}" if each.planted_percent else "nothing"
-    return (
-        each.gate,
-        each.signal,
-        each.builds,
-        planted,
-        each.outcome,
-        f"{each.hits:,} of {each.trials:,}",
-        f"{each.hits / each.trials:.2%}" if each.trials else "-",
-        f"{each.low:.2%} - {each.high:.2%}",
-    )
-
-
-def estimate_rate(  # noqa: PLR0913 - what the rate is of
-    gate: str,
-    signal: str,
-    builds: str,
-    percent: float,
-    outcomes: Sequence[bool],
-    *,
-    kind: Kind = "work",
-) -> Rate:
-    """Count how often it was so."""
-    hits, trials = sum(outcomes), len(outcomes)
-    low, high = 0.0, 1.0
-    if trials:
-        found = binomtest(hits, trials).proportion_ci(CONFIDENCE, "exact")
-        low, high = float(found.low), float(found.high)
-    outcome = "planted case found" if percent else "healthy build failed"
-    return Rate(gate, signal, builds, percent, outcome, hits, trials, low, high, kind)
-
-
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One real build: what was planted, what the gate was red for, and how long it took."""
+    """One real build: what was planted, for which cases the gate failed, how long it took."""
 
     gate: str
     signals: tuple[Signal, ...]
@@ -107,29 +67,77 @@ class Build:
     kind: Kind = "work"
 
     @property
+    def step(self) -> Step:
+        """The kind of build that this is."""
+        return self.gate, self.planted_percent, self.kind
+
+    @property
     def every_red(self) -> frozenset[str]:
-        """The cases that any of its signals was red for."""
-        return frozenset(name for each in self.red.values() for name in each)
+        """The cases for which it failed, by any signal."""
+        return frozenset(name for names in self.red.values() for name in names)
 
     @property
     def has_false_alarm(self) -> bool:
-        """Whether it was red for a case in which nothing was planted."""
+        """Whether it failed for a case in which nothing was planted."""
         return not self.every_red <= set(self.planted)
 
     @property
     def missed(self) -> bool:
-        """Whether something should have been planted, and nothing planted was found."""
+        """Whether it found no planted case, although it should have."""
         return self.planted_percent > 0 and self.every_red.isdisjoint(self.planted)
 
+    def list_outcomes(self, signal: str) -> list[bool]:
+        """Return whether each planted case was found by a signal, or a healthy build failed."""
+        if signal not in self.red:
+            return []
+        if not self.planted_percent:
+            return [bool(self.red[signal])]
+        return [name in self.red[signal] for name in self.planted]
 
-Step = tuple[str, float, Kind]
-"""A build to be made: the gate, and what is planted."""
+
+def format_cells(rate: Rate) -> tuple[str, ...]:
+    """Return the cells of a rate, in the order of `HEADERS`."""
+    planted = f"{rate.planted_percent:g} % {rate.kind}" if rate.planted_percent else "nothing"
+    return (
+        rate.gate,
+        rate.signal,
+        rate.builds,
+        planted,
+        rate.outcome,
+        f"{rate.hits:,} of {rate.trials:,}",
+        f"{rate.hits / rate.trials:.2%}" if rate.trials else "-",
+        f"{rate.low:.2%} - {rate.high:.2%}",
+    )
+
+
+def estimate_rate(step: Step, signal: str, builds: str, outcomes: Sequence[bool]) -> Rate:
+    """Estimate how often builds of a kind, real or drawn, had the outcome that is counted."""
+    gate, percent, kind = step
+    hits, trials = sum(outcomes), len(outcomes)
+    low, high = 0.0, 1.0
+    if trials:
+        interval = binomtest(hits, trials).proportion_ci(CONFIDENCE, "exact")
+        low, high = float(interval.low), float(interval.high)
+    outcome = "planted case found" if percent else "healthy build failed"
+    return Rate(gate, signal, builds, percent, outcome, hits, trials, low, high, kind)
+
+
+def estimate_real_rates(builds: Sequence[Build]) -> list[Rate]:
+    """Estimate the rates over the real builds, of every gate, signal and size among them."""
+    sizes = sorted({build.step[1:] for build in builds})
+    rates = []
+    for gate, signal, (percent, kind) in itertools.product(POLICIES, QUANTITY, sizes):
+        step = (gate, percent, kind)
+        alike = [build.list_outcomes(signal) for build in builds if build.step == step]
+        if outcomes := list(itertools.chain(*alike)):
+            rates.append(estimate_rate(step, signal, "real", outcomes))
+    return rates
 
 
 def plan_builds(
     gates: Sequence[str], builds: int, sizes: Sequence[Size], planted_builds: int
 ) -> list[Step]:
-    """The builds in their order; those with something planted come early, among the others."""
+    """Return the builds in their order; planted ones come early, between healthy ones."""
     steps: list[Step] = [(gate, 0.0, "work") for _ in range(builds) for gate in gates]
     for number in range(planted_builds):
         for place, size in enumerate(sizes):
@@ -138,17 +146,18 @@ def plan_builds(
     return steps
 
 
-def count_builds(builds: Iterable[Build]) -> collections.Counter[Step]:
-    """How many builds of each kind there are."""
-    return collections.Counter((each.gate, each.planted_percent, each.kind) for each in builds)
-
-
 def find_missing_steps(steps: Iterable[Step], builds: Iterable[Build]) -> list[Step]:
-    """The steps without as many of each kind as there are builds of it."""
-    made = count_builds(builds)
+    """Return the steps for which there are not enough builds of that kind yet."""
+    made = Counter(build.step for build in builds)
     missing = []
     for step in steps:
         made[step] -= 1
         if made[step] < 0:
             missing.append(step)
     return missing
+
+
+def name_files(gate: str, number: int) -> list[str]:
+    """Return the names of the files, without suffix, that the build of this number records."""
+    name = f"{gate}-{number}"
+    return [name] if gate == "check" else [f"{name}-{variant}" for variant in VARIANTS]

@@ -1,28 +1,114 @@
-"""What a proof measures before its builds: the runs it learns from, the cost of planting."""
+"""The calibration of a proof: the baseline it learned, what cases cost, what planting costs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import Result, Signal
+from resilience_bench._model import Measurement, Result, Signal
+from resilience_bench._verdicts import Baseline
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
-from resilience_bench.selftest.planting import PROBE, extract_values
+from resilience_bench.gate import learning
+from resilience_bench.selftest.builds import QUANTITY, Kind
+from resilience_bench.selftest.planting import (
+    PROBE,
+    TURNS,
+    PlantedSlowdowns,
+    PlantingCost,
+    choose_cases,
+    estimate_planting_cost,
+)
 from resilience_bench.stats.latency import estimate
 
-QUANTITY: Final[Mapping[Signal, str]] = {"latency": "ratio", "instructions": "instructions"}
-"""The quantity that stands for each signal."""
+LEARNING_RUNS: Final = 4
+PROBE_TURNS: Final = (None, 0, TURNS)
+"""What is planted in the probe: nothing, an empty loop, a long one."""
+MARGIN: Final = 1.5
+"""A slowdown must cost at least this many times what planting an empty loop costs."""
+COST_LIMIT: Final[Mapping[str, float]] = {"latency": 10.0, "instructions": 400_000.0}
+"""Costlier cases are not planted: they are measured with fewer calls, and there are few of them."""
 RESTART_HINT: Final = "type 'resilience-bench prove' without --from to begin anew"
 
 
-def read_run(folder: Path, name: str) -> Result:
-    """Read one of the runs from the folder of a proof.
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What builds are judged by, and what is known about costs before anything is planted.
+
+    Attributes:
+        names: The cases that were measured.
+        baseline: The ranges that were learned for ``check``.
+        latencies_ns: The latency of each case.
+        expected: The cost of each case, by signal.
+        planting: The cost of planting, by signal.
+    """
+
+    names: frozenset[str]
+    baseline: Baseline
+    latencies_ns: Mapping[str, float]
+    expected: Mapping[Signal, Mapping[str, float]]
+    planting: Mapping[Signal, PlantingCost]
+
+    def choose_cases(
+        self, names: Iterable[str], signal: Signal, least_percent: float, count: int
+    ) -> list[str]:
+        """Choose cases to plant, spread over the costs in a signal.
+
+        They are the same for every size, so that sizes can be compared: ``least_percent``, the
+        smallest one, must be possible in all of them.
+        """
+        fitting = [
+            name
+            for name in names
+            if all(
+                MARGIN * cost.fixed / (least_percent / 100)
+                <= self.expected[each].get(name, 0.0)
+                <= COST_LIMIT[each]
+                for each, cost in self.planting.items()
+            )
+        ]
+        return choose_cases(fitting, self.expected[signal], count)
+
+    def plan_slowdowns(self, names: Sequence[str], percent: float, kind: Kind) -> PlantedSlowdowns:
+        """Plan what makes these cases slower by ``percent`` in every signal that a kind affects."""
+        if kind == "wait":
+            return PlantedSlowdowns(
+                waits_ns={name: round(self.latencies_ns[name] * percent / 100) for name in names}
+            )
+        turns = {}
+        for signal, cost in self.planting.items():
+            known = self.expected[signal]
+            costs = {name: known[name] for name in names if name in known}
+            turns[signal] = cost.compute_turns(costs, percent)
+        return PlantedSlowdowns(turns.get("latency", {}), turns.get("instructions", {}))
+
+
+def read_calibration(folder: Path, signals: Sequence[Signal]) -> Calibration:
+    """Read the calibration from the runs in the folder of a proof.
 
     Raises:
-        UserError: If it is missing or not complete.
+        UserError: If a run is missing or incomplete, or the probe was not measured.
     """
+    runs = [_read_run(folder, f"learn-{number + 1}") for number in range(LEARNING_RUNS)]
+    measured = [(run, estimate(run)) for run in runs]
+    first = measured[0][1]
+    return Calibration(
+        frozenset(record.case.name for record in runs[0].cases),
+        learning.learn(measured, "proof"),
+        extract_values(first, "latency_ns"),
+        {signal: extract_values(first, QUANTITY[signal]) for signal in signals},
+        {
+            signal: estimate_planting_cost(
+                *(_read_probe_cost(folder, signal, number) for number in range(len(PROBE_TURNS)))
+            )
+            for signal in signals
+        },
+    )
+
+
+def _read_run(folder: Path, name: str) -> Result:
     path = folder / f"{name}.json"
     result = results.read(path) if path.exists() else None
     if result is None or not result.complete:
@@ -35,13 +121,9 @@ def read_run(folder: Path, name: str) -> Result:
     return result
 
 
-def read_probe_cost(folder: Path, signal: Signal, number: int) -> float:
-    """Read what the probe cost in the run of this number, which says how much was planted.
-
-    Raises:
-        UserError: If it was not measured.
-    """
-    costs = extract_values(estimate(read_run(folder, f"price-{signal}-{number}")), QUANTITY[signal])
+def _read_probe_cost(folder: Path, signal: Signal, number: int) -> float:
+    run = _read_run(folder, f"price-{signal}-{number}")
+    costs = extract_values(estimate(run), QUANTITY[signal])
     if PROBE not in costs:
         message = (
             f"{PROBE} was not measured, so the cost of planting is unknown; "
@@ -49,3 +131,12 @@ def read_probe_cost(folder: Path, signal: Signal, number: int) -> float:
         )
         raise UserError(message)
     return costs[PROBE]
+
+
+def extract_values(measurements: Iterable[Measurement], quantity: str) -> dict[str, float]:
+    """Return the value of a quantity by case; cases without it are left out."""
+    return {
+        measurement.case.name: measurement.quantities[quantity].value
+        for measurement in measurements
+        if quantity in measurement.quantities
+    }

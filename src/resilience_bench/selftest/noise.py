@@ -1,4 +1,4 @@
-"""Neighbours that keep every core busy: noise that is made on purpose, and said to be there."""
+"""Background processes that keep cores busy: noise that is made on purpose."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def keep_cores_busy(count: int) -> Iterator[None]:
-    """So many processes that burn a core each, for as long as the context lasts."""
+    """Keep as many cores busy, with a process each, for as long as the context lasts."""
     context = multiprocessing.get_context("spawn")
-    burners = [
+    processes = [
         context.Process(target=_keep_core_busy, args=(os.getpid(),), daemon=True)
         for _ in range(count)
     ]
-    for burner in burners:
-        burner.start()
-    time.sleep(1 if burners else 0)
+    for process in processes:
+        process.start()
+    time.sleep(1 if processes else 0)
     try:
         yield
     finally:
-        for burner in burners:
-            burner.kill()
-            burner.join()
+        for process in processes:
+            process.kill()
+            process.join()
 
 
 def _keep_core_busy(parent: int) -> None:

@@ -1,76 +1,59 @@
-"""Planted slowdowns: what they cost, and in which cases they are planted."""
+"""Planted slowdowns: what is planted, what that costs, and in which cases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from resilience_bench._model import (
-    CaseInfo,
-    Measurement,
-)
-
 TURNS: Final = 2000
-"""So many turns of the empty loop tell what one costs."""
-
-
+"""Turns of the empty loop that are planted in the probe, to find what one turn costs."""
 PROBE: Final = "control.call"
-"""The case that shows what planting costs; the suite always has it."""
+"""The case that shows what planting costs; every suite has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedSlowdowns:
+    """What is planted in a build, by case: turns while timed, turns while counted, waits in ns."""
+
+    turns: Mapping[str, int] = field(default_factory=dict)
+    counted_turns: Mapping[str, int] = field(default_factory=dict)
+    waits_ns: Mapping[str, int] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return any(name in planted for planted in (self.turns, self.counted_turns, self.waits_ns))
+
+
+NOTHING: Final = PlantedSlowdowns()
 
 
 @dataclass(frozen=True, slots=True)
 class PlantingCost:
-    """What planting costs in a signal: ``fixed + turns * per_turn``."""
+    """The cost of planting in one signal: ``fixed + turns * per_turn``."""
 
     fixed: float
     per_turn: float
 
-    def estimate_turns(self, extra: float) -> int | None:
-        """How many turns make a call dearer by so much; None if that cannot be planted."""
-        if self.per_turn <= 0:  # the probe was too noisy to tell a price
-            return None
-        turns = round((extra - self.fixed) / self.per_turn)
-        return turns if turns >= 0 else None
+    def compute_turns(self, costs: Mapping[str, float], percent: float) -> dict[str, int]:
+        """Return the turns that slow each case down by ``percent``, where that is possible."""
+        if self.per_turn <= 0:  # the probe was too noisy
+            return {}
+        turns = {
+            name: round((percent / 100 * cost - self.fixed) / self.per_turn)
+            for name, cost in costs.items()
+        }
+        return {name: count for name, count in turns.items() if count >= 0}
 
 
 def estimate_planting_cost(bare: float, no_turns: float, many_turns: float) -> PlantingCost:
-    """What planting costs, from the probe without it, with no turns and with `TURNS`."""
+    """Estimate the cost of planting from a probe without it, with no turns and with `TURNS`."""
     return PlantingCost(no_turns - bare, (many_turns - no_turns) / TURNS)
 
 
-def compute_turns(
-    percents: Mapping[str, float], expected: Mapping[str, float], cost: PlantingCost
-) -> dict[str, int]:
-    """How many turns make each case dearer by so many per cent, where that is possible."""
-    found = {
-        name: cost.estimate_turns(percent / 100 * expected[name])
-        for name, percent in percents.items()
-        if name in expected
-    }
-    return {name: turns for name, turns in found.items() if turns is not None}
-
-
-def extract_values(measurements: Iterable[Measurement], quantity: str) -> dict[str, float]:
-    """The value of a quantity by case."""
-    return {
-        each.case.name: each.quantities[quantity].value
-        for each in measurements
-        if quantity in each.quantities
-    }
-
-
-def choose_cases(cases: Sequence[CaseInfo], costs: Mapping[str, float], count: int) -> list[str]:
-    """So many cases to plant something in, evenly from cheap to dear.
-
-    Args:
-        cases: Those that something can be planted in.
-        costs: What they cost.
-        count: How many are wanted.
-    """
-    known = [info.case.name for info in cases if info.case.name in costs]
-    ordered = sorted(known, key=lambda name: costs[name])
+def choose_cases(names: Iterable[str], costs: Mapping[str, float], count: int) -> list[str]:
+    """Choose this many cases of known cost, evenly from the cheapest to the costliest."""
+    ordered = sorted((name for name in names if name in costs), key=lambda name: costs[name])
     places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
     return [ordered[place] for place in dict.fromkeys(places.tolist())]

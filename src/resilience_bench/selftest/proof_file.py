@@ -1,4 +1,4 @@
-"""The file of a proof: written after every build and every rate, read again to go on."""
+"""The file of a proof: written after every build and every rate, read again to continue."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from resilience_bench._model import Environment, Signal
 from resilience_bench.environments.fingerprint import detect_environment, read_load_average
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, format_path
-from resilience_bench.gate.comparison import COMPARISON_POLICY, TOLERANCES
-from resilience_bench.gate.decide import Policy
-from resilience_bench.selftest.builds import Build, Rate
+from resilience_bench.gate.comparison import TOLERANCES
+from resilience_bench.selftest.builds import POLICIES, Build, Rate, name_files
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
 PROVE_HINT: Final = "type 'resilience-bench prove' to make a proof"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """How a proof was made, and its real builds: what it takes to go on with it.
+    """How a proof is made, and its real builds: all that is needed to continue it.
 
-    ``sizes`` are the per cents that were planted; ``is_learned`` says whether everything was
-    learned that builds are held against. What was measured lies in the folder of the same name.
+    ``sizes`` are the per cents that are planted; ``is_learned`` says whether the calibration is
+    complete. The measurements are in the folder of the same name.
     """
 
     neighbours: int
@@ -40,60 +39,65 @@ class Proof:
     builds: tuple[Build, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ProofResult:
-    """What a proof has come to, for readers: its rates, and how they were had."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofResult(Proof):
+    """A proof with its rates, for readers."""
 
     date: str
     environment: Environment
-    neighbours: int
     cases: int
     rates: tuple[Rate, ...]
-    builds: tuple[Build, ...] = ()
 
 
 def read_rates(path: Path) -> ProofResult:
-    """Read what a proof has come to; what was measured for it need not be there.
+    """Read a proof for its rates; its measurements need not be there.
 
     Raises:
         UserError: If it cannot be read, or makes no sense.
     """
-    source = _make_source(path)
-    stored = source.parse(source.read_content())
-    source.check_schema(stored, SCHEMA)
+    source, stored = _read_object(path)
     return source.convert(stored, ProofResult)
 
 
-def _make_source(path: Path) -> CheckedFile:
-    return CheckedFile(path, "what 'resilience-bench prove' wrote", UserError, PROVE_HINT)
+def _read_object(path: Path) -> tuple[CheckedFile, dict[str, Any]]:
+    source = CheckedFile(path, "what 'resilience-bench prove' wrote", UserError, PROVE_HINT)
+    stored = source.parse(source.read_content())
+    source.check_schema(stored, SCHEMA)
+    return source, stored
 
 
 def read(path: Path) -> Proof:
-    """Read a proof; what an older one does not say is what its builds say.
+    """Read a proof to continue it; what an older one does not say is taken from its builds.
 
     Raises:
-        UserError: If it cannot be read, makes no sense, or has no folder beside it.
+        UserError: If it cannot be read, makes no sense, or lacks measurements beside it.
     """
-    source = _make_source(path)
-    stored = source.parse(source.read_content())
-    source.check_schema(stored, SCHEMA)
+    source, stored = _read_object(path)
     if "builds" not in stored:
         source.refuse("builds", f"expected {source.kind}, found no such key")
-    found = source.convert(stored, Proof)
-    for position, build in enumerate(found.builds):
+    proof = source.convert(stored, Proof)
+    for position, build in enumerate(proof.builds):
         for signal in build.signals:
             if signal not in build.red:
                 source.refuse(f"builds[{position}].red", f"expected {signal}, found no such key")
-    if not path.with_suffix("").is_dir():
-        folder = format_path(path.with_suffix(""))
-        source.refuse("", f"expected the folder {folder} beside it, found none")
-    signals = tuple(dict.fromkeys(signal for each in found.builds for signal in each.signals))
-    sizes = sorted({each.planted_percent for each in found.builds if each.planted_percent})
-    return replace(found, signals=found.signals or signals, sizes=found.sizes or tuple(sizes))
+    folder = path.with_suffix("")
+    if not folder.is_dir():
+        source.refuse("", f"expected the folder {format_path(folder)} beside it, found none")
+    for position, build in enumerate(proof.builds):
+        for name in () if build.planted_percent else name_files(build.gate, position + 1):
+            file = folder / f"{name}.json"
+            if not file.exists():
+                found = f"expected its measurements in {format_path(file)}, found no file"
+                source.refuse(f"builds[{position}]", found)
+    signals = tuple(dict.fromkeys(signal for build in proof.builds for signal in build.signals))
+    sizes = {build.planted_percent for build in proof.builds} - {0.0}
+    return dataclasses.replace(
+        proof, signals=proof.signals or signals, sizes=proof.sizes or tuple(sorted(sizes))
+    )
 
 
 def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
-    """Write a proof, with the rates that it has come to, over so many cases.
+    """Write a proof and its rates over so many cases.
 
     Raises:
         UnwritableOutputError: If it cannot be written; what was there stays.
@@ -105,11 +109,10 @@ def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
         "load_average": read_load_average(),
         "cases": cases,
         "policies": {
-            "check": dataclasses.asdict(Policy()),
-            "compare": dataclasses.asdict(COMPARISON_POLICY),
+            **{gate: dataclasses.asdict(policy) for gate, policy in POLICIES.items()},
             "tolerances": dict(TOLERANCES),
         },
-        "rates": [dataclasses.asdict(each) for each in rates],
+        "rates": [dataclasses.asdict(rate) for rate in rates],
         **dataclasses.asdict(proof),
     }
     atomic.write_text(json.dumps(stored, indent=1) + "\n", path)

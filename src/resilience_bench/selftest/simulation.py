@@ -1,21 +1,21 @@
-"""The gate tested on itself: what is planted, what is drawn again, and how often it was right."""
+"""Builds that are simulated from the workers and processes of real ones."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from resilience_bench._model import InstructionRecord, Result, Signal
+from resilience_bench._model import InstructionRecord, Result
 from resilience_bench._verdicts import Verdict
-from resilience_bench.gate.comparison import (
-    COMPARISON_POLICY,
-)
+from resilience_bench.files import results
+from resilience_bench.gate.criteria import apply_null_control
 from resilience_bench.gate.decide import (
-    FLAGS,
     Criterion,
+    DrawEvidence,
     Evidence,
     Key,
     Observations,
@@ -25,119 +25,57 @@ from resilience_bench.gate.decide import (
 )
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import Records, collect_evidence
+from resilience_bench.selftest.builds import POLICIES, Build, name_files
 
 SEED: Final = 20150823
 
 
 def find_regressed_cases(
-    questions: Sequence[Criterion], verdicts: Sequence[Verdict], signal: str | None = None
+    criteria: Sequence[Criterion], verdicts: Sequence[Verdict], signal: str
 ) -> set[str]:
-    """Find the cases that fail a build, by one signal or all; none if BASE differs from itself."""
-    pairs = [
-        (question, verdict)
-        for question, verdict in zip(questions, verdicts, strict=True)
-        if signal in {None, question.signal}
-    ]
-    if any(question.is_null and each.outcome in FLAGS for question, each in pairs):
-        return set()
-    return {
-        each.case
-        for question, each in pairs
-        if each.outcome == "regressed" and not question.is_null
-    }
+    """Find the cases that fail a build by a signal; none if BASE differs from itself in it."""
+    kept, _ = apply_null_control(criteria, verdicts)
+    regressed = [verdict for verdict in kept if verdict.outcome == "regressed"]
+    return {verdict.case for verdict in regressed if verdict.signal == signal}
 
 
-def collect_distinct_counts(
-    records: Iterable[InstructionRecord], cases: Collection[str]
-) -> dict[Key, Observations]:
-    """What processes counted of these cases, once for every hash seed and layout that was met.
-
-    Processes with one seed and one layout repeat a number exactly; two seeds may agree on it.
-    """
-    told: dict[str, set[tuple[int, float]]] = {}
-    for record in records:
-        for name, counts in record.operations.items():
-            if name in cases:
-                told.setdefault(name, set()).add((record.hash_seed, counts.per_call))
-    return {
-        (name, "instructions", False): Observations(tuple(value for _, value in sorted(pairs)))
-        for name, pairs in told.items()
-    }
-
-
-def merge_base_and_null(recorded: Mapping[Key, Observations]) -> dict[Key, Observations]:
-    """The same numbers, with those of BASE and of its null control put together.
-
-    Both are workers of one variant. Drawn from apart, they would differ by what the two samples
-    happened to differ by, and a null control with a difference of its own is none.
-    """
-    found: dict[Key, Observations] = {}
-    for (case, quantity, is_null), numbers in recorded.items():
-        null = recorded.get((case, quantity, True), Observations())
-        both = numbers.bases + null.heads
-        found[case, quantity, is_null] = Observations(both if is_null else numbers.heads, both)
-    return found
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Pool:
-    """What workers or processes once measured, to draw builds from, with replacement.
+    """Measurements of workers or processes, to simulate builds from by drawing with replacement.
 
-    ``numbers`` holds them by key, of all recorded builds together. ``drifts`` holds, for each
-    recorded build, how its location differed from that of all: a drawn build drifts as one of them
-    did. A comparison measures both sides in the same seconds, so it needs none.
+    ``numbers`` are those of all recorded builds together. ``drifts`` holds, for each recorded
+    build, its location relative to that of all: a simulated build drifts as one of them did. A
+    comparison measures both sides in the same seconds, so it needs none.
     """
 
     numbers: Mapping[Key, Observations]
     drifts: Sequence[Mapping[Key, float]] = ({},)
-    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(SEED))
 
-    def simulate_build(self, dearer: Mapping[str, float]) -> SimulatedBuild:
-        """A build in which these cases cost so many times as much."""
-        drift = self.drifts[int(self.generator.integers(len(self.drifts)))]
-        return SimulatedBuild(self, drift, dearer)
+    def simulate_build(
+        self, generator: np.random.Generator, slowdowns: Mapping[str, float]
+    ) -> DrawEvidence:
+        """Return the source of evidence of a build in which HEAD's cases are slower by factors."""
+        drift = self.drifts[int(generator.integers(len(self.drifts)))]
 
+        def resample(values: Sequence[float], count: int) -> tuple[float, ...]:
+            places = generator.integers(len(values), size=count).tolist() if values else []
+            return tuple(values[place] for place in places)
 
-@dataclass(slots=True)
-class SimulatedBuild:
-    """One build that is drawn: a source of numbers for the gate, see `gate.Draw`."""
+        def draw(workers: int, cases: Collection[str]) -> Evidence:
+            drawn: dict[Key, Observations] = {}
+            for key, numbers in self.numbers.items():
+                case, _, is_null = key
+                if case in cases:
+                    factor = drift.get(key, 1.0) * (1.0 if is_null else slowdowns.get(case, 1.0))
+                    heads = tuple(value * factor for value in resample(numbers.heads, workers))
+                    drawn[key] = Observations(heads, resample(numbers.bases, workers))
+            return drawn
 
-    pool: Pool
-    drift: Mapping[Key, float]
-    dearer: Mapping[str, float]
-
-    def __call__(self, workers: int, cases: Collection[str]) -> Evidence:
-        """So many workers, drawn with replacement; HEAD's and BASE's independently."""
-        drawn: dict[Key, Observations] = {}
-        for key, numbers in self.pool.numbers.items():
-            if key[0] in cases:
-                times = self.drift.get(key, 1.0) * (1.0 if key[2] else self.dearer.get(key[0], 1.0))
-                heads = tuple(each * times for each in self._resample(numbers.heads, workers))
-                drawn[key] = Observations(heads, self._resample(numbers.bases, workers))
-        return drawn
-
-    def _resample(self, values: Sequence[float], count: int) -> tuple[float, ...]:
-        if not values:
-            return ()
-        places = self.pool.generator.integers(len(values), size=count).tolist()
-        return tuple(values[place] for place in places)
-
-
-def estimate_drifts(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
-    """How the location of each build differs from that of all of them together."""
-    middles = [
-        {key: float(np.median(numbers.heads)) for key, numbers in build.items() if numbers.heads}
-        for build in builds
-    ]
-    keys = {key for each in middles for key in each}
-    overall = {
-        key: float(np.median([each[key] for each in middles if key in each])) for key in keys
-    }
-    return [{key: value / overall[key] for key, value in each.items()} for each in middles]
+        return draw
 
 
 def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
-    questions: Sequence[Criterion],
+    criteria: Sequence[Criterion],
     pool: Pool,
     policy: Policy,
     *,
@@ -145,53 +83,114 @@ def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of th
     cases: Sequence[str],
     trials: int,
 ) -> list[bool]:
-    """What became of builds that are drawn.
+    """Simulate builds, and return whether the gate failed each for the case that is slower.
 
     Args:
-        questions: What the gate asks; all of one kind, latencies or counts.
-        pool: Where the workers come from.
-        policy: The gate's.
-        percent: How much dearer one case is in each build; 0 for healthy builds.
-        cases: The cases that take turns in being dearer.
-        trials: How many builds.
-
-    Returns:
-        For each build whether the gate was red: for any case in a healthy build, for the dearer one
-        in another.
+        criteria: The criteria of the gate, all of one signal.
+        pool: What the builds are simulated from.
+        policy: The policy of the gate.
+        percent: By how much one case of each build is slower; with 0 any failure counts.
+        cases: The cases that are made slower, one after the other.
+        trials: The number of builds.
     """
-    decider = decide if questions[0].signal == "latency" else decide_counts
+    signal = criteria[0].signal
+    generator = np.random.default_rng(SEED)
+    decider = decide if signal == "latency" else decide_counts
     outcomes = []
     for trial in range(trials):
-        dearer = {cases[trial % len(cases)]: 1 + percent / 100} if percent else {}
-        red = find_regressed_cases(
-            questions, decider(questions, pool.simulate_build(dearer), policy)
-        )
-        outcomes.append(bool(red & set(dearer)) if percent else bool(red))
+        slowdowns = {cases[trial % len(cases)]: 1 + percent / 100} if percent else {}
+        verdicts = decider(criteria, pool.simulate_build(generator, slowdowns), policy)
+        red = find_regressed_cases(criteria, verdicts, signal)
+        outcomes.append(bool(red & set(slowdowns)) if percent else bool(red))
     return outcomes
 
 
-def collect_screening(gate: str, read: Sequence[Result], names: Collection[str]) -> Evidence:
-    """Collect the evidence of the screening of a recorded build, of which these are the files."""
-    screen = Policy().screen if gate == "check" else COMPARISON_POLICY.screen
-    first = [[worker for worker in result.workers if worker.index < screen] for result in read]
-    records = [record for record in read[0].cases if record.case.name in names]
-    sides = [Records(workers) for workers in first]
+def read_pools(
+    folder: Path, builds: Sequence[Build], names: Collection[str]
+) -> dict[tuple[str, str], Pool]:
+    """Read the pools by gate and signal; only healthy builds, and cases of these names, count."""
+    screenings: dict[str, list[Evidence]] = {}
+    counted: list[InstructionRecord] = []
+    for number, build in enumerate(builds, start=1):
+        if build.planted_percent:
+            continue
+        files = [results.read(folder / f"{name}.json") for name in name_files(build.gate, number)]
+        if evidence := _collect_screening(build.gate, files, names):
+            screenings.setdefault(build.gate, []).append(evidence)
+        counted += [record for file in files for record in file.instructions]
+    for path in sorted(folder.glob("learn-*.json")):
+        counted += results.read(path).instructions
+    pools = {(gate, "latency"): _pool_latencies(gate, each) for gate, each in screenings.items()}
+    if counts := collect_distinct_counts(counted, names):
+        # HEAD and BASE are drawn independently, although a gate gives both the same seed: another
+        # version of the code has another layout, and that may pass for a difference.
+        both = {key: Observations(each.heads, each.heads) for key, each in counts.items()}
+        pools["check", "instructions"], pools["compare", "instructions"] = Pool(counts), Pool(both)
+    return pools
+
+
+def _collect_screening(gate: str, files: Sequence[Result], names: Collection[str]) -> Evidence:
+    """Collect the evidence of the screening of a build, from its files."""
+    screen = POLICIES[gate].screen
+    sides = [
+        Records([worker for worker in file.workers if worker.index < screen]) for file in files
+    ]
+    records = [record for record in files[0].cases if record.case.name in names]
     if gate == "check":
         return collect_evidence(records, sides[0])
     base, head, null = sides
     return collect_evidence(records, head, base, null)
 
 
-def make_pool(gate: str, signal: Signal, recorded: Sequence[Evidence]) -> Pool:
-    """Make the pool that builds of a gate are simulated from, out of healthy real builds."""
+def _pool_latencies(gate: str, screenings: Sequence[Evidence]) -> Pool:
     together: dict[Key, Observations] = {}
-    for each in recorded:
-        extend_evidence(together, each)
-    if signal == "instructions":
-        # HEAD and BASE are drawn independently, although a gate gives both the same seed: another
-        # version of the code has another layout, and that may pass for a difference.
-        paired = {key: Observations(each.heads, each.heads) for key, each in together.items()}
-        return Pool(paired if gate == "compare" else together)
+    for evidence in screenings:
+        extend_evidence(together, evidence)
     if gate == "check":
-        return Pool(together, estimate_drifts(recorded))
+        return Pool(together, estimate_drifts(screenings))
     return Pool(merge_base_and_null(together))
+
+
+def estimate_drifts(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
+    """Estimate the location of each build relative to that of all of them together."""
+    medians = [
+        {key: float(np.median(numbers.heads)) for key, numbers in build.items() if numbers.heads}
+        for build in builds
+    ]
+    overall = {
+        key: float(np.median([build[key] for build in medians if key in build]))
+        for key in {key for build in medians for key in build}
+    }
+    return [{key: value / overall[key] for key, value in build.items()} for build in medians]
+
+
+def merge_base_and_null(recorded: Mapping[Key, Observations]) -> dict[Key, Observations]:
+    """Return the same numbers, with those of BASE and of its null control pooled.
+
+    Both are workers of one variant. Two separate samples differ by chance, and drawing from them
+    would give every simulated null control that difference.
+    """
+    merged: dict[Key, Observations] = {}
+    for (case, quantity, is_null), numbers in recorded.items():
+        null = recorded.get((case, quantity, True), Observations())
+        both = numbers.bases + null.heads
+        merged[case, quantity, is_null] = Observations(both if is_null else numbers.heads, both)
+    return merged
+
+
+def collect_distinct_counts(
+    records: Iterable[InstructionRecord], cases: Collection[str]
+) -> dict[Key, Observations]:
+    """Collect the instructions of these cases, once for every hash seed and memory layout.
+
+    Processes with one seed and one layout repeat a number exactly; two seeds may agree on it.
+    """
+    counts: dict[str, set[tuple[int, float]]] = {}
+    for record in records:
+        for name, counted in record.operations.items():
+            if name in cases:
+                counts.setdefault(name, set()).add((record.hash_seed, counted.per_call))
+    return {
+        (name, "instructions", False): Observations(tuple(value for _, value in sorted(pairs)))
+        for name, pairs in counts.items()
+    }

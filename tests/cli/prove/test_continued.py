@@ -10,7 +10,7 @@ import pytest
 
 from resilience_bench.cli import prove as cli_prove
 from resilience_bench.gate.decide import Policy
-from resilience_bench.selftest.runner import LEARNING_RUNS
+from resilience_bench.selftest.calibration import LEARNING_RUNS
 from tests.cli.prove.factories import FRESH, LEARNING, TIMED, Prove, held, made, measuring, stopping
 
 ALL = [("check", 0.0), ("compare", 0.0)] * 2 + [("check", 30.0), ("compare", 30.0)]
@@ -75,6 +75,14 @@ def test_without_a_number_of_builds_an_earlier_proof_is_only_drawn_from(prove: P
     assert "drawn" in {each["builds"] for each in held("again.json")["rates"]}
 
 
+def test_without_recorded_builds_nothing_is_drawn(prove: Prove) -> None:
+    """A proof that was interrupted in its first build has no rates at all."""
+    prove(*FRESH, *TIMED, script=stopping(LEARNING))
+    assert (held()["is_learned"], held()["builds"]) == (True, [])
+    code, _, _ = prove("--from", "proof.json", "-o", "again.json")
+    assert (code, held("again.json")["rates"]) == (0, [])
+
+
 def test_what_goes_on_elsewhere_leaves_the_earlier_proof_as_it_is(prove: Prove) -> None:
     """With --output the new builds and a copy of the old ones are beside the new file."""
     prove(*FRESH, *TIMED)
@@ -91,15 +99,15 @@ def test_the_neighbours_and_the_cases_are_those_of_the_earlier_proof(
     prove: Prove, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Builds among other neighbours, or of other cases, would not belong together."""
-    asked = []
+    started = []
 
     @contextlib.contextmanager
     def neighbours(count: int) -> Iterator[None]:
-        asked.append(count)
+        started.append(count)
         yield
 
     monkeypatch.setattr(cli_prove, "keep_cores_busy", neighbours)
     prove(*FRESH, *TIMED, "--neighbours", 3)
     code, _, _ = prove("--from", "proof.json", "--builds", 3, *TIMED, selectors=())
-    assert (code, asked) == (0, [3, 3])
+    assert (code, started) == (0, [3, 3])
     assert (held()["neighbours"], held()["selectors"]) == (3, ["mine.py"])
