@@ -187,3 +187,24 @@ def test_health_is_answered(
     assert ask(app, "/livez")[0] == 200
     assert ask(app, "/readyz")[0] == 503
     assert ask(app, "/other")[0] == 404
+
+
+def test_a_wsgi_app_that_fails_before_its_body_is_answered_with_the_id() -> None:
+    """A response of which only the status is announced is replaced by the error's, ID included."""
+    started: list[tuple[str, dict[str, str], bool]] = []
+
+    def serve(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        raise ZeroDivisionError(environ["PATH_INFO"])
+
+    def start_response(status: str, pairs: list[tuple[str, str]], *more: Any) -> None:
+        started.append((status, dict(pairs), bool(more)))
+
+    environ = {"PATH_INFO": "/", "REQUEST_METHOD": "GET", "HTTP_X_REQUEST_ID": "a-1"}
+    body = b"".join(wsgi.ResilienceMiddleware(serve)(environ, start_response))
+    assert [(status[:3], replaced) for status, _, replaced in started] == [
+        ("200", False),
+        ("500", True),
+    ]
+    assert started[1][1]["X-Request-ID"] == "a-1"
+    assert json.loads(body)["requestId"] == "a-1"

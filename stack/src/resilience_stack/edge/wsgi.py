@@ -46,11 +46,9 @@ class ResilienceMiddleware:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
         """Serve a request; the ID holds until the last part of the body is made."""
         request_id = choose_request_id(environ.get(self._key))
-        has_started = False
+        has_sent = False
 
         def start_with_id(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            nonlocal has_started
-            has_started = True
             kept = [pair for pair in headers if pair[0].lower() != self._header.lower()]
             return start_response(status, [*kept, (self._header, request_id)], *more)
 
@@ -59,9 +57,11 @@ class ResilienceMiddleware:
         parts: Iterable[bytes] = ()
         try:
             parts = self._app(environ, start_with_id)
-            yield from parts
+            for part in parts:
+                has_sent = has_sent or bool(part)
+                yield part
         except Exception as error:
-            if has_started:
+            if has_sent:  # with its headers; until then a server takes others in their place
                 raise
             problem = describe_problem(error, request_id)
             start_with_id(_format_status(problem.status), problem.headers, sys.exc_info())
