@@ -43,7 +43,7 @@ def make_points(  # noqa: PLR0913 - one argument a way to grow
         tuple(calls.tolist()),
         tuple(operation_ns.tolist()),
         tuple((REFERENCE_NS * noisy[1] * pace).tolist()),
-        tuple(int(each) for each in blocks),
+        tuple(int(block) for block in blocks),
         tuple(int(each) for each in resident),
     )
 

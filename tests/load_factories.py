@@ -58,7 +58,7 @@ def make_load_samples(
         "callers": callers,
         "calls": tuple(calls),
         "elapsed_ns": (elapsed_ns,) * len(calls),
-        "fewest": tuple(each // callers * 9 for each in calls),
+        "fewest": tuple(call // callers * 9 for call in calls),
         "most": tuple(each // callers * 10 for each in calls),
     }
     return LoadSamples(**{**parts, **more})
@@ -196,6 +196,6 @@ def concurrency_result(workers: int = 8) -> Result:
             *map(make_load_record, cases),
             make_load_record(make_case("aiobreaker", load="threads-8"), "hung", hung),
         ),
-        workers=tuple(_without(each, names) for each in alone.workers),
+        workers=tuple(_without(worker, names) for worker in alone.workers),
         loads=tuple(_workers(cases, workers, lossy)),
     )

@@ -50,7 +50,7 @@ def test_cases_are_benchmarked_grouped_by_scenario(pytester: pytest.Pytester) ->
     assert "it has no such thing" in text
     assert "call 1 ran the payload 0 times, expected 1" in text
     benchmarks = json.loads(stored.read_text())["benchmarks"]
-    assert {(each["group"], each["name"]) for each in benchmarks} == {
+    assert {(benchmark["group"], benchmark["name"]) for benchmark in benchmarks} == {
         ("mine.good", "size=1"),
         ("mine.good", "size=2"),
         ("mine.raising", "mine.raising"),

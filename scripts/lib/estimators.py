@@ -106,7 +106,9 @@ def _print_table(title: str, runs: Sequence[Sequence[WorkerRecord]], console: Co
         selected = [select_samples(workers) for workers in runs]
         for label, locate in LOCATIONS.items():
             spreads = [variation(selected, locate, middle) for middle in CENTRES.values()]
-            cells = [f"{np.median(each):.2f} / {np.quantile(each, 0.9):.2f}" for each in spreads]
+            cells = [
+                f"{np.median(spread):.2f} / {np.quantile(spread, 0.9):.2f}" for spread in spreads
+            ]
             table.add_row(speed, label, *cells)
         table.add_section()
     console.print(table)

@@ -79,9 +79,9 @@ def main(cases: int, workers: int, samples: int) -> None:
         (name, "ratio", False): Observations(tuple(each["ratio"])) for name, each in found.items()
     }
     questions = [
-        Criterion(each.case.name, "latency", "ratio", 1.1 * ratio, 0.9 * ratio, ratio)
-        for each in measurements
-        for ratio in [each.quantities["ratio"].value]
+        Criterion(measurement.case.name, "latency", "ratio", 1.1 * ratio, 0.9 * ratio, ratio)
+        for measurement in measurements
+        for ratio in [measurement.quantities["ratio"].value]
     ]
 
     def draw(_workers: int, names: Collection[str]) -> Evidence:

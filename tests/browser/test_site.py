@@ -129,7 +129,7 @@ def test_what_goes_wrong_on_a_page_is_noticed(chromium: Any, site: Site) -> None
         seen.page.goto(f"{site.address}bad.html", wait_until="networkidle")
         assert seen.foreign == ["https://example.org/a.png"]
         assert f"{site.address}gone.png" in seen.failed
-        assert any("nothing is not defined" in each for each in seen.errors)
+        assert any("nothing is not defined" in error for error in seen.errors)
         with pytest.raises(AssertionError):
             seen.assert_clean()
         seen.page.set_content(

@@ -26,7 +26,7 @@ def success(payload, number):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a results file of many long names, and a scenario file of many cases."""
     folder = tmp_path_factory.mktemp("console")
-    times = {make_case(name, f"mine.{each}"): 100.0 for name in NAMES for each in ("a", "b", "c")}
+    times = {make_case(name, f"mine.{value}"): 100.0 for name in NAMES for value in ("a", "b", "c")}
     results.write(measured_result(times, workers=3), folder / "result.json")
     (folder / "mine.py").write_text(SCENARIO)
     return folder

@@ -232,7 +232,7 @@ def test_instructions_repeat_and_grow_with_the_work(tmp_path: Path) -> None:
         assert two[name] == pytest.approx(one[name], rel=0.005)
     assert one["twice"] / one["once"] == pytest.approx(2, rel=0.1)
     assert one["awaited"] > 0
-    records = {each.case.scenario: each for each in results.read(tmp_path / "one.json").cases}
+    records = {case.case.scenario: case for case in results.read(tmp_path / "one.json").cases}
     assert "SIGSEGV" in records["deadly"].missing["instructions"]
     assert not records["once"].missing
 

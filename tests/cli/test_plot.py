@@ -37,7 +37,7 @@ def test_plot_writes_every_picture_twice_and_says_where(stored: Path, capsys: Ca
     assert main.main(["plot", str(stored), "-o", str(folder)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said == [str(folder / f"overhead-breaker.{form}") for form in ("svg", "png")]
-    assert sorted(each.name for each in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.iterdir()) == [
         "overhead-breaker.png",
         "overhead-breaker.svg",
     ]

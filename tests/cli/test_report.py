@@ -37,7 +37,7 @@ def test_it_writes_one_page_and_says_where(stored: Path, capsys: Captured) -> No
     assert main.main(["report", str(stored), "-o", str(page)]) == 0
     assert capsys.readouterr().out == f"{page}: open it in a browser\n"
     assert page.read_text().startswith("<!doctype html>")
-    assert [each.name for each in page.parent.iterdir()] == ["report.html"]
+    assert [path.name for path in page.parent.iterdir()] == ["report.html"]
     assert stored.read_bytes() == before
 
 

@@ -68,7 +68,7 @@ def test_a_case_that_grows_is_named_and_the_file_holds_its_points(run: Run, tmp_
     plans: list[Plan] = []
     code, out, err = run("run", "--drift", "90", "-o", "out.json", script=drifting(plans=plans))
     assert code == 0
-    assert [each.cases for each in plans] == [(PYBREAKER,), (PURGATORY,), (RETRY,)]
+    assert [plan.cases for plan in plans] == [(PYBREAKER,), (PURGATORY,), (RETRY,)]
     assert {(each.drift_s, each.check) for each in plans} == {(90.0, True)}
     assert all(each.time_limit_s > 90 for each in plans)
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
@@ -80,7 +80,7 @@ def test_a_case_that_grows_is_named_and_the_file_holds_its_points(run: Run, tmp_
     assert f"measured: latency of {PURGATORY}, worker 1" in err
     result = results.read(tmp_path / "out.json")
     assert (result.complete, result.signals, result.profile) == (True, ("drift",), "90 s a case")
-    assert {each.case: each.points for each in result.drifts}[PURGATORY] == LEAKY
+    assert {drift.case: drift.points for drift in result.drifts}[PURGATORY] == LEAKY
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "json"])
@@ -94,7 +94,7 @@ def test_show_says_the_same_in_every_format(run: Run, form: str) -> None:
         assert out.count("steady") == 2
         return
     drifts = {each["case"]: each for each in json.loads(out)["drifts"]}
-    assert {each["verdict"] for each in drifts.values()} == {"steady", "memory grows"}
+    assert {drift["verdict"] for drift in drifts.values()} == {"steady", "memory grows"}
     assert drifts[PURGATORY]["blocks_per_thousand_calls"]["value"] == pytest.approx(1000)
     assert drifts[PURGATORY]["points"] == POINTS
 
@@ -148,8 +148,8 @@ def test_a_case_that_fails_costs_only_itself(run: Run, tmp_path: Path) -> None:
     assert "MEMORY GROWS" in out
     assert "ValueError: full" in out
     stored = results.read(tmp_path / "out.json")
-    assert [each.status for each in stored.cases] == ["failed", "failed", "measured"]
-    assert [each.case for each in stored.drifts] == [PURGATORY, RETRY]
+    assert [case.status for case in stored.cases] == ["failed", "failed", "measured"]
+    assert [drift.case for drift in stored.drifts] == [PURGATORY, RETRY]
 
 
 def test_a_worker_that_says_nothing_is_no_success(run: Run) -> None:
@@ -179,7 +179,7 @@ def test_ctrl_c_keeps_the_cases_that_were_finished(run: Run, tmp_path: Path) -> 
     assert "MEMORY GROWS" in out
     stored = results.read(tmp_path / "out.json")
     assert not stored.complete
-    assert [each.status for each in stored.cases] == ["measured", "measured", "interrupted"]
+    assert [case.status for case in stored.cases] == ["measured", "measured", "interrupted"]
 
 
 GROWING = """
@@ -239,7 +239,7 @@ def test_real_workers_find_what_grows(run: Run, tmp_path: Path) -> None:
     assert drifts["waits"]["blocks_per_thousand_calls"]["value"] == pytest.approx(0, abs=1)
     assert "there is no such thing" in json.dumps(json.loads(shown)["cases"])
     assert "measuring it raised ValueError: enough" in out
-    statuses = {each.case.scenario: each.status for each in results.read(Path("out.json")).cases}
+    statuses = {case.case.scenario: case.status for case in results.read(Path("out.json")).cases}
     assert statuses == {
         "keeps": "measured",
         "slows": "measured",

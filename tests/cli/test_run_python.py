@@ -98,7 +98,10 @@ def test_each_interpreter_has_a_file_and_a_column(
     assert "| `a` | !1,000 | !2,000 | 2.00 |" in capsys.readouterr().out
     assert main.main(["show", *files, "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert [each["environment"]["python"] for each in told] == ["CPython 3.11.7", "CPython 3.13.0"]
+    assert [message["environment"]["python"] for message in told] == [
+        "CPython 3.11.7",
+        "CPython 3.13.0",
+    ]
 
 
 def test_two_builds_of_one_version_have_two_files(run: Run) -> None:

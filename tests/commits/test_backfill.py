@@ -111,7 +111,7 @@ def test_each_commit_is_measured_in_steps(tmp_path: Path) -> None:
     """A step is what is measured at once; what is no signal of ours comes last."""
     asv = MadeUpAsv(tmp_path)
     outcomes = tracked(tmp_path, asv, REVISIONS)
-    assert [(each.revision, each.state) for each in outcomes] == [
+    assert [(outcome.revision, outcome.state) for outcome in outcomes] == [
         (each, "measured") for each in REVISIONS
     ]
     order = ["track_ratio", "track_instructions", "track_scaling", "time_call"]
@@ -150,7 +150,7 @@ def test_a_commit_that_does_not_build_is_marked_and_the_next_is_measured(tmp_pat
     """It is not tried again."""
     asv = MadeUpAsv(tmp_path, broken=[REVISIONS[0].revision])
     outcomes = tracked(tmp_path, asv, REVISIONS)
-    assert [each.state for each in outcomes] == ["does not build", "measured", "measured"]
+    assert [outcome.state for outcome in outcomes] == ["does not build", "measured", "measured"]
     tries = [call for call in asv.calls if call[0] == [REVISIONS[0].revision]]
     assert len(tries) == 1
     assert find_due(ResultsTree(tmp_path, "machine"), REVISIONS) == []

@@ -79,7 +79,7 @@ def test_an_interruption_keeps_what_was_measured(story: Story) -> None:
     """Ctrl-C ends with exit code 130, and the commits before it have their results."""
     assert story.interrupted_code == 130, story.interrupted
     assert "interrupted; type the command again" in story.interrupted
-    assert set(story.kept) == {each[:8] for each in story.hashes[-2:]}
+    assert set(story.kept) == {hashe[:8] for hashe in story.hashes[-2:]}
 
 
 @pytest.mark.needs("valgrind", "git")
@@ -89,7 +89,7 @@ def test_nothing_is_measured_twice(story: Story) -> None:
     assert f"{COMMITS + 1} commits, 2 of them measured before" in story.resumed
     after = results(story.folder)
     assert {name: after[name] for name in story.kept} == story.kept
-    assert set(after) == {each[:8] for each in story.hashes}
+    assert set(after) == {hashe[:8] for hashe in story.hashes}
 
 
 @pytest.mark.needs("valgrind", "git")

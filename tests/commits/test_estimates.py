@@ -94,7 +94,7 @@ def test_instructions_are_the_slope() -> None:
 
 def test_of_several_processes_the_middle_one_counts() -> None:
     """One memory layout that costs three per cent more moves nothing."""
-    counted = (Counts((0, 10), (0, each)) for each in (10_000, 10_300, 9_990))
+    counted = (Counts((0, 10), (0, value)) for value in (10_000, 10_300, 9_990))
     records = [
         InstructionRecord(index, index, "", "", operations={"case": each})
         for index, each in enumerate(counted)

@@ -105,7 +105,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     hashes = make_repository(folder, COMMITS)
     make_results(folder, hashes, 20)
     paths = [
-        folder / "results" / "asv" / "made-up" / f"{each[:8]}-existing.json" for each in hashes
+        folder / "results" / "asv" / "made-up" / f"{hashe[:8]}-existing.json" for hashe in hashes
     ]
     for path, (damage, _) in zip(paths, DAMAGES, strict=False):
         damage(path)
@@ -220,7 +220,7 @@ def test_asvs_own_failure_is_one_line_and_keeps_the_pages(made: Made, tmp_path: 
     shutil.copytree(made.folder, folder, symlinks=True)
     shutil.rmtree(folder / ".git")
     for path in asv_files.find_results_paths(folder / "results" / "asv"):
-        if path.name[:8] not in {each[:8] for each in made.hashes[len(DAMAGES) :]}:
+        if path.name[:8] not in {hashe[:8] for hashe in made.hashes[len(DAMAGES) :]}:
             path.unlink()
     with pytest.raises(HistoryError, match=r"could not publish|found no results") as caught:
         publish(folder / "asv.conf.json", folder / "site")

@@ -125,7 +125,7 @@ def test_what_does_not_install_is_told_and_the_rest_is_there(
 
     def pip(owner: Path | None, python: Path, *arguments: str, constraints: object = None) -> str:
         asked.append(arguments)
-        return "no wheel for you" if any("statsd" in each for each in arguments) else ""
+        return "no wheel for you" if any("statsd" in argument for argument in arguments) else ""
 
     monkeypatch.setattr(variants, "install_packages", pip)
     made = prepare(find([str(bare)])[1], ["retrying", "statsd"])

@@ -52,7 +52,7 @@ def test_environment_is_made_once_and_again_when_incomplete(tmp_path: Path, cach
     (first.home / "complete").unlink()
     (first.home / "half").write_text("left by a process that was killed")
     third = make(".", [], root=tmp_path, note=told.append)
-    assert [each.made for each in (first, second, third)] == [True, False, True]
+    assert [value.made for value in (first, second, third)] == [True, False, True]
     assert told == ["making the environment of . (once)"] * 2
     assert first.home == second.home == third.home == cache / "variants" / first.home.name
     assert len(first.home.name) == 16

@@ -72,7 +72,7 @@ def decided(
 
 def outcomes(verdicts: Sequence[Verdict]) -> list[Outcome]:
     """The outcomes alone."""
-    return [each.outcome for each in verdicts]
+    return [verdict.outcome for verdict in verdicts]
 
 
 def relative(case: str = "a", *, is_null: bool = False) -> Criterion:

@@ -93,7 +93,7 @@ def test_a_missing_file_and_other_bytes_are_refused(tmp_path: Path) -> None:
 def test_the_budgets_of_this_project_are_good() -> None:
     """The committed file can be read, and each limit says why in a full sentence."""
     budgets = read_budgets(ROOT / BUDGETS)
-    assert {each.quantity for each in budgets} <= set(BUDGETED)
+    assert {budget.quantity for budget in budgets} <= set(BUDGETED)
     assert all(each.reason.endswith(".") for each in budgets)
 
 

@@ -161,7 +161,7 @@ def lacking(name: str, reason: str) -> Script:
     """A worker that finds a case broken."""
 
     def script(plan: Plan, seed: int) -> list[Message]:
-        said = sampled([each for each in plan.cases if each != name])
+        said = sampled([case for case in plan.cases if case != name])
         return [*said, StatusMessage(name, "broken", reason)]
 
     return script

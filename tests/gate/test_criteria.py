@@ -75,7 +75,7 @@ def test_a_baseline_asks_of_the_selected_cases() -> None:
 
 def test_a_budget_asks_of_the_cases_that_it_matches() -> None:
     """There is an upper end only, and the reason says whose budget it is."""
-    records = [make_record(each) for each in (ONE, TWO, RETRY)]
+    records = [make_record(value) for value in (ONE, TWO, RETRY)]
     budgets = [
         Budget("breaker.*", "overhead_ns", 5000.0, "a call must not notice"),
         Budget("*[two*", "object_bytes", 64.0, "thousands of them"),

@@ -64,7 +64,7 @@ def test_each_signal_that_is_flagged_has_a_note() -> None:
     _, notes = doubted(
         (verdict("regressed", seen=1.2), True), (verdict("regressed", "instructions", 1.2), True)
     )
-    assert ["latency" in each for each in notes] == [True, False]
+    assert ["latency" in note for note in notes] == [True, False]
 
 
 def test_a_base_that_counts_nothing_the_second_time_is_flagged() -> None:

@@ -52,7 +52,7 @@ def test_the_level_of_the_screening_is_shared_by_all_decisions() -> None:
     for case in "abcd":
         draws |= around(1.0, case=case)
     verdicts, _ = decided(questions, draws)
-    levels = [each.level for each in verdicts]
+    levels = [verdict.level for verdict in verdicts]
     # Nobody measured "e", so it is no decision.
     assert levels == [pytest.approx(POLICY.error_rate / 2 / 4)] * 4 + [None]
 
@@ -74,7 +74,7 @@ def test_verdicts_are_in_the_order_of_the_questions() -> None:
     for case, value in values.items():
         draws |= around(value, 0.05, case)
     verdicts, _ = decided([ranged(case) for case in [*values, "lost"]], draws)
-    assert [each.case for each in verdicts] == [*values, "lost"]
+    assert [verdict.case for verdict in verdicts] == [*values, "lost"]
     assert outcomes(verdicts)[:2] == ["within", "regressed"]
     assert outcomes(verdicts)[3:] == ["improved", "within", "not measured"]
 
@@ -117,7 +117,7 @@ def test_cases_may_have_different_numbers_of_workers() -> None:
     }
     verdicts, _ = decided([ranged(case) for case in "abc"], told)
     assert outcomes(verdicts) == ["within", "regressed", "within"]
-    assert [each.workers for each in verdicts] == [14, 5, 14]
+    assert [verdict.workers for verdict in verdicts] == [14, 5, 14]
 
 
 def test_nothing_asked_is_nothing_decided() -> None:

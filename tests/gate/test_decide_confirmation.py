@@ -55,7 +55,9 @@ def test_the_level_of_a_confirmation_is_shared_by_what_is_confirmed() -> None:
     verdicts, _ = decided([ranged(case) for case in "abc"], told)
     confirmed = POLICY.error_rate / 2 / (2 * len(POLICY.confirm))
     screened = POLICY.error_rate / 2 / 3
-    assert [each.level for each in verdicts] == pytest.approx([confirmed, confirmed, screened])
+    assert [verdict.level for verdict in verdicts] == pytest.approx(
+        [confirmed, confirmed, screened]
+    )
 
 
 def test_all_levels_together_are_the_error_rate() -> None:
@@ -64,7 +66,9 @@ def test_all_levels_together_are_the_error_rate() -> None:
     verdicts, _ = decided([ranged(case) for case in "abc"], told)
     screening = 3 * POLICY.error_rate / 2 / 3
     confirming = sum(
-        (len(each.steps) - 1) * (each.level or 0) for each in verdicts if len(each.steps) > 1
+        (len(verdict.steps) - 1) * (verdict.level or 0)
+        for verdict in verdicts
+        if len(verdict.steps) > 1
     )
     assert screening + confirming == pytest.approx(POLICY.error_rate)
 

@@ -79,10 +79,10 @@ def test_small_differences_of_variants_whose_layouts_overlap_fail_nobody(
 ) -> None:
     """All pairs may agree by chance where layouts alone differ by more than the tolerance."""
     draws = [
-        {("a", False): Observations((1006.0,) * len(each), each)}
-        for each in ((1000.0,), (1000.0, 1000.0))
+        {("a", False): Observations((1006.0,) * len(value), value)}
+        for value in ((1000.0,), (1000.0, 1000.0))
     ]
-    last = {("a", False): Observations(tuple(1.007 * each for each in bases), bases)}
+    last = {("a", False): Observations(tuple(1.007 * base for base in bases), bases)}
     [verdict], _ = counted([relative()], *draws, last)
     assert verdict.outcome == outcome
 

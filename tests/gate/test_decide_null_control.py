@@ -39,7 +39,7 @@ def test_the_null_control_takes_no_part_of_the_error_rate() -> None:
     told = versus(1.0) | versus(1.0, "b") | versus(1.5, is_null=True)
     verdicts, _ = decided(questions, told)
     assert outcomes(verdicts) == ["within", "within", "regressed"]
-    assert [each.level for each in verdicts] == pytest.approx([POLICY.error_rate / 2 / 2] * 3)
+    assert [verdict.level for verdict in verdicts] == pytest.approx([POLICY.error_rate / 2 / 2] * 3)
 
 
 def test_a_null_control_alone_is_judged() -> None:
@@ -71,7 +71,7 @@ def test_the_null_control_is_confirmed_with_its_case(fresh: float, outcome: Outc
     assert [cases for _, cases in asked] == [{"a", "b"}, {"a"}]
     # One decision about HEAD; BASE against itself is none.
     confirmed = POLICY.error_rate / 2 / len(POLICY.confirm)
-    assert [each.level for each in verdicts[:2]] == pytest.approx([confirmed] * 2)
+    assert [verdict.level for verdict in verdicts[:2]] == pytest.approx([confirmed] * 2)
 
 
 @pytest.mark.parametrize(("again", "outcome"), [(1.0, "within"), (1.5, "regressed")])

@@ -67,7 +67,7 @@ def test_a_small_improvement_is_confirmed_where_a_policy_asks_for_it(
 ) -> None:
     """A history names what became cheaper; no build fails by it."""
     values = [Observations((994.0,) * n, (1000.0,) * n) for n in (1, 2, 4)]
-    drawing = Drawing([{("a", "instructions", False): lambda _, n=each: n} for each in values])
+    drawing = Drawing([{("a", "instructions", False): lambda _, n=value: n} for value in values])
     [verdict] = decide_counts([relative()], drawing, policy)
     assert (verdict.outcome, len(drawing.asked)) == ("improved", draws)
 
@@ -76,7 +76,7 @@ def test_a_small_improvement_where_layouts_overlap_is_none() -> None:
     """As for what is dearer: every count of HEAD lies below every one of BASE, or it is open."""
     bases = ((1000.0,), (1000.0, 1000.0), (1000.0, 1000.0, 1000.0, 992.0))
     values = [Observations(tuple(0.993 * base for base in each), each) for each in bases]
-    drawing = Drawing([{("a", "instructions", False): lambda _, n=each: n} for each in values])
+    drawing = Drawing([{("a", "instructions", False): lambda _, n=value: n} for value in values])
     [verdict] = decide_counts([relative()], drawing, Policy(confirms_improvements=True))
     assert verdict.outcome == "inconclusive"
 

@@ -221,9 +221,9 @@ def test_the_file_holds_everything(live: Made, tmp_path: Path) -> None:
     source.draw_counts(1, {C})
     held = results.read(tmp_path / "out.json")
     assert held.seeds == (0, 1, 2)
-    assert [set(each.operations) for each in held.workers] == [ALL, ALL, {B}]
-    assert [set(each.operations) for each in held.instructions] == [ALL, {C}]
-    assert [set(each.operations) for each in held.allocations] == [ALL, {C}]
+    assert [set(worker.operations) for worker in held.workers] == [ALL, ALL, {B}]
+    assert [set(instruction.operations) for instruction in held.instructions] == [ALL, {C}]
+    assert [set(allocation.operations) for allocation in held.allocations] == [ALL, {C}]
     assert len(shown) == 7
     assert not held.complete
 

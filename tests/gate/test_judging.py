@@ -74,7 +74,7 @@ def test_counts_are_decided_first_and_verdicts_keep_their_order() -> None:
     found = judge(questions, source, Policy())
     assert [name for name, _ in source.asked] == ["counts", "latencies"]
     assert [(each.case, each.quantity) for each in found] == [
-        (each.case, each.quantity) for each in questions
+        (question.case, question.quantity) for question in questions
     ]
     assert {each.outcome for each in found} == {"within"}
 

@@ -38,7 +38,7 @@ class Launcher(ScriptedLauncher):
 
 def records(cases: Iterable[CaseInfo], status: CaseStatus = "measured") -> dict[str, CaseRecord]:
     """What is known of cases before they are counted."""
-    return {each.case.name: CaseRecord(each.case, status, "", CONTROL) for each in cases}
+    return {case.case.name: CaseRecord(case.case, status, "", CONTROL) for case in cases}
 
 
 def made(launcher: Launcher, status: CaseStatus = "measured", **more: object) -> CountingSession:
@@ -48,4 +48,4 @@ def made(launcher: Launcher, status: CaseStatus = "measured", **more: object) ->
 
 def names(done: FinishedBlock) -> list[str]:
     """The names of the cases of a block."""
-    return [each.case.name for each in done.cases]
+    return [case.case.name for case in done.cases]

@@ -46,10 +46,10 @@ def test_each_signal_makes_records_of_its_own() -> None:
     assert counting.controls == {CONTROL: CONTROL_COUNTS}
     assert counting.operations == dict.fromkeys((A, B, C), COUNTS)
     assert weighing.operations == dict.fromkeys((A, B, C), WEIGHT)
-    assert {(each.index, each.hash_seed) for each in (counting, weighing)} == {(3, 3)}
+    assert {(value.index, value.hash_seed) for value in (counting, weighing)} == {(3, 3)}
     assert {seed for _, seed in launcher.plans} == {3}
     assert {plan.action for plan, _ in launcher.plans} == {"count", "weigh"}
-    assert all(not each.missing for each in passes.records.values())
+    assert all(not record.missing for record in passes.records.values())
     assert launcher.stops == 0
 
 
@@ -67,7 +67,7 @@ def test_what_nobody_has_visited_yet_is_visited_before_it_is_counted() -> None:
     told = [(plan.action, plan.check, seed) for plan, seed in launcher.plans]
     assert told == [("measure", True, 0), ("count", False, 0), ("weigh", False, 1)]
     assert [plan.heavy for plan, _ in launcher.plans[1:]] == [(C,), (C,)]
-    assert {each.status for each in session.records.values()} == {"measured"}
+    assert {record.status for record in session.records.values()} == {"measured"}
 
 
 def test_what_the_visit_finds_broken_is_not_counted() -> None:

@@ -94,7 +94,7 @@ def test_what_one_signal_gives_up_the_other_may_still_measure() -> None:
     for done in passes.run(["instructions", "allocations"]):
         assert done.signal == ("allocations" if weighing.is_set() else "instructions")
         weighing.set()
-    assert {each.status for each in passes.records.values()} == {"measured"}
+    assert {record.status for record in passes.records.values()} == {"measured"}
 
 
 def test_when_valgrind_does_not_work_nothing_is_blamed_on_the_cases(
@@ -114,4 +114,4 @@ def test_when_valgrind_does_not_work_nothing_is_blamed_on_the_cases(
     with pytest.raises(ValgrindFailedError):
         list(passes.run(["instructions"]))
     assert launcher.stops == 1
-    assert not any(each.missing for each in passes.records.values())
+    assert not any(record.missing for record in passes.records.values())

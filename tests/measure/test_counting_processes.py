@@ -70,7 +70,7 @@ def test_many_cases_are_counted_by_two_processes(
     assert max(sizes) - min(sizes) <= 1
     assert [len(plan.cases) for plan, _ in launcher.plans if plan.action == "weigh"] == [cases]
     assert sum(len(each.cases) for each in done) == 2 * cases
-    assert not any(each.missing for each in passes.records.values())
+    assert not any(record.missing for record in passes.records.values())
 
 
 def test_slow_cases_are_passed_as_heavy_and_weigh_more() -> None:
@@ -144,7 +144,7 @@ def test_latency_is_measured_first_and_alone() -> None:
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
     told = list(measure(session, SIGNALS))
-    kinds = [type(each.record) for each in told if each.record]
+    kinds = [type(message.record) for message in told if message.record]
     assert kinds[:2] == [WorkerRecord, WorkerRecord]
     assert set(kinds[2:]) == {InstructionRecord, AllocationRecord}
     others = [(plan, seed) for plan, seed in launcher.plans if plan.action != "measure"]
@@ -186,4 +186,4 @@ def test_a_weight_is_all_that_a_worker_need_say() -> None:
     """A case that is weighed counts as measured by the pass, whatever its status says."""
     passes = made(Launcher(lambda plan, seed: [WeightMessage(name, WEIGHT) for name in plan.cases]))
     list(passes.run(["allocations"]))
-    assert not any(each.missing for each in passes.records.values())
+    assert not any(record.missing for record in passes.records.values())

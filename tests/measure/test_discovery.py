@@ -22,7 +22,7 @@ def test_discovery_survives_a_file_that_takes_the_worker_with_it() -> None:
         return list(suite(CASES)(plan, seed))
 
     listing = discover(ScriptedLauncher(script), [Path("/bad.py"), Path("/good.py")], 1.0)
-    assert [each.case.name for each in listing.cases] == [A, B, C]
+    assert [case.case.name for case in listing.cases] == [A, B, C]
     assert listing.problems == ("/bad.py:1: importing it was ended by SIGSEGV",)
 
 

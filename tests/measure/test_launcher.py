@@ -26,7 +26,9 @@ def test_worker_measures_reference_control_and_operation(file: Path) -> None:
     """Each is sampled as often as the plan says, or a multiple of it for the reference."""
     messages = ProcessLauncher().run(plan(file, "good"), hash_seed=0)
     sampled = {
-        (each.kind, each.name): each for each in messages if isinstance(each, SamplesMessage)
+        (message.kind, message.name): message
+        for message in messages
+        if isinstance(message, SamplesMessage)
     }
     assert set(sampled) == {
         ("reference", "reference"),

@@ -35,7 +35,7 @@ def test_weighing_tells_a_weight_for_each_case(file: Path) -> None:
     """A worker weighs what can be built, says what is wrong with the rest, and times nothing."""
     weighing = Plan("weigh", (str(file),), ("cases.good", "cases.raising"))
     messages = ProcessLauncher().run(weighing, hash_seed=0)
-    [weighed] = [each for each in messages if isinstance(each, WeightMessage)]
+    [weighed] = [message for message in messages if isinstance(message, WeightMessage)]
     assert (weighed.case, weighed.weight.kept_blocks) == ("cases.good", 0.0)
     told = {each.case: each.status for each in messages if isinstance(each, StatusMessage)}
     assert told == {"cases.good": "ready", "cases.raising": "broken"}
@@ -47,7 +47,11 @@ def test_counting_tells_counts_for_controls_and_cases(file: Path) -> None:
     """A case that crashes, or cannot be built, costs only itself; every count is positive."""
     names = tuple(f"cases.{name}" for name in ("good", "raising", "exiting", "good_again"))
     messages = ProcessLauncher().run(Plan("count", (str(file),), names), hash_seed=0)
-    counted = {(each.kind, each.name): each for each in messages if isinstance(each, CountsMessage)}
+    counted = {
+        (message.kind, message.name): message
+        for message in messages
+        if isinstance(message, CountsMessage)
+    }
     assert set(counted) == {
         ("control", "1xreturns"),
         ("operation", "cases.good"),

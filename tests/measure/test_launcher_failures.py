@@ -36,7 +36,7 @@ def hang(plan_with: Callable[[float], Plan], place: str) -> WorkerFailedError:
 def test_dishonest_and_raising_cases_are_broken_and_the_rest_goes_on(file: Path) -> None:
     """A case that does not do what it says is not timed; the reason has seen and expected."""
     messages = ProcessLauncher().run(plan(file, "lying", "raising", "good"), hash_seed=0)
-    told = {each.case: each for each in messages if isinstance(each, StatusMessage)}
+    told = {message.case: message for message in messages if isinstance(message, StatusMessage)}
     assert told["cases.lying"].status == "broken"
     assert told["cases.lying"].reason == "call 1 ran the payload 0 times, expected 1"
     assert told["cases.raising"].reason == "building it raised OSError: no such thing"
@@ -64,7 +64,9 @@ def load_plan(
 ) -> Plan:
     """A small plan for cases of the file under a load."""
     label = load if payload == "noop" else f"{load},{payload}"
-    under = tuple((f"cases.{each}[{label}]", f"cases.{each}", load, payload) for each in scenarios)
+    under = tuple(
+        (f"cases.{scenario}[{label}]", f"cases.{scenario}", load, payload) for scenario in scenarios
+    )
     return Plan(
         "load",
         (str(file),),
@@ -82,7 +84,9 @@ def test_loading_tells_rates_and_tallies(load: str, payload: str, file: Path) ->
     a_plan = load_plan(file, load, "counting", payload=payload)
     messages = ProcessLauncher().run(a_plan, hash_seed=0)
     loaded = {
-        (each.kind, each.name): each.samples for each in messages if isinstance(each, LoadMessage)
+        (message.kind, message.name): message.samples
+        for message in messages
+        if isinstance(message, LoadMessage)
     }
     name = a_plan.cases[0]
     assert set(loaded) == {("control", f"1xreturns {load} {payload}"), ("operation", name)}

@@ -94,7 +94,7 @@ def test_a_record_holds_controls_operations_and_tallies() -> None:
     assert done.record.controls == {CONTROL: LOADED}
     assert done.record.operations == dict.fromkeys([X, Y, Z], LOADED)
     assert done.record.tallies == dict.fromkeys([X, Y, Z], TALLY)
-    assert {each.status for each in session.records.values()} == {"measured"}
+    assert {record.status for record in session.records.values()} == {"measured"}
     assert {each.control for each in session.records.values()} == {CONTROL}
 
 
@@ -224,7 +224,7 @@ def test_what_was_not_reached_is_interrupted() -> None:
     infos = [under("closed", f"l{number}") for number in range(BLOCK_CASES)]
     session = session_of(ScriptedLauncher(suite(infos)), [*infos, under("other", "x")])
     next(session.run())
-    statuses = {each.case.scenario: each.status for each in session.records.values()}
+    statuses = {record.case.scenario: record.status for record in session.records.values()}
     assert statuses == {"closed": "measured", "other": "interrupted"}
 
 
@@ -238,13 +238,13 @@ def test_a_selection_is_measured_alone_and_under_load() -> None:
         return loaded(plan.cases) if plan.action == "load" else sampled(plan.cases)
 
     plain, loaded_session = create_sessions(ScriptedLauncher(script), infos, PROFILE)
-    assert [each.case.name for each in plain.cases] == [alone.case.name]
+    assert [case.case.name for case in plain.cases] == [alone.case.name]
     assert len(loaded_session.cases) == 2
     assert plain.records is loaded_session.records
     assert list(plain.records) == [each.case.name for each in infos]
     list(plain.run())
     list(loaded_session.run())
-    assert {each.status for each in plain.records.values()} == {"measured"}
+    assert {record.status for record in plain.records.values()} == {"measured"}
     assert loaded_session.effort == EFFORTS["quick"]
     _, gated = create_sessions(ScriptedLauncher(script), infos, PROFILE, EFFORT)
     assert gated.effort == EFFORT
@@ -298,7 +298,7 @@ def test_a_real_deadlock_costs_its_case_only(
     launcher.plans.clear()
     session = session_of(launcher, selection.cases)
     blocks = list(session.run())
-    names = {each: f"mine.{each}[threads-3]" for each in ("first", "locked", "last")}
+    names = {value: f"mine.{value}[threads-3]" for value in ("first", "locked", "last")}
     expected = [names["first"], names["last"]]
     assert measured_names(blocks) == [(0, expected), (1, expected)]
     assert [len(plan.cases) for plan in launcher.plans] == [3, 2, 2]

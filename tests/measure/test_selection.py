@@ -19,7 +19,7 @@ CASES = [info("closed", "pybreaker"), info("closed", "purgatory"), info("first",
 def names(*selectors: str) -> list[str]:
     """The names that a scripted suite of three cases selects."""
     launcher = ScriptedLauncher(suite(CASES))
-    return [each.case.name for each in select(launcher, selectors).cases]
+    return [case.case.name for case in select(launcher, selectors).cases]
 
 
 def test_everything_without_a_selector() -> None:
@@ -65,7 +65,7 @@ def test_path_says_where_and_pattern_says_which(tmp_path: Path) -> None:
     )
     launcher = ProcessLauncher()
     chosen = select(launcher, (str(file), "mine.t*"))
-    assert [each.case.name for each in chosen.cases] == ["mine.two"]
+    assert [case.case.name for case in chosen.cases] == ["mine.two"]
     with pytest.raises(UnknownSelectorError):
         select(launcher, (str(tmp_path), "breaker.*"))
 

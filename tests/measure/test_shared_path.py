@@ -70,7 +70,7 @@ def test_variants_take_turns_at_one_path(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "inherited"))
     plan = discovering(tmp_path / "cases.py", WHO_AM_I)
     with create_shared_path() as here:
-        said = [problem(here, each, plan) for each in (variant, other, variant)]
+        said = [problem(here, value, plan) for value in (variant, other, variant)]
         env = here.folder / "env"
         assert [path.name for path in here.tool.iterdir()] == ["resilience_bench"]
         assert (here.tool / "resilience_bench" / "measure" / "launcher.py").is_file()
@@ -142,7 +142,9 @@ def test_instructions_are_counted_on_the_stage(variant: Variant, tmp_path: Path)
     plan = Plan("count", (str(file),), ("cases.bare",), time_limit_s=300.0)
     with create_shared_path() as here, ThreadPoolExecutor(2) as pool:
         for messages in pool.map(here.launcher(variant).run, [plan, plan], (0, 1)):
-            counted = {each.kind: each for each in messages if isinstance(each, CountsMessage)}
+            counted = {
+                message.kind: message for message in messages if isinstance(message, CountsMessage)
+            }
             assert set(counted) == {"control", "operation"}
             first, second = counted["operation"].counts.instructions
             assert 0 < first < second

@@ -20,7 +20,7 @@ FIRST_TRY = "retry.first_try"
 
 def files(folder: Path) -> list[Path]:
     """The files of the releases in a tree."""
-    return [each for each in folder.glob("*/*.json") if each.name != "machine.json"]
+    return [path for path in folder.glob("*/*.json") if path.name != "machine.json"]
 
 
 def entries(folder: Path) -> dict[str, dict[str, object]]:
@@ -109,7 +109,7 @@ def test_a_history_is_published_with_its_step(tmp_path: Path) -> None:
     assert index["project"] == "tenacity"
     assert set(index["tags"]) == {f"v{each.version}" for each in history.measured}
     regressions = json.loads((html / "regressions.json").read_text())["regressions"]
-    steps = {each[0]: each[-1] for each in regressions}
+    steps = {regression[0]: regression[-1] for regression in regressions}
     assert steps[f"{FIRST_TRY}.track_instructions('tenacity')"] == [[None, 5, 10_000.0, 15_000.0]]
 
 

@@ -69,7 +69,7 @@ def test_steps_come_by_release_with_what_they_rest_on() -> None:
         for each in questions()
     ]
     told = sort_decisions(PLACES, questions(), verdicts)
-    assert [(each.release, each.before, each.case, each.outcome) for each in told.steps] == [
+    assert [(step.release, step.before, step.case, step.outcome) for step in told.steps] == [
         ("2.0", "1.0", B.name, "regressed"),
         ("3.0", "2.0", A.name, "improved"),
     ]
@@ -101,6 +101,6 @@ def test_something_in_the_place_of_nothing_has_no_factor() -> None:
     """A quotient by 0 is no number, and no file could hold it."""
     only = {key: place for key, place in PLACES.items() if not place.has_null}
     asks = make_release_criteria(only, ("allocations",), TOLERANCES)
-    told = sort_decisions(only, asks, [verdict(each, "regressed", math.inf) for each in asks])
+    told = sort_decisions(only, asks, [verdict(ask, "regressed", math.inf) for ask in asks])
     assert told.steps
-    assert {each.change for each in told.steps} == {None}
+    assert {step.change for step in told.steps} == {None}

@@ -103,7 +103,7 @@ def test_an_interrupted_history_goes_on_and_finds_the_step(folder: Path) -> None
     assert set(collections.Counter(each.index for each in again).values()) == {1}
 
     history = history_file.read(folder / "out")
-    became = {each.version: each.status for each in history.releases}
+    became = {release.version: release.status for release in history.releases}
     assert became == {"1.0": "measured", "1.1": "does not import", "1.2": "measured"}
     assert "ModuleNotFoundError" in history.releases[1].reason
     [step] = history.steps

@@ -17,7 +17,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     history = make_history()
     write(history, tmp_path / FILE_NAME)
     assert read(tmp_path / FILE_NAME) == read(tmp_path) == history
-    assert [each.name for each in tmp_path.iterdir()] == [FILE_NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
 @pytest.mark.parametrize(

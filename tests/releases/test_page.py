@@ -14,7 +14,10 @@ STEP = HISTORY.steps[0]
 
 def test_every_release_is_there_the_newest_first() -> None:
     """With its date, and why one was not measured."""
-    rows = [(each.version, each.date, each.status) for each in make_release_page(HISTORY).releases]
+    rows = [
+        (release.version, release.date, release.status)
+        for release in make_release_page(HISTORY).releases
+    ]
     assert rows == [
         ("8.3.0", "2024-05-07", "measured"),
         ("8.2.4", "2023-09-01", f"does not install: no wheel {EVIL}"),

@@ -36,7 +36,7 @@ def test_each_release_has_its_environment_or_a_reason() -> None:
     def check(_: str, one: Variant) -> str:
         return "ImportError: gone" if one.text == "pip:thing==1.1" else ""
 
-    releases = [PublishedRelease(each) for each in ("1.0", "1.1", "1.2")]
+    releases = [PublishedRelease(value) for value in ("1.0", "1.1", "1.2")]
     found = prepare_releases("thing", releases, make, check)
     assert [(each.release.version, each.status, each.reason) for each in found] == [
         ("1.0", "does not install", "no wheel"),
@@ -56,7 +56,7 @@ def test_an_interruption_is_not_kept_waiting() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         prepare_releases(
-            "thing", [PublishedRelease(str(each)) for each in range(100)], make, lambda *_: ""
+            "thing", [PublishedRelease(str(index)) for index in range(100)], make, lambda *_: ""
         )
     assert len(begun) < 100
 

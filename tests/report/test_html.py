@@ -83,7 +83,7 @@ def test_it_holds_the_tables_of_show() -> None:
     assert "failed: was ended by SIGSEGV (1)" in seen.text
     assert "not installed: type: pip install aiobreaker (1)" in seen.text
     titles = [
-        each.replace("<wbr>", "") for each in re.findall(r"<h4[^>]*>(.*?)</h4>", page_of(result))
+        text.replace("<wbr>", "") for text in re.findall(r"<h4[^>]*>(.*?)</h4>", page_of(result))
     ]
     assert titles[:2] == ["breaker.closed_success", "breaker.open_rejects"]
 
@@ -106,13 +106,13 @@ def test_it_holds_what_grows() -> None:
 def test_it_says_where_it_was_measured() -> None:
     """Commit, environment, packages and when."""
     text = Elements(page_of(sample_result())).text
-    for each in (
+    for value in (
         "0123456789abcdef0123456789abcdef01234567, with uncommitted changes",
         "2 × AMD EPYC 7B13",
         "2026-01-02T03:04:05+00:00",
         "tenacity 9.2.1",
     ):
-        assert each in text
+        assert value in text
 
 
 @pytest.mark.parametrize("make", [sample_result, lossy, make_drift_result, make_result])
@@ -134,7 +134,7 @@ def test_names_never_become_elements() -> None:
         {make_case(EVIL): 900.0, make_case("b"): 1000.0},
         environment=make_environment(cpu_model=EVIL, packages={EVIL: EVIL}),
     )
-    records = [replace(each, description=EVIL) for each in result.cases]
+    records = [replace(case, description=EVIL) for case in result.cases]
     evil = replace(result, cases=tuple(records), profile=EVIL, selectors=(EVIL,))
     beside = two_runs.compare_runs(evil, EVIL, evil, EVIL)
     page = html.render_report(evil, estimate(evil), EVIL, beside)

@@ -33,7 +33,7 @@ def test_failures_come_first_and_the_sum_last() -> None:
         "baseline: baselines/debian-12.json",
         "15 cases judged",
     )
-    places = [text.index(each) for each in words]
+    places = [text.index(word) for word in words]
     assert places == sorted(places)
     assert "15 cases judged" in text.splitlines()[-1] + text.splitlines()[-2]
 
@@ -58,7 +58,7 @@ def test_verdicts_of_a_case_stand_together_largest_change_first() -> None:
     """A case is named once; the case that got worst leads."""
     text = shown(sample())
     assert text.count("REGRESSED") == 3
-    places = [text.index(each) for each in ("composed.guarded[stack]", "pybreaker]", "tenacity+")]
+    places = [text.index(value) for value in ("composed.guarded[stack]", "pybreaker]", "tenacity+")]
     assert places == sorted(places)
     assert text.index("+23.4 %") < text.index("+6.5 %")
 
@@ -76,7 +76,7 @@ def test_a_very_narrow_console_shows_everything_too() -> None:
     """Nothing is cut off at 60 columns, and nothing raises at 10."""
     shown(sample(), 10)
     text = "".join(shown(sample(), 60).split())
-    assert all(each in text for each in ("+23.4%", "1.617", "14,954", "15,931", "1in40,000"))
+    assert all(value in text for value in ("+23.4%", "1.617", "14,954", "15,931", "1in40,000"))
 
 
 def test_names_and_reasons_are_shown_as_they_are() -> None:
@@ -109,7 +109,7 @@ def test_many_cases_without_numbers_are_grouped() -> None:
 
 def test_a_case_lacks_several_signals_for_one_reason() -> None:
     """Its name stands once, with the signals."""
-    verdicts = [bare("a.b", "not measured", "no", each) for each in ("latency", "instructions")]
+    verdicts = [bare("a.b", "not measured", "no", value) for value in ("latency", "instructions")]
     assert judged.collect_not_measured(make_judgement(*verdicts)) == {
         "no": ["a.b (latency, instructions)"]
     }

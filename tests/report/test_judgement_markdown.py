@@ -12,7 +12,7 @@ def test_markdown_begins_with_the_verdict() -> None:
     text = judgement_markdown.render(sample())
     assert text.splitlines()[0].startswith("**REGRESSED**: 15 cases judged: 3 regressed")
     words = ("### Regressed (4)", "### Improved (1)", "### Inconclusive (1)", "<details>")
-    places = [text.index(each) for each in words]
+    places = [text.index(word) for word in words]
     assert places == sorted(places)
     assert text.count("<details>") == text.count("</details>") == 3
     good = make_judgement(regressed(outcome="within"))

@@ -33,7 +33,7 @@ def test_counts_are_those_of_the_tests() -> None:
     assert len(suite.findall("testcase/failure")) == int(suite.attrib["failures"]) == 4
     assert len(suite.findall("testcase/skipped")) == int(suite.attrib["skipped"]) == 10
     assert suite.attrib["errors"] == "0"
-    assert all("time" in each.attrib for each in (suite, *suite.findall("testcase")))
+    assert all("time" in value.attrib for value in (suite, *suite.findall("testcase")))
 
 
 def test_a_regression_fails_with_its_evidence() -> None:
@@ -60,7 +60,7 @@ def test_doubts_are_skipped_and_the_rest_passes() -> None:
         regressed("a.four", outcome="within"),
     )
     one, two, three, four = suite_of(judgement).findall("testcase")
-    assert [each.tag for each in (*one, *two, *three, *four)] == ["skipped", "skipped"]
+    assert [value.tag for value in (*one, *two, *three, *four)] == ["skipped", "skipped"]
     assert one[0].attrib["message"].endswith("time was up")
     assert two.attrib["name"] == "a.two instructions"
     assert two[0].attrib["message"] == "not measured: instructions; valgrind is not installed"

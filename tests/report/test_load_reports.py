@@ -238,9 +238,9 @@ def test_json_has_the_cases_in_a_natural_order() -> None:
     loads = list(dict.fromkeys(each["load"] for each in entries))
     assert loads[:4] == ["single", "threads-1", "threads-2", "threads-4"]
     rates = [
-        each["calls_per_s"]["value"]
-        for each in entries
-        if each["scenario"] == "labels_inc" and each["load"] == "threads-8"
+        entry["calls_per_s"]["value"]
+        for entry in entries
+        if entry["scenario"] == "labels_inc" and entry["load"] == "threads-8"
     ]
     assert rates == sorted(rates, reverse=True)
     hung = document["cases"][-1]

@@ -233,7 +233,7 @@ def test_a_percentile_that_was_not_told_is_a_gap() -> None:
 def test_cells_of_the_map_are_written_in_a_colour_that_is_read() -> None:
     """White on dark, black on bright; a mark where counts were lost; a dash where nothing is."""
     table = by_name()["scaling-breaker.closed_success-io"]
-    cells = {each.get_text(): each.get_color() for each in drawn(table).axes[0].texts}
+    cells = {text.get_text(): text.get_color() for text in drawn(table).axes[0].texts}
     assert (cells["0.08"], cells["0.99"]) == ("white", "black")
     for value in (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0):
         ground = heat.compute_luminance(heat.MAP(heat.NORM(value))) + 0.05
@@ -242,7 +242,7 @@ def test_cells_of_the_map_are_written_in_a_colour_that_is_read() -> None:
     marked = drawn(by_name()["scaling-metrics.labels_inc-noop"]).axes[0]
     assert sum(each.get_text().endswith("!") for each in marked.texts) == 12
     missing = replace(result(), cases=tuple(each for each in result().cases if each.case.library))
-    kept = tuple(each for each in missing.cases if each.case != make_case("pybreaker", **IO))
+    kept = tuple(case for case in missing.cases if case.case != make_case("pybreaker", **IO))
     [lacking] = [
         each
         for each in plan_pictures(

@@ -63,8 +63,8 @@ def test_the_main_scenarios_are_those_of_most_libraries() -> None:
     times[make_case("library_2", "retry.scenario_3")] = 50.0
     for number in range(4, 9):
         times |= {
-            make_case(f"library_{each}", f"retry.scenario_{number}"): 9.0 + each
-            for each in range(2)
+            make_case(f"library_{index}", f"retry.scenario_{number}"): 9.0 + index
+            for index in range(2)
         }
     sections = {section.title: section for section in summarise(measured_result(times)).sections}
     shown = [row.scenario for row in sections["retry"].rows]

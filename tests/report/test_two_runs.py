@@ -32,7 +32,7 @@ def beside(this: Result, other: Result) -> RunComparison:
 def test_what_moved_comes_first_and_is_named() -> None:
     """A case that got dearer regressed, one that got cheaper improved; the others did neither."""
     found = beside(run(dearer=1500.0, cheaper=700.0), run())
-    told = [(each.case, each.outcome, each.style) for each in found.pairs]
+    told = [(pair.case, pair.outcome, pair.style) for pair in found.pairs]
     assert told == [
         (DEARER.name, "regressed", "bad"),
         (CHEAPER.name, "improved", "good"),
@@ -48,13 +48,13 @@ def test_what_moved_comes_first_and_is_named() -> None:
 def test_a_run_against_itself_moved_nothing() -> None:
     """And no interval parts."""
     found = beside(run(), run())
-    assert {each.outcome for each in found.pairs} == {"within"}
+    assert {pair.outcome for pair in found.pairs} == {"within"}
 
 
 def test_a_small_change_is_marked_where_the_intervals_part() -> None:
     """It lies within the range, and is one all the same."""
     found = beside(run(dearer=1040.0), run())
-    outcomes = {each.case: each.outcome for each in found.pairs}
+    outcomes = {pair.case: pair.outcome for pair in found.pairs}
     assert outcomes[DEARER.name] == "within; the intervals part"
     assert outcomes[SAME.name] == "within"
     assert found.pairs[0].case == DEARER.name
@@ -63,7 +63,7 @@ def test_a_small_change_is_marked_where_the_intervals_part() -> None:
 def test_instructions_are_compared_as_well() -> None:
     """Where both have counted them."""
     found = beside(with_all_signals(run()), with_all_signals(run()))
-    kinds = {each.quantity for each in found.pairs}
+    kinds = {pair.quantity for pair in found.pairs}
     assert {"ratio", "instructions"} <= kinds
     assert {each.quantity for each in beside(with_all_signals(run()), run()).pairs} == {"ratio"}
 
@@ -89,7 +89,7 @@ def test_another_machine_is_not_compared() -> None:
     assert found.pairs == ()
     (note,) = found.judgement.notes
     assert note == "latency is not compared: cpu_model: before 'Another', now 'AMD EPYC 7B13'"
-    facts = {each.name: each for each in found.facts}
+    facts = {fact.name: fact for fact in found.facts}
     assert facts["processor"].other != facts["processor"].this
 
 
@@ -114,4 +114,7 @@ def test_too_few_workers_decide_nothing(workers: int) -> None:
     found = beside(
         measured_result({SAME: 1000.0}, workers), measured_result({SAME: 2000.0}, workers)
     )
-    assert {each.outcome for each in found.judgement.verdicts} <= {"inconclusive", "not measured"}
+    assert {verdict.outcome for verdict in found.judgement.verdicts} <= {
+        "inconclusive",
+        "not measured",
+    }

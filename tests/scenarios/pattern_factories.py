@@ -50,7 +50,7 @@ CASES = [
 def names(*selectors: str, cases: Sequence[CaseInfo] = CASES, loaded: bool = False) -> list[str]:
     """The names that the selectors mean in a scripted suite."""
     launcher = ScriptedLauncher(suite(cases))
-    return [each.case.name for each in select(launcher, selectors, loaded=loaded).cases]
+    return [case.case.name for case in select(launcher, selectors, loaded=loaded).cases]
 
 
 def refused(selector: str, *, loaded: bool = False) -> str:

@@ -45,7 +45,7 @@ def test_the_concurrency_profile_takes_what_asks_for_it() -> None:
 def test_the_concurrency_profile_of_what_does_not_ask_is_all_that_it_has() -> None:
     """A file of one's own is measured without a word in it; readers need to be asked for."""
     told = names("mine.*", loaded=True)
-    assert {each.partition("[")[2].partition("-")[0] for each in told} == {"threads"}
+    assert {message.partition("[")[2].partition("-")[0] for message in told} == {"threads"}
     assert "mine.plain[threads-4,cpu]" in told
     assert names(loaded=True, cases=[CASES[-1]]) == told
 
@@ -70,7 +70,7 @@ def test_gates_look_at_one_load_of_what_works() -> None:
     ]
     launcher = ScriptedLauncher(suite(CASES))
     plain = [each.case.name for each in CASES]
-    gated = [each.case.name for each in select(launcher, (), gated=True).cases]
+    gated = [case.case.name for case in select(launcher, (), gated=True).cases]
     assert gated[: len(plain)] == plain
     assert len(gated) == len(plain) + 2
     told = [each.case.name for each in select(launcher, ("breaker.*",), gated=True).cases]

@@ -84,7 +84,7 @@ def test_a_pattern_need_not_keep_to_the_words(selector: str) -> None:
     assert {
         f"breaker.closed[{library},threads-16,io]" for library in ("pybreaker", "purgatory")
     } <= set(told)
-    assert all("io" in each.partition("[")[2] for each in told)
+    assert all("io" in message.partition("[")[2] for message in told)
 
 
 def test_a_star_behind_a_load_may_stand_for_a_load_that_is_not_standard() -> None:
@@ -161,7 +161,7 @@ def test_work_is_for_what_runs_a_payload(payload: str) -> None:
     """Neither a rejection nor an increment runs it, so there is nothing that could work."""
     told = names(f"*[*,threads-4,{payload}]")
     assert told
-    assert not [each for each in told if each.startswith(("metrics.", "breaker.rejects"))]
+    assert not [message for message in told if message.startswith(("metrics.", "breaker.rejects"))]
 
 
 def test_plain_patterns_never_mean_a_load() -> None:

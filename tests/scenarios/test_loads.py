@@ -62,5 +62,5 @@ def test_the_standard_loads_are_loads() -> None:
     """What a wildcard stands for is of its kind, and nothing twice."""
     assert {*LOAD_FORMS, "single"} == set(STANDARD_LOADS)
     for kind, loads in STANDARD_LOADS.items():
-        assert {parse_load(each).kind for each in loads} == {kind}
+        assert {parse_load(load).kind for load in loads} == {kind}
         assert len(set(loads)) == len(loads)

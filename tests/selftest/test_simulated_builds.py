@@ -116,7 +116,7 @@ def test_a_planted_build_that_is_red_for_another_case_has_not_found_it() -> None
     """What counts is the slower case; in a healthy build any case counts."""
     numbers = dict(LATENCIES)
     numbers["a", "ratio", False] = Observations(
-        tuple(3 * each for each in LATENCIES["a", "ratio", False].heads)
+        tuple(3 * head for head in LATENCIES["a", "ratio", False].heads)
     )
     criteria = [make_criterion("a"), make_criterion("b"), make_criterion("c")]
     policy = Policy()

@@ -67,7 +67,7 @@ def test_counts_are_drawn_from_every_layout_once() -> None:
     ]
     found = collect_distinct_counts(records, {case.name})
     values = found[case.name, "instructions", False].heads
-    assert [round(each) for each in values] == [700, 710, 700]
+    assert [round(value) for value in values] == [700, 710, 700]
     assert collect_distinct_counts(records, set()) == {}
 
 

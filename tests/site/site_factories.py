@@ -37,7 +37,7 @@ def evil_result(**more: Any) -> Result:
     """A result with every status, a load, and names that want to do harm."""
     result = sample_result()
     loaded = make_case("pybreaker", load="threads-8", payload="io")
-    cases = [each for each in result.cases if not each.case.is_loaded]
+    cases = [case for case in result.cases if not case.case.is_loaded]
     kept = {each.case.name for each in cases}
     workers = tuple(
         replace(

@@ -46,8 +46,8 @@ def made(project: Path) -> tuple[SiteSummary, str]:
 def addresses(folder: Path) -> Iterator[tuple[Path, str]]:
     """Every address in the pages of ours."""
     for page in folder.glob("**/*.html"):
-        for each in re.findall(r'(?:href|src)="([^"]*)"', page.read_text()):
-            yield page, each
+        for text in re.findall(r'(?:href|src)="([^"]*)"', page.read_text()):
+            yield page, text
 
 
 def test_an_empty_project_gets_a_site_that_says_what_to_type(project: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_latest_run_is_the_one_that_started_last(project: Path) -> None:
     assert "of-quick" not in tables
     rows = re.findall(r"<td class=\"name\">.*?([\w-]+)\.<wbr>json", page)
     assert rows == ["run-a", "threads", "quick", "edited"]
-    pages = sorted(each.name for each in Path("results/site/runs").iterdir())
+    pages = sorted(path.name for path in Path("results/site/runs").iterdir())
     assert pages == ["edited.html", "quick.html", "run-a.html", "threads.html"]
 
 
@@ -127,7 +127,7 @@ def test_runs_that_nobody_kept_have_no_page(project: Path) -> None:
         result = replace(sample_result(), started=f"2026-03-0{day}T00:00:00+00:00")
         results.write(result, Path("results", f"run-{day}.json"))
     _, page = made(project)
-    assert [each.name for each in Path("results/site/runs").iterdir()] == ["run-3.html"]
+    assert [path.name for path in Path("results/site/runs").iterdir()] == ["run-3.html"]
     assert "run-<wbr>1" in page or "run-1" in page
 
 
@@ -228,7 +228,7 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     sources = SiteSources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")
     make(sources, folder, lambda _text: None)
-    ours = [each for each in folder.glob("**/*.html") if each.parent.name != "history"]
+    ours = [path for path in folder.glob("**/*.html") if path.parent.name != "history"]
     assert len(ours) == 5
     for page in ours:
         text = page.read_text()

@@ -21,7 +21,7 @@ def old_site(folder: Path) -> Path:
 
 def names(folder: Path) -> list[str]:
     """What lies in a folder."""
-    return sorted(each.name for each in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_the_new_one_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

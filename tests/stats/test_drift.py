@@ -66,7 +66,7 @@ def test_steady_runs_are_hardly_ever_said_to_grow() -> None:
     """Of many noisy runs without growth none grows, and what is told is near to nothing."""
     seen = [drift(noise=0.01, seed=seed) for seed in SEEDS]
     assert {each.verdict for each in seen} <= {"steady", "undecided"}
-    contained = [each.cost.low <= 0 <= each.cost.high for each in seen if each.cost]
+    contained = [estimate.cost.low <= 0 <= estimate.cost.high for estimate in seen if estimate.cost]
     assert sum(contained) >= 0.85 * len(SEEDS)
 
 
@@ -182,7 +182,7 @@ def test_broken_cases_are_left_out_and_failed_ones_are_not() -> None:
         make_record(each.case, status) for each, status in zip(result.cases, statuses, strict=True)
     )
     seen = estimate_drifts(dataclasses.replace(result, cases=cases))
-    assert [each.case.library for each in seen] == ["leaky", "slower"]
+    assert [estimate.case.library for estimate in seen] == ["leaky", "slower"]
     assert [each.verdict for each in seen] == ["memory grows", "cost grows"]
 
 

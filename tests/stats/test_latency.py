@@ -83,7 +83,7 @@ def test_samples_at_another_speed_are_set_aside(slow: list[Sequence[int]], worke
     made = [changing(index, each) for index, each in enumerate(slow)]
     [measured] = estimate(make_result([make_record(CASE)], made))
     values = [measured.quantities[name] for name in ("latency_ns", "overhead_ns", "ratio")]
-    assert [each.value for each in values] == pytest.approx([1000.0, 950.0, 10.0])
+    assert [value.value for value in values] == pytest.approx([1000.0, 950.0, 10.0])
     assert [each.high for each in values] == pytest.approx([1000.0, 950.0, 10.0])
     assert measured.workers == workers
 
@@ -147,7 +147,7 @@ WHEN = ("2026-01-02T03:04:05+00:00", "2026-01-02T03:04:06+00:00")
 def counting(index: int, per_call: int, control: int = 100) -> InstructionRecord:
     """A process that counted so many instructions a call of the operation and of the control."""
     operations, controls = (
-        Counts((10, 40), (5_000, 5_000 + 30 * each)) for each in (per_call, control)
+        Counts((10, 40), (5_000, 5_000 + 30 * value)) for value in (per_call, control)
     )
     return InstructionRecord(index, index, *WHEN, {CONTROL: controls}, {CASE.name: operations})
 
@@ -230,7 +230,7 @@ def test_two_arms_are_never_compared_at_two_speeds() -> None:
 
     arms = [[worker(index, fast=index < fast) for index in range(12)] for fast in (8, 2)]
     base, head = compute_worker_latencies([make_record(case)], arms)
-    assert [len(each[case.name]["ratio"]) for each in (base, head)] == [12, 12]
+    assert [len(value[case.name]["ratio"]) for value in (base, head)] == [12, 12]
     assert compute_worker_latencies([make_record(case)], arms, only_at_best_speed=True) == [{}, {}]
 
 

@@ -154,7 +154,7 @@ def test_percentiles_are_in_order_and_within_the_workers_own(taken: list[list[in
         for each in taken
     ]
     quantities = measured(*workers).quantities
-    names = [each for each in ("p50_ns", "p90_ns", "p99_ns", "longest_ns") if each in quantities]
+    names = [value for value in ("p50_ns", "p90_ns", "p99_ns", "longest_ns") if value in quantities]
     values = [quantities[name].value for name in names]
     assert values == sorted(values)
     assert values[0] >= 0
@@ -284,7 +284,7 @@ def test_a_case_may_have_a_latency_and_a_rate() -> None:
     result = measured_result({CASE: 1000.0}, workers=2)
     record = replace(make_record(CASE), control=control_of(CASE))
     controls = {control_of(CASE): result.workers[0].controls["1xreturns"]}
-    workers = tuple(replace(each, controls=controls) for each in result.workers)
+    workers = tuple(replace(worker, controls=controls) for worker in result.workers)
     loads = (make_loads(CASE, RATES),) * 2
     [both] = estimate(replace(result, cases=(record,), workers=workers, loads=loads))
     assert {"ratio", "latency_ns", "scaling", "calls_per_s"} <= set(both.quantities)

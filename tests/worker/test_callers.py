@@ -63,7 +63,7 @@ def job_of(load: Load, work: Callable[[int, int], Any]) -> Job:
 
 def alive() -> list[str]:
     """The names of the callers' threads that run."""
-    return [each.name for each in threading.enumerate() if each.name.startswith("caller-")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("caller-")]
 
 
 @pytest.mark.parametrize("name", LOADS)
@@ -77,7 +77,7 @@ def test_every_caller_sets_out_after_the_release_and_tells_its_result(name: str)
         for _ in range(3):
             before_ns = time.perf_counter_ns()
             released_ns, told = callers.run_together(job)
-            assert [each[0] for each in told] == expected
+            assert [message[0] for message in told] == expected
             assert {each[1] for each in told} == {released_ns}
             assert all(before_ns <= released_ns <= each[2] for each in told)
 
@@ -245,7 +245,7 @@ def test_results_may_be_large() -> None:
     """What a process tells of a hundred thousand calls arrives as a whole."""
     with callers_of("processes-2") as (callers, _):
         _, told = callers.run_together(lambda caller, _released_ns: [caller] * 100_000)
-    assert [len(each) for each in told] == [100_000, 100_000]
+    assert [len(message) for message in told] == [100_000, 100_000]
 
 
 def test_only_tasks_have_a_lag() -> None:

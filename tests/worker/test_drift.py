@@ -74,7 +74,7 @@ def test_every_call_is_counted_and_every_point_is_whole(*, is_async: bool) -> No
     assert all(fewer < more for fewer, more in itertools.pairwise(points.calls))
     for numbers in (points.operation_ns, points.reference_ns, points.blocks):
         assert len(numbers) == len(points.calls)
-        assert all(each > 0 for each in numbers)
+        assert all(number > 0 for number in numbers)
 
 
 def test_the_collector_is_left_as_it_was() -> None:

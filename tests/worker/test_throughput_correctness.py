@@ -180,12 +180,12 @@ def test_probes_at_once_are_counted(admits: int, monkeypatch: pytest.MonkeyPatch
     assert tally.calls == tallies.BURSTS * 8
     assert (tally.counted, tally.promised_count) == (None, None)
     assert marks(told) == ([] if admits == 1 else [f"{admits} probes at once"])
-    for each in (samples, told.control):
-        assert each.calls == (8,) * ROUNDS
-        assert each.fewest == each.most == (1,) * ROUNDS
+    for value in (samples, told.control):
+        assert value.calls == (8,) * ROUNDS
+        assert value.fewest == value.most == (1,) * ROUNDS
         # Whoever is released first is at its call while the others are released.
-        assert each.release_ns == 0
-        assert (each.latencies, each.clock_ns) == ({}, 0.0)
+        assert value.release_ns == 0
+        assert (value.latencies, value.clock_ns) == ({}, 0.0)
 
 
 @pytest.mark.parametrize(("library", "probes"), [("pybreaker", 1), ("circuitbreaker", 8)])

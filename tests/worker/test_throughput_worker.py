@@ -91,7 +91,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plan(file: Path, load: str, *scenarios: str, payload: str = "noop", **more: Any) -> Plan:
     """A small plan for cases of the file under one load."""
     label = load if payload == "noop" else f"{load},{payload}"
-    names = [f"cases.{each}" for each in scenarios]
+    names = [f"cases.{scenario}" for scenario in scenarios]
     under = tuple((f"{name}[{label}]", name, load, payload) for name in names)
     parts: dict[str, Any] = {"rounds": 2, "window_ns": WINDOW_NS, "case_limit_s": LIMIT_S}
     return Plan(
@@ -109,25 +109,25 @@ def said(a_plan: Plan) -> list[Message]:
 def statuses(messages: Iterable[Message]) -> dict[str, tuple[str, str]]:
     """Status and reason of each case, by its scenario; the last one counts."""
     return {
-        each.case.partition("[")[0].removeprefix("cases."): (each.status, each.reason)
-        for each in messages
-        if isinstance(each, StatusMessage)
+        message.case.partition("[")[0].removeprefix("cases."): (message.status, message.reason)
+        for message in messages
+        if isinstance(message, StatusMessage)
     }
 
 
 def operations(messages: Iterable[Message]) -> list[str]:
     """The scenarios of which samples were told."""
     return [
-        each.name.partition("[")[0].removeprefix("cases.")
-        for each in messages
-        if isinstance(each, LoadMessage) and each.kind == "operation"
+        message.name.partition("[")[0].removeprefix("cases.")
+        for message in messages
+        if isinstance(message, LoadMessage) and message.kind == "operation"
     ]
 
 
 def test_a_worker_tells_samples_and_tallies_of_each_case(file: Path) -> None:
     """The control once for all its cases, then the cases; the rest of the plan is done as well."""
     messages = said(plan(file, "threads-2", "good", "leaking", "good_again"))
-    kinds = [type(each) for each in messages if not isinstance(each, StartMessage)]
+    kinds = [type(message) for message in messages if not isinstance(message, StartMessage)]
     assert kinds == [StatusMessage] * 3 + [LoadMessage] + [LoadMessage, TallyMessage] * 3 + [
         EndMessage
     ]

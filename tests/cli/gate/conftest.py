@@ -36,7 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
 
     def running(*arguments: object, script: Script | None = None) -> tuple[int, str, str]:
         monkeypatch.setattr(main, "LAUNCHER", ScriptedLauncher(script or noisy()))
-        code = main.main([str(each) for each in arguments])
+        code = main.main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

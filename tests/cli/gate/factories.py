@@ -89,7 +89,7 @@ def made(factors: Mapping[Case, float] | None = None, **more: Any) -> Result:
 
 def learned(*runs: Result) -> Baseline:
     """What is learned of runs, or of three healthy ones."""
-    return learning.learn([(each, estimate(each)) for each in runs or [made()] * 3], "first")
+    return learning.learn([(run, estimate(run)) for run in runs or [made()] * 3], "first")
 
 
 Files = Callable[..., tuple[str, ...]]

@@ -85,8 +85,8 @@ def test_budgets_that_match_no_selected_case_are_named(run: Run, files: Files) -
     """A typing error in a pattern lets everything through, so it is told; it fails nobody."""
     path = Path("mine.toml")
     tables = [
-        f'[[budget]]\ncases = "{each}"\nlatency_ns = 1e9\nreason = "why"\n'
-        for each in ("breaker.*", "braeker.*", "retry.*")
+        f'[[budget]]\ncases = "{value}"\nlatency_ns = 1e9\nreason = "why"\n'
+        for value in ("breaker.*", "braeker.*", "retry.*")
     ]
     path.write_text("\n".join(tables))
     code, out, _ = run("check", *files(), "--budgets", path)

@@ -56,7 +56,7 @@ def test_a_borderline_case_is_measured_again(run: Run, tmp_path: Path) -> None:
     held = results.read(tmp_path / "mine.json")
     assert held.seeds == tuple(range(len(held.workers)))
     assert len(held.workers) > 14
-    assert {tuple(each.operations) for each in held.workers[14:]} == {(PURGATORY,)}
+    assert {tuple(worker.operations) for worker in held.workers[14:]} == {(PURGATORY,)}
 
 
 def test_an_interrupted_check_keeps_what_was_measured(run: Run, tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ def test_more_instructions_are_counted_again(comparing: Compare, tmp_path: Path)
     assert f"REGRESSED  {PURGATORY}" in out
     assert "all 3 processes say so" in out
     held = [results.read(tmp_path / "out" / f"{name}.json") for name in ("base", "head", "null")]
-    counted = [sum(PURGATORY in each.operations for each in one.instructions) for one in held]
+    counted = [
+        sum(PURGATORY in instruction.operations for instruction in one.instructions) for one in held
+    ]
     assert counted == [3, 3, 2]
 
 

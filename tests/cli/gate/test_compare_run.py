@@ -161,7 +161,7 @@ def test_two_real_interpreters_are_compared(tmp_path: Path) -> None:
         held = results.read(tmp_path / "out" / f"{name}.json")
         assert held.complete
         assert {record.status for record in held.cases} == {"measured"}
-        assert {tuple(each.operations) for each in held.workers[:12]} == {
+        assert {tuple(worker.operations) for worker in held.workers[:12]} == {
             ("mine.bare", "mine.framed")
         }
     assert len(list(ET.parse(tmp_path / "out.xml").getroot().iter("testcase"))) == 2

@@ -84,7 +84,9 @@ def test_a_machine_that_was_rarely_at_its_best_measured_nothing(run: Run, files:
 def test_when_nothing_is_judged_the_exit_code_is_2(run: Run, files: Files) -> None:
     """A build that measured nothing of what it should is no success."""
     result = made()
-    lost = replace(result, cases=tuple(make_record(each, "failed", "hung") for each in (ONE, TWO)))
+    lost = replace(
+        result, cases=tuple(make_record(value, "failed", "hung") for value in (ONE, TWO))
+    )
     code, out, _ = run("check", *files(lost))
     assert code == 2
     assert "nothing was judged" in out

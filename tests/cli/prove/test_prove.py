@@ -80,14 +80,14 @@ def test_what_waits_is_looked_for_by_latency_alone(prove: Prove) -> None:
     code, out, _ = prove(*FRESH, *SIGNALS, "--wait", 20)
     assert code == 0
     waits = [each for each in held()["builds"] if each["kind"] == "wait"]
-    assert [(each["gate"], each["planted_percent"], each["signals"]) for each in waits] == [
+    assert [(wait["gate"], wait["planted_percent"], wait["signals"]) for wait in waits] == [
         ("check", 20.0, ["latency"]),
         ("compare", 20.0, ["latency"]),
     ]
     assert all(len(each["planted"]) == 2 for each in waits)
     assert [sorted(each["planted"]) for each in waits] == [each["red"]["latency"] for each in waits]
     rates = [each for each in held()["rates"] if each["kind"] == "wait"]
-    assert [(each["gate"], each["hits"], each["trials"]) for each in rates] == [
+    assert [(rate["gate"], rate["hits"], rate["trials"]) for rate in rates] == [
         ("check", 2, 2),
         ("compare", 2, 2),
     ]

@@ -35,7 +35,7 @@ def test_cases_that_are_not_selected_any_more_are_left_out(prove: Prove) -> None
     assert code == 0
     assert f"left out, because learned, but not selected: 1 cases ({B})" in err
     new = results.read(Path("proof/check-7.json"))
-    assert {each.case.name for each in new.cases} == {PROBE, A}
+    assert {case.case.name for case in new.cases} == {PROBE, A}
     assert not held()["builds"][6]["red"]["latency"]
 
 
@@ -46,7 +46,7 @@ def test_cases_that_were_not_learned_are_left_out(prove: Prove) -> None:
     code, _, err = prove(*more)
     assert code == 0
     assert f"left out, because selected, but not learned by the earlier proof: 1 cases ({B})" in err
-    assert {each.case.name for each in results.read(Path("proof/check-7.json")).cases} == {PROBE, A}
+    assert {case.case.name for case in results.read(Path("proof/check-7.json")).cases} == {PROBE, A}
 
 
 def test_a_signal_that_was_not_learned_is_refused(prove: Prove) -> None:

@@ -39,7 +39,7 @@ def test_the_release_that_moved_a_case_is_told(run: Run, machine: Machine) -> No
     code, out, _ = run("thing")
     assert code == 0
     told = history()
-    steps = {(each.release, each.before, each.case, each.signal) for each in told.steps}
+    steps = {(step.release, step.before, step.case, step.signal) for step in told.steps}
     assert steps == {
         ("2.0", "1.1", CALLED, "latency"),
         ("2.0", "1.1", CALLED, "instructions"),
@@ -49,7 +49,7 @@ def test_the_release_that_moved_a_case_is_told(run: Run, machine: Machine) -> No
     change = next(each.change for each in told.steps if each.signal == "latency")
     assert change is not None
     assert change.low <= 1.5 <= change.high
-    assert [each.version for each in told.releases] == FINAL
+    assert [release.version for release in told.releases] == FINAL
     assert set(told.cases) == {CALLED, DECORATION}
     assert told.environment.packages == {"other": "1.0"}
     assert told.releases[2].packages["thing"] == "2.0"
@@ -60,13 +60,13 @@ def test_the_release_that_moved_a_case_is_told(run: Run, machine: Machine) -> No
 def test_everything_is_written(run: Run, machine: Machine) -> None:
     """The history, asv's tree, a picture a signal in two formats, and what it all rests on."""
     run("thing", "-o", "here")
-    files = {str(each.relative_to("here")) for each in Path("here").rglob("*") if each.is_file()}
+    files = {str(path.relative_to("here")) for path in Path("here").rglob("*") if path.is_file()}
     for name in ("latency", "instructions", "allocations"):
         assert {f"{name}.svg", f"{name}.png"} <= files
     assert {"releases.json", "asv/benchmarks.json"} <= files
     assert len([each for each in files if each.startswith("asv/fast-cpu-2-cpu/")]) == 5
-    measured = {each for each in files if each.startswith("measured/")}
-    assert measured == {f"measured/{each}.json" for each in (*FINAL, "1.0-again")}
+    measured = {file for file in files if file.startswith("measured/")}
+    assert measured == {f"measured/{value}.json" for value in (*FINAL, "1.0-again")}
     assert all(results.read(Path("here") / each).complete for each in measured)
 
 

@@ -34,7 +34,7 @@ def test_a_release_that_does_not_install_is_listed(run: Run, machine: Machine) -
     code, out, _ = run("thing")
     assert code == 0
     assert "does not install: no matching Python" in out
-    assert {(each.release, each.before) for each in history().steps} == {("2.0", "1.0")}
+    assert {(step.release, step.before) for step in history().steps} == {("2.0", "1.0")}
 
 
 def test_releases_that_cannot_do_a_case_are_no_step(run: Run, machine: Machine) -> None:
@@ -50,7 +50,7 @@ def test_releases_that_cannot_do_a_case_are_no_step(run: Run, machine: Machine) 
     machine.scripts = {"1.0": without, "1.1": without, "2.1": costing({DECORATION: 1.5})}
     code, out, _ = run("thing")
     assert code == 0
-    assert {(each.release, each.case) for each in history().steps} == {("2.1", DECORATION)}
+    assert {(step.release, step.case) for step in history().steps} == {("2.1", DECORATION)}
     value = history().releases[0].values[DECORATION]
     assert (value.status, value.reason, value.quantities) == ("not available", "too old", {})
     assert [line.split()[2] for line in out.splitlines() if line.startswith("1.0 ")] == ["1"]
@@ -69,14 +69,14 @@ def test_selectors_and_signals_choose(run: Run, machine: Machine) -> None:
     code, _, _ = run("thing", "retry.called", "--signals", "instructions", "--pre")
     assert code == 0
     told = history()
-    assert [each.version for each in told.releases] == list(VERSIONS)
+    assert [release.version for release in told.releases] == list(VERSIONS)
     assert set(told.cases) == {CALLED}
     assert told.signals == ("instructions",)
     assert set(told.releases[0].values[CALLED].quantities) == {
         "instructions",
         "overhead_instructions",
     }
-    assert [each.name for each in Path("results/releases/thing").glob("*.png")] == [
+    assert [path.name for path in Path("results/releases/thing").glob("*.png")] == [
         "instructions.png"
     ]
 
@@ -87,7 +87,7 @@ def test_small_moves_are_no_steps_unless_asked_for(run: Run, machine: Machine) -
     run("thing", "--signals", "instructions")
     assert history().steps == ()
     run("thing", "--signals", "instructions", "--tolerance-instructions", "0.5")
-    assert [(each.release, each.case) for each in history().steps] == [("2.0", CALLED)]
+    assert [(step.release, step.case) for step in history().steps] == [("2.0", CALLED)]
     assert history().tolerances["instructions"] == 0.005
 
 
