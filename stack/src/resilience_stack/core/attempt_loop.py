@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from resilience_stack.core.breaker import Breaker, CircuitBreakerError
 from resilience_stack.core.events import LOGGER, log_rejection
-from resilience_stack.core.failures import CallFailure, Category, annotate, categorize
+from resilience_stack.core.failures import Category, annotate, categorize
 from resilience_stack.core.retry import NO_RETRY, Retries
 from resilience_stack.metrics.registry import GuardMetrics
 
@@ -39,8 +39,7 @@ class AttemptLoop:
         breaker = self._breaker
         # A breaker's own rejection of a first attempt says all this already.
         if attempt or not isinstance(error, CircuitBreakerError):
-            failure = CallFailure(breaker.name, attempt, elapsed_s, breaker.state, "rejected")
-            annotate(error, failure)
+            annotate(error, breaker.name, attempt, elapsed_s, breaker.state, "rejected")
         if LOGGER.isEnabledFor(DEBUG):
             log_rejection(breaker.name, breaker.state)
 
@@ -55,7 +54,7 @@ class AttemptLoop:
             category = categorize(type(error))
         if isinstance(error, Exception):
             breaker = self._breaker
-            annotate(error, CallFailure(breaker.name, attempt, elapsed_s, breaker.state, category))
+            annotate(error, breaker.name, attempt, elapsed_s, breaker.state, category)
 
     def _fail(self, error: BaseException, epoch: int, started_s: float, attempt: int) -> float:
         """Report an attempt that raised; count the call, unless it is to be retried.

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from resilience_stack.core.checks import (
     refuse_bad_duration,
@@ -23,8 +23,7 @@ NO_VALUE: Final = object()
 """What `LastGood.find` returns when there is no value that is fresh enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[Value]):
+class Answer(NamedTuple, Generic[Value]):
     """A value with where it came from; ``age_s`` is the age of a stale one, else 0."""
 
     value: Value

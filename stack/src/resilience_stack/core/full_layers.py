@@ -69,10 +69,12 @@ class FullLayers(LimitedLayers):
                         result = RETRY
                     if result is RETRY:
                         result = retry(function, args, kwargs, started_s, wait_s)
+                        ended_s = clock()
                     else:
                         if breaker.calm != epoch:
                             report(epoch, None)
-                        note(clock() - started_s)
+                        ended_s = clock()
+                        note(ended_s - started_s)
                         if len(noted_s) >= FULL:
                             success.fold()
                 finally:
@@ -90,7 +92,7 @@ class FullLayers(LimitedLayers):
                         memory.keep(result, args, kwargs)
                     else:
                         try:
-                            values[args] = result, clock()
+                            values[args] = result, ended_s
                         except TypeError:  # arguments that cannot be hashed
                             pass
                 if chain.degraded_since_s is not None:
@@ -146,10 +148,12 @@ class FullLayers(LimitedLayers):
                     if result is RETRY:
                         awaited = retry(function, args, kwargs, started_s, wait_s)
                         result = await self._await(awaited, ends_s)
+                        ended_s = clock()
                     else:
                         if breaker.calm != epoch:
                             report(epoch, None)
-                        note(clock() - started_s)
+                        ended_s = clock()
+                        note(ended_s - started_s)
                         if len(noted_s) >= FULL:
                             success.fold()
                 finally:
@@ -167,7 +171,7 @@ class FullLayers(LimitedLayers):
                         memory.keep(result, args, kwargs)
                     else:
                         try:
-                            values[args] = result, clock()
+                            values[args] = result, ended_s
                         except TypeError:  # arguments that cannot be hashed
                             pass
                 if chain.degraded_since_s is not None:
