@@ -18,10 +18,10 @@ from resilience_bench.cli import main
 from resilience_bench.errors import UserError
 from resilience_bench.releases import index
 from resilience_bench.releases.index import (
-    PipIndex,
     PublishedRelease,
     UnknownVersionError,
     collect_releases,
+    list_releases,
     normalise_name,
     select_releases,
 )
@@ -82,7 +82,7 @@ def test_releases_come_from_the_index_that_pip_is_configured_with(
 ) -> None:
     """Oldest first, without files of other names; a variable overrides pip's file."""
     set_pip(f"global.index-url='http://127.0.0.1:9'\n:env:.index-url='{server}'\n")
-    assert PipIndex().releases("thing") == [
+    assert list_releases("thing") == [
         PublishedRelease("1.9rc1"),
         PublishedRelease("1.9", is_yanked=True),
         PublishedRelease("1.10"),
@@ -104,10 +104,10 @@ def test_folders_and_further_indexes_count_too(
         f"global.index-url='{server}'\nglobal.find-links='{wheels}'\n"
         f"global.extra-index-url='{further}'\n"
     )
-    found = [release.version for release in PipIndex().releases("thing")]
+    found = [release.version for release in list_releases("thing")]
     assert found == ["1.9rc1", "1.9", "1.10", "2.0", "3.0"]
     set_pip(f":env:.no-index='1'\nglobal.index-url='{server}'\nglobal.find-links='{wheels}'\n")
-    assert [release.version for release in PipIndex().releases("thing")] == ["3.0"]
+    assert [release.version for release in list_releases("thing")] == ["3.0"]
 
 
 def test_an_unknown_package_and_a_dead_index_are_refused_in_one_line(
@@ -116,10 +116,10 @@ def test_an_unknown_package_and_a_dead_index_are_refused_in_one_line(
     """The line says what failed and what to type, and shows no password."""
     set_pip(f"global.index-url='{server}'\n")
     with pytest.raises(UserError, match=r"^nothing: no releases found: no index.*type 'pip index"):
-        PipIndex().releases("nothing")
+        list_releases("nothing")
     set_pip("global.index-url='http://me:secret@127.0.0.1:9/simple'\n")
     with pytest.raises(UserError, match=r"^thing: .*: 127.0.0.1: ConnectionError; ") as caught:
-        PipIndex().releases("thing")
+        list_releases("thing")
     assert "secret" not in str(caught.value)
 
 
@@ -127,7 +127,7 @@ def test_an_interpreter_without_pip_is_refused(set_pip: Callable[..., None]) -> 
     """Its configuration cannot be read; the line says what to type."""
     set_pip("", 1, "No module named pip\n")
     with pytest.raises(UserError, match=r"configuration cannot be read: No module named pip; type"):
-        PipIndex().releases("thing")
+        list_releases("thing")
 
 
 def test_a_missing_extra_is_named(

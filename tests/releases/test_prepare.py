@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from resilience_bench.environments import variants
 from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import VariantError
 from resilience_bench.releases.index import PublishedRelease
-from resilience_bench.releases.prepare import (
-    check_import,
-    make_variant,
-    prepare_releases,
-)
+from resilience_bench.releases.prepare import check_import, prepare_releases
 
 
 def variant(text: str, python: Path = Path(sys.executable)) -> Variant:
@@ -98,18 +95,14 @@ def test_another_python_has_environments_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made for it runs it, and is not that of the interpreter that this runs in."""
-    from resilience_bench.environments.fingerprint import detect_environment
-    from resilience_bench.environments.interpreters import Interpreter
-
     monkeypatch.setenv("RESILIENCE_BENCH_CACHE", str(tmp_path / "cache"))
     wheel = tmp_path / "thing_y-1.0-py3-none-any.whl"
     _write_wheel(wheel)
     home = tmp_path / "other"
     venv.EnvBuilder(with_pip=False, symlinks=True).create(home)
-    other = Interpreter(variant("other", home / "bin" / "python"), detect_environment())
+    other = variant("other", home / "bin" / "python")
     text = f"pip:thing-y @ {wheel.as_uri()}"
-    under = make_variant(text, needed=(), interpreter=other, note=lambda _: None)
-    here = make_variant(text, needed=(), interpreter=None, note=lambda _: None)
+    under, here = (variants.make(text, (), base=base) for base in (other, None))
     assert under.home != here.home
     assert under.packages == here.packages == {"thing-y": "1.0"}
     told = subprocess.run(

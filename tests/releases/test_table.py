@@ -12,8 +12,8 @@ from rich.console import Console
 from resilience_bench._model import Estimate
 from resilience_bench.releases import table
 from resilience_bench.releases.history_file import History, Release
+from resilience_bench.releases.page import make_release_row
 from resilience_bench.releases.pictures import make_pictures
-from resilience_bench.releases.rows import make_release_rows
 from resilience_bench.report.plots.style import render_figure, use_settings
 from tests.releases.factories import CASE, OTHER, make_history, make_release, make_step
 from tests.report.drawing import assert_readable, drawn, texts
@@ -76,7 +76,7 @@ def test_a_case_counts_once_and_as_slower_first() -> None:
         make_step("1.5.0", "1.4.0", 1.5),
         make_step("1.6.0", "1.5.0", 0.5),
     )
-    found = make_release_rows(make_history(steps=steps))
+    found = [make_release_row(release, steps) for release in make_history(steps=steps).releases]
     assert {row.version: row.changed for row in found if row.changed} == {
         "1.5.0": {"regressed": 1},
         "1.6.0": {"improved": 1},

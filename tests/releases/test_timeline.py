@@ -15,8 +15,7 @@ from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import SLOW_CALL_NS, SLOW_WORKERS, Profile
-from resilience_bench.releases.measured_release import MeasuredRelease
-from resilience_bench.releases.timeline import Timeline
+from resilience_bench.releases.timeline import MeasuredRelease, Timeline
 from resilience_bench.scenarios.loads import NOOP
 from resilience_bench.worker.protocol import (
     CountsMessage,
@@ -64,7 +63,8 @@ def made(tmp_path: Path) -> Made:
             recording = Recording(session.records, "releases", path, signals=signals)
             one = MeasuredRelease(session, recording, loaded, version, is_null)
             if earlier and name in earlier:
-                one.resume(earlier[name])
+                one.session.resume(earlier[name])
+                one.recording.resume(earlier[name])
             return one
 
         arms = [arm(versions[0]), arm(versions[0], is_null=True), *map(arm, versions[1:])]

@@ -27,9 +27,8 @@ from resilience_bench.releases import asv_results, history_file, table
 from resilience_bench.releases.assemble import assemble_history
 from resilience_bench.releases.history_file import FILE_NAME, History
 from resilience_bench.releases.index import (
-    Index,
-    PipIndex,
     PublishedRelease,
+    list_releases,
     normalise_name,
     select_releases,
 )
@@ -41,18 +40,11 @@ from resilience_bench.releases.measure import (
     make_measured_releases,
     select_cases,
 )
-from resilience_bench.releases.prepare import (
-    PreparedRelease,
-    check_import,
-    make_variant,
-    prepare_releases,
-)
+from resilience_bench.releases.prepare import PreparedRelease, check_import, prepare_releases
 from resilience_bench.releases.publish import TREE
 from resilience_bench.releases.timeline import Timeline
 
 FOLDER: Final = Path("results") / "releases"
-INDEX: Index = PipIndex()
-"""Lists the releases; tests put one of their own here."""
 ANOTHER_FOLDER: Final = "give another folder with --output"
 
 
@@ -117,7 +109,7 @@ def releases(  # noqa: PLR0913 - one argument an option
     for file in (folder / FILE_NAME, folder / SAMPLES_FOLDER / FILE_NAME):
         atomic.ensure_writable(file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
-    released = INDEX.releases(name)
+    released = list_releases(name)
     cases = select_cases(name, selection.cases)
     published = select_releases(name, released, first, last, pre=pre)
     sessions = create_sessions(launcher, cases, PROFILES["quick"])
@@ -154,8 +146,8 @@ def _measure_releases(
     needed = sorted({name for info in wanted.cases for name in info.distributions})
     # `find` returns the interpreter that this runs in first.
     found = interpreters.find([python], show_note)[1:] if python else []
-    other = next(iter(found), None)
-    make = partial(make_variant, needed=needed, interpreter=other, note=show_note)
+    base = next((interpreter.variant for interpreter in found), None)
+    make = partial(variants.make, needed=needed, base=base, note=show_note)
     prepared = prepare_releases(wanted.package, published, make, check_import)
     if not fresh:
         _ensure_same_python(wanted, prepared)

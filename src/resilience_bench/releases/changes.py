@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import CaseRecord
 from resilience_bench._verdicts import Outcome, Verdict
-from resilience_bench.gate.criteria import (
-    apply_null_control,
-    describe_null_failure,
-    make_comparison_criteria,
-)
+from resilience_bench.gate import criteria as gate_criteria
 from resilience_bench.gate.decide import Criterion
-from resilience_bench.quantities import JUDGED
 from resilience_bench.releases.history_file import Decision
 
 CHANGE_OUTCOMES: Final[tuple[Outcome, ...]] = ("regressed", "improved")
@@ -52,16 +47,12 @@ def make_release_criteria(
 ) -> list[Criterion]:
     """Return the criteria of a history: each release within the tolerance of the one before.
 
-    Args:
-        places: The cases, by the gate's key.
-        signals: The signals that are measured.
-        tolerances: By quantity, as in `resilience_bench.quantities`.
+    ``places`` are the cases by the gate's key; ``tolerances`` are by quantity.
     """
     records = {key: place.record for key, place in places.items()}
-    criteria = make_comparison_criteria(records, signals, tolerances)
     return [
         criterion
-        for criterion in criteria
+        for criterion in gate_criteria.make_comparison_criteria(records, signals, tolerances)
         if not criterion.is_null or places[criterion.case].has_null
     ]
 
@@ -69,28 +60,19 @@ def make_release_criteria(
 def sort_decisions(
     places: Mapping[str, ReleaseCase], criteria: Sequence[Criterion], verdicts: Sequence[Verdict]
 ) -> SortedDecisions:
-    """Sort verdicts by release, case and quantity.
+    """Sort verdicts, one for each of the criteria of `make_release_criteria`, by outcome.
 
-    A signal in which a release measured twice differs from itself shows no steps at all: an
-    improvement is no surer there than a regression.
-
-    Args:
-        places: The cases, by the gate's key.
-        criteria: What `make_release_criteria` returned.
-        verdicts: One for each criterion.
+    They keep their order: by release, case and quantity. A signal in which a release measured twice
+    differs from itself shows no steps at all: an improvement is no surer there than a regression.
     """
-    judged, worst = apply_null_control(criteria, verdicts, downgraded=CHANGE_OUTCOMES)
-    by_outcome: dict[str, list[Decision]] = {}
-    for verdict in judged:
-        decision = _make_decision(places[verdict.case], verdict)
-        by_outcome.setdefault(verdict.outcome, []).append(decision)
-    changes = [each for outcome in CHANGE_OUTCOMES for each in by_outcome.get(outcome, ())]
+    judged, worst = gate_criteria.apply_null_control(criteria, verdicts, downgraded=CHANGE_OUTCOMES)
+    decisions = [_make_decision(places[verdict.case], verdict) for verdict in judged]
     return SortedDecisions(
-        _sort(places, changes),
-        _sort(places, by_outcome.get("inconclusive", ())),
+        tuple(decision for decision in decisions if decision.outcome in CHANGE_OUTCOMES),
+        tuple(decision for decision in decisions if decision.outcome == "inconclusive"),
         dict(collections.Counter(verdict.outcome for verdict in judged)),
         tuple(
-            describe_null_failure(verdict, place.case, place.before)
+            gate_criteria.describe_null_failure(verdict, place.case, place.before)
             for verdict in worst.values()
             if (place := places[verdict.case])
         ),
@@ -112,20 +94,4 @@ def _make_decision(place: ReleaseCase, verdict: Verdict) -> Decision:
         verdict.level,
         verdict.workers,
         verdict.reason,
-    )
-
-
-def _sort(places: Mapping[str, ReleaseCase], decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    releases = list(dict.fromkeys(place.release for place in places.values()))
-    cases = list(dict.fromkeys(place.case for place in places.values()))
-    quantities = list(JUDGED)
-    return tuple(
-        sorted(
-            decisions,
-            key=lambda decision: (
-                releases.index(decision.release),
-                cases.index(decision.case),
-                quantities.index(decision.quantity),
-            ),
-        )
     )

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -47,47 +47,27 @@ class PublishedRelease:
     is_yanked: bool = False
 
 
-class Index(Protocol):
-    """A list of the releases of packages."""
+def list_releases(package: str) -> list[PublishedRelease]:
+    """Return all releases, pre-releases too, oldest version first; UserError if there are none.
 
-    def releases(self, package: str) -> list[PublishedRelease]:
-        """Return all releases, pre-releases too, from the oldest version to the newest.
-
-        Raises:
-            UserError: If there is no such package.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PipIndex:
-    """The indexes and local folders from which an interpreter's pip installs."""
-
-    python: str = sys.executable
-
-    def releases(self, package: str) -> list[PublishedRelease]:
-        """See `Index.releases`."""
-        settings = read_pip_settings(self.python)
-        failures: list[str] = []
-        # Releases for other Pythons are listed too: that they do not install is worth knowing.
-        found = collect_releases(_list_files(package, settings, failures))
-        if not found:
-            reason = "; ".join(failures) or "no index of pip's lists it"
-            message = (
-                f"{package}: no releases found: {reason}; expected the name of a package of pip's "
-                f"index that can be reached; type 'pip index versions {package}'"
-            )
-            raise UserError(message)
-        return found
-
-
-def read_pip_settings(python: str) -> dict[str, str]:
-    """Return pip's settings by name: its files and PIP_* variables combined.
-
-    Raises:
-        UserError: If the interpreter has no pip, or pip cannot read its configuration.
+    They come from the indexes and local folders from which this interpreter's pip installs.
     """
-    command = [python, "-m", "pip", "config", "list"]
+    failures: list[str] = []
+    # Releases for other Pythons are listed too: that they do not install is worth knowing.
+    found = collect_releases(_list_files(package, _read_pip_settings(), failures))
+    if not found:
+        reason = "; ".join(failures) or "no index of pip's lists it"
+        message = (
+            f"{package}: no releases found: {reason}; expected the name of a package of pip's "
+            f"index that can be reached; type 'pip index versions {package}'"
+        )
+        raise UserError(message)
+    return found
+
+
+def _read_pip_settings() -> dict[str, str]:
+    """Return pip's settings by name: its files and PIP_* variables combined."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
     if done.returncode:
         reason = extract_last_lines(done.stderr or "nothing")
@@ -179,11 +159,7 @@ def _parse_version(text: str | None) -> Version | None:
 
 
 def normalise_name(package: str) -> str:
-    """Return the normalised name of a package.
-
-    Raises:
-        UserError: If it is no name.
-    """
+    """Return the normalised name of a package; UserError if it is no name."""
     try:
         return str(canonicalize_name(package, validate=True))
     except InvalidName as error:
@@ -202,17 +178,9 @@ def select_releases(
     *,
     pre: bool = False,
 ) -> list[PublishedRelease]:
-    """Return the releases of a range, both ends included.
+    """Return the releases of a range, both ends included; None for no limit.
 
-    Args:
-        package: Their package, for errors.
-        releases: All releases of the package.
-        first: The oldest version; None for no limit.
-        last: The newest version; None for no limit.
-        pre: Whether to include pre-releases.
-
-    Raises:
-        UnknownVersionError: If an end is no release, or nothing lies between the ends.
+    UnknownVersionError if an end is no release, or nothing lies between the ends.
     """
     low = _find_end(package, releases, "--from", first, pre=pre)
     high = _find_end(package, releases, "--to", last, pre=pre)

@@ -22,15 +22,9 @@ from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.quantities import COUNT_SIGNALS, JUDGED
-from resilience_bench.releases.changes import (
-    ReleaseCase,
-    SortedDecisions,
-    make_release_criteria,
-    sort_decisions,
-)
-from resilience_bench.releases.measured_release import MeasuredRelease
+from resilience_bench.releases import changes
 from resilience_bench.releases.prepare import PreparedRelease
-from resilience_bench.releases.timeline import Timeline
+from resilience_bench.releases.timeline import MeasuredRelease, Timeline
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 POLICY: Final = Policy(screen=12, confirm=(30,), confirms_improvements=True)
@@ -58,11 +52,7 @@ class MeasurementRequest:
 
 
 def select_cases(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
-    """Return the cases whose library needs a package.
-
-    Raises:
-        UserError: If there are none; it names the packages that cases need.
-    """
+    """Return the cases whose library needs a package; UserError if there are none."""
     packages = [set(map(canonicalize_name, info.distributions)) for info in cases]
     chosen = [info for info, names in zip(cases, packages, strict=True) if package in names]
     if not chosen:
@@ -85,57 +75,40 @@ def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
     *,
     fresh: bool = False,
 ) -> list[MeasuredRelease]:
-    """Make the releases to measure, with what an earlier run has measured of them.
+    """Make the releases to measure, with what an earlier run has measured of them unless ``fresh``.
 
-    Args:
-        wanted: The request.
-        prepared: The releases; those without an environment are left out.
-        launch: Starts workers in a variant.
-        query_environment: Describes the environment of a variant.
-        note: Called with the reason why results of an earlier run cannot be used.
-        fresh: Whether to ignore an earlier run.
+    Those without an environment are left out. ``note`` gets the reason why results of an earlier
+    run cannot be used.
     """
     made = []
     usable = [
-        (each.release.version, each.variant)
-        for each in prepared
-        if each.variant and each.status == "measured"
+        (release.release.version, release.variant)
+        for release in prepared
+        if release.variant and release.status == "measured"
     ]
     for number, (version, variant) in enumerate(usable):
         has_null = number % NULL_EVERY == 0 and number < len(usable) - 1
         environment = query_environment(variant)
         for is_null in (False, True) if has_null else (False,):
-            release = _make_measured_release(
-                wanted, version, launch(variant), environment, is_null=is_null
+            session, loaded = create_sessions(
+                launch(variant), wanted.cases, PROFILES["quick"], GATE_EFFORT
             )
-            earlier = None if fresh else _read_earlier(release.recording.path, environment, note)
+            recording = Recording(
+                session.records,
+                f"releases, {wanted.package} {version}",
+                wanted.folder / SAMPLES_FOLDER / f"{version}{'-again' * is_null}.json",
+                tuple(wanted.selectors),
+                (),
+                wanted.signals,
+                wanted.not_available,
+                environment,
+            )
+            earlier = None if fresh else _read_earlier(recording.path, environment, note)
             if earlier:
-                release.resume(earlier)
-            made.append(release)
+                session.resume(earlier)
+                recording.resume(earlier)
+            made.append(MeasuredRelease(session, recording, loaded, version, is_null))
     return made
-
-
-def _make_measured_release(
-    wanted: MeasurementRequest,
-    version: str,
-    launcher: Launcher,
-    environment: Environment,
-    *,
-    is_null: bool,
-) -> MeasuredRelease:
-    session, loaded = create_sessions(launcher, wanted.cases, PROFILES["quick"], GATE_EFFORT)
-    name = f"{version}-again.json" if is_null else f"{version}.json"
-    recording = Recording(
-        session.records,
-        f"releases, {wanted.package} {version}",
-        wanted.folder / SAMPLES_FOLDER / name,
-        tuple(wanted.selectors),
-        (),
-        wanted.signals,
-        wanted.not_available,
-        environment,
-    )
-    return MeasuredRelease(session, recording, loaded, version, is_null)
 
 
 def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) -> Result | None:
@@ -162,29 +135,27 @@ def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) ->
 
 def decide(
     timeline: Timeline, tolerances: Mapping[str, float], policy: Policy
-) -> tuple[SortedDecisions, str]:
-    """Measure the releases, and decide which of them changed what.
-
-    Returns:
-        The decisions, and how sure they are in a line.
-    """
+) -> tuple[changes.SortedDecisions, str]:
+    """Measure the releases; return which of them changed what, and how sure that is, in a line."""
     if not timeline.pairs:
         timeline.draw_counts(1, ())
         if "latency" in timeline.signals:
             timeline.draw_latencies(policy.screen, ())
         if "scaling" in timeline.signals:
             timeline.draw_scalings(LOADED_SCREEN, ())
-        return SortedDecisions((), (), {}, ()), "one release has no neighbour to be compared with"
+        return changes.SortedDecisions(
+            (), (), {}, ()
+        ), "one release has no neighbour to be compared with"
     places = {
-        pair.key(name): ReleaseCase(
-            pair.head.version, pair.base.version, name, record, pair.null is not None
+        pair.key(name): changes.ReleaseCase(
+            pair.head.name, pair.base.name, name, record, pair.null is not None
         )
         for pair in timeline.pairs
         for name, record in pair.head.session.records.items()
     }
-    criteria = make_release_criteria(places, timeline.signals, tolerances)
+    criteria = changes.make_release_criteria(places, timeline.signals, tolerances)
     verdicts = judge(criteria, timeline, policy)
-    decisions = sort_decisions(places, criteria, verdicts)
+    decisions = changes.sort_decisions(places, criteria, verdicts)
     return decisions, _describe_certainty(criteria, verdicts, policy)
 
 

@@ -1,18 +1,18 @@
-"""The page of a package's releases on the site: what each release changed, and what each costs."""
+"""What the terminal and the site show of a release history: its releases, steps and costs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench.releases.history_file import History, Release, group_cases, split_name
-from resilience_bench.releases.rows import (
-    ReleaseRow,
-    StepRow,
-    describe_environment,
-    make_release_rows,
-    make_step_row,
+from resilience_bench.releases.history_file import (
+    Decision,
+    History,
+    Release,
+    group_cases,
+    split_name,
 )
 from resilience_bench.report.blocks import NO_VALUE, choose_unit, format_count
 from resilience_bench.report.text import clean_text
@@ -25,6 +25,39 @@ TABLE_QUANTITIES: Final[Mapping[str, str]] = {
     "scaling": "scaling",
 }
 """The quantities that have tables on the site, and what they are."""
+MIN_P_VALUE: Final = 1e-9
+NO_DATE: Final = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A change of a case between a release and the one before."""
+
+    change: str
+    interval: str
+    chance: str
+    release: str
+    before: str
+    case: str
+    signal: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """A release: its date, whether it was measured, and how many cases it changed.
+
+    ``changed`` counts cases by outcome; ``largest`` is the largest change of a case.
+    """
+
+    version: str
+    date: str
+    status: str
+    is_measured: bool
+    cases: int
+    changed: Mapping[str, int]
+    largest: StepRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +98,54 @@ def make_release_page(history: History) -> ReleasePage:
         clean_text(history.package),
         tuple(map(clean_text, (describe_environment(history), when, *history.headline))),
         tuple(map(clean_text, (*missing, *history.notes))),
-        tuple(reversed(make_release_rows(history))),
-        tuple(map(make_step_row, history.steps)),
-        tuple(map(make_step_row, history.undecided)),
+        tuple(make_release_row(release, history.steps) for release in reversed(history.releases)),
+        tuple(map(_make_step_row, history.steps)),
+        tuple(map(_make_step_row, history.undecided)),
         tuple(_make_tables(history)),
     )
+
+
+def make_release_row(release: Release, steps: Sequence[Decision]) -> ReleaseRow:
+    """Return the row of a release, one of those that the steps are about."""
+    own = [step for step in steps if step.release == release.version]
+    # A case counts once: as slower if any of its quantities is.
+    outcomes = {step.case: step.outcome for step in own}
+    outcomes |= {step.case: step.outcome for step in own if step.outcome == "regressed"}
+    withdrawn = " (withdrawn)" if release.is_yanked else ""
+    return ReleaseRow(
+        clean_text(release.version) + withdrawn,
+        clean_text(release.date[:10]) or NO_DATE,
+        clean_text(f"{release.status}: {release.reason}" if release.reason else release.status),
+        release.status == "measured",
+        sum(bool(value.quantities) for value in release.values.values()),
+        Counter(outcomes.values()),
+        _make_step_row(max(own, key=lambda step: step.size)) if own else None,
+    )
+
+
+def _make_step_row(step: Decision) -> StepRow:
+    """Put a decision in words; without a change where something came in the place of nothing."""
+    change, interval = NO_VALUE, ""
+    if seen := step.change:
+        change = f"{seen.value - 1:+.1%}"
+        if seen.low != seen.high:
+            interval = f"× {seen.value:.3f} ({seen.low:.3f} - {seen.high:.3f})"
+    words = (step.release, step.before, step.case, step.signal, step.outcome, step.reason)
+    chance = format_chance(step.p_value)
+    return StepRow(change, interval, chance, *map(clean_text, words))
+
+
+def format_chance(p_value: float | None) -> str:
+    """Format how often chance alone shows as much; counts have no such chance."""
+    if p_value is None:
+        return NO_VALUE
+    return f"{p_value:.1g}" if p_value >= MIN_P_VALUE else f"<{MIN_P_VALUE:g}"
+
+
+def describe_environment(history: History) -> str:
+    """Return the Python and the processor of a history."""
+    environment = history.environment
+    return f"{environment.python}, {environment.cpu_count} x {environment.cpu_model}"
 
 
 def _make_tables(history: History) -> Iterator[CostTable]:

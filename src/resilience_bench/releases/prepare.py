@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.pip import extract_last_lines, query_interpreter
-from resilience_bench.environments.variants import Notifier, Variant, make
+from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import VariantError
 from resilience_bench.releases.history_file import ReleaseStatus
 from resilience_bench.releases.index import PublishedRelease
@@ -50,19 +49,17 @@ def prepare_releases(
 ) -> list[PreparedRelease]:
     """Make the environments of releases, several at a time: pip mostly waits.
 
-    Args:
-        package: Their package.
-        releases: The releases.
-        make_variant: Makes the environment of a variant such as ``pip:tenacity==8.2.3``; the error
-            it raises is the reason why a release is not measured.
-        check_import: See `check_import`.
+    ``make_variant`` gets a text such as ``pip:tenacity==8.2.3``; the VariantError that it raises is
+    the reason why a release is not measured.
     """
 
     def prepare(release: PublishedRelease) -> PreparedRelease:
         try:
             variant = make_variant(f"pip:{package}=={release.version}")
         except VariantError as error:
-            reason = _extract_pip_error(str(error))
+            # Only pip's own words, without the variant and the advice around them.
+            before, _, said = str(error).partition("it said: ")
+            reason = said.partition("; expected ")[0] if said else before
             return PreparedRelease(release, None, "does not install", reason)
         reason = check_import(package, variant)
         status: ReleaseStatus = "does not import" if reason else "measured"
@@ -75,20 +72,6 @@ def prepare_releases(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def make_variant(
-    text: str, *, needed: Sequence[str], interpreter: Interpreter | None, note: Notifier
-) -> Variant:
-    """Make the environment of a variant.
-
-    Args:
-        text: The variant.
-        needed: The distributions that the cases need, besides the one that is measured.
-        interpreter: Another interpreter; None for the one that this runs in.
-        note: Called when an environment has to be made.
-    """
-    return make(text, needed, base=interpreter.variant if interpreter else None, note=note)
-
-
 def check_import(package: str, variant: Variant) -> str:
     """Return why a package does not import in a variant; nothing if it does."""
     environment = {"RESILIENCE_BENCH_PACKAGE": package}
@@ -99,9 +82,3 @@ def check_import(package: str, variant: Variant) -> str:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return f"importing it failed: {error}"
     return extract_last_lines(str(reason))
-
-
-def _extract_pip_error(message: str) -> str:
-    """Return pip's own words, without the variant and the advice around them."""
-    _, found, reason = message.partition("it said: ")
-    return reason.partition("; expected ")[0] if found else message

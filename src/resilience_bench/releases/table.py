@@ -10,18 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from resilience_bench.releases import page
 from resilience_bench.releases.history_file import Decision, History
-from resilience_bench.releases.rows import (
-    NO_DATE,
-    OUTCOME_WORDS,
-    describe_environment,
-    format_chance,
-    make_release_rows,
-)
 from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.text import clean_text
 
 STYLES: Final[Mapping[str, str]] = {"regressed": "red", "improved": "green"}
+WORDS: Final[Mapping[str, str]] = {"regressed": "slower", "improved": "faster"}
 HEADINGS: Final[Mapping[str, str]] = {
     "ratio": "latency",
     "instructions": "instr",
@@ -47,9 +42,9 @@ def render(history: History, console: Console) -> None:
     """Print a history."""
     counts = f"{len(history.measured)} of {len(history.releases)} releases measured"
     _print(f"{history.package}: {counts}, {len(history.cases)} cases", console, style="bold")
-    where = describe_environment(history)
+    where = page.describe_environment(history)
     _print(f"{where}, measured {history.started[:10]}", console, style="dim")
-    dates = {release.version: release.date[:10] or NO_DATE for release in history.releases}
+    dates = {release.version: release.date[:10] or page.NO_DATE for release in history.releases}
     console.print(_make_release_table(history))
     for release, members in itertools.groupby(history.steps, key=lambda step: step.release):
         steps = list(members)
@@ -93,17 +88,15 @@ def _make_release_table(history: History) -> Table:
     table.add_column("date", no_wrap=True)
     table.add_column("cases", justify="right", no_wrap=True)
     table.add_column("changed")
-    for row in make_release_rows(history):
-        parts = [
-            f"{row.changed[key]} {word}"
-            for key, word in OUTCOME_WORDS.items()
-            if key in row.changed
-        ]
-        style = STYLES["regressed" if "regressed" in row.changed else "improved"] if parts else ""
-        text = Text(", ".join(parts) or NO_VALUE, style=style)
+    for release in history.releases:
+        row = page.make_release_row(release, history.steps)
+        changed = [outcome for outcome in WORDS if outcome in row.changed]
+        text = ", ".join(f"{row.changed[outcome]} {WORDS[outcome]}" for outcome in changed)
+        shown = Text(text or NO_VALUE, style=STYLES[changed[0]] if changed else "")
+        cases = str(row.cases)
         if not row.is_measured:
-            text = Text(row.status, style="yellow")
-        table.add_row(row.version, row.date, str(row.cases) if row.is_measured else NO_VALUE, text)
+            cases, shown = NO_VALUE, Text(row.status, style="yellow")
+        table.add_row(row.version, row.date, cases, shown)
     return table
 
 
@@ -125,7 +118,7 @@ def _make_step_table(steps: Sequence[Decision], console: Console) -> Table:
             table.add_row(
                 Text(name),
                 *(_format_change(found.get(quantity)) for quantity in headings),
-                Text(format_chance(max(chances, default=None))),
+                Text(page.format_chance(max(chances, default=None))),
             )
         if console.measure(table, options=unbounded).maximum <= console.width:
             break

@@ -15,32 +15,95 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from resilience_bench import _model
 from resilience_bench._model import CaseRecord, Signal, WorkerRecord
 from resilience_bench.gate.criteria import has_signal
 from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
-from resilience_bench.gate.evidence import Records, collect_evidence
+from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
 from resilience_bench.gate.live import select_records
 from resilience_bench.measure.interleave import order_by_turn
-from resilience_bench.measure.session import FinishedBlock
+from resilience_bench.measure.measured_variant import MeasuredVariant
+from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock
 from resilience_bench.quantities import COUNT_SIGNALS
-from resilience_bench.releases.measured_release import MeasuredRelease, NeighbourPair
 
-ShowBlock = Callable[[str, FinishedBlock], None]
-"""Shows a finished block of the release of this version."""
+SignalRecord = _model.InstructionRecord | _model.AllocationRecord | _model.LoadRecord
+RECORDS: Final[Mapping[Signal, type[SignalRecord]]] = {
+    "instructions": _model.InstructionRecord,
+    "allocations": _model.AllocationRecord,
+    "scaling": _model.LoadRecord,
+}
+
+
+@dataclass(slots=True, eq=False)
+class MeasuredRelease(MeasuredVariant):
+    """One release that is measured, now or in an earlier run; its name is its version."""
+
+    def find_worker(self, index: int, plan: Collection[str]) -> WorkerRecord | None:
+        """Return the record of the worker of this number that measured just these cases."""
+        wanted = set(plan)
+        # Only a few workers measure slow cases: the others measure the rest of the plan.
+        fewest = {name for name in plan if self.is_able(name)} - self.session.slow
+        for record in self.recording.select(WorkerRecord):
+            if record.index == index and fewest <= record.operations.keys() <= wanted:
+                return record
+        return None
+
+    def is_able(self, name: str) -> bool:
+        """Return whether a case can be measured, as far as is known."""
+        return self.session.records[name].status in MEASURABLE_STATUSES
+
+    def find_due(self, cases: Collection[str], signal: Signal, index: int) -> frozenset[str]:
+        """Return the cases whose signal the worker or process of this number has yet to measure."""
+        records = self.recording.select(RECORDS[signal])
+        done = {name for record in records if record.index == index for name in record.operations}
+        return frozenset(
+            name
+            for name in {*cases} - done
+            if self.is_able(name)
+            and has_signal(self.session.records[name].case, signal)
+            and signal not in self.session.records[name].missing
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourPair:
+    """Two neighbours; ``null`` is BASE once more, where this pair has a null control."""
+
+    base: MeasuredRelease
+    head: MeasuredRelease
+    null: MeasuredRelease | None = None
+
+    @property
+    def releases(self) -> tuple[MeasuredRelease, ...]:
+        """The releases, with the null control beside BASE."""
+        return tuple(release for release in (self.null, self.base, self.head) if release)
+
+    def key(self, case: str) -> str:
+        """Return the name of a case of this pair in the gate."""
+        return f"{self.head.name} {case}"
+
+    def record(self, case: str) -> CaseRecord:
+        """Return the record of a case; what one release cannot do cannot be compared."""
+        return choose_record(self.head.session.records[case], self.base.session.records[case])
+
+    def select(self, keys: Collection[str]) -> list[str]:
+        """Return those of the cases that the gate means by these keys."""
+        return [name for name in self.head.session.records if self.key(name) in keys]
 
 
 @dataclass(slots=True)
 class Timeline:
     """A source that measures every release against the one before.
 
-    ``releases`` are in the order of their versions, each null control behind its release. The
-    ``cases`` have the names of `NeighbourPair.key`. ``screened`` are the numbers of those workers
-    that measured all releases alike.
+    ``releases`` are in the order of their versions, each null control behind its release. ``show``
+    gets a version and a finished block. The ``cases`` have the names of `NeighbourPair.key`.
+    ``screened`` are the numbers of those workers that measured all releases alike.
     """
 
     releases: Sequence[MeasuredRelease]
-    show: ShowBlock
+    show: Callable[[str, FinishedBlock], None]
     signals: tuple[Signal, ...]
     not_available: Mapping[str, str]
     pairs: tuple[NeighbourPair, ...] = field(init=False)
@@ -52,9 +115,9 @@ class Timeline:
     def __post_init__(self) -> None:
         """Pair the neighbours."""
         releases = [release for release in self.releases if not release.is_null]
-        nulls = {release.version: release for release in self.releases if release.is_null}
+        nulls = {release.name: release for release in self.releases if release.is_null}
         self.pairs = tuple(
-            NeighbourPair(base, head, nulls.get(base.version))
+            NeighbourPair(base, head, nulls.get(base.name))
             for base, head in itertools.pairwise(releases)
         )
 
@@ -92,7 +155,7 @@ class Timeline:
         selected = {release: self._select_cases(release, cases) for release in self.releases}
         wanted = frozenset().union(*selected.values())
         for index in indices:
-            for release in self._take_turn(index, with_null=True):
+            for release in order_by_turn(self.releases, index):
                 due = release.find_due(wanted if selected[release] else (), "scaling", index)
                 if due:
                     self._measure(release, ["scaling"], index, due)
@@ -116,7 +179,7 @@ class Timeline:
         for index in self.screened:
             plans = self._make_plans(cases)
             # Half as many workers are enough for the null controls.
-            for release in self._take_turn(index, with_null=index % 2 == 0):
+            for release in _take_turn(self.releases, index, with_null=index % 2 == 0):
                 for plan in plans:
                     self._measure_plan(release, index, plan)
         numbers = [(index, plan) for index in self.screened for plan in self._make_plans(cases)]
@@ -125,16 +188,13 @@ class Timeline:
     def _confirm(self, workers: int, cases: Collection[str]) -> Evidence:
         first = self._next
         self._next += 2 * workers
-        plans = [(pair, tuple(self._select_names(pair, cases))) for pair in self.pairs]
+        plans = [(pair, pair.select(cases)) for pair in self.pairs]
         # A release has two neighbours, so every other pair has every other number.
         for index in range(first, self._next):
             turn = (index - first) // 2
             due = [(pair, plan) for pair, plan in plans[(index - first) % 2 :: 2] if plan]
             for pair, plan in order_by_turn(due, turn):
-                releases = [
-                    release for release in pair.releases if turn % 2 == 0 or not release.is_null
-                ]
-                for release in order_by_turn(releases, turn):
+                for release in _take_turn(pair.releases, turn, with_null=turn % 2 == 0):
                     self._measure_plan(release, index, plan)
         numbers = [
             [(index, plan) for index in range(first + place % 2, self._next, 2) if plan]
@@ -144,7 +204,7 @@ class Timeline:
 
     def _count(self, index: int, cases: Collection[str]) -> Evidence:
         counted = [signal for signal in self.signals if signal in COUNT_SIGNALS]
-        for release in self._take_turn(index, with_null=index > 0):
+        for release in _take_turn(self.releases, index, with_null=index > 0):
             wanted = self._select_cases(release, cases)
             signals_of: dict[frozenset[str], list[Signal]] = {}
             for signal in counted:
@@ -160,10 +220,10 @@ class Timeline:
 
     def _make_plans(self, cases: Collection[str]) -> list[tuple[str, ...]]:
         """Split the cases so that all releases that can do one of a part can do the others."""
-        wanted = {name for pair in self.pairs for name in self._select_names(pair, cases)}
+        wanted = {name for pair in self.pairs for name in pair.select(cases)}
         parts: dict[frozenset[str], list[str]] = {}
         for name, record in self.releases[0].session.records.items():
-            able = frozenset(release.version for release in self.releases if release.is_able(name))
+            able = frozenset(release.name for release in self.releases if release.is_able(name))
             if (name in wanted or not self.pairs) and has_signal(record.case, "latency"):
                 parts.setdefault(able, []).append(name)
         return [tuple(names) for able, names in parts.items() if able]
@@ -181,11 +241,7 @@ class Timeline:
         cases: Collection[str] | None,
     ) -> None:
         for block in release.measure(signals, index, cases):
-            self.show(release.version, block)
-
-    def _take_turn(self, index: int, *, with_null: bool) -> Sequence[MeasuredRelease]:
-        releases = [release for release in self.releases if with_null or not release.is_null]
-        return order_by_turn(releases, index)
+            self.show(release.name, block)
 
     def _collect(
         self, cases: Collection[str], select: Callable[[int, MeasuredRelease], Records]
@@ -195,20 +251,24 @@ class Timeline:
         for place, pair in enumerate(self.pairs):
             head, base = select(place, pair.head), select(place, pair.base)
             null = select(place, pair.null) if pair.null else None
-            records = [pair.record(name) for name in self._select_names(pair, cases)]
+            records = [pair.record(name) for name in pair.select(cases)]
             evidence = collect_evidence(records, head, base, null)
             for (name, quantity, is_null), numbers in evidence.items():
                 found[pair.key(name), quantity, is_null] = numbers
         return found
 
-    def _select_names(self, pair: NeighbourPair, cases: Collection[str]) -> list[str]:
-        return [name for name in pair.head.session.records if pair.key(name) in cases]
-
     def _select_cases(self, release: MeasuredRelease, cases: Collection[str]) -> set[str]:
         if not self.pairs:  # a release without a neighbour is measured all the same
             return set(release.session.records)
         pairs = [pair for pair in self.pairs if release in pair.releases]
-        return {name for pair in pairs for name in self._select_names(pair, cases)}
+        return {name for pair in pairs for name in pair.select(cases)}
+
+
+def _take_turn(
+    releases: Sequence[MeasuredRelease], turn: int, *, with_null: bool
+) -> Sequence[MeasuredRelease]:
+    chosen = [release for release in releases if with_null or not release.is_null]
+    return order_by_turn(chosen, turn)
 
 
 def _select_workers(

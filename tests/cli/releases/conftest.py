@@ -12,8 +12,7 @@ from resilience_bench.environments import variants
 from resilience_bench.measure import callgrind
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.session import PROFILES, Profile
-from resilience_bench.releases import prepare
-from tests.cli.releases.factories import CASES, FakeIndex, Machine, Run
+from tests.cli.releases.factories import CASES, Machine, Run, list_releases
 from tests.scripted import suite
 
 
@@ -24,9 +23,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "")
-    monkeypatch.setattr(cli_releases, "INDEX", FakeIndex())
+    monkeypatch.setattr(cli_releases, "list_releases", list_releases)
     monkeypatch.setattr(cli_releases, "create_shared_path", one.stage)
-    monkeypatch.setattr(prepare, "make", one.make)
+    monkeypatch.setattr(variants, "make", one.make)
     monkeypatch.setattr(variants, "query_environment", one.environment_of)
     monkeypatch.setattr(cli_releases, "check_import", lambda package, variant: "")
     monkeypatch.setitem(PROFILES, "quick", Profile("quick", workers=6, samples=4))

@@ -41,16 +41,13 @@ Run = Callable[..., tuple[int, str, str]]
 Log = list[tuple[str, str, int, tuple[str, ...]]]
 
 
-class FakeIndex:
-    """Knows one package that cases need, and one that none does."""
-
-    def releases(self, package: str) -> list[PublishedRelease]:
-        """Its releases, half a year apart; nobody knows the date of the last one."""
-        if package not in {"thing", "idle"}:
-            message = f"{package}: no releases found; type 'pip index versions {package}'"
-            raise UserError(message)
-        dates = [f"202{number}-06-01T00:00:00+00:00" for number in range(len(VERSIONS))]
-        return [PublishedRelease(*each) for each in zip(VERSIONS, dates, strict=True)]
+def list_releases(package: str) -> list[PublishedRelease]:
+    """Releases of one package that cases need, and of one that none does, a year apart."""
+    if package not in {"thing", "idle"}:
+        message = f"{package}: no releases found; type 'pip index versions {package}'"
+        raise UserError(message)
+    dates = [f"202{number}-06-01T00:00:00+00:00" for number in range(len(VERSIONS))]
+    return [PublishedRelease(*each) for each in zip(VERSIONS, dates, strict=True)]
 
 
 def costing(factors: Mapping[str, float]) -> Script:
