@@ -1,0 +1,1 @@
+"""Tests of the stack against real servers, which they start themselves."""
