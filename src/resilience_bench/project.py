@@ -23,11 +23,7 @@ def find_baselines_folder() -> Path:
 
 
 def find_suite_folder() -> Path:
-    """Return the suite in the current directory, or else in the tool's own checkout.
-
-    Raises:
-        NoScenariosError: If there is neither.
-    """
+    """Return the suite here, or else in the tool's own checkout; NoScenariosError if none."""
     for root in (Path.cwd(), CHECKOUT):
         if (root / SUITE).is_dir():
             return root / SUITE

@@ -110,11 +110,7 @@ class LazyGroup(click.Group):
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command.
-
-        Raises:
-            UserError: If it needs a package of an extra that is not installed.
-        """
+        """Run a command; UserError if it needs a package of an extra that is not installed."""
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:

@@ -28,11 +28,7 @@ from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
 def select_signals(
     signals: Sequence[Signal] | None, session: Session, loaded: LoadSession
 ) -> list[Signal]:
-    """Return the signals that the cases have: scaling under load, all others alone.
-
-    Raises:
-        UserError: If they have none of those that were asked for.
-    """
+    """Return those of the signals that the cases have: scaling under load, all others alone."""
     wanted = signals or SIGNALS
     possible = [signal for signal in SIGNALS if (loaded if signal == "scaling" else session).cases]
     found = [signal for signal in possible if signal in wanted]
@@ -44,11 +40,7 @@ def select_signals(
 
 
 def require_signals(signals: Sequence[Signal] | None) -> tuple[tuple[Signal, ...], dict[str, str]]:
-    """Return the signals that can be measured here, and why the others cannot.
-
-    Raises:
-        UserError: If none of them can be measured.
-    """
+    """Return the signals that can be measured here, at least one, and why the others cannot."""
     available, lacking = find_measurable_signals(signals)
     if not available:
         raise UserError("; ".join(lacking.values()))
@@ -60,11 +52,7 @@ def record_blocks(
     recordings: Mapping[str, Recording],
     show: Callable[[str, FinishedBlock], None],
 ) -> bool:
-    """Write each finished block to its recording; return False after an interruption.
-
-    Raises:
-        UserError: If the measurement cannot continue; what was measured is written.
-    """
+    """Write each finished block to its recording; return False after an interruption."""
     try:
         for name, done in blocks:
             recordings[name].add(done)
@@ -79,11 +67,7 @@ def record_blocks(
 
 
 def report_end(
-    measured: Sequence[Result],
-    files: Sequence[Path],
-    problems: Iterable[str],
-    *,
-    completed: bool,
+    measured: Sequence[Result], files: Sequence[Path], problems: Iterable[str], *, completed: bool
 ) -> int:
     """Report files and unread scenario files; return the exit code."""
     code = options.report_problems(problems)

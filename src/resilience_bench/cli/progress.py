@@ -34,12 +34,9 @@ class ProgressReporter(Protocol):
 def show_progress(
     console: Console, title: str, totals: Mapping[str, int | None]
 ) -> Iterator[ProgressReporter]:
-    """Show how far a measurement is, for as long as the context lasts.
+    """Show how far a measurement is: how many visits of a case, of the ``totals`` by task.
 
-    Args:
-        console: A terminal gets a bar a task; a log one line a task, signal and ten workers.
-        title: What is measured, in a line.
-        totals: By task, how many visits of a case there will be; None if nobody knows.
+    A terminal gets a bar a task; a log one line a task, signal and ten workers.
     """
     if not console.is_terminal:
         console.print(title, highlight=False, markup=False, soft_wrap=True)

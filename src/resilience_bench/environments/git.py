@@ -9,11 +9,7 @@ from resilience_bench.errors import GitError
 
 
 def run_git_bytes(folder: Path, *arguments: str, content: bytes = b"") -> bytes:
-    """Run git in a folder, with ``content`` as its input, and return the bytes that it prints.
-
-    Raises:
-        GitError: If git is not installed, or fails.
-    """
+    """Run git with ``content`` as its input, and return what it prints; GitError if it fails."""
     try:
         done = subprocess.run(  # noqa: S603 - every caller names the subcommand
             ["git", *arguments],  # noqa: S607 - the user's git

@@ -62,15 +62,10 @@ class Interpreter:
 
 
 def find(texts: Iterable[str], note: Notifier = ignore) -> list[Interpreter]:
-    """Return the running interpreter, then the named ones, each of them once.
+    """Return the running interpreter, then the named ones, each of them once; the rest is noted.
 
-    Args:
-        texts: Paths of interpreters or of their environments, or commands such as ``python3.12``.
-        note: Called for each that is left out because it is there already.
-
-    Raises:
-        VariantError: If one is no interpreter, or older than Python 3.11; it says which, and what
-            was expected.
+    A text is the path of an interpreter or its environment, or a command such as ``python3.12``;
+    VariantError if it is none of these, or older than Python 3.11.
     """
     ours = inspect_interpreter(THIS, Path(sys.executable))
     found = [Interpreter(ours, detect_environment())]
@@ -90,15 +85,7 @@ def prepare(one: Interpreter, needed: Sequence[str], note: Notifier = ignore) ->
     """Return the interpreter with everything that the cases need, as far as it installs.
 
     An interpreter that has all of it is used as it is. For another one an environment is made in
-    the cache, with the versions that are installed here.
-
-    Args:
-        one: What `find` returned.
-        needed: The distributions that the selected cases need.
-        note: See `Notifier`.
-
-    Raises:
-        VariantError: If the environment cannot be made.
+    the cache, with the versions that are installed here; VariantError if it cannot be made.
     """
     parts = recipe.list_requirements(needed)
     if parts.keys() <= one.variant.packages.keys():

@@ -23,17 +23,9 @@ Installer = Callable[..., str]
 
 
 def query_interpreter(python: Path, program: str, **variables: str) -> Any:
-    """Return what a program prints as JSON under another interpreter.
+    """Return what a program prints as JSON under another interpreter, with more ``variables``.
 
-    Args:
-        python: The interpreter.
-        program: Its source.
-        variables: Environment variables, added to ours.
-
-    Raises:
-        OSError: If it cannot be started.
-        subprocess.SubprocessError: If it fails, or does not end.
-        ValueError: If it prints something else.
+    Raises OSError, subprocess.SubprocessError or ValueError; see `refuse_unusable_interpreter`.
     """
     done = subprocess.run(  # noqa: S603 - the command is ours
         [str(python), "-c", program],
@@ -48,11 +40,7 @@ def query_interpreter(python: Path, program: str, **variables: str) -> Any:
 
 @contextlib.contextmanager
 def refuse_unusable_interpreter(text: str) -> Iterator[None]:
-    """Name what was given as an interpreter if it cannot be queried.
-
-    Raises:
-        VariantError: If it does not run as Python 3.11 or newer.
-    """
+    """Raise VariantError for what cannot be queried as an interpreter, named as the user did."""
     try:
         yield
     except (OSError, subprocess.SubprocessError, ValueError) as error:
@@ -62,11 +50,7 @@ def refuse_unusable_interpreter(text: str) -> Iterator[None]:
 
 
 def create_venv(text: str, base: Path, home: Path) -> None:
-    """Make a virtual environment without pip.
-
-    Raises:
-        VariantError: If the interpreter ``base``, which the user calls ``text``, cannot.
-    """
+    """Make a virtual environment without pip; VariantError if ``base`` (``text``) cannot."""
     command = [str(base), "-m", "venv", "--without-pip", str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
     if done.returncode:
@@ -79,22 +63,12 @@ def create_venv(text: str, base: Path, home: Path) -> None:
 
 
 def install_packages(
-    owner: Path | None,
-    python: Path,
-    *arguments: str,
-    constraints: Mapping[str, str] | None = None,
+    owner: Path | None, python: Path, *arguments: str, constraints: Mapping[str, str] | None = None
 ) -> str:
     """Install into an environment, and return pip's error; nothing if there was none.
 
-    Args:
-        owner: An interpreter with a pip: an older pip than its own takes wheels that it cannot use.
-            None for the running one.
-        python: The interpreter of the environment.
-        arguments: What to install, and pip's options.
-        constraints: Versions by name, from which pip may not depart.
-
-    Raises:
-        VariantError: If the running interpreter has to have pip and has none.
+    ``owner`` is an interpreter with a pip, None for the running one: an older pip than the
+    environment's own takes wheels that it cannot use. VariantError if the running one has no pip.
     """
     if owner is None and importlib.util.find_spec("pip") is None:
         message = (
@@ -119,11 +93,7 @@ def install_packages(
 
 
 def refuse_pip_failure(text: str, reason: str) -> None:
-    """Refuse a variant that pip could not install.
-
-    Raises:
-        VariantError: If there is a reason, which is pip's.
-    """
+    """Raise VariantError for a variant that pip could not install, if there is pip's reason."""
     if reason:
         message = (
             f"{text}: pip could not install it; it said: {reason}; expected "

@@ -49,11 +49,7 @@ class Recipe:
     folders: tuple[Path, ...]
 
     def key(self, *interpreter: str) -> str:
-        """Return 16 hex digits over everything that decides the content.
-
-        Args:
-            interpreter: What tells the interpreter from others; by default that of the running one.
-        """
+        """Return 16 hex digits over all that decides the content, by default under this Python."""
         decides = [
             *(interpreter or (sys.version, os.path.realpath(sys.executable))),
             self.requirements,
@@ -68,15 +64,8 @@ class Recipe:
 def read(text: str, needed: Sequence[str], project: str, root: Path, scratch: Path) -> Recipe:
     """Return what ``.``, ``git:REVISION`` or ``pip:REQUIREMENT[,REQUIREMENT]`` has to contain.
 
-    Args:
-        text: The variant, as the user wrote it.
-        needed: The distributions that the selected cases need.
-        project: The folder of the distribution that ``.`` and ``git:`` install.
-        root: The checkout.
-        scratch: An empty folder for the sources; they have to stay until all is installed.
-
-    Raises:
-        VariantError: If the text or what it names cannot be used; it says why.
+    Sources go to the empty folder ``scratch``, and have to stay until all is installed.
+    VariantError if the text or what it names cannot be used.
     """
     if text.startswith("pip:"):
         return plan(needed, scratch, _parse_requirements(text))
@@ -103,11 +92,9 @@ def find_default_project(root: Path) -> str:
 
 
 def list_requirements(needed: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return what pip has to resolve for each needed distribution that is installed here.
+    """Return what pip has to resolve for each needed distribution that is installed here, by name.
 
-    Returns:
-        By normalised name: the distribution at its version, or, for one that is installed from a
-        folder, its dependencies.
+    That is the distribution at its version; if it is installed from a folder, its dependencies.
     """
     here = _list_installed()
     found: dict[str, tuple[str, ...]] = {}
@@ -142,11 +129,7 @@ def plan(
 ) -> Recipe:
     """Plan an environment with requirements, and with what the cases need at the versions here.
 
-    Args:
-        needed: The distributions that the selected cases need.
-        scratch: Gets the sources of what is installed here from a folder; see `get_copy_folder`.
-        requirements: What pip resolves.
-        sources: Folders to install, by the name of the distribution.
+    ``sources`` are folders to install, by distribution; ``scratch`` gets those from here.
     """
     folders = dict(sources or {})
     installed = _list_installed()

@@ -85,19 +85,11 @@ def make(  # noqa: PLR0913 - what decides the content, by name
     base: Variant | None = None,
     note: Notifier = ignore,
 ) -> Variant:
-    """Find or make the environment of a variant.
+    """Find or make the environment of ``.``, ``git:REVISION``, ``pip:REQUIREMENT[,...]`` or a path.
 
-    Args:
-        text: ``.``, ``git:REVISION``, ``pip:REQUIREMENT[,REQUIREMENT]`` or a path.
-        needed: The distributions that the selected cases need.
-        project: The folder of the distribution that ``.`` and ``git:`` install, relative to the
-            top of the git work tree, or to ``root`` outside git.
-        root: The checkout; by default the current directory.
-        base: Another interpreter than the running one.
-        note: See `Notifier`.
-
-    Raises:
-        VariantError: If the text is none of the forms, or the environment cannot be made.
+    It has what the cases ``needed``. ``.`` and ``git:`` install the distribution in the folder
+    ``project``, relative to the top of the git work tree, or to ``root`` (by default the current
+    directory) outside git. VariantError if the text has none of these forms, or it cannot be made.
     """
     if text != "." and not text.startswith(("git:", "pip:")):
         return _find_existing(text)
@@ -110,11 +102,7 @@ def make(  # noqa: PLR0913 - what decides the content, by name
 
 @contextlib.contextmanager
 def create_scratch_folder(text: str) -> Iterator[Path]:
-    """Create a folder for sources that lasts until the environment of a variant is made.
-
-    Raises:
-        VariantError: If files cannot be written, or programs not started.
-    """
+    """Create a folder for sources; VariantError if files or programs cannot be used meanwhile."""
     try:
         with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
             yield Path(scratch)
@@ -144,15 +132,8 @@ def find_or_build(
 ) -> tuple[Variant, dict[str, str]]:
     """Find an environment in the cache, or build it there, once for all processes.
 
-    Args:
-        text: What the user calls it.
-        key: Names its folder: a digest of everything that decides its content.
-        fill: Installs into a new venv, given its interpreter and pip; returns what did not install.
-        base: The interpreter that makes the venv; None for the running one.
-        note: See `Notifier`.
-
-    Returns:
-        The environment, and what did not install: pip's error by distribution.
+    ``fill`` installs into a new venv, given its interpreter and pip. It returns what did not
+    install, pip's error by distribution, and so does this.
     """
     home = get_cache_folder() / "variants" / key
     python = home / "bin" / "python"
@@ -178,11 +159,7 @@ def find_or_build(
 
 
 def clean() -> tuple[int, int]:
-    """Remove all made environments.
-
-    Returns:
-        Their number, and their size in bytes.
-    """
+    """Remove all made environments; return their number, and their size in bytes."""
     homes = [path for path in (get_cache_folder() / "variants").glob("*") if path.is_dir()]
     size = 0
     for home in homes:
@@ -193,11 +170,7 @@ def clean() -> tuple[int, int]:
 
 
 def query_environment(variant: Variant) -> Environment:
-    """Return what a result measured in a variant records of interpreter, packages and machine.
-
-    Raises:
-        VariantError: If its interpreter does not run.
-    """
+    """Return the environment of a result measured in a variant; VariantError if it does not run."""
     with (
         refuse_unusable_interpreter(variant.text),
         tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder,
@@ -220,11 +193,7 @@ def link_tool(folder: Path) -> Path:
 
 
 def inspect_interpreter(text: str, python: Path) -> Variant:
-    """Return an interpreter as it is, with what is installed for it.
-
-    Raises:
-        VariantError: If it cannot be started, is older than Python 3.11, or no Python at all.
-    """
+    """Return an interpreter as it is; VariantError if it is no Python, or older than 3.11."""
     with refuse_unusable_interpreter(text):
         prefix, executable, found = query_interpreter(python, PACKAGES_QUERY)
     return Variant(text, Path(prefix), Path(executable), False, recipe.by_name(found))  # noqa: FBT003

@@ -17,8 +17,7 @@ ANOTHER_OUTPUT: Final = "give the name of another file with --output"
 def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
     """Make the folder of a file, and check before anything is measured that it can be written.
 
-    Raises:
-        UnwritableOutputError: If it cannot; the text ends with the remedy.
+    UnwritableOutputError, which ends with the remedy, if it cannot.
     """
     with _explain_errors(path, remedy):
         target = path.resolve()
@@ -34,11 +33,7 @@ def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text to a temporary file that then replaces the named one.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
+    """Write a text to a temporary file that then replaces the named one; if it cannot, it stays."""
     write_bytes(text.encode("utf-8", errors="replace"), path)
 
 

@@ -6,12 +6,9 @@ import json
 
 
 def format_json(value: object, depth: int, indent: str = "\n") -> str:
-    """Format a value as JSON.
+    """Format a value as JSON; ``depth`` levels of containers have a line for each member.
 
-    Args:
-        value: Dicts with text as keys, lists, texts, numbers, booleans and None.
-        depth: How many levels of containers have a line for each member; deeper ones have one line.
-        indent: A line break and the spaces in front of the value.
+    ``indent`` is a line break and the spaces in front of the value.
     """
     if depth == 0 or not value or not isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False)

@@ -36,11 +36,7 @@ def write(result: Result, path: Path) -> None:
 
 
 def read(path: Path) -> Result:
-    """Read a results file.
-
-    Raises:
-        UnreadableResultError: If it is missing, not JSON, of another schema, or makes no sense.
-    """
+    """Read a results file; UnreadableResultError if it is missing, or no sound results file."""
     source = CheckedFile(path, "a results file", UnreadableResultError, MEASURE_AGAIN)
     _refuse_folder(source)
     stored = source.parse(source.read_content())

@@ -75,11 +75,7 @@ def check_numbers(source: CheckedFile, key: str, record: object) -> None:
 
 
 def validate_result(source: CheckedFile, result: Result) -> None:
-    """Refuse a result that nobody can have measured, with the key that says so.
-
-    Raises:
-        UnreadableResultError: As the source has it.
-    """
+    """Refuse a result that nobody can have measured, with the key that says so."""
     controls: dict[str, str] = {}
     for position, case in enumerate(result.cases):
         if case.case.name in controls:

@@ -203,8 +203,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         library: The libraries to measure with: `Library` objects, or names mapped to adapters.
         payload_calls: How often one operation runs the payload; ``len(outcomes)`` by default.
         outcomes: What the payload does, call by call, in a cycle: RETURNS, FAILS or EMPTY.
-        returns: What the operation must return: by default `RESULT` where the payload runs,
-            else `ANYTHING`.
+        returns: What the operation must return; default: `RESULT` if the payload runs, `ANYTHING`.
         raises: What the operation must raise instead: an exception type or `REJECTION`.
         arguments: Positional and keyword arguments that the payload is to be called with.
         parameters: Names mapped to values; one case for every combination.

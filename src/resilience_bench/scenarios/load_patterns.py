@@ -51,11 +51,7 @@ _LOAD: Final = re.compile(r"mixed-[0-9]+-[0-9]+|(?:threads|tasks|processes)-[0-9
 
 
 def mentions_load(pattern: str) -> bool:
-    """Return whether a pattern names a load or a payload, so that it selects cases under load.
-
-    Raises:
-        UnknownLoadError: If it names a load that is impossible.
-    """
+    """Return whether a pattern names a load or payload; UnknownLoadError if it is impossible."""
     # A list, so that an impossible load is refused wherever it is.
     named = [_is_load(word) or word in PAYLOADS for word in _split_words(pattern)]
     return any(named) or _LOAD_PART.search(pattern) is not None

@@ -48,11 +48,7 @@ class Load:
 
 
 def parse_load(text: str) -> Load:
-    """Read the name of a load.
-
-    Raises:
-        ValueError: If it is none, or has no caller.
-    """
+    """Read the name of a load; ValueError if it is none, or has no caller."""
     if text == SINGLE:
         return Load(SINGLE, 1)
     found = _LOAD.fullmatch(text)

@@ -42,15 +42,9 @@ class Callers(Protocol):
 
 
 def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
-    """Make the callers of a load.
+    """Make the callers of a load; RuntimeError if the machine cannot start so many.
 
-    Args:
-        load: Their kind and number.
-        runner: Has the event loop of tasks.
-        limit_s: A process whose job takes longer ends itself with a traceback.
-
-    Raises:
-        RuntimeError: If the machine cannot start so many threads or processes.
+    A process whose job takes longer than ``limit_s`` ends itself with a traceback.
     """
     if load.kind == SINGLE:
         return _SingleCaller(runner)

@@ -44,8 +44,7 @@ def is_possible() -> bool:
 def make_starter() -> Callable[[], None]:
     """Return a function that makes callgrind count; without callgrind it does nothing.
 
-    Raises:
-        OSError: If the system does not let a program write instructions.
+    OSError if the system does not let a program write instructions.
     """
     if platform.machine() != _MACHINE:
         return lambda: None

@@ -42,16 +42,11 @@ def choose_calls(function_calls: int) -> Calls:
 
 
 def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
-    """Warm an operation up and dump the counters around two numbers of calls.
+    """Warm an operation up and dump the counters around two numbers of calls, and return these.
 
-    Args:
-        sample: Calls the operation.
-        heavy: Whether the operation is known to be heavy; then its first call is counted, because
-            a warm-up would take as long again.
-
-    Returns:
-        The two numbers, whose costs are in the second and third dump of this process. None if the
-        operation turns out to be heavy, and a fresh process has to count it.
+    Their costs are in the second and third dump of this process. Of a heavy operation the first
+    call is counted: a warm-up would take as long again. One that turns out to be heavy gives None,
+    and a fresh process has to count it.
     """
     fewer, more = HEAVY_CALLS
     if heavy:
@@ -95,13 +90,9 @@ def start_counting(controls: Iterable[Sampler]) -> None:
 
 
 def run_in_child(work: Callable[[], bool]) -> int:
-    """Do something in a forked process.
+    """Do something in a forked process; return its exit code: `DONE`, `HUNG`, or any other.
 
-    Args:
-        work: Returns whether it could be done; False asks for another process.
-
-    Returns:
-        The exit code: `DONE`, `HEAVY`, `HUNG`, or any other.
+    It is `HEAVY` if the work returns False, which asks for another process.
     """
     child = os.fork()
     if child == 0:

@@ -110,14 +110,7 @@ def open_operation(
 ) -> Iterator[Operation]:
     """Build the operation of a case, and tear it down afterwards.
 
-    Args:
-        bound: The case.
-        runner: Runs the builder of an async scenario.
-        record: Called at each run of the payload.
-
-    Raises:
-        NotInstalledError: If a package that the case needs is missing.
-        Unsupported: If the library cannot do the scenario.
+    Raises NotInstalledError if a package is missing, Unsupported if the library cannot do it.
     """
     scenario = bound.scenario
     library = load_library(bound)

@@ -31,9 +31,7 @@ RunRecorder = Callable[[], object]
 def make_payload(bound: BoundCase, record: RunRecorder | None = None) -> Callable[..., Any]:
     """Make the work inside the guard, with the ``outcomes`` of the scenario.
 
-    Args:
-        bound: The case, whose scenario may need a coroutine function.
-        record: Called at each run of the payload; for counting, never while timing.
+    ``record`` is called at each run; it is for counting, never while timing.
     """
     scenario, kind = bound.scenario, bound.info.case.payload
     if bound.is_probed_at_once:

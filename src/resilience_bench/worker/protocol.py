@@ -203,11 +203,7 @@ def encode(message: Message) -> str:
 
 
 def decode(line: str) -> Message:
-    """Read what `encode` wrote.
-
-    Raises:
-        InvalidMessageError: If the line is anything else.
-    """
+    """Read what `encode` wrote; InvalidMessageError if the line is anything else."""
     try:
         fields = json.loads(line)
         kind = _KINDS[fields.pop("message")]

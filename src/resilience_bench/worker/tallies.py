@@ -18,10 +18,7 @@ MOST_WINDOWS: Final = 5
 def count_runs(group: LoadGroup, bound: BoundCase, subject: LoadSubject) -> Tally:
     """Count the payload's runs in another window, and read the library's counter.
 
-    Args:
-        group: The case's group.
-        bound: The case, which is built once more, with a payload that counts.
-        subject: What was timed: its library's counter has to have moved as well.
+    The case is built once more for it; the counter of what was timed has to have moved as well.
     """
     runs: list[None] = []
     group.watch(bound.name)

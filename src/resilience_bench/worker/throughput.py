@@ -97,11 +97,7 @@ class LoadGroup:
         faulthandler.dump_traceback_later(self.limit_s, exit=True)
 
     def measure(self, subjects: Sequence[LoadSubject], rounds: int) -> dict[str, str]:
-        """Calibrate, then take a sample of each subject in turns.
-
-        Returns:
-            What went wrong, by the name of the subject, which has too few samples then.
-        """
+        """Calibrate, sample all in turns; return why a subject, by name, has too few samples."""
         failed: dict[str, str] = {}
         with timing.disable_collection():
             for subject in subjects:
@@ -180,12 +176,7 @@ class LoadGroup:
         subject.add_sample([count for count, _ in results], last_ns - released_ns)
 
     def samples(self, subject: LoadSubject, *, timed_ns: int) -> LoadSamples:
-        """Return the samples, after timing single calls in a pass of their own.
-
-        Args:
-            subject: The control or operation.
-            timed_ns: For how long single calls are timed; at least for a window, unless it is 0.
-        """
+        """Return the samples, after timing single calls for a window or more, unless it is 0 ns."""
         self.watch(subject.name)
         is_burst = subject.operation.prepare is not None
         timed = self._time_single_calls(subject, timed_ns) if timed_ns and not is_burst else {}

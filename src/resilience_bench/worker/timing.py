@@ -145,14 +145,10 @@ class Subject:
 
 
 def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewest: int) -> None:
-    """Choose how many calls make a sample, and how many samples the time allows.
+    """Set how many calls make a sample of ``sample_ns``, and how many samples the time allows.
 
-    Args:
-        subject: Its ``calls``, ``warm`` and ``wanted`` are set.
-        sample_ns: How long a sample should last.
-        samples: How many samples are taken of an operation that fits into one.
-        case_ns: How long the samples of one slower operation may take together.
-        fewest: How many samples are taken of the slowest operation.
+    An operation that fits into one gets all ``samples``; those of a slower one may take
+    ``case_ns`` together, but there are at least ``fewest``.
     """
     calls = 1
     elapsed = _measure_shortest(subject, calls, case_ns)
@@ -208,14 +204,8 @@ def run_rounds(
 
     A subject that wants fewer samples than there are rounds is visited in evenly spread rounds.
     Garbage is collected after each sample only: if it piled up, the next sample would have to map
-    new memory.
-
-    Args:
-        subjects: What to sample, in the order of a round.
-        rounds: How many rounds.
-        between: Called between rounds, untimed.
-        references: Those of the subjects that are the reference; the others record which of its
-            samples they were taken beside.
+    new memory. ``between`` is called between rounds, untimed. Subjects that are no ``references``
+    record beside which of their samples they were taken.
     """
     taken = 0
     with disable_collection():

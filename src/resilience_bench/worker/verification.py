@@ -21,12 +21,10 @@ class BrokenCaseError(Exception):
 
 
 def check(bound: BoundCase, runner: asyncio.Runner) -> None:
-    """Run the operation with a counting payload and compare it with what the scenario promises.
+    """Compare the payload's runs, the outcome and the counter with what the scenario promises.
 
-    Only one caller, and no work in the payload: see `tallies` for loads.
-
-    Raises:
-        BrokenCaseError: If the payload's runs, the outcome or the counter are unexpected.
+    Only one caller, and no work in the payload: see `tallies` for loads. BrokenCaseError if they
+    differ.
     """
     runs = 0
 
@@ -52,11 +50,7 @@ def check(bound: BoundCase, runner: asyncio.Runner) -> None:
 
 
 def check_outcome(bound: BoundCase, operation: Operation, runner: asyncio.Runner) -> None:
-    """Call the operation once and compare what it returns or raises with what is expected.
-
-    Raises:
-        BrokenCaseError: If it differs.
-    """
+    """Call the operation once; BrokenCaseError if it returns or raises what is not expected."""
     expected = _describe_expected(bound, operation)
     try:
         seen = runner.run(operation.call()) if operation.is_async else operation.call()
