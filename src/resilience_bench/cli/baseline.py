@@ -10,8 +10,13 @@ import click
 from resilience_bench._model import Environment, Signal
 from resilience_bench._verdicts import Baseline
 from resilience_bench.cli.console import make_progress_console
-from resilience_bench.cli.measuring import open_live_evidence
-from resilience_bench.cli.options import FILE, build_output_path, signals_option
+from resilience_bench.cli.measuring import open_source, prepare_variant
+from resilience_bench.cli.options import (
+    FILE,
+    build_output_path,
+    selectors_argument,
+    signals_option,
+)
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.errors import UnreadableBaselineError, UserError
 from resilience_bench.files import atomic, results
@@ -20,7 +25,7 @@ from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate import learning
 from resilience_bench.gate.check import find_budgets, get_budgets_path
 from resilience_bench.gate.criteria import LOADED_SCREEN
-from resilience_bench.measure.counting import SIGNALS
+from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.discovery import Selection, inspect
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
@@ -35,7 +40,7 @@ def baseline_group() -> None:
 
 
 @baseline_group.command()
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+@selectors_argument
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("-o", "--output", type=FILE, help="By default baselines/<environment>.json.")
 @click.option("--reason", default="", help="Why it is learned; kept in the file.")
@@ -64,13 +69,17 @@ def learn(  # noqa: PLR0913 - one argument an option
     before = _read_old_baseline(path)
     selection = select(launcher, selectors, gated=True)
     folder = build_output_path("learn").with_suffix("")
+    measurable = find_measurable_signals(signals)
     measured = []
     progress = make_progress_console()
     for number in range(1, runs + 1):
         file = folder / f"run-{number}.json"
         atomic.ensure_writable(file)
         progress.print(f"run {number} of {runs}: {file}", highlight=False)
-        with open_live_evidence(launcher, selection, file, signals or SIGNALS, selectors) as source:
+        head = prepare_variant(
+            launcher, selection, measurable, label="check", file=file, selectors=selectors
+        )
+        with open_source([head], file, measurable) as source:
             # Counts depend a little on hash seed and memory layout, so each run has its own.
             source.first_pass = number - 1
             names = {info.case.name for info in selection.cases}

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from resilience_bench._model import Signal
-from resilience_bench.cli.measuring import open_live_evidence
-from resilience_bench.cli.options import FILE, build_output_path
+from resilience_bench.cli.measuring import open_source, prepare_variant
+from resilience_bench.cli.options import FILE, build_output_path, selectors_argument
 from resilience_bench.cli.verdict_output import (
     add_output_options,
     ensure_outputs_writable,
@@ -18,21 +18,16 @@ from resilience_bench.cli.verdict_output import (
 )
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.files import atomic, results
-from resilience_bench.gate.check import (
-    accept_every_case,
-    add_defects,
-    find_limits,
-    judge_cases,
-    make_case_filter,
-)
+from resilience_bench.gate import check as checks
 from resilience_bench.gate.evidence import StoredSource
+from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import select
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
 
 @click.command()
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+@selectors_argument
 @click.option(
     "--baseline",
     "baseline_file",
@@ -65,19 +60,24 @@ def check(  # noqa: PLR0913 - one argument an option
     stored = results.read(result_file) if result_file else None
     here = stored.environment if stored else detect_environment()
     version = stored.reference_version if stored else REFERENCE_VERSION
-    limits = find_limits(here, version, signals, baseline_file, budgets_file)
+    limits = checks.find_limits(here, version, signals, baseline_file, budgets_file)
     if stored:
         found = f"measured {stored.started}: {result_file}"
-        result = judge_cases(StoredSource(stored), limits, make_case_filter(stored, selectors))
+        is_judged = checks.make_case_filter(stored, selectors)
+        result = checks.judge_cases(StoredSource(stored), limits, is_judged)
     else:
         file = output or build_output_path("check")
         atomic.ensure_writable(file)
         selection = select(launcher, selectors, gated=True)
         found = f"results: {file}"
-        with open_live_evidence(launcher, selection, file, limits.signals, selectors) as source:
+        measurable = find_measurable_signals(limits.signals)
+        head = prepare_variant(
+            launcher, selection, measurable, label="check", file=file, selectors=selectors
+        )
+        with open_source([head], file, measurable) as source:
             names = {info.case.name for info in selection.cases}
-            is_judged = names.__contains__ if selectors else accept_every_case
-            result = judge_cases(source, limits, is_judged)
+            is_judged = names.__contains__ if selectors else checks.accept_every_case
+            result = checks.judge_cases(source, limits, is_judged)
         stored = results.read(file)
     headline = (limits.headline, found, *result.headline)
-    return show_judgement(replace(add_defects(result, stored), headline=headline), shown)
+    return show_judgement(replace(checks.add_defects(result, stored), headline=headline), shown)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,10 +10,9 @@ from typing import Any, Final
 import click
 
 from resilience_bench._model import Signal
+from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
-from resilience_bench.cli.measuring import require_signals, write_at_end
-from resilience_bench.cli.options import FILE, build_output_path
-from resilience_bench.cli.progress import show_progress
+from resilience_bench.cli.measuring import open_source, prepare_variant, require_signals
 from resilience_bench.cli.verdict_output import (
     add_output_options,
     ensure_outputs_writable,
@@ -25,22 +22,11 @@ from resilience_bench.environments import variants
 from resilience_bench.environments.recipe import find_default_project
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
+from resilience_bench.gate import comparison
 from resilience_bench.gate.check import add_defects
-from resilience_bench.gate.comparison import (
-    COMPARISON_POLICY,
-    SECONDS,
-    TOLERANCES,
-    judge_comparison,
-)
-from resilience_bench.gate.live import LiveSource
-from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
-from resilience_bench.measure.measured_variant import MeasuredVariant
-from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
-from resilience_bench.measure.session import PROFILES
-from resilience_bench.measure.shared_path import SharedPath, create_shared_path
+from resilience_bench.measure.shared_path import create_shared_path
 
 TWO_FILES: Final = (
     "for two results files type "
@@ -51,20 +37,11 @@ TWO_FILES: Final = (
 @click.command()
 @click.argument("base")
 @click.argument("head")
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(min=0),
-    default=100 * TOLERANCES["ratio"],
-    show_default=True,
-    help="How much slower a case may get, in per cent.",
-)
-@click.option(
-    "--tolerance-instructions",
-    type=click.FloatRange(min=0),
-    default=100 * TOLERANCES["instructions"],
-    show_default=True,
-    help="How many more instructions there may be, in per cent.",
+@options.selectors_argument
+@options.add_tolerance_options(
+    comparison.TOLERANCES,
+    ratio="How much slower a case may get, in per cent.",
+    instructions="How many more instructions there may be, in per cent.",
 )
 @click.option(
     "--project",
@@ -75,7 +52,7 @@ TWO_FILES: Final = (
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
-    default=SECONDS,
+    default=comparison.SECONDS,
     show_default=True,
     help="How long to measure, without making the environments: every case is measured, then "
     "the time left goes to latencies that are still undecided. What stays undecided is "
@@ -84,7 +61,7 @@ TWO_FILES: Final = (
 @click.option(
     "-o",
     "--output",
-    type=FILE,
+    type=options.FILE,
     help="A folder for the results of both, and of BASE measured twice.",
 )
 @add_output_options
@@ -96,8 +73,7 @@ def compare(  # noqa: PLR0913 - one argument an option
     base: str,
     head: str,
     selectors: tuple[str, ...],
-    tolerance: float,
-    tolerance_instructions: float,
+    tolerances: dict[str, float],
     project: str | None,
     seconds: float,
     output: Path | None,
@@ -114,65 +90,34 @@ def compare(  # noqa: PLR0913 - one argument an option
             message = f"{text}: 'compare' measures variants; {TWO_FILES}"
             raise UserError(message)
     ensure_outputs_writable(shown)
-    folder = output or build_output_path("compare").with_suffix("")
-    for name in ("base", "head", "null"):
-        atomic.ensure_writable(folder / f"{name}.json")
+    folder = output or options.build_output_path("compare").with_suffix("")
+    files = [folder / f"{name}.json" for name in ("base", "head", "null")]
+    for file in files:
+        atomic.ensure_writable(file)
     selection = select(launcher, selectors, gated=True)
     needed = sorted({name for info in selection.cases for name in info.distributions})
     note = make_progress_console().print
     project = project or find_default_project(Path.cwd())
     made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]
-    tolerances = {
-        **TOLERANCES,
-        "ratio": tolerance / 100,
-        "instructions": tolerance_instructions / 100,
-    }
-    with (
-        create_shared_path() as shared,
-        _open_comparison(
-            shared, made=made, selection=selection, folder=folder, signals=signals, seconds=seconds
-        ) as source,
-    ):
-        result = judge_comparison(source, tolerances, COMPARISON_POLICY)
+    measurable = require_signals(signals)
+    with create_shared_path() as shared:
+        base_side, head_side, null_side = (
+            prepare_variant(
+                shared.launcher(variant),
+                selection,
+                measurable,
+                label=f"compare, {file.stem}",
+                file=file,
+                selectors=(variant.text,),
+                environment=variants.query_environment(variant),
+            )
+            for variant, file in zip((*made, made[0]), files, strict=True)
+        )
+        deadline = time.monotonic() + seconds
+        sides = [head_side, base_side, null_side]
+        with open_source(sides, folder, measurable, deadline) as source:
+            result = comparison.judge_comparison(source, tolerances, comparison.COMPARISON_POLICY)
     result = add_defects(result, results.read(folder / "head.json"))
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
     result = replace(result, headline=(*headline, *result.headline))
     return show_judgement(result, shown, with_changes=True)
-
-
-@contextlib.contextmanager
-def _open_comparison(  # noqa: PLR0913 - one caller, which has them all
-    shared: SharedPath,
-    *,
-    made: Sequence[variants.Variant],
-    selection: Selection,
-    folder: Path,
-    signals: Sequence[Signal] | None,
-    seconds: float,
-) -> Iterator[LiveSource]:
-    available, lacking = require_signals(signals)
-
-    def prepare(name: str, variant: variants.Variant) -> MeasuredVariant:
-        session, loaded = create_sessions(
-            shared.launcher(variant), selection.cases, PROFILES["quick"], GATE_EFFORT
-        )
-        recording = Recording(
-            session.records,
-            f"compare, {name}",
-            folder / f"{name}.json",
-            (variant.text,),
-            selection.problems,
-            available,
-            lacking,
-            variants.query_environment(variant),
-        )
-        return MeasuredVariant(session, recording, loaded)
-
-    base, head, null = map(prepare, ("base", "head", "null"), (*made, made[0]))
-    deadline = time.monotonic() + seconds
-    title = f"measuring {len(selection.cases)} cases"
-    with (
-        write_at_end([side.recording for side in (base, head, null)], folder),
-        show_progress(make_progress_console(), title, {"": None}) as show,
-    ):
-        yield LiveSource(head, show, available, lacking, base, null, deadline)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from resilience_bench._model import CaseRecord
-from resilience_bench.cli.options import report_problems
+from resilience_bench.cli.options import report_problems, selectors_argument
 from resilience_bench.measure.discovery import inspect
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
@@ -15,7 +15,7 @@ from resilience_bench.report.text import clean_text
 
 
 @click.command("list")
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+@selectors_argument
 @click.pass_obj
 def list_cases(launcher: Launcher, /, *, selectors: tuple[str, ...]) -> int:
     """List the cases, with why one is not available."""

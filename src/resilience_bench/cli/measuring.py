@@ -1,18 +1,18 @@
-"""What the commands that measure share: which signals, a source that measures, and the end."""
+"""What the commands that measure share: which signals, what is recorded, and the end."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from resilience_bench._model import Result, Signal
+from resilience_bench._model import Environment, Result, Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.exit_codes import INTERRUPTED
-from resilience_bench.cli.options import SIGNALS
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
 from resilience_bench.gate.live import LiveSource
@@ -24,93 +24,106 @@ from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
 
+Measurable = tuple[tuple[Signal, ...], dict[str, str]]
+"""The signals that can be measured here, and why the others cannot."""
+
 
 def select_signals(
     signals: Sequence[Signal] | None, session: Session, loaded: LoadSession
-) -> list[Signal]:
+) -> Measurable:
     """Return those of the signals that the cases have: scaling under load, all others alone."""
-    wanted = signals or SIGNALS
-    possible = [signal for signal in SIGNALS if (loaded if signal == "scaling" else session).cases]
+    wanted = signals or options.SIGNALS
+    possible = [
+        signal for signal in options.SIGNALS if (loaded if signal == "scaling" else session).cases
+    ]
     found = [signal for signal in possible if signal in wanted]
     if not found:
         has = ",".join(possible)
         message = f"these cases have no {' and no '.join(wanted)}; type --signals {has}"
         raise UserError(message)
-    return found
+    return require_signals(found)
 
 
-def require_signals(signals: Sequence[Signal] | None) -> tuple[tuple[Signal, ...], dict[str, str]]:
-    """Return the signals that can be measured here, at least one, and why the others cannot."""
+def require_signals(signals: Sequence[Signal] | None) -> Measurable:
+    """Return those of the signals that can be measured here, at least one."""
     available, lacking = find_measurable_signals(signals)
     if not available:
         raise UserError("; ".join(lacking.values()))
     return available, lacking
 
 
-def record_blocks(
-    blocks: Iterable[tuple[str, FinishedBlock]],
-    recordings: Mapping[str, Recording],
-    show: Callable[[str, FinishedBlock], None],
-) -> bool:
-    """Write each finished block to its recording; return False after an interruption."""
+def measure_variants(
+    blocks: Iterable[tuple[MeasuredVariant, FinishedBlock]],
+    variants: Sequence[MeasuredVariant],
+    title: str,
+    totals: Mapping[str, int | None],
+    name_task: Callable[[MeasuredVariant, FinishedBlock], tuple[str, str]],
+) -> list[Result]:
+    """Record and show each finished block; return the results, also after an interruption."""
+    completed = True
     try:
-        for name, done in blocks:
-            recordings[name].add(done)
-            show(name, done)
+        with show_progress(make_progress_console(), title, totals) as show:
+            for variant, done in blocks:
+                variant.recording.add(done)
+                show(done, *name_task(variant, done))
     except KeyboardInterrupt:
-        return False
+        completed = False
     except UserError:
-        for recording in recordings.values():
-            recording.write(complete=False)
+        for variant in variants:
+            variant.recording.write(complete=False)
         raise
-    return True
+    return [variant.recording.write(complete=completed) for variant in variants]
 
 
-def report_end(
-    measured: Sequence[Result], files: Sequence[Path], problems: Iterable[str], *, completed: bool
-) -> int:
+def report_end(measured: Sequence[Result], files: Sequence[Path]) -> int:
     """Report files and unread scenario files; return the exit code."""
-    code = options.report_problems(problems)
+    code = options.report_problems(measured[0].notes)
     listed = " ".join(map(str, files))
-    if not completed:
+    if not all(result.complete for result in measured):
         click.echo(f"interrupted; what was measured is in {listed}", err=True)
         return INTERRUPTED
     click.echo(f"results: {listed}")
     return options.choose_exit_code(*measured) or code
 
 
-@contextlib.contextmanager
-def open_live_evidence(
+def prepare_variant(  # noqa: PLR0913 - what a results file says of itself
     launcher: Launcher,
     selection: Selection,
+    measurable: Measurable,
+    *,
+    label: str,
     file: Path,
-    signals: Sequence[str],
     selectors: Sequence[str],
-) -> Iterator[LiveSource]:
-    """Open a source that measures a selection, shows progress and writes a file."""
-    available, lacking = find_measurable_signals(signals)
-    title = f"measuring {len(selection.cases)} cases"
+    environment: Environment | None = None,
+) -> MeasuredVariant:
+    """Prepare the measurement of what a gate judges."""
     session, loaded = create_sessions(launcher, selection.cases, PROFILES["quick"], GATE_EFFORT)
     recording = Recording(
-        session.records, "check", file, selectors, selection.problems, available, lacking
+        session.records, label, file, selectors, selection.problems, *measurable, environment
     )
-    with (
-        write_at_end([recording], file),
-        show_progress(make_progress_console(), title, {"": None}) as show,
-    ):
-        variant = MeasuredVariant(session, recording, loaded)
-        yield LiveSource(variant, show, available, lacking)
+    return MeasuredVariant(session, recording, loaded)
 
 
 @contextlib.contextmanager
-def write_at_end(recordings: Sequence[Recording], where: Path) -> Iterator[None]:
-    """Write what was measured at the end, and after an interruption."""
+def open_source(
+    variants: Sequence[MeasuredVariant],
+    where: Path,
+    measurable: Measurable,
+    deadline: float = math.inf,
+) -> Iterator[LiveSource]:
+    """Open a source that measures HEAD, or HEAD, BASE and the null control, and shows progress.
+
+    What was measured is written at the end, and after an interruption.
+    """
+    title = f"measuring {len(variants[0].session.records)} cases"
+    base, null = variants[1:] or (None, None)
     try:
-        yield
+        with show_progress(make_progress_console(), title, {"": None}) as show:
+            yield LiveSource(variants[0], show, *measurable, base, null, deadline)
     except KeyboardInterrupt:
-        for recording in recordings:
-            recording.write(complete=False)
+        for variant in variants:
+            variant.recording.write(complete=False)
         click.echo(f"interrupted; what was measured is in {where}", err=True)
         raise
-    for recording in recordings:
-        recording.write(complete=True)
+    for variant in variants:
+        variant.recording.write(complete=True)

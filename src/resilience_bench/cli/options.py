@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import click
 
@@ -15,6 +15,7 @@ from resilience_bench.cli.exit_codes import NOTHING_DONE, OK, SOMETHING_FAILED
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
+TOLERANCES: Final = {"--tolerance": "ratio", "--tolerance-instructions": "instructions"}
 
 
 def parse_signals(
@@ -30,11 +31,35 @@ def parse_signals(
     return tuple(signal for signal in SIGNALS if signal in wanted)
 
 
+selectors_argument = click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
 signals_option = click.option(
     "--signals",
     callback=parse_signals,
     help=f"What to measure, separated by commas: {', '.join(SIGNALS)}. Default: all available.",
 )
+
+
+def add_tolerance_options(defaults: Mapping[str, float], **helps: str) -> Callable[[Any], Any]:
+    """Add the options, in per cent, that make the argument ``tolerances``, by quantity."""
+
+    def collect(context: click.Context, parameter: click.Parameter, percent: float) -> None:
+        tolerances = context.params.setdefault("tolerances", dict(defaults))
+        tolerances[TOLERANCES[parameter.opts[0]]] = percent / 100
+
+    def add(command: Any) -> Any:
+        for flag, quantity in reversed(TOLERANCES.items()):
+            command = click.option(
+                flag,
+                type=click.FloatRange(min=0),
+                default=100 * defaults[quantity],
+                show_default=True,
+                expose_value=False,
+                callback=collect,
+                help=helps[quantity],
+            )(command)
+        return command
+
+    return add
 
 
 def build_output_path(kind: str) -> Path:

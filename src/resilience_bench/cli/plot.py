@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,6 +13,9 @@ from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.stats.latency import estimate
+
+if TYPE_CHECKING:
+    from resilience_bench.report.plots.pictures import Picture
 
 ANOTHER_FOLDER: Final = "give another folder with --output"
 
@@ -34,7 +38,6 @@ def plot(result_file: Path, folder: Path) -> int:
     """
     # matplotlib takes a second to import.
     from resilience_bench.report.plots.pictures import plan_pictures  # noqa: PLC0415
-    from resilience_bench.report.plots.style import render_figure, use_settings  # noqa: PLC0415
 
     result = results.read(result_file)
     found = plan_pictures(result, estimate(result))
@@ -45,11 +48,19 @@ def plot(result_file: Path, folder: Path) -> int:
         )
         raise UserError(message)
     atomic.ensure_writable(folder / f"{found[0].name}.svg", ANOTHER_FOLDER)
-    for picture in found:
+    for path in write_pictures(found, folder):
+        click.echo(path)
+    return 0
+
+
+def write_pictures(pictures: Iterable[Picture], folder: Path) -> Iterator[Path]:
+    """Write each picture as SVG and as PNG; yield the files."""
+    from resilience_bench.report.plots.style import render_figure, use_settings  # noqa: PLC0415
+
+    for picture in pictures:
         with use_settings():
             files = render_figure(picture.draw())
         for form, content in files.items():
             path = folder / f"{picture.name}.{form}"
             atomic.write_bytes(content, path, ANOTHER_FOLDER)
-            click.echo(path)
-    return 0
+            yield path

@@ -11,9 +11,10 @@ from typing import Final
 import click
 
 from resilience_bench._model import Signal
+from resilience_bench.cli import options
 from resilience_bench.cli.console import make_console, make_progress_console
-from resilience_bench.cli.measuring import require_signals, select_signals
-from resilience_bench.cli.options import FILE, signals_option
+from resilience_bench.cli.measuring import select_signals
+from resilience_bench.cli.plot import ANOTHER_FOLDER, write_pictures
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.errors import UnreadableResultError, UserError
@@ -45,12 +46,11 @@ from resilience_bench.releases.publish import TREE
 from resilience_bench.releases.timeline import Timeline
 
 FOLDER: Final = Path("results") / "releases"
-ANOTHER_FOLDER: Final = "give another folder with --output"
 
 
 @click.command()
 @click.argument("package")
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+@options.selectors_argument
 @click.option("--from", "first", metavar="VERSION", help="The oldest release; default: the first.")
 @click.option("--to", "last", metavar="VERSION", help="The newest release; default: the last.")
 @click.option("--pre", is_flag=True, help="Measure pre-releases as well.")
@@ -58,25 +58,16 @@ ANOTHER_FOLDER: Final = "give another folder with --output"
     "--python", metavar="PATH", help="Another Python to measure under, by path or by name."
 )
 @click.option(
-    "-o", "--output", type=FILE, help=f"A folder for everything; default: {FOLDER}/PACKAGE."
+    "-o", "--output", type=options.FILE, help=f"A folder for everything; default: {FOLDER}/PACKAGE."
 )
 @click.option("--fresh", is_flag=True, help="Measure again what an earlier run has measured.")
 @click.option("--show", is_flag=True, help="Show what lies in the folder; measure nothing.")
-@click.option(
-    "--tolerance",
-    type=click.FloatRange(min=0),
-    default=100 * TOLERANCES["ratio"],
-    show_default=True,
-    help="The largest change of latency that is no step, in per cent.",
+@options.add_tolerance_options(
+    TOLERANCES,
+    ratio="The largest change of latency that is no step, in per cent.",
+    instructions="The same for instructions.",
 )
-@click.option(
-    "--tolerance-instructions",
-    type=click.FloatRange(min=0),
-    default=100 * TOLERANCES["instructions"],
-    show_default=True,
-    help="The same for instructions.",
-)
-@signals_option
+@options.signals_option
 @click.pass_obj
 def releases(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -91,8 +82,7 @@ def releases(  # noqa: PLR0913 - one argument an option
     output: Path | None,
     fresh: bool,
     show: bool,
-    tolerance: float,
-    tolerance_instructions: float,
+    tolerances: dict[str, float],
     signals: tuple[Signal, ...] | None,
 ) -> int:
     """Measure the releases of PACKAGE side by side, and report which of them changed what.
@@ -113,11 +103,8 @@ def releases(  # noqa: PLR0913 - one argument an option
     cases = select_cases(name, selection.cases)
     published = select_releases(name, released, first, last, pre=pre)
     sessions = create_sessions(launcher, cases, PROFILES["quick"])
-    available, lacking = require_signals(select_signals(signals, *sessions))
-    shares = {"ratio": tolerance / 100, "instructions": tolerance_instructions / 100}
-    wanted = MeasurementRequest(
-        name, cases, available, lacking, selectors, folder, {**TOLERANCES, **shares}
-    )
+    available, lacking = select_signals(signals, *sessions)
+    wanted = MeasurementRequest(name, cases, available, lacking, selectors, folder, tolerances)
     with _report_interruption(folder):
         history = _measure_releases(wanted, published, python, fresh=fresh)
     _write(history, folder)
@@ -225,12 +212,8 @@ def _write(history: History, folder: Path) -> None:
     """Write the history, asv's tree and the pictures."""
     # matplotlib takes a second to import, for which --show should not have to wait.
     from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
-    from resilience_bench.report.plots.style import render_figure, use_settings  # noqa: PLC0415
 
     history_file.write(history, folder / FILE_NAME)
     asv_results.write(history, folder / TREE)
-    for picture in make_pictures(history):
-        with use_settings():
-            files = render_figure(picture.draw())
-        for form, content in files.items():
-            atomic.write_bytes(content, folder / f"{picture.name}.{form}", ANOTHER_FOLDER)
+    for _ in write_pictures(make_pictures(history), folder):
+        pass

@@ -10,27 +10,21 @@ from typing import Final
 import click
 
 from resilience_bench._model import Signal
-from resilience_bench.cli import options, run_drift, run_python
-from resilience_bench.cli.console import make_console, make_progress_console
-from resilience_bench.cli.measuring import (
-    record_blocks,
-    report_end,
-    require_signals,
-    select_signals,
-)
-from resilience_bench.cli.options import FILE
-from resilience_bench.cli.progress import show_progress
-from resilience_bench.errors import UserError
+from resilience_bench.cli import measuring, options, run_python
+from resilience_bench.cli.console import make_console
+from resilience_bench.errors import UnknownLoadError, UserError
 from resilience_bench.files import atomic
+from resilience_bench.measure.drift_session import DriftSession
 from resilience_bench.measure.interleave import measure_interleaved
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import LoadSession, create_sessions
+from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
-from resilience_bench.measure.session import PROFILES, Profile, Session
+from resilience_bench.measure.session import PROFILES, Profile
 from resilience_bench.report import summary_table, table
 from resilience_bench.report.summary import is_large, summarise_run
+from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.stats.latency import estimate
 
 DRIFT_ALONE: Final = (
@@ -40,7 +34,7 @@ DRIFT_ALONE: Final = (
 
 
 @click.command()
-@click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+@options.selectors_argument
 @click.option(
     "--profile",
     type=click.Choice(list(PROFILES)),
@@ -48,7 +42,7 @@ DRIFT_ALONE: Final = (
     show_default=True,
     help="How much to measure.",
 )
-@click.option("-o", "--output", type=FILE, help="Where to write the results file.")
+@click.option("-o", "--output", type=options.FILE, help="Where to write the results file.")
 @click.option("--time-limit", type=click.FloatRange(min=1), help="Maximum seconds per worker.")
 @options.signals_option
 @click.option(
@@ -86,17 +80,17 @@ def run(  # noqa: PLR0913 - one argument an option
     chosen = PROFILES[profile]
     if time_limit is not None:
         chosen = dataclasses.replace(chosen, time_limit_s=time_limit)
-    if drift is not None:
-        if profile == "concurrency" or signals or pythons:
-            raise UserError(DRIFT_ALONE)
-        return run_drift.run_drift(launcher, selectors, drift, chosen, output)
+    if drift is not None and (profile == "concurrency" or signals or pythons):
+        raise UserError(DRIFT_ALONE)
+    path = output or options.build_output_path("run")
     if pythons:
         return run_python.run_under_interpreters(
-            launcher, selectors, pythons=pythons, profile=chosen, signals=signals, output=output
+            launcher, selectors, pythons=pythons, profile=chosen, signals=signals, stem=path
         )
-    return _run_here(
-        launcher, selectors, chosen, signals, output or options.build_output_path("run")
-    )
+    atomic.ensure_writable(path)
+    if drift is not None:
+        return _run_drift(launcher, selectors, drift, chosen, path)
+    return _run_here(launcher, selectors, chosen, signals, path)
 
 
 def _run_here(
@@ -107,48 +101,55 @@ def _run_here(
     path: Path,
 ) -> int:
     """Measure under the interpreter that this runs in, write the file and show it."""
-    atomic.ensure_writable(path)
     selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
     session, loaded = create_sessions(launcher, selection.cases, chosen)
-    available, lacking = require_signals(select_signals(signals, session, loaded))
+    available, lacking = measuring.select_signals(signals, session, loaded)
     recording = Recording(
-        session.records,
-        chosen.name,
-        path,
-        selectors,
-        selection.problems,
-        available,
-        lacking,
+        session.records, chosen.name, path, selectors, selection.problems, available, lacking
     )
-    with show_progress(
-        make_progress_console(),
+    variant = MeasuredVariant(session, recording, loaded)
+    measured = measuring.measure_variants(
+        measure_interleaved([variant], available),
+        [variant],
         f"measuring {', '.join(available)} of {len(selection.cases)} cases ({chosen.name})",
-        _count_visits(session, loaded, available),
-    ) as show:
-        variant = MeasuredVariant(session, recording, loaded)
-        completed = record_blocks(
-            (("", done) for _, done in measure_interleaved([variant], available)),
-            {"": recording},
-            lambda _, done: show(done, done.signal),
-        )
-    result = recording.write(complete=completed)
-    measurements, console = estimate(result), make_console()
+        {signal: variant.count_visits([signal]) for signal in available},
+        lambda _, done: (done.signal, ""),
+    )
+    measurements, console = estimate(measured[0]), make_console()
     if is_large(measurements):
-        summary_table.render(summarise_run(result, measurements), result, console, path)
+        summary_table.render(summarise_run(measured[0], measurements), measured[0], console, path)
     else:
-        table.render(result, measurements, "latency", console)
-    return report_end([result], [path], selection.problems, completed=completed)
+        table.render(measured[0], measurements, "latency", console)
+    return measuring.report_end(measured, [path])
 
 
-def _count_visits(
-    session: Session, loaded: LoadSession, signals: Sequence[Signal]
-) -> dict[str, int | None]:
-    """Count how often cases will be visited, by signal; a count visits each case once."""
-    visits: dict[str, int | None] = {}
-    for signal in signals:
-        if signal == "scaling":
-            visits[signal] = len(loaded.cases) * loaded.effort.workers
-        else:
-            workers = session.profile.workers if signal == "latency" else 1
-            visits[signal] = len(session.cases) * workers
-    return visits
+def _run_drift(
+    launcher: Launcher, selectors: Sequence[str], seconds: float, profile: Profile, path: Path
+) -> int:
+    """Keep each of the selected cases going for a time, write the file and show it."""
+    selection = select(launcher, selectors)
+    count = len(selection.cases)
+    for info in selection.cases:
+        if info.case.is_loaded:
+            message = (
+                f"--drift keeps one caller going, around a payload without work; found "
+                f"{info.case.name}; type '{info.case.with_load(SINGLE, NOOP).name}'"
+            )
+            raise UnknownLoadError(message)
+    session = DriftSession(launcher, selection.cases, profile, drift_s=seconds)
+    label = f"{seconds:g} s a case"
+    signals = ("drift",)
+    recording = Recording(
+        session.records, label, path, selectors, selection.problems, signals=signals
+    )
+    variant = MeasuredVariant(session, recording)
+    cases, each = (f"{count} cases", " each") if count != 1 else ("1 case", "")
+    measured = measuring.measure_variants(
+        ((variant, done) for done in session.run()),
+        [variant],
+        f"keeping {cases} going for {seconds:g} s{each}",
+        {"": count},
+        lambda _, done: ("", session.records[done.cases[0].case.name].status),
+    )
+    table.render(measured[0], estimate(measured[0]), "latency", make_console())
+    return measuring.report_end(measured, [path])
