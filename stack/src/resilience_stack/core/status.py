@@ -35,28 +35,26 @@ class GuardStatus:
 
 
 class StateClock:
-    """How long a breaker has been in each of its states."""
+    """How long a breaker has been in each of its states.
+
+    There is no lock, which a forked process could inherit while it is held: what is read is one
+    tuple, and only the breaker changes it, under its own lock.
+    """
 
     def __init__(self) -> None:
         self.since_s = time.time()
-        self._state = "closed"
-        self._entered_s = time.monotonic()
-        self._spent_s = {"closed": 0.0, "half-open": 0.0, "open": 0.0}
-        self._lock = threading.Lock()
+        spent_s = {"closed": 0.0, "half-open": 0.0, "open": 0.0}
+        self._reading = spent_s, "closed", time.monotonic()
 
     def change(self, state: str) -> None:
         """Begin to count for another state."""
-        with self._lock:
-            now_s = time.monotonic()
-            self._spent_s[self._state] += now_s - self._entered_s
-            self._state, self._entered_s, self.since_s = state, now_s, time.time()
+        self._reading = self.read(), state, time.monotonic()
+        self.since_s = time.time()
 
     def read(self) -> dict[str, float]:
         """Return the seconds in each state until now."""
-        with self._lock:
-            spent_s = dict(self._spent_s)
-            spent_s[self._state] += time.monotonic() - self._entered_s
-            return spent_s
+        spent_s, state, entered_s = self._reading
+        return {**spent_s, state: spent_s[state] + time.monotonic() - entered_s}
 
 
 class FailureShare:

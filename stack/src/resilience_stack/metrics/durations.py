@@ -65,6 +65,10 @@ class Durations:
             self._count()
             return list(self._counts), self._sum_s
 
+    def reset_lock(self) -> None:
+        """Forget who held the lock: in a forked process nobody is there to release it."""
+        self._lock = threading.Lock()
+
     def _count(self) -> None:
         durations_s = self.noted_s[:]
         del self.noted_s[: len(durations_s)]

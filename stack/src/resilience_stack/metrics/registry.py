@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from resilience_stack.metrics.durations import Durations
 from resilience_stack.metrics.moments import Moments
+from resilience_stack.metrics.processes import ProcessFiles, is_multiprocess
 
 __all__ = ["GuardMetrics", "Metrics"]
 
@@ -71,13 +72,18 @@ class Metrics:
             "State of the breaker: 0 closed, 1 half-open, 2 open.",
             ["guard"],
             registry=where,
-            multiprocess_mode="max",
+            multiprocess_mode="livemax",
         )
         self.transitions = Counter(
             "resilience_breaker_transitions",
             "Changes of the breaker from one state to another.",
             ["guard", "from", "to"],
             registry=where,
+        )
+        self.files = (
+            ProcessFiles((self.calls, self.moments), self.calls.reset_locks)
+            if is_multiprocess()
+            else None
         )
 
 
@@ -92,6 +98,11 @@ class _Calls(Collector):
     def describe(self) -> Iterable[Metric]:
         """Name the metrics, so that a registry that has them already refuses these."""
         return _families()
+
+    def reset_locks(self) -> None:
+        """Forget who held the locks, in a process that was forked."""
+        for durations in self._durations.values():
+            durations.reset_lock()
 
     def collect(self) -> Iterable[Metric]:
         """Return all series; what was noted until now is in them."""

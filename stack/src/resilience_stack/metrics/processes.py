@@ -1,0 +1,137 @@
+"""prometheus_client's multiprocess mode: what a guard counts itself is written to its files too."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+from weakref import WeakMethod
+
+from prometheus_client import values
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+__all__ = ["ProcessFiles", "is_multiprocess"]
+
+INTERVAL_S: Final = 1.0
+"""A scrape of another process sees what was counted until so long ago."""
+GAUGE_MODES: Final = {
+    "resilience_calls_in_flight": "livesum",
+    "resilience_guard_degraded": "livemax",
+}
+Key = tuple[str, tuple[str, ...]]
+
+
+def is_multiprocess() -> bool:
+    """Whether prometheus_client keeps its values in files that several processes share."""
+    return bool(getattr(values.ValueClass, "_multiprocess", False))
+
+
+class ProcessFiles:
+    """Copies the series of collectors to the files of the multiprocess mode, once a second.
+
+    A guard counts in memory, which costs less than prometheus_client's own metrics and which its
+    multiprocess mode does not see. The files have absolute values: to write them twice changes
+    nothing. A child of a fork writes what was counted since; the rest is in its parent's files.
+    """
+
+    def __init__(self, sources: Iterable[Collector], reset_locks: Callable[[], None]) -> None:
+        """Write from now on, at the end of the process, and in forked children.
+
+        Args:
+            sources: What has the guards' own counts.
+            reset_locks: Called in a forked child: it forgets who held the locks of the sources.
+        """
+        self._sources = tuple(sources)
+        self._reset_locks = reset_locks
+        self._values: dict[Key, values.ValueClass] = {}
+        self._inherited: dict[Key, float] = {}
+        self._lock = threading.Lock()
+        self._start()
+        atexit.register(_call_weakly(self.write))
+        os.register_at_fork(
+            before=_call_weakly(self._lock_for_fork),
+            after_in_parent=_call_weakly(self._unlock_after_fork),
+            after_in_child=_call_weakly(self._go_on_in_child),
+        )
+
+    def write(self) -> None:
+        """Write the series as they are now."""
+        with self._lock:
+            for metric, key, sample in self._read():
+                value = self._values.get(key)
+                if value is None:
+                    value = self._values[key] = _make_value(metric, sample)
+                value.set(sample.value - self._inherited.get(key, 0.0))
+
+    def _read(self) -> Iterator[tuple[Metric, Key, Sample]]:
+        for source in self._sources:
+            for metric in source.collect():
+                below = 0.0
+                for sample in metric.samples:
+                    plain = sample
+                    if sample.name.endswith("_bucket"):
+                        # In the files a bucket holds its own calls only.
+                        plain = sample._replace(value=sample.value - below)
+                        below = 0.0 if sample.labels["le"] == "+Inf" else sample.value
+                    elif metric.type == "histogram" and sample.name.endswith("_count"):
+                        continue  # the sum of the buckets
+                    yield metric, (sample.name, tuple(sample.labels.values())), plain
+
+    def _start(self) -> None:
+        run = _call_weakly(self.write)
+
+        def write_until_dropped(stopped: threading.Event) -> None:
+            while not stopped.wait(INTERVAL_S) and run():
+                pass
+
+        thread = threading.Thread(
+            target=write_until_dropped,
+            args=(threading.Event(),),
+            name="resilience_stack: metrics to files",
+            daemon=True,
+        )
+        thread.start()
+
+    def _lock_for_fork(self) -> None:
+        self._lock.acquire()
+
+    def _unlock_after_fork(self) -> None:
+        self._lock.release()
+
+    def _go_on_in_child(self) -> None:
+        self._reset_locks()
+        self._inherited = {
+            key: sample.value for metric, key, sample in self._read() if metric.type != "gauge"
+        }
+        self._lock.release()
+        self._start()
+
+
+def _make_value(metric: Metric, sample: Sample) -> values.ValueClass:
+    return values.ValueClass(
+        metric.type,
+        metric.name,
+        sample.name,
+        tuple(sample.labels),
+        tuple(sample.labels.values()),
+        metric.documentation,
+        multiprocess_mode=GAUGE_MODES.get(metric.name, ""),
+    )
+
+
+def _call_weakly(method: Callable[[], None]) -> Callable[[], bool]:
+    """Return a function that calls a method while its object is there, and says whether it is."""
+    reference = WeakMethod(method)
+
+    def call() -> bool:
+        alive = reference()
+        if alive is None:
+            return False
+        alive()
+        return True
+
+    return call
