@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from resilience_bench._model import Estimate
 from resilience_bench.stats.quantiles import CHUNK, group_by_length
-
-Values = np.ndarray[Any, np.dtype[np.float64]]
+from resilience_bench.stats.trimmed_t import Values
 
 TRIMMED_SHARE: Final = 1 / 3
 """Share of the workers' numbers that the centre leaves out at either end."""
@@ -27,12 +26,11 @@ FEWEST_WORKERS: Final = 5
 
 def estimate_quantities(rows: Sequence[Sequence[float]]) -> list[Estimate]:
     """Estimate each row; rows may have different numbers of workers."""
-    found: dict[int, Estimate] = {}
+    table = np.empty((len(rows), 3))
     for indices in group_by_length(rows).values():
         values = np.array([rows[index] for index in indices])
-        numbers = np.stack([trimmed_mean(values), *estimate_intervals(values)], axis=1).tolist()
-        found.update(zip(indices, (Estimate(*ends) for ends in numbers), strict=True))
-    return [found[index] for index in range(len(rows))]
+        table[indices] = np.stack([trimmed_mean(values), *estimate_intervals(values)], axis=1)
+    return [Estimate(*numbers) for numbers in table.tolist()]
 
 
 def trimmed_mean(values: Values) -> Values:
@@ -59,10 +57,8 @@ def estimate_intervals(values: Values) -> tuple[Values, Values]:
     the replicates it takes Phi(-sqrt(n / (n - 1)) t) and its complement, where t is the 1 - a/2
     quantile of Student's distribution with n - 1 degrees of freedom. Source: T. Hesterberg, "What
     Teachers Should Know About the Bootstrap", The American Statistician 69 (2015), 371-386,
-    https://arxiv.org/abs/1411.5279. With one worker both ends are the centre itself.
-
-    Args:
-        values: One row a quantity, workers along the last axis.
+    https://arxiv.org/abs/1411.5279. With one worker both ends are the centre itself. ``values`` has
+    one row a quantity, and workers along the last axis.
     """
     value = trimmed_mean(values)
     workers = values.shape[1]

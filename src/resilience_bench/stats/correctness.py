@@ -19,18 +19,12 @@ def collect_tallies(records: Iterable[LoadRecord], name: str) -> list[Tally]:
 
 def sum_tallies(tallies: Sequence[Tally]) -> Tally | None:
     """Return sums over the workers, and the most probes at once; None if nothing was counted."""
-    if not tallies:
-        return None
-    columns = {
-        field.name: [
-            value for tally in tallies if (value := getattr(tally, field.name)) is not None
-        ]
-        for field in fields(Tally)
-    }
-    sums: dict[str, Any] = {
-        name: sum(values) if values else None for name, values in columns.items()
-    }
-    return Tally(**sums | {"probes": max(columns["probes"], default=None)})
+    sums: dict[str, Any] = {}
+    for name in [field.name for field in fields(Tally)]:
+        found = [value for tally in tallies if (value := getattr(tally, name)) is not None]
+        combine = max if name == "probes" else sum
+        sums[name] = combine(found) if found else None
+    return Tally(**sums) if tallies else None
 
 
 def find_defects(tallies: Sequence[Tally]) -> Iterator[Defect]:
@@ -38,11 +32,8 @@ def find_defects(tallies: Sequence[Tally]) -> Iterator[Defect]:
 
     A count that is too low in one worker does not make up for one that is too high in another.
     """
-    counts = [
-        (tally.counted, tally.promised_count)
-        for tally in tallies
-        if tally.counted is not None and tally.promised_count is not None
-    ]
+    both = [(tally.counted, tally.promised_count) for tally in tallies]
+    counts = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
     yield from _find_deviations("lost counts", "surplus counts", counts)
     runs = [(tally.payload_runs, tally.promised_runs) for tally in tallies]
     yield from _find_deviations("missing runs", "surplus runs", runs)

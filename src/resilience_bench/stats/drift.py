@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -13,8 +13,8 @@ from scipy.stats import theilslopes
 from resilience_bench._model import Case, DriftPoints, Estimate, Result
 from resilience_bench.stats.bootstrap import CONFIDENCE
 from resilience_bench.stats.throttling import BEST_OF, SAME_SPEED
+from resilience_bench.stats.trimmed_t import Values
 
-Values = np.ndarray[Any, np.dtype[np.float64]]
 DriftVerdict = Literal["cost grows", "memory grows", "cost and memory grow", "steady", "undecided"]
 """What a long run shows."""
 Trend = Literal["grows", "steady", "undecided"]
@@ -138,19 +138,15 @@ def classify_trend(growth: Estimate | None, least: float, clear: float) -> Trend
 
     Return ``steady`` if the whole interval lies below ``least``, else ``undecided``.
     """
-    if growth is None:
-        return "undecided"
-    if growth.low > 0 and growth.value > clear:
+    if growth and growth.low > 0 and growth.value > clear:
         return "grows"
-    return "steady" if growth.high < least else "undecided"
+    return "steady" if growth and growth.high < least else "undecided"
 
 
 def combine_trends(cost: Trend, memory: Sequence[Trend]) -> DriftVerdict:
     """Return the verdict of the trends of the cost and of the known measures of memory."""
-    if cost == "grows" and "grows" in memory:
-        return "cost and memory grow"
     if cost == "grows":
-        return "cost grows"
+        return "cost and memory grow" if "grows" in memory else "cost grows"
     if "grows" in memory:
         return "memory grows"
     return "steady" if {cost, *memory} == {"steady"} else "undecided"
@@ -169,14 +165,9 @@ def _drop_throttled(points: DriftPoints) -> tuple[DriftPoints, bool]:
 
 
 def _select_points(points: DriftPoints, places: Sequence[int]) -> DriftPoints:
-    columns: dict[str, Any] = {
-        field.name: getattr(points, field.name) for field in fields(DriftPoints)
-    }
+    columns: list[Any] = [getattr(points, field.name) for field in fields(DriftPoints)]
     return DriftPoints(
-        **{
-            name: tuple(values[place] for place in places) if values else ()
-            for name, values in columns.items()
-        }
+        *(tuple(values[place] for place in places) if values else () for values in columns)
     )
 
 
@@ -192,9 +183,7 @@ def _estimate_cost(points: DriftPoints) -> Estimate | None:
 
 
 def _multiply(quantity: Estimate | None, factor: float) -> Estimate | None:
-    if quantity is None:
-        return None
-    return Estimate(factor * quantity.value, factor * quantity.low, factor * quantity.high)
+    return quantity and Estimate(*(factor * end for end in astuple(quantity)))
 
 
 def _find_warnings(steady: DriftPoints, *, is_steady: bool) -> Iterator[str]:

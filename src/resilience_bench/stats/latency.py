@@ -9,15 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from resilience_bench._model import (
-    Case,
-    CaseRecord,
-    Estimate,
-    Measurement,
-    Result,
-    Samples,
-    WorkerRecord,
-)
+from resilience_bench import _model
+from resilience_bench._model import Case, CaseRecord, Estimate, Measurement, Result
 from resilience_bench.stats.bootstrap import estimate_quantities, warn_of_few_workers
 from resilience_bench.stats.load import estimate_loads
 from resilience_bench.stats.quantiles import drop_throttled_samples, estimate_locations_ns
@@ -44,7 +37,7 @@ class _WorkerLocations:
     """The samples of one worker, with their locations in ns per call."""
 
     resolution_ns: float
-    operations: Mapping[str, Samples]
+    operations: Mapping[str, _model.Samples]
     reference_ns: float
     controls_ns: Mapping[str, float]
     operations_ns: Mapping[str, float]
@@ -63,10 +56,8 @@ def estimate(result: Result) -> list[Measurement]:
     ``overhead_instructions`` is operation - control; for the others see `Weight`, for loads
     `estimate_loads`.
 
-    Returns:
-        One measurement a case, in the order of ``result.cases``, without broken cases and those
-        without numbers. ``quantities`` lacks what cannot be computed (no control, a reference of
-        0 ns).
+    The measurements are in the order of ``result.cases``, without broken cases and those without
+    numbers. ``quantities`` lacks what cannot be computed (no control, a reference of 0 ns).
     """
     measured = list(_select_measured(result))
     rows = [_compute_worker_values(record, workers) for record, workers in measured]
@@ -74,22 +65,21 @@ def estimate(result: Result) -> list[Measurement]:
     loaded = estimate_loads(result)
     measurements = []
     for (record, workers), named in zip(measured, rows, strict=True):
-        quantities = {name: next(estimates) for name in named} | _estimate_counts(record, result)
-        alone = _make_measurement(record.case, workers, quantities)
-        measurements.append(_merge_load(alone, loaded.get(record.case.name)))
+        quantities = {key: next(estimates) for key in named} | _estimate_counts(record, result)
+        name = record.case.name
+        samples = sum(len(worker.operations[name].elapsed_ns) for worker in workers)
+        warnings = _find_warnings(name, workers, quantities, samples) if workers else ()
+        under_load = loaded.get(name, Measurement(record.case, {}, 0, 0, ()))
+        measurements.append(
+            replace(
+                under_load,
+                quantities=quantities | under_load.quantities,
+                workers=max(len(workers), under_load.workers),
+                samples=samples + under_load.samples,
+                warnings=tuple(dict.fromkeys((*warnings, *under_load.warnings))),
+            )
+        )
     return measurements
-
-
-def _merge_load(alone: Measurement, loaded: Measurement | None) -> Measurement:
-    if loaded is None:
-        return alone
-    return replace(
-        loaded,
-        quantities=alone.quantities | loaded.quantities,
-        workers=max(alone.workers, loaded.workers),
-        samples=alone.samples + loaded.samples,
-        warnings=tuple(dict.fromkeys((*alone.warnings, *loaded.warnings))),
-    )
 
 
 def _estimate_counts(record: CaseRecord, result: Result) -> dict[str, Estimate]:
@@ -125,20 +115,16 @@ def _select_measured(result: Result) -> Iterator[tuple[CaseRecord, list[_WorkerL
 
 def compute_worker_latencies(
     cases: Sequence[CaseRecord],
-    variants: Sequence[Sequence[WorkerRecord]],
+    variants: Sequence[Sequence[_model.WorkerRecord]],
     *,
     only_at_best_speed: bool = False,
 ) -> list[dict[str, dict[str, list[float]]]]:
     """Compute the workers' numbers of the latency, before anything is estimated.
 
-    Args:
-        cases: The cases that are wanted.
-        variants: The workers of each variant; the machine's best speed is that of all of them.
-        only_at_best_speed: Whether a case is left out if too few workers met that speed; otherwise
-            all numbers of all variants are taken, which compares variants but not hours.
-
-    Returns:
-        For each variant, by case name, the numbers of ``latency_ns``, ``overhead_ns``, ``ratio``.
+    They are by variant, case name and quantity (``latency_ns``, ``overhead_ns``, ``ratio``). The
+    machine's best speed is that of all workers of all variants. If too few workers of a case met
+    it, all numbers are taken, which compares variants but not hours; if ``only_at_best_speed``, the
+    case is left out instead.
     """
     steady = iter(drop_throttled_samples([worker for variant in variants for worker in variant]))
     kept = [_group_by_case([next(steady) for _ in variant]) for variant in variants]
@@ -167,7 +153,7 @@ def _choose_workers(
     return kept if len(kept) >= min(FEWEST, len(workers)) else workers
 
 
-def _group_by_case(workers: Sequence[WorkerRecord]) -> dict[str, list[_WorkerLocations]]:
+def _group_by_case(workers: Sequence[_model.WorkerRecord]) -> dict[str, list[_WorkerLocations]]:
     by_case: defaultdict[str, list[_WorkerLocations]] = defaultdict(list)
     for worker in _locate_workers(workers):
         for name, location_ns in worker.operations_ns.items():
@@ -176,7 +162,7 @@ def _group_by_case(workers: Sequence[WorkerRecord]) -> dict[str, list[_WorkerLoc
     return by_case
 
 
-def _locate_workers(workers: Sequence[WorkerRecord]) -> list[_WorkerLocations]:
+def _locate_workers(workers: Sequence[_model.WorkerRecord]) -> list[_WorkerLocations]:
     # All at once, because a call of numpy costs more than one quantile.
     flat = [
         samples
@@ -210,21 +196,10 @@ def _compute_worker_values(
     return {quantity: values for quantity, values in finite.items() if values}
 
 
-def _make_measurement(
-    case: Case, workers: Sequence[_WorkerLocations], quantities: dict[str, Estimate]
-) -> Measurement:
-    samples = sum(len(worker.operations[case.name].elapsed_ns) for worker in workers)
-    warnings: tuple[str, ...] = ()
-    if workers:
-        warnings = (
-            *warn_of_few_workers(len(workers)),
-            *_check_quantities(quantities),
-            *_check_samples(case.name, workers, samples),
-        )
-    return Measurement(case, quantities, len(workers), samples, warnings)
-
-
-def _check_quantities(quantities: Mapping[str, Estimate]) -> Iterator[str]:
+def _find_warnings(
+    name: str, workers: Sequence[_WorkerLocations], quantities: Mapping[str, Estimate], samples: int
+) -> Iterator[str]:
+    yield from warn_of_few_workers(len(workers))
     wide = [
         name.removesuffix("_ns")
         for name in ("latency_ns", "ratio")
@@ -234,9 +209,6 @@ def _check_quantities(quantities: Mapping[str, Estimate]) -> Iterator[str]:
         yield f"interval of {' and '.join(wide)} spans more than {WIDE:.0%} of the value"
     if "ratio" not in quantities:
         yield "no ratio: the clock is too coarse for the reference"
-
-
-def _check_samples(name: str, workers: Sequence[_WorkerLocations], samples: int) -> Iterator[str]:
     if samples < FEWEST_SAMPLES * len(workers):
         mean = samples / len(workers)
         yield f"only {mean:.0f} samples a worker; the 10 % quantile wants {FEWEST_SAMPLES}"

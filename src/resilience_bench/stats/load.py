@@ -14,25 +14,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from resilience_bench._model import (
-    BUCKET,
-    Case,
-    CaseRecord,
-    Estimate,
-    LoadRecord,
-    LoadSamples,
-    Measurement,
-    Result,
-    Tally,
-)
+from resilience_bench import _model
+from resilience_bench._model import Case, CaseRecord, Estimate, LoadRecord, LoadSamples, Measurement
+from resilience_bench.stats import load_rounds
 from resilience_bench.stats.bootstrap import estimate_quantities, warn_of_few_workers
 from resilience_bench.stats.correctness import collect_tallies, find_defects
-from resilience_bench.stats.load_rounds import (
-    compute_call_times_ns,
-    compute_overheads_ns,
-    compute_rates,
-    divide_rates,
-)
 
 PERCENTILES: Final = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99, "p999_ns": 0.999}
 LAGS: Final = {"lag_p50_ns": 0.5, "lag_p99_ns": 0.99}
@@ -47,7 +33,7 @@ ControlledSamples = tuple[LoadSamples, LoadSamples | None]
 """An operation in one worker, and its control, if there is one."""
 
 
-def estimate_loads(result: Result) -> dict[str, Measurement]:
+def estimate_loads(result: _model.Result) -> dict[str, Measurement]:
     """Estimate the quantities of every case that was measured under a load.
 
     ``calls_per_s`` is the rate of all callers together, ``control_calls_per_s`` that of the same
@@ -58,31 +44,20 @@ def estimate_loads(result: Result) -> dict[str, Measurement]:
 
     ``p50_ns`` to ``p999_ns`` and ``longest_ns`` come from the single calls that were timed in all
     workers, less ``clock_ns``; ``lag_...`` are how late a ticking task was. Their intervals go from
-    the smallest to the largest value of a worker.
-
-    Returns:
-        The measurements by the name of the case, without unknown quantities.
+    the smallest to the largest value of a worker. Unknown quantities are left out.
     """
     pairs = _pair_with_controls(result.loads, result.cases)
     cases = {record.case.name: record.case for record in result.cases}
-    return {
-        name: _make_measurement(
-            cases[name], pairs[name], numbers, collect_tallies(result.loads, name)
-        )
-        for name, numbers in _estimate_quantities(pairs).items()
-    }
+    return _measure(pairs, cases, result.loads)
 
 
-def estimate_controls(result: Result) -> dict[str, Measurement]:
+def estimate_controls(result: _model.Result) -> dict[str, Measurement]:
     """Estimate the controls under load, as `estimate_loads` does, by `CaseRecord.control`."""
     pairs: defaultdict[str, list[ControlledSamples]] = defaultdict(list)
     for record in result.loads:
         for key, samples in record.controls.items():
             pairs[key].append((samples, None))
-    return {
-        key: _make_measurement(Case("control", key), pairs[key], numbers)
-        for key, numbers in _estimate_quantities(pairs).items()
-    }
+    return _measure(pairs, {key: Case("control", key) for key in pairs})
 
 
 def compute_worker_scalings(
@@ -90,7 +65,9 @@ def compute_worker_scalings(
 ) -> dict[str, dict[str, list[float]]]:
     """Compute the workers' numbers of ``scaling`` by case name, before anything is estimated."""
     found = {
-        name: [median for pair in pairs for median in _compute_median(divide_rates(*pair))]
+        name: [
+            median for pair in pairs for median in _compute_median(load_rounds.divide_rates(*pair))
+        ]
         for name, pairs in _pair_with_controls(records, cases).items()
     }
     return {name: {"scaling": scaling} for name, scaling in found.items() if scaling}
@@ -108,15 +85,24 @@ def _pair_with_controls(
     return pairs
 
 
-def _estimate_quantities(
+def _measure(
     pairs: Mapping[str, Sequence[ControlledSamples]],
-) -> dict[str, dict[str, Estimate]]:
-    """Estimate all at once, which is far faster."""
+    cases: Mapping[str, Case],
+    records: Sequence[LoadRecord] = (),
+) -> dict[str, Measurement]:
     rows = {name: _compute_worker_values(some) for name, some in pairs.items()}
-    estimates = iter(
-        estimate_quantities([row for named in rows.values() for row in named.values()])
-    )
-    return {name: {key: next(estimates) for key in named} for name, named in rows.items()}
+    # All at once, which is far faster.
+    flat = [row for named in rows.values() for row in named.values()]
+    estimates = iter(estimate_quantities(flat))
+    return {
+        name: _make_measurement(
+            cases[name],
+            pairs[name],
+            {key: next(estimates) for key in named},
+            collect_tallies(records, name),
+        )
+        for name, named in rows.items()
+    }
 
 
 def _compute_worker_values(pairs: Sequence[ControlledSamples]) -> dict[str, list[float]]:
@@ -124,17 +110,21 @@ def _compute_worker_values(pairs: Sequence[ControlledSamples]) -> dict[str, list
     found: defaultdict[str, list[float]] = defaultdict(list)
     for samples, control in pairs:
         rounds = {
-            "scaling": divide_rates(samples, control),
-            "calls_per_s": compute_rates(samples.calls, samples),
-            "control_calls_per_s": compute_rates(control.calls, control) if control else (),
-            "call_ns": filter(math.isfinite, compute_call_times_ns(samples)),
-            "overhead_ns": compute_overheads_ns(samples, control),
+            "scaling": load_rounds.divide_rates(samples, control),
+            "calls_per_s": load_rounds.compute_rates(samples.calls, samples),
+            "control_calls_per_s": (
+                load_rounds.compute_rates(control.calls, control) if control else ()
+            ),
+            "call_ns": filter(math.isfinite, load_rounds.compute_call_times_ns(samples)),
+            "overhead_ns": load_rounds.compute_overheads_ns(samples, control),
             "fairness": (
                 fewest / most
                 for fewest, most in zip(samples.fewest, samples.most, strict=True)
                 if most
             ),
-            "reads_per_s": compute_rates(samples.reads, samples) if samples.reads else (),
+            "reads_per_s": load_rounds.compute_rates(samples.reads, samples)
+            if samples.reads
+            else (),
         }
         for key, values in rounds.items():
             for median in _compute_median(values):
@@ -152,7 +142,7 @@ def _make_measurement(
     case: Case,
     pairs: Sequence[ControlledSamples],
     numbers: dict[str, Estimate],
-    tallies: Sequence[Tally] = (),
+    tallies: Sequence[_model.Tally],
 ) -> Measurement:
     samples = [operation for operation, _control in pairs]
     warnings = list(warn_of_few_workers(len(samples)))
@@ -180,7 +170,7 @@ def _estimate_percentiles(samples: Sequence[LoadSamples]) -> dict[str, Estimate]
 
     def middle_ns(bucket: float) -> float:
         # The middle of its bucket may lie beyond the longest call.
-        middle = math.pow(BUCKET, bucket + 0.5)
+        middle = math.pow(_model.BUCKET, bucket + 0.5)
         return max(min(middle, longest.value) - clock_ns.value, 0.0)
 
     latencies = [worker.latencies for worker in timed]
@@ -212,14 +202,10 @@ def _estimate_quantiles(
 ) -> dict[str, Estimate]:
     """Estimate quantiles of all workers together, from the lowest to the highest of a worker.
 
-    Args:
-        counts: The number of each value, one mapping a worker, none empty.
-        quantiles: Names, and the shares of values that lie below.
-        beyond: Minimum values beyond a quantile for it to be reported.
+    ``counts`` has the number of each value by worker, none empty; a quantile is left out if fewer
+    than ``beyond`` values lie beyond it.
     """
-    together: Counter[int] = Counter()
-    for worker in counts:
-        together.update(worker)
+    together = sum(map(Counter, counts), Counter[int]())
     tables = [sorted(table.items()) for table in (together, *counts)]
     found = {}
     for name, share in quantiles.items():

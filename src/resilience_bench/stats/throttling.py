@@ -31,11 +31,9 @@ def drop_throttled(
     A virtual processor is slower while its sibling thread is busy, for milliseconds or minutes. The
     ratio does not remove the difference completely, because each piece of code is slowed down by
     its own factor. So a sample counts if the reference was fast (see `SAME_SPEED`) just before and
-    just after it. An operation with too few such samples is left out of the worker.
-
-    Args:
-        workers: All workers of a run; samples without ``beside`` are kept.
-        paces_ns: The reference's `LOCATION_QUANTILE` in each of them, in ns per call, or NaN.
+    just after it. An operation with too few such samples is left out of the worker; samples without
+    ``beside`` are kept. ``paces_ns`` is the reference's `LOCATION_QUANTILE` in each worker of a
+    run, in ns per call, or NaN.
     """
     paces = sorted(filter(math.isfinite, paces_ns))
     if not paces:

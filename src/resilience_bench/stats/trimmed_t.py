@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-Values = np.ndarray[Any, np.dtype[np.float64]]
+Values = NDArray[np.float64]
 
 TRIMMED_SHARE: Final = 0.2
 """Share of the workers' numbers that is left out at either end."""
@@ -26,22 +27,19 @@ class Estimates:
 
     def compute_p_value_below(self, limit: Values) -> Values:
         """Return the one-sided p-value of the hypothesis that the truth is at most the limit."""
-        return self._compute_p_value(limit - self.value)
+        # Workers that agree to the last bit leave no doubt, but 0 / 0 would be NaN.
+        with np.errstate(over="ignore"):
+            errors = (limit - self.value) / np.maximum(self.error, np.finfo(float).tiny)
+        return np.asarray(stdtr(self.freedom, errors))
 
     def compute_p_value_above(self, limit: Values) -> Values:
         """Return the one-sided p-value of the hypothesis that the truth is at least the limit."""
-        return self._compute_p_value(self.value - limit)
+        return replace(self, value=-self.value).compute_p_value_below(-limit)
 
     def compute_interval(self, confidence: float) -> tuple[Values, Values]:
         """Return the two ends of the intervals of a confidence, e.g. 0.95."""
         reach = stdtrit(self.freedom, (1 + confidence) / 2) * self.error
         return self.value - reach, self.value + reach
-
-    def _compute_p_value(self, distance: Values) -> Values:
-        # Workers that agree to the last bit leave no doubt, but 0 / 0 would be NaN.
-        with np.errstate(over="ignore"):
-            errors = distance / np.maximum(self.error, np.finfo(float).tiny)
-        return np.asarray(stdtr(self.freedom, errors))
 
 
 def estimate_trimmed_means(values: Values) -> Estimates:
@@ -50,9 +48,7 @@ def estimate_trimmed_means(values: Values) -> Estimates:
     The standard error comes from the winsorised numbers (see `estimate_differences`), after
     J. W. Tukey and D. H. McLaughlin, "Less Vulnerable Confidence and Significance Procedures for
     Location Based on a Single Sample: Trimming/Winsorization 1", Sankhya A 25 (1963), 331-352.
-
-    Args:
-        values: One row a case, at least `FEWEST` workers along the last axis.
+    ``values`` has one row a case, and at least `FEWEST` workers along the last axis.
     """
     count = values.shape[1]
     cut = int(TRIMMED_SHARE * count)
