@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -104,10 +105,8 @@ def find_differences(
 ) -> dict[str, tuple[str, ...]]:
     """Find what keeps the signals of two environments from being compared.
 
-    Packages may differ: they are what is judged. ``names`` are those of the two environments.
-
-    Returns:
-        For every signal what differs: ``cpu_model: baseline 'X', here 'Y'``.
+    Packages may differ: they are what is judged. The texts name both environments:
+    ``cpu_model: baseline 'X', here 'Y'``.
     """
     return {
         signal: tuple(
@@ -121,13 +120,14 @@ def find_differences(
 
 
 def _select_decisive(signal: str, environment: Environment) -> dict[str, object]:
-    python = {"python": _shorten_version(environment.python)}
-    threading = {name: getattr(environment, name) for name in ("free_threaded", "gil_enabled")}
-    common = {**threading, "machine": environment.machine}
+    names = ["python", "free_threaded", "gil_enabled", "machine"]
     if signal == "instructions":
-        python = {"python": environment.python, "python_build": environment.python_build}
-    cpu = {"cpu_model": environment.cpu_model, "cpu_count": environment.cpu_count}
-    return {**(cpu if signal in {"latency", "scaling"} else {}), **python, **common}
+        names.insert(1, "python_build")
+    else:
+        environment = replace(environment, python=_shorten_version(environment.python))
+    if signal in {"latency", "scaling"}:
+        names = ["cpu_model", "cpu_count", *names]
+    return {name: getattr(environment, name) for name in names}
 
 
 def find(folder: Path, environment: Environment) -> Path:
@@ -140,10 +140,8 @@ def find(folder: Path, environment: Environment) -> Path:
     names = sorted(path.name for path in folder.glob("*.json"))
     if wanted not in names:
         found = ", ".join(names) or "no baseline at all"
-        remedy = (
-            f"{LEARN} to make it, name another one with --baseline, or judge budgets alone with "
-            "--baseline none"
-        )
+        others = "name another one with --baseline, or judge budgets alone with --baseline none"
+        remedy = f"{LEARN} to make it, {others}"
         source = CheckedFile(folder, wanted, UnreadableBaselineError, remedy)
         source.refuse("", f"expected {wanted}, the baseline of this environment, found {found}")
     return folder / wanted
@@ -155,13 +153,7 @@ def select_comparable(
     reference_version: int,
     signals: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """Return the signals that are judged by a baseline.
-
-    Args:
-        baseline: The baseline.
-        here: The environment that is measured now.
-        reference_version: The version of the reference that is measured now.
-        signals: Those that are wanted; None for all.
+    """Return the wanted signals (None for all) that are judged by a baseline.
 
     Raises:
         ForeignBaselineError: If one of them cannot be compared; the text says what differs, which

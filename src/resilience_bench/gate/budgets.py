@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench._model import Case, CaseRecord
-from resilience_bench._verdicts import Baseline, Budget, Range
+from resilience_bench._verdicts import Baseline, Budget
 from resilience_bench.errors import UnreadableBaselineError
-from resilience_bench.files.checked_json import (
-    CheckedFile,
-    describe_value,
-    format_names,
-    format_path,
-)
+from resilience_bench.files import checked_json
+from resilience_bench.files.checked_json import CheckedFile, describe_value
 from resilience_bench.gate.baseline import FEWEST_RUNS, LEARN
 from resilience_bench.quantities import BUDGETED
 from resilience_bench.scenarios.patterns import matches
@@ -35,9 +31,7 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
         UnreadableBaselineError: If it is missing, not TOML, or a budget makes no sense; the text
             names the file and the key, what was found, what was expected, what to type.
     """
-    source = CheckedFile(
-        path, "a file of budgets", UnreadableBaselineError, EXAMPLE, language="TOML"
-    )
+    source = CheckedFile(path, "a file of budgets", UnreadableBaselineError, EXAMPLE, "TOML")
     tables = _parse_tables(source, source.read_content())
     return tuple(
         budget
@@ -90,24 +84,17 @@ def lint(
     budgets_path: Path,
     cases: Sequence[CaseRecord],
 ) -> list[str]:
-    """Find what is out of date, or rests on too few runs or workers.
+    """Find what is out of date, or rests on too few runs or workers; one line a finding.
 
-    Args:
-        baselines: By file.
-        budgets: What `read_budgets` returned.
-        budgets_path: Their file.
-        cases: Every case that exists now, with its status.
-
-    Returns:
-        One line a finding, without an end of line.
+    ``baselines`` are by file; ``cases`` are all that exist now, with their status.
     """
     found = [
-        f"{format_path(path)}: {finding}"
+        f"{checked_json.format_path(path)}: {finding}"
         for path, baseline in baselines.items()
         for finding in _lint_baseline(baseline, cases)
     ]
     return found + [
-        f"{format_path(budgets_path)}: the budget of {pattern!r} matches no case; "
+        f"{checked_json.format_path(budgets_path)}: the budget of {pattern!r} matches no case; "
         "type 'resilience-bench list' to see every case"
         for pattern in find_unmatched(budgets, [record.case for record in cases])
     ]
@@ -126,28 +113,21 @@ def _lint_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[
             yield f"{name} has a range, but no longer exists; {LEARN} to leave it out"
     available = [record.case.name for record in cases if record.status == "measured"]
     missing = [name for name in available if not baseline.ranges.get(name)]
-    if missing:
-        yield f"{_describe_names(missing, 'available case')} without a range; {LEARN}"
-    thin = [name for name, _, bounds in _iterate_ranges(baseline) if bounds.runs < FEWEST_RUNS]
-    if thin:
-        expected = f"fewer than {FEWEST_RUNS} runs"
-        yield f"{_describe_names(thin, 'range')} on {expected}; {LEARN} from more"
-    uncertain = [
-        name
-        for name, quantity, bounds in _iterate_ranges(baseline)
-        if quantity == "ratio" and bounds.workers < FEWEST_WORKERS
-    ]
-    if uncertain:
-        expected = f"fewer than {FEWEST_WORKERS} workers, too few to ever decide"
-        yield f"{_describe_names(uncertain, 'latency range')} on {expected}; {LEARN} from more"
-
-
-def _iterate_ranges(baseline: Baseline) -> Iterator[tuple[str, str, Range]]:
-    for name, quantities in baseline.ranges.items():
-        for quantity, bounds in quantities.items():
-            yield f"{name} {quantity}", quantity, bounds
-
-
-def _describe_names(names: Sequence[str], what: str) -> str:
-    """``5 ranges (a, b, c, 2 more)``."""
-    return f"{len(names)} {what}{'s' if len(names) > 1 else ''} ({format_names(names)})"
+    ranges = {
+        f"{name} {quantity}": bounds
+        for name, quantities in baseline.ranges.items()
+        for quantity, bounds in quantities.items()
+    }
+    thin = [name for name, bounds in ranges.items() if bounds.runs < FEWEST_RUNS]
+    latencies = [name for name in ranges if name.endswith(" ratio")]
+    uncertain = [name for name in latencies if ranges[name].workers < FEWEST_WORKERS]
+    runs = f"fewer than {FEWEST_RUNS} runs"
+    workers = f"fewer than {FEWEST_WORKERS} workers, too few to ever decide"
+    for names, what, lacking in (
+        (missing, "available case", f"without a range; {LEARN}"),
+        (thin, "range", f"on {runs}; {LEARN} from more"),
+        (uncertain, "latency range", f"on {workers}; {LEARN} from more"),
+    ):
+        if names:
+            plural = "s" if len(names) > 1 else ""
+            yield f"{len(names)} {what}{plural} ({checked_json.format_names(names)}) {lacking}"

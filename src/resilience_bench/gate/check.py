@@ -8,32 +8,20 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench._model import CaseRecord, Environment, Result
-from resilience_bench._verdicts import Baseline, Budget, Judgement, Verdict
+from resilience_bench._verdicts import Baseline, Budget, Judgement
 from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
 from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
+from resilience_bench.gate import criteria
 from resilience_bench.gate.baseline import LEARN
-from resilience_bench.gate.budgets import find_unmatched
-from resilience_bench.gate.criteria import (
-    find_cases_without_range,
-    judge,
-    make_baseline_criteria,
-    make_budget_criteria,
-    make_headline,
-    select_relevant,
-)
 from resilience_bench.gate.decide import Criterion, Policy
 from resilience_bench.gate.evidence import EvidenceSource
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.quantities import BUDGETED, SIGNALS_JUDGED
 from resilience_bench.scenarios.patterns import matches
-from resilience_bench.stats.correctness import (
-    collect_tallies,
-    describe_defect,
-    find_defects,
-)
+from resilience_bench.stats.correctness import collect_tallies, describe_defect, find_defects
 
 CaseFilter = Callable[[str], bool]
 """Whether the case of this name is judged."""
@@ -72,13 +60,9 @@ def find_limits(
 ) -> Limits:
     """Find the baseline and the budgets to judge by, and the signals that they judge.
 
-    Args:
-        here: The environment that is measured.
-        reference_version: The version of the reference that is measured.
-        signals: Those that are wanted; None for all.
-        baseline_file: The baseline; None for that of this environment, `NONE` for none.
-        budgets_file: The budgets; None for those beside the baselines. If it is named, budgets
-            alone are judged where there is no baseline.
+    None means all signals, the baseline of the environment ``here`` (`NONE` means none), and the
+    budgets beside the baselines. If budgets are named, they alone are judged where there is no
+    baseline.
 
     Raises:
         UserError: If a file is missing or cannot be read, or if nothing may be compared.
@@ -118,11 +102,12 @@ def make_case_filter(result: Result, selectors: Sequence[str]) -> CaseFilter:
     patterns = [selector for selector in selectors if not Path(selector).exists()]
     if not patterns:
         return accept_every_case
-    cases = [record.case for record in result.cases]
+    names: set[str] = set()
     for pattern in patterns:
-        if not any(matches(pattern, case) for case in cases):
+        found = {record.case.name for record in result.cases if matches(pattern, record.case)}
+        if not found:
             raise UnknownSelectorError(pattern)
-    names = {case.name for case in cases if any(matches(pattern, case) for pattern in patterns)}
+        names |= found
     return names.__contains__
 
 
@@ -138,18 +123,19 @@ def judge_cases(source: EvidenceSource, limits: Limits, chosen: CaseFilter) -> J
         UserError: If these have no criterion for them.
     """
     policy = Policy()
-    criteria: list[Criterion] = []
+    wanted: list[Criterion] = []
     if limits.baseline:
-        criteria += make_baseline_criteria(limits.baseline, limits.signals, chosen)
+        wanted += criteria.make_baseline_criteria(limits.baseline, limits.signals, chosen)
     records = _select_records(source, chosen)
-    criteria += make_budget_criteria(limits.budgets, limits.signals, records)
-    if not criteria:
+    wanted += criteria.make_budget_criteria(limits.budgets, limits.signals, records)
+    if not wanted:
         files = "the baseline and the budgets say" if limits.baseline else "the budgets say"
         message = f"{files} nothing of the selected cases; {LEARN}, or write a budget of them"
         raise UserError(message)
-    verdicts = select_relevant(judge(criteria, source, policy), source.cases)
+    verdicts = criteria.select_relevant(criteria.judge(wanted, source, policy), source.cases)
     notes = _make_notes(limits, _select_records(source, chosen))
-    return Judgement("check", (make_headline(policy, verdicts),), tuple(verdicts), tuple(notes))
+    headline = criteria.make_headline(policy, verdicts)
+    return Judgement("check", (headline,), tuple(verdicts), tuple(notes))
 
 
 def add_defects(judgement: Judgement, result: Result) -> Judgement:
@@ -165,21 +151,19 @@ def add_defects(judgement: Judgement, result: Result) -> Judgement:
         for defect in found
         if defect.kind in {"surplus runs", "missing runs"}
     }
+    # Whatever skips calls gets more of them done.
     verdicts = tuple(
-        _downgrade_scaling(verdict, wrong_runs.get(verdict.case, ""))
+        replace(verdict, outcome="inconclusive", reason=wrong_runs[verdict.case])
+        if verdict.case in wrong_runs
+        and verdict.signal == "scaling"
+        and verdict.outcome in {"within", "improved"}
+        else verdict
         for verdict in judgement.verdicts
     )
     notes = [
         f"{case}: {describe_defect(defect)}" for case, found in defects.items() for defect in found
     ]
     return replace(judgement, verdicts=verdicts, notes=(*judgement.notes, *notes))
-
-
-def _downgrade_scaling(verdict: Verdict, wrong: str) -> Verdict:
-    """Take back a good scaling: whatever skips calls gets more of them done."""
-    if not wrong or verdict.signal != "scaling" or verdict.outcome not in {"within", "improved"}:
-        return verdict
-    return replace(verdict, outcome="inconclusive", reason=wrong)
 
 
 def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseRecord]:
@@ -190,13 +174,12 @@ def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
     """Describe what was not judged: signals, cases without a range, budgets without a case."""
     left_out = [signal for signal in SIGNALS_JUDGED if signal not in limits.signals]
     notes = [f"{signal} is not judged: not asked for" for signal in left_out]
-    if limits.baseline and (missing := find_cases_without_range(records, limits.baseline)):
+    if limits.baseline and (missing := criteria.find_cases_without_range(records, limits.baseline)):
         notes.append(
             f"{len(missing)} measured cases have no range yet ({format_names(missing)}); {LEARN}"
         )
     cases = [record.case for record in records]
-    if unmatched := find_unmatched(limits.budgets, cases):
-        notes.append(
-            f"budgets that match no selected case: {format_names([*map(repr, unmatched)])}"
-        )
+    if unmatched := budget_files.find_unmatched(limits.budgets, cases):
+        names = format_names([*map(repr, unmatched)])
+        notes.append(f"budgets that match no selected case: {names}")
     return notes

@@ -8,15 +8,8 @@ from typing import Final
 
 from resilience_bench._model import Result
 from resilience_bench._verdicts import Judgement
+from resilience_bench.gate import criteria
 from resilience_bench.gate.baseline import find_differences
-from resilience_bench.gate.criteria import (
-    apply_null_control,
-    describe_null_failure,
-    judge,
-    make_comparison_criteria,
-    make_headline,
-    select_relevant,
-)
 from resilience_bench.gate.decide import Policy
 from resilience_bench.gate.evidence import StoredSource
 from resilience_bench.gate.live import LiveSource
@@ -34,13 +27,14 @@ def judge_comparison(
     pair: LiveSource, tolerances: Mapping[str, float], policy: Policy
 ) -> Judgement:
     """Measure HEAD and BASE, and judge every quantity of every case."""
-    questions = make_comparison_criteria(pair.head.session.records, pair.signals, tolerances)
-    verdicts, worst = apply_null_control(questions, judge(questions, pair, policy))
+    ranges = criteria.make_comparison_criteria(pair.head.session.records, pair.signals, tolerances)
+    verdicts, worst = criteria.apply_null_control(ranges, criteria.judge(ranges, pair, policy))
     compared = [variant.session.records for variant in (pair.base, pair.head) if variant]
-    kept = select_relevant(verdicts, *compared)
-    notes = [describe_null_failure(verdict, verdict.case) for verdict in worst.values()]
+    kept = criteria.select_relevant(verdicts, *compared)
+    notes = [criteria.describe_null_failure(verdict, verdict.case) for verdict in worst.values()]
     notes += [f"{key}: {reason}" for key, reason in pair.not_available.items()]
-    return Judgement("compare", (make_headline(policy, kept),), tuple(kept), tuple(notes))
+    headline = criteria.make_headline(policy, kept)
+    return Judgement("compare", (headline,), tuple(kept), tuple(notes))
 
 
 def judge_runs(this: Result, other: Result) -> Judgement:
@@ -60,11 +54,11 @@ def judge_runs(this: Result, other: Result) -> Judgement:
         foreign.setdefault("latency", "the reference is another one")
     compared = tuple(signal for signal in signals if signal not in foreign)
     source = StoredSource(replace(this, signals=compared, not_available=foreign), other)
-    criteria = [
+    ranges = [
         criterion
-        for criterion in make_comparison_criteria(source.cases, compared, LEARNED_WIDTHS)
+        for criterion in criteria.make_comparison_criteria(source.cases, compared, LEARNED_WIDTHS)
         if not criterion.is_null  # there is no second run of the other one
     ]
-    verdicts = select_relevant(judge(criteria, source, Policy()), source.cases)
+    verdicts = criteria.select_relevant(criteria.judge(ranges, source, Policy()), source.cases)
     notes = tuple(f"{signal} is not compared: {reason}" for signal, reason in foreign.items())
     return Judgement("", (), tuple(verdicts), notes)

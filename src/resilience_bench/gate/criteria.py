@@ -27,19 +27,11 @@ def make_baseline_criteria(
 ) -> list[Criterion]:
     """Make the criteria of a baseline for the selected cases."""
     return [
-        Criterion(
-            name,
-            JUDGED[quantity].signal,
-            quantity,
-            bounds.high,
-            bounds.low,
-            bounds.expected,
-            bounds.reason,
-        )
+        Criterion(name, signal, quantity, bounds.high, bounds.low, bounds.expected, bounds.reason)
         for name, ranges in baseline.ranges.items()
         if selected(name)
         for quantity, bounds in ranges.items()
-        if JUDGED[quantity].signal in signals
+        if (signal := JUDGED[quantity].signal) in signals
     ]
 
 
@@ -97,10 +89,11 @@ def judge(criteria: Sequence[Criterion], source: EvidenceSource, policy: Policy)
             verdicts |= zip(possible, decider(possible, draw, limited), strict=True)
         # Explained before other signals are measured, which may fail for reasons of their own.
         obstacles = _find_obstacles(own, source)
-        verdicts |= {
-            criterion: _explain_verdict(criterion, verdicts.get(criterion), obstacles)
-            for criterion in own
-        }
+        for criterion in own:
+            verdict = verdicts.get(criterion) or make_verdict(Trial(criterion))
+            if verdict.outcome == "not measured":
+                verdict = replace(verdict, reason=obstacles.get(criterion, verdict.reason))
+            verdicts[criterion] = verdict
     return [verdicts[criterion] for criterion in criteria]
 
 
@@ -116,36 +109,23 @@ def _compute_share(signal: str, criteria: Sequence[Criterion]) -> float:
 
 def _find_obstacles(criteria: Sequence[Criterion], source: EvidenceSource) -> dict[Criterion, str]:
     """Return the criteria that cannot be judged, as far as is known, and why."""
-    records = source.cases
-    return {
-        criterion: reason
-        for criterion in criteria
-        if (reason := _find_obstacle(criterion, records.get(criterion.case), source)) is not None
-    }
-
-
-def _find_obstacle(
-    criterion: Criterion, record: CaseRecord | None, source: EvidenceSource
-) -> str | None:
-    signal = criterion.signal
-    if record is None:
-        return "there is no such case any more; 'resilience-bench baseline lint' lists them"
-    if signal in source.not_available:
-        return f"{signal}: {source.not_available[signal]}"
-    if signal not in source.signals:
-        return f"{signal} was not measured"
-    if record.status not in {"measured", "interrupted"}:
-        return f"{record.status}: {record.reason}"
-    return record.missing.get(signal)
-
-
-def _explain_verdict(
-    criterion: Criterion, verdict: Verdict | None, obstacles: Mapping[Criterion, str]
-) -> Verdict:
-    if verdict and verdict.outcome != "not measured":
-        return verdict
-    verdict = verdict or make_verdict(Trial(criterion))
-    return replace(verdict, reason=obstacles.get(criterion, verdict.reason))
+    records, found = source.cases, {}
+    for criterion in criteria:
+        signal, record = criterion.signal, records.get(criterion.case)
+        if record is None:
+            reason = "there is no such case any more; 'resilience-bench baseline lint' lists them"
+        elif signal in source.not_available:
+            reason = f"{signal}: {source.not_available[signal]}"
+        elif signal not in source.signals:
+            reason = f"{signal} was not measured"
+        elif record.status not in {"measured", "interrupted"}:
+            reason = f"{record.status}: {record.reason}"
+        elif signal in record.missing:
+            reason = record.missing[signal]
+        else:
+            continue
+        found[criterion] = reason
+    return found
 
 
 def make_comparison_criteria(
@@ -173,20 +153,14 @@ def apply_null_control(
 ) -> tuple[list[Verdict], dict[str, Verdict]]:
     """Downgrade verdicts on signals in which BASE differs from itself to inconclusive.
 
-    Args:
-        criteria: The criteria, null controls among them.
-        verdicts: One for each criterion.
-        downgraded: The outcomes that become inconclusive.
-
-    Returns:
-        The verdicts without those on BASE, and the worst of those on BASE by flagged signal.
+    Return the verdicts without those on BASE, and the worst of those on BASE by flagged signal.
     """
     pairs = list(zip(criteria, verdicts, strict=True))
-    worst: dict[str, Verdict] = {}
-    for criterion, verdict in pairs:
-        if criterion.is_null and verdict.outcome in FLAGS:
-            other = worst.setdefault(verdict.signal, verdict)
-            worst[verdict.signal] = max(other, verdict, key=_compute_distance)
+    flags = [flag for criterion, flag in pairs if criterion.is_null and flag.outcome in FLAGS]
+    worst = {
+        signal: max((flag for flag in flags if flag.signal == signal), key=_compute_distance)
+        for signal in dict.fromkeys(flag.signal for flag in flags)
+    }
     reason = "BASE differs from itself, see the note"
     return [
         replace(verdict, outcome="inconclusive", reason=reason)
@@ -237,12 +211,7 @@ def make_headline(policy: Policy, verdicts: Sequence[Verdict]) -> str:
 def select_relevant(
     verdicts: Iterable[Verdict], *variants: Mapping[str, CaseRecord]
 ) -> list[Verdict]:
-    """Leave out the verdicts on cases that no variant has.
-
-    Args:
-        verdicts: What was decided; those that rest on a stored range are always relevant.
-        variants: The records of the cases in each variant.
-    """
+    """Leave out verdicts on cases that no variant has, unless they rest on a stored range."""
     absent = {"not available", "not installed"}
     return [
         verdict

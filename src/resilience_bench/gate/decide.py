@@ -11,6 +11,7 @@ data-splitting for the evaluation of significance levels", Biometrika 62 (1975),
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -20,14 +21,9 @@ import numpy as np
 from resilience_bench._model import Estimate
 from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.quantities import QUANTITIES
+from resilience_bench.stats import trimmed_t
 from resilience_bench.stats.quantiles import group_by_length
-from resilience_bench.stats.trimmed_t import (
-    FEWEST,
-    Estimates,
-    Values,
-    estimate_differences,
-    estimate_trimmed_means,
-)
+from resilience_bench.stats.trimmed_t import FEWEST, Estimates, Values
 
 CONFIDENCE: Final = 0.95
 FLAGS: Final = frozenset({"regressed", "improved"})
@@ -45,14 +41,12 @@ Key = tuple[str, str, bool]
 class Policy:
     """How certain the gate has to be, and how much it may measure for that.
 
-    Attributes:
-        error_rate: The chance that a build with nothing outside its range fails.
-        miss_rate: The chance that one look passes a case that lies on its limit.
-        screen: The number of workers in the screening.
-        confirm: The number of fresh workers at each look of the confirmation, cumulative.
-        processes: How many processes, cumulative, must agree that a count is outside its range.
-        confirms_improvements: Whether small improvements in counts need as many processes as small
-            regressions: no build fails by them, but a history lists them.
+    ``error_rate`` is the chance that a build with nothing outside its range fails, ``miss_rate``
+    the chance that one look passes a case that lies on its limit. ``screen`` workers screen;
+    ``confirm`` has the fresh workers at each look of the confirmation, and ``processes`` how many
+    must agree that a count is outside its range, both cumulative. ``confirms_improvements`` says
+    whether small improvements in counts need as many processes as small regressions: no build
+    fails by them, but a history lists them.
     """
 
     error_rate: float = 0.001
@@ -153,27 +147,19 @@ class Trial:
 def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
     """Judge latencies or scalings, with as many workers as that takes.
 
-    Args:
-        criteria: What is judged.
-        draw: Measures; it is called once for all cases, then for those undecided.
-        policy: The error rate, and the number of workers.
-
-    Returns:
-        A verdict for each criterion, in the same order.
+    ``draw`` is called once for all cases, then for those undecided. The verdicts are in the order
+    of the criteria.
     """
     trials = [Trial(criterion) for criterion in criteria]
     evidence = draw(policy.screen, {criterion.case for criterion in criteria})
     measured = [trial for trial in trials if _has_enough_observations(trial, evidence)]
-    if measured:
-        count = _count_decisions(measured)
-        level = policy.error_rate / 2 / count
-        share = f"half of {policy.error_rate:g} / {count} decisions"
-        title = f"screening, level {level:.1e} = {share}"
-        _judge_trials(measured, evidence, level, policy.miss_rate, title)
+    count = _count_decisions(measured)
+    level = policy.error_rate / 2 / count
+    title = f"screening, level {level:.1e} = half of {policy.error_rate:g} / {count} decisions"
+    _judge_trials(measured, evidence, level, policy.miss_rate, title)
     nulls = [trial for trial in measured if trial.criterion.is_null]
-    heads = [
-        trial for trial in measured if not trial.criterion.is_null and trial.state == "undecided"
-    ]
+    undecided = [trial for trial in measured if trial.state == "undecided"]
+    heads = [trial for trial in undecided if not trial.criterion.is_null]
     # Flags are confirmed as well: a flag silences all other cases.
     flagged = {trial.criterion.case for trial in nulls if trial.state in FLAGS}
     doubtful = flagged | {trial.criterion.case for trial in heads}
@@ -229,11 +215,10 @@ def _judge_trials(
     trials: list[Trial], evidence: Evidence, level: float, miss_rate: float, title: str
 ) -> None:
     """Judge each criterion once, by this evidence alone."""
-    groups: dict[str, list[Trial]] = {}
+    groups = defaultdict[str, list[Trial]](list)
     for trial in trials:
         quantity = trial.criterion.quantity
-        scale = quantity if QUANTITIES[quantity].is_quotient else "absolute"
-        groups.setdefault(scale, []).append(trial)
+        groups[quantity if QUANTITIES[quantity].is_quotient else "absolute"].append(trial)
     for group in groups.values():
         rows = [evidence[trial.criterion.key] for trial in group]
         _judge_same_scale(group, rows, level, miss_rate)
@@ -258,22 +243,21 @@ def _judge_same_scale(
     for index, trial in enumerate(trials):
         trial.seen = Estimate(*map(float, seen[index]))
         trial.p_value = float(p_worse[index])
+        trial.state = "within" if surely_better[index] else "undecided"
         enough = level * NULL_LEVEL if trial.criterion.is_null else level
         if p_worse[index] < enough:
             trial.state = "regressed"
         elif p_better[index] < enough:
             trial.state, trial.p_value = "improved", float(p_better[index])
-        elif surely_better[index]:
-            trial.state = "within"
-        else:
-            trial.state = "undecided"
 
 
 def _estimate_costs(rows: list[Observations], scale: Callable[[Values], Values]) -> Estimates:
     heads = _estimate_locations([row.heads for row in rows], scale)
     if not rows[0].bases:
         return heads
-    return estimate_differences(heads, _estimate_locations([row.bases for row in rows], scale))
+    return trimmed_t.estimate_differences(
+        heads, _estimate_locations([row.bases for row in rows], scale)
+    )
 
 
 def _estimate_locations(
@@ -281,16 +265,15 @@ def _estimate_locations(
 ) -> Estimates:
     table = np.empty((3, len(rows)))
     for indices in group_by_length(rows).values():
-        found = estimate_trimmed_means(scale(np.array([rows[index] for index in indices])))
+        values = scale(np.array([rows[index] for index in indices]))
+        found = trimmed_t.estimate_trimmed_means(values)
         table[:, indices] = found.value, found.error, found.freedom
     return Estimates(*table)
 
 
 def _describe_step(trial: Trial, row: Observations, title: str) -> str:
     seen = trial.seen
-    workers = f"{len(row.heads)} workers"
-    if row.bases:
-        workers = f"{workers} against {len(row.bases)}"
+    workers = f"{len(row.heads)} workers" + (f" against {len(row.bases)}" if row.bases else "")
     shown = f"{seen.value:.5g} ({seen.low:.5g} - {seen.high:.5g})" if seen else "nothing"
     return (
         f"{title}: {workers}; seen {shown}, acceptable {describe_limits(trial.criterion, '.5g')}; "
@@ -317,18 +300,7 @@ def make_verdict(trial: Trial) -> Verdict:
         reason = f"fewer than {FEWEST} workers measured it at the machine's best speed"
     elif trial.state == "undecided":
         reason = "not certain either way with the workers it was given"
-    return Verdict(
-        criterion.case,
-        criterion.signal,
-        criterion.quantity,
-        outcome,
-        criterion.expected,
-        criterion.low,
-        criterion.high,
-        trial.seen,
-        trial.p_value,
-        trial.level,
-        trial.workers,
-        reason,
-        tuple(trial.steps),
-    )
+    judged = (criterion.case, criterion.signal, criterion.quantity)
+    limits = (criterion.expected, criterion.low, criterion.high)
+    chances, steps = (trial.p_value, trial.level), tuple(trial.steps)
+    return Verdict(*judged, outcome, *limits, trial.seen, *chances, trial.workers, reason, steps)

@@ -15,26 +15,15 @@ import numpy as np
 
 from resilience_bench._model import Estimate
 from resilience_bench._verdicts import Verdict
-from resilience_bench.gate.decide import (
-    FLAGS,
-    Criterion,
-    DrawEvidence,
-    Evidence,
-    Observations,
-    Policy,
-    State,
-    Trial,
-    describe_limits,
-    extend_evidence,
-    make_verdict,
-)
+from resilience_bench.gate import decide
+from resilience_bench.gate.decide import FLAGS, Criterion, Observations, Policy, Trial
 
 CLEAR: Final = 8.0
 """Beyond this many half-widths of its range, memory layout cannot explain a count."""
 
 
 def decide_counts(
-    criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy
+    criteria: Sequence[Criterion], draw: decide.DrawEvidence, policy: Policy
 ) -> list[Verdict]:
     """Judge instructions and allocations.
 
@@ -42,14 +31,7 @@ def decide_counts(
     processes with other hash seeds and another memory layout; it fails if all of them agree. The
     layout alone moves some counts by half a per cent and more, so a difference as small as that
     needs more processes to agree. So does a null control, which would silence all other cases.
-
-    Args:
-        criteria: What is judged.
-        draw: Measures with processes; first all cases, then those outside their range.
-        policy: How many processes have to agree.
-
-    Returns:
-        A verdict for each criterion, in the same order.
+    The verdicts are in the order of the criteria.
     """
     trials = [Trial(criterion) for criterion in criteria]
     collected = dict(draw(1, {criterion.case for criterion in criteria}))
@@ -60,7 +42,7 @@ def decide_counts(
         cases = {trial.criterion.case for trial in doubtful}
         if not cases:
             break
-        extend_evidence(collected, draw(processes - drawn, cases))
+        decide.extend_evidence(collected, draw(processes - drawn, cases))
         again = [trial for trial in trials if trial.criterion.case in cases]
         _judge_counts(again, collected)
         if drawn > 1:
@@ -101,7 +83,7 @@ def _is_clear(trial: Trial) -> bool:
     return seen.low >= beyond if trial.state == "regressed" else seen.high <= beyond
 
 
-def _judge_counts(trials: Sequence[Trial], evidence: Evidence) -> None:
+def _judge_counts(trials: Sequence[Trial], evidence: decide.Evidence) -> None:
     for trial in trials:
         row = evidence.get(trial.criterion.key, Observations())
         values = [value for value in _compute_values(row) if not math.isnan(value)]
@@ -113,11 +95,11 @@ def _judge_counts(trials: Sequence[Trial], evidence: Evidence) -> None:
         shown = ", ".join(f"{value:,.6g}" for value in values)
         trial.steps.append(
             f"{_describe_processes(len(values))}: {shown}; acceptable "
-            f"{describe_limits(trial.criterion, ',.6g')}; {trial.state}"
+            f"{decide.describe_limits(trial.criterion, ',.6g')}; {trial.state}"
         )
 
 
-def _find_state(criterion: Criterion, seen: Estimate) -> State:
+def _find_state(criterion: Criterion, seen: Estimate) -> decide.State:
     low = -math.inf if criterion.low is None else criterion.low
     high = math.inf if criterion.high is None else criterion.high
     if seen.low > high:
@@ -135,21 +117,18 @@ def _reject_overlap(trial: Trial, row: Observations) -> None:
     """
     if trial.state not in FLAGS or not row.bases:
         return
-    lower, upper = row.bases, row.heads
-    if trial.state == "improved":
-        lower, upper = upper, lower
+    sides = row.bases, row.heads
+    lower, upper = sides if trial.state == "regressed" else reversed(sides)
     if min(upper) <= max(lower):
         trial.state = "undecided"
         trial.steps.append("the counts of HEAD and BASE overlap; undecided")
 
 
 def _compute_values(row: Observations) -> list[float]:
+    pairs = zip(row.heads, row.bases, strict=False)
     if not row.bases:
         return list(row.heads)
-    return [
-        head / base if base else math.inf if head else 1.0
-        for head, base in zip(row.heads, row.bases, strict=False)
-    ]
+    return [head / base if base else math.inf if head else 1.0 for head, base in pairs]
 
 
 def _describe_processes(processes: int) -> str:
@@ -157,14 +136,13 @@ def _describe_processes(processes: int) -> str:
 
 
 def _make_count_verdict(trial: Trial) -> Verdict:
-    verdict = make_verdict(trial)
+    verdict = decide.make_verdict(trial)
+    reason = verdict.reason
     if trial.seen is None:
-        return replace(verdict, reason="no process measured it")
-    if trial.state in FLAGS:
-        agreed = (
-            f"{_describe_processes(trial.workers)} {'says' if trial.workers == 1 else 'say'} so"
-        )
-        return replace(verdict, reason=f"{agreed}; {verdict.reason}" if verdict.reason else agreed)
-    if trial.state == "undecided":
-        return replace(verdict, reason=f"{trial.workers} processes do not agree")
-    return verdict
+        reason = "no process measured it"
+    elif trial.state in FLAGS:
+        say = "says" if trial.workers == 1 else "say"
+        reason = f"{_describe_processes(trial.workers)} {say} so{reason and f'; {reason}'}"
+    elif trial.state == "undecided":
+        reason = f"{trial.workers} processes do not agree"
+    return replace(verdict, reason=reason)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from resilience_bench._model import (
-    AllocationRecord,
-    CaseRecord,
-    InstructionRecord,
-    LoadRecord,
-    Result,
-    WorkerRecord,
-)
+from resilience_bench import _model
+from resilience_bench._model import CaseRecord, Result
 from resilience_bench.gate.decide import Evidence, Key, Observations
 from resilience_bench.quantities import JUDGED
 from resilience_bench.stats.latency import WEIGHTS, compute_worker_latencies
 from resilience_bench.stats.load import compute_worker_scalings
+
+Numbers = tuple[float, ...]
 
 
 class EvidenceSource(Protocol):
@@ -52,11 +49,11 @@ class Records:
     ``earlier`` workers are none: they only show the best speed of the machine.
     """
 
-    workers: Sequence[WorkerRecord] = ()
-    earlier: Sequence[WorkerRecord] = ()
-    instructions: Sequence[InstructionRecord] = ()
-    allocations: Sequence[AllocationRecord] = ()
-    loads: Sequence[LoadRecord] = ()
+    workers: Sequence[_model.WorkerRecord] = ()
+    earlier: Sequence[_model.WorkerRecord] = ()
+    instructions: Sequence[_model.InstructionRecord] = ()
+    allocations: Sequence[_model.AllocationRecord] = ()
+    loads: Sequence[_model.LoadRecord] = ()
 
 
 def collect_evidence(
@@ -67,12 +64,8 @@ def collect_evidence(
 ) -> dict[Key, Observations]:
     """Return HEAD's numbers by case and quantity, and the null control's, beside those of BASE.
 
-    Args:
-        cases: Those that are wanted.
-        head: What was measured of HEAD.
-        base: What was measured of BASE. Without it HEAD is judged by a stored range, which holds
-            for a machine at its best speed; so only numbers at that speed count.
-        null: What was measured of BASE once more.
+    Without BASE, HEAD is judged by a stored range, which holds for a machine at its best speed; so
+    only numbers at that speed count.
     """
     cases = list(cases)
     sides = [head, base or Records(), null or Records()]
@@ -94,7 +87,7 @@ def collect_evidence(
     names = {record.case.name for record in cases}
     head_counts, base_counts, null_counts = (_collect_counts(side, names) for side in sides)
     if base is None:
-        values = heads | {key: tuple(counts) for key, counts in head_counts.items()}
+        values = heads | head_counts
         return {(*key, False): Observations(numbers) for key, numbers in values.items()}
     return {
         (*key, is_null): Observations(values, bases[key])
@@ -102,35 +95,31 @@ def collect_evidence(
         for key, values in side_values.items()
         if key in bases
     } | {
-        (*key, is_null): _pair_counts(key[1], counts, base_counts[key])
+        (*key, is_null): _pair_counts(JUDGED[key[1]].slack, counts, base_counts[key])
         for is_null, side_counts in ((False, head_counts), (True, null_counts))
         for key, counts in side_counts.items()
         if key in base_counts
     }
 
 
-def _collect_counts(side: Records, names: Collection[str]) -> dict[tuple[str, str], list[float]]:
-    found: dict[tuple[str, str], list[float]] = {}
+def _collect_counts(side: Records, names: Collection[str]) -> dict[tuple[str, str], Numbers]:
+    found = defaultdict[tuple[str, str], Numbers](tuple)
     for counting in side.instructions:
         for name in counting.operations.keys() & names:
-            counts = counting.operations[name]
-            found.setdefault((name, "instructions"), []).append(counts.per_call)
+            found[name, "instructions"] += (counting.operations[name].per_call,)
     for weighing in side.allocations:
         for name in weighing.operations.keys() & names:
             for quantity in WEIGHTS.keys() & JUDGED:
-                value = float(getattr(weighing.operations[name], WEIGHTS[quantity]))
-                found.setdefault((name, quantity), []).append(value)
+                weight = getattr(weighing.operations[name], WEIGHTS[quantity])
+                found[name, quantity] += (float(weight),)
     return found
 
 
-def _pair_counts(quantity: str, heads: list[float], bases: list[float]) -> Observations:
+def _pair_counts(slack: float, heads: Numbers, bases: Numbers) -> Observations:
     """Pair the counts process by process; a difference within the slack is none."""
-    slack = JUDGED[quantity].slack
     pairs = list(zip(heads, bases, strict=False))
-    return Observations(
-        tuple(base if abs(head - base) <= slack else head for head, base in pairs),
-        tuple(base for _, base in pairs),
-    )
+    close = tuple(base if abs(head - base) <= slack else head for head, base in pairs)
+    return Observations(close, tuple(base for _, base in pairs))
 
 
 def choose_record(head: CaseRecord, base: CaseRecord | None) -> CaseRecord:
@@ -151,13 +140,10 @@ class StoredSource:
     @property
     def cases(self) -> Mapping[str, CaseRecord]:
         """The cases of the file, or those that both have."""
-        heads = {record.case.name: record for record in self.head.cases}
-        if self.base is None:
-            return heads
-        bases = {record.case.name: record for record in self.base.cases}
-        return {
-            name: choose_record(head, bases[name]) for name, head in heads.items() if name in bases
-        }
+        base = self.base or self.head
+        bases = {record.case.name: record for record in base.cases}
+        heads = [record for record in self.head.cases if record.case.name in bases]
+        return {head.case.name: choose_record(head, bases[head.case.name]) for head in heads}
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -185,11 +171,10 @@ class StoredSource:
         if self._drawn & {*fields}:
             return {}
         self._drawn |= {*fields}
-        head, base = (
-            Records(**{name: getattr(side, name) for name in fields}) if side else None
+        head, *base = (
+            Records(**{name: getattr(side, name) for name in fields})
             for side in (self.head, self.base)
+            if side
         )
-        assert head is not None
-        return collect_evidence(
-            [record for name, record in self.cases.items() if name in cases], head, base
-        )
+        wanted = [record for name, record in self.cases.items() if name in cases]
+        return collect_evidence(wanted, head, *base)

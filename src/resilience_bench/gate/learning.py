@@ -26,26 +26,23 @@ def learn(runs: Sequence[tuple[Result, Sequence[Measurement]]], reason: str) -> 
 
     The expected value is the median of the runs' values. The range reaches the quantity's
     `width` to either side of it, or `MARGIN` times as far as the runs did, whichever is more;
-    never below 0.
-
-    Args:
-        runs: The result and the measurements of each run, in their order.
-        reason: Why the baseline is learned, as a person says it.
-
-    Returns:
-        A baseline of the quantities that are judged and finite, of all measured cases.
+    never below 0. The baseline has the quantities that are judged and finite, of all measured
+    cases. ``runs`` has the result and the measurements of each run, in their order.
 
     Raises:
         RefusedLearningError: If there are no runs, nothing was measured, or the runs are of
             different environments or references.
     """
     _check_alike([result for result, _ in runs])
-    seen: dict[str, dict[str, list[tuple[float, int]]]] = {}
+    seen: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for result, measurements in runs:
-        for name, quantity, value, workers in _iterate_values(result, measurements):
-            seen.setdefault(name, {}).setdefault(quantity, []).append((value, workers))
+        for key, value, workers in _iterate_values(result, measurements):
+            seen.setdefault(key, []).append((value, workers))
     if not seen:
         _refuse("nothing was measured in the runs", LEARN)
+    ranges: dict[str, dict[str, Range]] = {name: {} for name, _ in sorted(seen)}
+    for (name, quantity), values in seen.items():
+        ranges[name][quantity] = _estimate_range(values, JUDGED[quantity])
     last = runs[-1][0]
     return Baseline(
         schema=SCHEMA,
@@ -55,13 +52,7 @@ def learn(runs: Sequence[tuple[Result, Sequence[Measurement]]], reason: str) -> 
         commit=last.commit,
         learned=last.ended,
         reason=reason,
-        ranges={
-            name: {
-                quantity: _estimate_range(values, JUDGED[quantity])
-                for quantity, values in quantities.items()
-            }
-            for name, quantities in sorted(seen.items())
-        },
+        ranges=ranges,
     )
 
 
@@ -100,8 +91,8 @@ def _get_identity(run: Result) -> dict[str, object]:
 
 def _iterate_values(
     result: Result, measurements: Sequence[Measurement]
-) -> Iterator[tuple[str, str, float, int]]:
-    """Yield case, quantity, value and the number of its workers."""
+) -> Iterator[tuple[tuple[str, str], float, int]]:
+    """Yield case and quantity, value, and the number of its workers."""
     measured = {record.case.name for record in result.cases if record.status == "measured"}
     for measurement in measurements:
         for quantity in JUDGED:
@@ -110,7 +101,7 @@ def _iterate_values(
                 # A mean of kept bytes may lie a hair below zero; a range starts there.
                 value = max(0.0, found.value)
                 workers = measurement.workers if JUDGED[quantity].is_quotient else 1
-                yield measurement.case.name, quantity, value, workers
+                yield (measurement.case.name, quantity), value, workers
 
 
 def _estimate_range(seen: Sequence[tuple[float, int]], quantity: Quantity) -> Range:
@@ -183,15 +174,7 @@ def find_range_changes(before: Baseline, after: Baseline) -> list[RangeChange]:
 
 
 def accept(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
-    """Return the new baseline, with the reason for every range that got looser.
-
-    Args:
-        before: The committed baseline.
-        after: The one that was learned now.
-        reason: Why looser ranges are right; None if nobody gave a reason.
-
-    Returns:
-        ``after`` with this reason in the looser ranges, and the old reasons in all others.
+    """Return the new baseline with this reason in looser ranges, and the old ones in all others.
 
     Raises:
         RefusedLearningError: If a range gets looser and there is no reason.
@@ -207,16 +190,14 @@ def accept(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
         some = format_names([*map(str, loosened.values())], "; ")
         _refuse(f"{count}: {some}", 'if that is right, type --accept "reason"')
 
-    ranges = {
-        name: {
+    ranges: dict[str, dict[str, Range]] = {}
+    for name, quantities in after.ranges.items():
+        old = before.ranges.get(name, {})
+        ranges[name] = {
             quantity: replace(
                 new,
-                reason=reason
-                if (name, quantity) in loosened
-                else before.ranges.get(name, {}).get(quantity, new).reason,
+                reason=reason if (name, quantity) in loosened else old.get(quantity, new).reason,
             )
             for quantity, new in quantities.items()
         }
-        for name, quantities in after.ranges.items()
-    }
     return replace(after, ranges=ranges)

@@ -5,18 +5,12 @@ from __future__ import annotations
 import collections
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from resilience_bench._model import (
-    AllocationRecord,
-    CaseRecord,
-    InstructionRecord,
-    LoadRecord,
-    Signal,
-    WorkerRecord,
-)
+from resilience_bench import _model
+from resilience_bench._model import CaseRecord, Signal
 from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
 from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
 from resilience_bench.measure.interleave import order_by_turn
@@ -35,17 +29,17 @@ def select_records(
     recording: Recording, signals: Collection[Signal], indices: Collection[int]
 ) -> Records:
     """Return the records of some signals by the workers and processes of these numbers."""
-    first = min(indices, default=0)
-    workers = recording.select(WorkerRecord) if "latency" in signals else []
-    counts = recording.select(InstructionRecord) if "instructions" in signals else []
-    weights = recording.select(AllocationRecord) if "allocations" in signals else []
-    loads = recording.select(LoadRecord) if "scaling" in signals else []
+
+    def select(signal: Signal, kind: type[Any], indices: Collection[int]) -> list[Any]:
+        records = recording.select(kind) if signal in signals else []
+        return [record for record in records if record.index in indices]
+
     return Records(
-        [record for record in workers if record.index in indices],
-        [record for record in workers if record.index < first],
-        [record for record in counts if record.index in indices],
-        [record for record in weights if record.index in indices],
-        [record for record in loads if record.index in indices],
+        select("latency", _model.WorkerRecord, indices),
+        select("latency", _model.WorkerRecord, range(min(indices, default=0))),
+        select("instructions", _model.InstructionRecord, indices),
+        select("allocations", _model.AllocationRecord, indices),
+        select("scaling", _model.LoadRecord, indices),
     )
 
 
@@ -82,21 +76,18 @@ class LiveSource:
     def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
         """Return the numbers of fresh workers of each variant, as many as the deadline allows."""
         first = self._drawn["latency"]
-        for index in range(first, first + workers):
-            if first and (index - first) % BLOCK == 0 and time.monotonic() > self.deadline:
-                break
+        for index in self._number_workers("latency", workers, BLOCK):
             self._align_cases()
             # Half as many workers are enough for the null control.
             self._measure(["latency"], index, cases if first else None, with_null=index % 2 == 0)
-            self._drawn["latency"] += 1
         return self._collect(["latency"], range(first, self._drawn["latency"]), cases)
 
     def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """Return the numbers of fresh processes; the null control joins the confirmations."""
         counted = [signal for signal in self.signals if signal in COUNT_SIGNALS]
         found: dict[Key, Observations] = {}
-        for _ in range(processes):
-            number = self._drawn["counts"]
+        first = self._drawn["counts"]
+        for number in range(first, first + processes):
             index = self.first_pass + number
             self._measure(counted, index, cases if number else None, with_null=number > 0)
             extend_evidence(found, self._collect(counted, range(index, index + 1), cases))
@@ -106,12 +97,18 @@ class LiveSource:
     def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
         """Return the numbers of fresh workers under load, as many as the deadline allows."""
         first = self._drawn["scaling"]
-        for index in range(first, first + workers):
-            if first and time.monotonic() > self.deadline:
-                break
+        for index in self._number_workers("scaling", workers, 1):
             self._measure(["scaling"], index, cases, with_null=True)
-            self._drawn["scaling"] += 1
         return self._collect(["scaling"], range(first, self._drawn["scaling"]), cases)
+
+    def _number_workers(self, signal: Signal, workers: int, block: int) -> Iterator[int]:
+        """Yield the numbers of fresh workers; look at the clock before each block of them."""
+        first = self._drawn[signal]
+        for index in range(first, first + workers):
+            if first and (index - first) % block == 0 and time.monotonic() > self.deadline:
+                return
+            yield index
+            self._drawn[signal] += 1
 
     def _align_cases(self) -> None:
         """Have all variants measure the same cases, as far as is known.
@@ -145,10 +142,10 @@ class LiveSource:
     def _collect(
         self, signals: Sequence[Signal], indices: range, cases: Collection[str]
     ) -> Evidence:
-        head, base, null = (
-            select_records(variant.recording, signals, indices) if variant else None
+        head, *others = (
+            select_records(variant.recording, signals, indices)
             for variant in (self.head, self.base, self.null)
+            if variant
         )
-        assert head is not None
         wanted = [record for name, record in self.cases.items() if name in cases]
-        return collect_evidence(wanted, head, base, null)
+        return collect_evidence(wanted, head, *others)

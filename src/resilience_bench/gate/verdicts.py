@@ -25,13 +25,8 @@ SmallChange = Literal["none", "within the range", "possibly below the range"]
 def compute_exit_code(judgement: Judgement, *, strict: bool) -> int:
     """Return the exit code of the command.
 
-    Args:
-        judgement: What was decided.
-        strict: Whether what stayed undecided counts too.
-
-    Returns:
-        1 if a case regressed, 2 if nothing could be judged, 3 if ``strict`` and something was
-        inconclusive or not measured, else 0.
+    It is 1 if a case regressed, 2 if nothing could be judged, 3 if ``strict`` and something was
+    inconclusive or not measured, else 0.
     """
     outcomes = {verdict.outcome for verdict in judgement.verdicts}
     if "regressed" in outcomes:
