@@ -78,7 +78,7 @@ def test_slow_cases_are_passed_as_heavy_and_weigh_more() -> None:
     infos = [info(f"s{number:02}") for number in range(2 * MINIMUM_CASES)]
     slow = [each.case.name for each in infos[-2:]]
     launcher = Launcher(suite(infos))
-    list(CountingSession(launcher, infos, records(infos), lambda: slow).run(["instructions"]))
+    list(CountingSession(launcher, infos, records(infos), slow).run(["instructions"]))
     first, second = sorted((plan for plan, _ in launcher.plans), key=lambda plan: len(plan.cases))
     assert first.heavy == (slow[0],)
     assert first.cases == first.heavy

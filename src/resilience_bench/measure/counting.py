@@ -8,35 +8,19 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from resilience_bench._model import (
-    AllocationRecord,
-    CaseInfo,
-    CaseRecord,
-    InstructionRecord,
-    Signal,
-)
+from resilience_bench import _model
+from resilience_bench._model import CaseInfo, CaseRecord, Signal
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import callgrind
+from resilience_bench.measure import session as sessions
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
-from resilience_bench.measure.session import (
-    MEASURABLE_STATUSES,
-    FinishedBlock,
-    Session,
-    find_suspects,
-    restrict_to_block,
-    start_plan,
-)
-from resilience_bench.worker.protocol import (
-    CountsMessage,
-    Message,
-    StatusMessage,
-    WeightMessage,
-)
+from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock, Session
+from resilience_bench.worker.protocol import CountsMessage, Message, StatusMessage, WeightMessage
 
 SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", "scaling")
 MINIMUM_CASES: Final = 12
@@ -70,7 +54,7 @@ def prepare_counting_session(session: Session) -> CountingSession:
     if any(session.records[info.case.name].status == "interrupted" for info in session.cases):
         session.probe()
     return CountingSession(
-        session.launcher, session.cases, session.records, lambda: session.slow, session.count_plants
+        session.launcher, session.cases, session.records, session.slow, session.count_plants
     )
 
 
@@ -78,25 +62,22 @@ def prepare_counting_session(session: Session) -> CountingSession:
 class CountingSession:
     """Measures instructions and allocations of cases, in one pass each.
 
-    It updates ``records``: a case that fails here misses the signal. ``slow`` returns the cases
-    that are known to be slow; ``plants`` makes cases slower, see `Plan`.
+    It updates ``records``: a case that fails here misses the signal. ``slow`` are the cases that
+    are known to be slow; ``plants`` makes cases slower, see `Plan`.
     """
 
     launcher: Launcher
     cases: Sequence[CaseInfo]
     records: dict[str, CaseRecord]
-    slow: Callable[[], Collection[str]] = frozenset
+    slow: Collection[str] = frozenset()
     plants: Mapping[str, int] = field(default_factory=dict)
 
     def run(
         self, signals: Sequence[Signal], index: int = 0, cases: Collection[str] | None = None
     ) -> Iterator[FinishedBlock]:
-        """Measure; yields whenever a process has ended.
+        """Measure instructions, allocations or both; yields whenever a process has ended.
 
-        Args:
-            signals: Instructions, allocations or both.
-            index: The number of the pass; it is the hash seed, and shifts the memory layout.
-            cases: The names of those that are wanted; None for all.
+        The number of the pass is the hash seed, and shifts the memory layout.
 
         Raises:
             ValgrindFailedError: If valgrind does not work.
@@ -144,22 +125,20 @@ class CountingSession:
 
     def _split_in_two(self, due: list[CaseInfo]) -> list[list[CaseInfo]]:
         """Split into two blocks of about the same duration, each with few files to import."""
-        slow = self.slow()
-        files = {info.path for info in due if info.case.name in slow}
-        due.sort(key=lambda info: (info.path not in files, info.case.name not in slow))
-        weights = [SLOW_WEIGHT if info.case.name in slow else 1 for info in due]
+        files = {info.path for info in due if info.case.name in self.slow}
+        due.sort(key=lambda info: (info.path not in files, info.case.name not in self.slow))
+        weights = [SLOW_WEIGHT if info.case.name in self.slow else 1 for info in due]
         ends = itertools.accumulate(weights)
         first = sum(end <= sum(weights) / 2 for end in ends)
         return [due[:first], due[first:]]
 
     def _launch(self, signal: Signal, block: list[CaseInfo], index: int) -> list[Message]:
-        slow = self.slow()
         plan = replace(
-            start_plan(_ACTIONS[signal], block),
+            sessions.start_plan(_ACTIONS[signal], block),
             check=False,
             time_limit_s=LIMIT_S,
-            heavy=tuple(info.case.name for info in block if info.case.name in slow),
-            plants=restrict_to_block(self.plants, block),
+            heavy=tuple(info.case.name for info in block if info.case.name in self.slow),
+            plants=sessions.restrict_to_block(self.plants, block),
         )
         return self.launcher.run(plan, hash_seed=index)
 
@@ -169,7 +148,7 @@ class CountingSession:
         """Give up the case that the worker names, or all; return what is tried again."""
         if signal == "instructions":
             callgrind.ensure_working()
-        suspects = find_suspects(block, error) or block
+        suspects = sessions.find_suspects(block, error) or block
         for info in suspects:
             self._mark_missing(signal, info.case.name, f"its worker {error}")
         return [info for info in block if info not in suspects]
@@ -177,12 +156,11 @@ class CountingSession:
     def _note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
         unreported = {info.case.name for info in block}
         for message in messages:
-            if isinstance(message, StatusMessage):
-                self._set_status(signal, message)
-            elif isinstance(message, CountsMessage):
-                unreported.discard(message.name)
-            elif isinstance(message, WeightMessage):
-                unreported.discard(message.case)
+            match message:
+                case StatusMessage():
+                    self._set_status(signal, message)
+                case CountsMessage(name=name) | WeightMessage(case=name):
+                    unreported.discard(name)
         for name in unreported:
             record = self.records[name]
             if record.status == "measured" and signal not in record.missing:
@@ -209,19 +187,14 @@ class CountingSession:
 
 def _build_record(
     signal: Signal, messages: Sequence[Message], index: int, started: str
-) -> InstructionRecord | AllocationRecord:
+) -> sessions.CountRecord:
     if signal == "allocations":
-        weighed = [message for message in messages if isinstance(message, WeightMessage)]
-        weights = {message.case: message.weight for message in weighed}
-        return AllocationRecord(index, index, started, now(), weights)
-    counts = [message for message in messages if isinstance(message, CountsMessage)]
-    return InstructionRecord(
-        index,
-        index,
-        started,
-        now(),
-        controls={message.name: message.counts for message in counts if message.kind == "control"},
-        operations={
-            message.name: message.counts for message in counts if message.kind == "operation"
-        },
-    )
+        weights = {
+            message.case: message.weight
+            for message in messages
+            if isinstance(message, WeightMessage)
+        }
+        return _model.AllocationRecord(index, index, started, now(), weights)
+    counts = sessions.group_by_kind(messages, CountsMessage, "counts")
+    by_kind = (counts["control"], counts["operation"])
+    return _model.InstructionRecord(index, index, started, now(), *by_kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import re
 import signal
@@ -15,14 +16,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from resilience_bench.measure import callgrind
-from resilience_bench.worker.protocol import (
-    EndMessage,
-    InvalidMessageError,
-    Message,
-    Plan,
-    StartMessage,
-    decode,
-)
+from resilience_bench.worker import protocol
+from resilience_bench.worker.protocol import EndMessage, InvalidMessageError, Message, Plan, decode
 
 GRACE_S: Final = 5.0
 """How long after its time limit a worker may take to end itself."""
@@ -131,10 +126,8 @@ class ProcessLauncher:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     # The worker leads a session of its own, so this reaches whatever it started as well.
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()
 
 
@@ -159,12 +152,9 @@ def _read(lines: list[str], err: str, returncode: int, plan: Plan) -> list[Messa
 def _find_suspect(lines: list[str]) -> str:
     suspect = ""
     for line in lines:
-        try:
+        with contextlib.suppress(InvalidMessageError):
             message = decode(line)
-        except InvalidMessageError:
-            continue
-        if isinstance(message, StartMessage):
-            suspect = message.case
+            suspect = message.case if isinstance(message, protocol.StartMessage) else suspect
     return suspect
 
 

@@ -8,8 +8,9 @@ from typing import ClassVar, Final
 
 from resilience_bench._model import CaseInfo, LoadRecord, Signal
 from resilience_bench.environments.fingerprint import now
+from resilience_bench.measure import session
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.session import Profile, Session, list_loaded_cases, start_plan
+from resilience_bench.measure.session import Profile, Session, group_by_kind
 from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
@@ -73,10 +74,10 @@ class LoadSession(Session):
 
     def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
         return replace(
-            start_plan("load", block),
+            session.start_plan("load", block),
             check=index == 0,
             time_limit_s=profile.time_limit_s + CASE_S * len(block),
-            under=list_loaded_cases(block),
+            under=session.list_loaded_cases(block),
             rounds=self.effort.rounds,
             window_ns=self.effort.window_ns,
             case_limit_s=CASE_LIMIT_S,
@@ -86,7 +87,7 @@ class LoadSession(Session):
     def _build_record(
         self, messages: Sequence[Message], index: int, number: int, started: str
     ) -> LoadRecord:
-        loaded = [message for message in messages if isinstance(message, LoadMessage)]
+        by_kind = group_by_kind(messages, LoadMessage)
         tallies = [message for message in messages if isinstance(message, TallyMessage)]
         ends = [message for message in messages if isinstance(message, EndMessage)]
         return LoadRecord(
@@ -95,12 +96,8 @@ class LoadSession(Session):
             index,
             started,
             now(),
-            controls={
-                message.name: message.samples for message in loaded if message.kind == "control"
-            },
-            operations={
-                message.name: message.samples for message in loaded if message.kind == "operation"
-            },
+            by_kind["control"],
+            by_kind["operation"],
             tallies={message.case: message.tally for message in tallies},
             gil_enabled=all(message.gil_enabled for message in ends),
         )

@@ -37,13 +37,7 @@ class MeasuredVariant:
     def visit(
         self, signals: Collection[Signal], index: int, cases: Collection[str] | None = None
     ) -> Iterator[FinishedBlock]:
-        """Measure signals with the workers of one number; yields after each block.
-
-        Args:
-            signals: Which.
-            index: The number, which is also the hash seed.
-            cases: The names of those that are wanted; None for all.
-        """
+        """Measure with the workers of one number, which is their hash seed; yields each block."""
         if "latency" in signals:
             yield from self.session.visit(index, cases)
         if counted := [signal for signal in signals if signal in COUNT_SIGNALS]:

@@ -7,23 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from resilience_bench import __version__
-from resilience_bench._model import (
-    AllocationRecord,
-    CaseRecord,
-    DriftRecord,
-    Environment,
-    InstructionRecord,
-    LoadRecord,
-    Result,
-    WorkerRecord,
-)
-from resilience_bench.environments.fingerprint import (
-    detect_environment,
-    find_commit,
-    now,
-    read_load_average,
-)
+from resilience_bench import __version__, _model
+from resilience_bench._model import CaseRecord, Environment, LoadRecord, Result, WorkerRecord
+from resilience_bench.environments import fingerprint
+from resilience_bench.environments.fingerprint import detect_environment, find_commit, now
 from resilience_bench.files import results
 from resilience_bench.measure.session import FinishedBlock, Record
 from resilience_bench.worker.reference import REFERENCE_VERSION
@@ -62,7 +49,7 @@ class Recording:
             started=now(),
             ended="",
             complete=False,
-            load_average=read_load_average(),
+            load_average=fingerprint.read_load_average(),
             commit=find_commit(Path.cwd()),
             environment=self.environment or detect_environment(),
             cases=(),
@@ -75,12 +62,8 @@ class Recording:
     def resume(self, earlier: Result) -> None:
         """Continue an earlier run; the file then holds both."""
         self._start = replace(self._start, started=earlier.started)
-        self.finished[:0] = [
-            *earlier.workers,
-            *earlier.instructions,
-            *earlier.allocations,
-            *earlier.loads,
-        ]
+        counts: list[Record] = [*earlier.instructions, *earlier.allocations]
+        self.finished[:0] = [*earlier.workers, *counts, *earlier.loads]
 
     def select(self, kind: type[Kind]) -> list[Kind]:
         """Return the records of one kind, in the order in which they were made."""
@@ -103,10 +86,10 @@ class Recording:
             seeds=tuple(sorted(seeds)),
             cases=tuple(self.records.values()),
             workers=tuple(workers),
-            instructions=tuple(self.select(InstructionRecord)),
-            allocations=tuple(self.select(AllocationRecord)),
+            instructions=tuple(self.select(_model.InstructionRecord)),
+            allocations=tuple(self.select(_model.AllocationRecord)),
             loads=tuple(loads),
-            drifts=tuple(self.select(DriftRecord)),
+            drifts=tuple(self.select(_model.DriftRecord)),
         )
 
     def write(self, *, complete: bool) -> Result:

@@ -13,15 +13,8 @@ from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownS
 from resilience_bench.measure.discovery import Selection, discover
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.project import find_suite_folder
+from resilience_bench.scenarios import load_patterns
 from resilience_bench.scenarios.discovery import find_scenario_files
-from resilience_bench.scenarios.load_patterns import (
-    expand_load_pattern,
-    looks_loaded,
-    mentions_load,
-    select_gated_cases,
-    select_profile_cases,
-    suggest_loads,
-)
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.scenarios.patterns import matches
 
@@ -37,14 +30,11 @@ def select(
     loaded: bool = False,
     gated: bool = False,
 ) -> Selection:
-    """Find the cases that the selectors mean.
+    """Find the cases that patterns over their names mean, in paths of scenario files or folders.
 
-    Args:
-        launcher: Starts the worker that imports the scenario files.
-        selectors: Patterns over case names, and paths of scenario files or folders.
-        loaded: Whether to take all cases under the loads of the concurrency profile, not only
-            where a pattern names a load or a payload.
-        gated: Whether to add the cases under load that gates judge, if there is no pattern.
+    ``loaded`` takes all cases under the loads of the concurrency profile, not only where a pattern
+    names a load or a payload; ``gated`` adds the cases under load that gates judge, if there is no
+    pattern.
 
     Raises:
         UnknownLoadError: If a pattern names a load that does not exist.
@@ -55,7 +45,7 @@ def select(
     patterns = [selector for selector in selectors if not _is_path(selector)]
     files = [file for path in paths or [find_suite_folder()] for file in find_scenario_files(path)]
     if not files:
-        where = ", ".join(str(path) for path in paths)
+        where = ", ".join(map(str, paths))
         message = (
             f"no file below {where} uses @scenario; see docs/scenarios.md for how to write one"
         )
@@ -63,9 +53,9 @@ def select(
     listing = discover(launcher, files, IMPORT_LIMIT_S)
     chosen = tuple(_choose_cases(patterns, listing, loaded=loaded))
     if loaded and listing.cases and not chosen:
-        raise UnknownLoadError(suggest_loads("*", listing.cases))
+        raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
     if gated and not patterns:
-        chosen += tuple(select_gated_cases(listing.cases))
+        chosen += tuple(load_patterns.select_gated_cases(listing.cases))
     if not chosen:
         raise NoScenariosError(_explain_empty_selection(files, listing.problems))
     return Selection(chosen, listing.problems)
@@ -74,12 +64,14 @@ def select(
 def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) -> list[CaseInfo]:
     infos = listing.cases
     if not patterns:
-        return select_profile_cases(infos) if loaded else list(infos)
+        return load_patterns.select_profile_cases(infos) if loaded else list(infos)
     found: dict[str, CaseInfo] = {}
     for pattern in patterns:
         some = _match_cases(pattern, infos, loaded=loaded)
         if not some:
-            if (loaded or looks_loaded(pattern)) and (hint := suggest_loads(pattern, infos)):
+            if (loaded or load_patterns.looks_loaded(pattern)) and (
+                hint := load_patterns.suggest_loads(pattern, infos)
+            ):
                 message = f"no case matches {pattern!r}; {hint}"
                 raise UnknownLoadError(message)
             raise UnknownSelectorError(pattern, _find_close_names(pattern, infos), listing.problems)
@@ -92,9 +84,9 @@ def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) 
 def _match_cases(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
     plain = [info for info in infos if matches(pattern, info.case)]
     # Without the name of a load, a pattern means loads only if it matches no plain case.
-    if mentions_load(pattern) or not plain:
-        return [*plain, *expand_load_pattern(pattern, infos)]
-    return select_profile_cases(plain) if loaded else plain
+    if load_patterns.mentions_load(pattern) or not plain:
+        return [*plain, *load_patterns.expand_load_pattern(pattern, infos)]
+    return load_patterns.select_profile_cases(plain) if loaded else plain
 
 
 def _is_path(selector: str) -> bool:

@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from resilience_bench._model import (
-    AllocationRecord,
-    CaseInfo,
-    CaseRecord,
-    CaseStatus,
-    DriftRecord,
-    InstructionRecord,
-    LoadRecord,
-    Result,
-    Samples,
-    Signal,
-    WorkerRecord,
-)
+from resilience_bench import _model
+from resilience_bench._model import CaseInfo, CaseRecord, CaseStatus, Samples, Signal, WorkerRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.scenarios.loads import NOOP, SINGLE
-from resilience_bench.worker.protocol import (
-    HEAVY_CALLS,
-    Action,
-    EndMessage,
-    Message,
-    Plan,
-    SamplesMessage,
-    StatusMessage,
-)
+from resilience_bench.worker import protocol
+from resilience_bench.worker.protocol import Message, Plan, SamplesMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +53,8 @@ MORE_SAMPLES: Final = 3
 MEASURABLE_STATUSES: Final = frozenset({"measured", "interrupted"})
 """The statuses of cases that can be measured, as far as is known."""
 
-Record = WorkerRecord | InstructionRecord | AllocationRecord | LoadRecord | DriftRecord
+CountRecord = _model.InstructionRecord | _model.AllocationRecord
+Record = WorkerRecord | CountRecord | _model.LoadRecord | _model.DriftRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +74,8 @@ class Session:
     Worker-major: every block is visited once before any is visited again, so that the workers of
     a case are spread over the whole run, and a run that is cut short has some of everything.
     ``plants`` and ``waits`` make cases slower, see `Plan`; ``count_plants`` does so for the other
-    signals. ``left_out`` names cases that are not measured although they could be.
+    signals. ``left_out`` names cases that are not measured although they could be, ``slow`` those
+    that turned out to be slow.
     """
 
     launcher: Launcher
@@ -102,8 +86,8 @@ class Session:
     count_plants: Mapping[str, int] = field(default_factory=dict)
     signal: Signal = "latency"
     left_out: frozenset[str] = frozenset()
+    slow: set[str] = field(default_factory=set)
     records: dict[str, CaseRecord] = field(init=False)
-    _slow: set[str] = field(default_factory=set)
     _visits: collections.Counter[str] = field(default_factory=collections.Counter)
 
     RETRIES_HUNG: ClassVar[bool] = True
@@ -122,31 +106,21 @@ class Session:
         """How many workers a run has."""
         return self.profile.workers
 
-    @property
-    def slow(self) -> frozenset[str]:
-        """The names of the cases that turned out to be slow."""
-        return frozenset(self._slow)
-
     def run(self) -> Iterator[FinishedBlock]:
         """Measure; yields after each block, so that the caller can write and show it."""
         for index in range(self.workers):
             yield from self.visit(index)
 
     def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
-        """Measure with one worker a block.
+        """Measure with one worker a block; its number ``index`` is its hash seed.
 
-        Args:
-            index: The number of the worker, which is its hash seed.
-            cases: The names of those that are wanted; None for all. A few are measured with more
-                samples: the start of the worker takes longer than those.
+        Of all ``cases`` (None), a few that are named are measured with more samples: the start of
+        the worker takes longer than those.
         """
         wanted = [info for info in self.cases if cases is None or info.case.name in cases]
         more = MORE_SAMPLES if cases is not None and len(wanted) <= FEW_CASES else 1
-        profile = replace(
-            self.profile,
-            samples=more * self.profile.samples,
-            case_ns=more * self.profile.case_ns,
-        )
+        samples, case_ns = more * self.profile.samples, more * self.profile.case_ns
+        profile = replace(self.profile, samples=samples, case_ns=case_ns)
         for number, block in enumerate(self.blocks(wanted)):
             yield from self._measure(index, number, block, profile)
 
@@ -157,7 +131,7 @@ class Session:
             pass
         self._visits = kept
 
-    def resume(self, earlier: Result) -> None:
+    def resume(self, earlier: _model.Result) -> None:
         """Continue an earlier run: keep what it found out about the cases."""
         for record in earlier.cases:
             if record.case.name in self.records and record.status != "interrupted":
@@ -166,8 +140,12 @@ class Session:
             for name, samples in worker.operations.items():
                 self._count_visit(name, samples)
         for counting in earlier.instructions:
-            heavy = {n for n, counts in counting.operations.items() if counts.calls == HEAVY_CALLS}
-            self._slow |= heavy
+            heavy = {
+                n
+                for n, counts in counting.operations.items()
+                if counts.calls == protocol.HEAVY_CALLS
+            }
+            self.slow |= heavy
 
     def blocks(self, cases: Sequence[CaseInfo]) -> list[list[CaseInfo]]:
         """Split the cases, in their order, into blocks of about the same size."""
@@ -185,7 +163,7 @@ class Session:
         if not due:
             return
         try:
-            record = self._measure_with_retry(index, number, due, profile)
+            record = self._run_worker(index, number, due, profile)
         except WorkerFailedError as error:
             for part in self._handle_failure(due, error):
                 yield from self._measure(index, number, part, profile)
@@ -196,17 +174,7 @@ class Session:
         name = info.case.name
         if name in self.left_out or self.records[name].status not in MEASURABLE_STATUSES:
             return False
-        return name not in self._slow or self._visits[name] < SLOW_WORKERS
-
-    def _measure_with_retry(
-        self, index: int, number: int, block: list[CaseInfo], profile: Profile
-    ) -> Record:
-        try:
-            return self._run_worker(index, number, block, profile)
-        except WorkerFailedError as error:
-            if error.is_hung and not self.RETRIES_HUNG:
-                raise
-            return self._run_worker(index, number, block, profile)
+        return name not in self.slow or self._visits[name] < SLOW_WORKERS
 
     def _handle_failure(
         self, block: list[CaseInfo], error: WorkerFailedError
@@ -224,12 +192,17 @@ class Session:
         return [block] if suspects else [block[:middle], block[middle:]]
 
     def _run_worker(
-        self, index: int, number: int, block: list[CaseInfo], profile: Profile
+        self, index: int, number: int, block: list[CaseInfo], profile: Profile, tries: int = 2
     ) -> Record:
         started = now()
-        messages = self.launcher.run(self._make_plan(index, block, profile), hash_seed=index)
-        self._note(messages)
-        return self._build_record(messages, index, number, started)
+        try:
+            messages = self.launcher.run(self._make_plan(index, block, profile), hash_seed=index)
+            self._note(messages)
+            return self._build_record(messages, index, number, started)
+        except WorkerFailedError as error:
+            if tries == 1 or (error.is_hung and not self.RETRIES_HUNG):
+                raise
+        return self._run_worker(index, number, block, profile, tries - 1)
 
     def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
         return replace(
@@ -247,11 +220,8 @@ class Session:
     def _build_record(
         self, messages: Sequence[Message], index: int, number: int, started: str
     ) -> Record:
-        by_kind: dict[str, dict[str, Samples]] = {"reference": {}, "control": {}, "operation": {}}
-        for message in messages:
-            if isinstance(message, SamplesMessage):
-                by_kind[message.kind][message.name] = message.samples
-        end = next(message for message in messages if isinstance(message, EndMessage))
+        by_kind = group_by_kind(messages, SamplesMessage)
+        end = next(message for message in messages if isinstance(message, protocol.EndMessage))
         if "reference" not in by_kind["reference"]:
             reason = "ended without sampling the reference"
             raise WorkerFailedError(reason)
@@ -270,7 +240,7 @@ class Session:
 
     def _note(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            if isinstance(message, StatusMessage):
+            if isinstance(message, protocol.StatusMessage):
                 status: CaseStatus = "measured" if message.status == "ready" else message.status
                 self._set_status(message.case, status, message.reason, message.control)
             elif isinstance(message, SamplesMessage) and message.kind == "operation":
@@ -279,7 +249,7 @@ class Session:
     def _count_visit(self, name: str, samples: Samples) -> None:
         self._visits[name] += 1
         if min(samples.elapsed_ns) / samples.calls > SLOW_CALL_NS:
-            self._slow.add(name)
+            self.slow.add(name)
 
     def _set_status(self, name: str, status: CaseStatus, reason: str, control: str = "") -> None:
         before = self.records[name]
@@ -288,10 +258,21 @@ class Session:
         )
 
 
-def start_plan(action: Action, block: Sequence[CaseInfo]) -> Plan:
+def start_plan(action: protocol.Action, block: Sequence[CaseInfo]) -> Plan:
     """Return the plan of an action on the cases of a block, with default settings."""
     paths = tuple(dict.fromkeys(info.path for info in block))
     return Plan(action, paths, tuple(info.case.name for info in block))
+
+
+def group_by_kind(
+    messages: Iterable[Message], wanted: type[Message], content: str = "samples"
+) -> dict[str, dict[str, Any]]:
+    """Return what messages of a type hold, by kind (reference, control, operation) and name."""
+    found: dict[str, dict[str, Any]] = {"reference": {}, "control": {}, "operation": {}}
+    some: Iterable[Any] = (message for message in messages if isinstance(message, wanted))
+    for message in some:
+        found[message.kind][message.name] = getattr(message, content)
+    return found
 
 
 def find_suspects(block: Sequence[CaseInfo], error: WorkerFailedError) -> list[CaseInfo]:
@@ -312,6 +293,5 @@ def restrict_to_block(
     plants: Mapping[str, int], block: Sequence[CaseInfo]
 ) -> tuple[tuple[str, int], ...]:
     """Return the plants of the cases of a block, in the form of a `Plan`."""
-    return tuple(
-        (info.case.name, plants[info.case.name]) for info in block if info.case.name in plants
-    )
+    names = [info.case.name for info in block]
+    return tuple((name, plants[name]) for name in names if name in plants)
