@@ -8,6 +8,7 @@ from resilience_stack.core.fallback import Answer, Fallback
 from resilience_stack.core.guard import Guard
 from resilience_stack.core.health import Health
 from resilience_stack.core.manager import ResilienceManager
+from resilience_stack.core.matching import matching
 from resilience_stack.core.policy import Bulkhead, Policy, Retry, RetryBudget
 from resilience_stack.core.probes import Probe, ProbeSettings
 from resilience_stack.core.status import GuardStatus
@@ -32,5 +33,6 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "find_failure",
+    "matching",
     "remaining_s",
 ]

@@ -51,7 +51,7 @@ class AttemptLoop:
             category: Category = "answer"
         else:
             self._metrics.failure.note(elapsed_s)
-            category = categorize(type(error))
+            category = categorize(error)
         if isinstance(error, Exception):
             breaker = self._breaker
             annotate(error, breaker.name, attempt, elapsed_s, breaker.state, category)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal, NamedTuple, cast
 
 from pybreaker import CircuitBreakerError
@@ -21,7 +22,10 @@ __all__ = [
 Category = Literal["timeout", "connection", "rejected", "answer", "bug"]
 """What kind of failure it was; ``bug`` is what no dependency is to blame for."""
 
-_CATEGORIES: Final[dict[type[BaseException], Category]] = {
+Categorized = Category | Callable[[BaseException], Category]
+"""A category, or a function that tells it from the exception."""
+
+_CATEGORIES: Final[dict[type[BaseException], Categorized]] = {
     TimeoutError: "timeout",
     OSError: "connection",
     CircuitBreakerError: "rejected",
@@ -53,8 +57,13 @@ def _word(guard: str, attempt: int, elapsed_s: float, state: str, category: str)
     )
 
 
-def register_category(kind: type[BaseException], category: Category) -> None:
-    """Say which category exceptions of a type, and of types derived from it, belong to."""
+def register_category(kind: type[BaseException], category: Categorized) -> None:
+    """Say which category exceptions of a type, and of types derived from it, belong to.
+
+    Args:
+        kind: The type.
+        category: It, or a function that tells it from the exception.
+    """
     _CATEGORIES[kind] = category
     _known.clear()
 
@@ -80,14 +89,16 @@ class Refusal:
         return error
 
 
-_known: dict[type[BaseException], Category] = {}
+_known: dict[type[BaseException], Categorized] = {}
 
 
-def categorize(kind: type[BaseException]) -> Category:
-    """Return the category of a type of exceptions: that of the nearest registered base."""
+def categorize(error: BaseException) -> Category:
+    """Return the category of an exception: that of the nearest registered base of its type."""
+    kind = error.__class__
     if kind not in _known:
         _known[kind] = next(_CATEGORIES[base] for base in kind.__mro__ if base in _CATEGORIES)
-    return _known[kind]
+    category = _known[kind]
+    return category if isinstance(category, str) else category(error)
 
 
 def annotate(  # noqa: PLR0917, PLR0913 - every failed call pays for this one
