@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stack.integration.postgresql_server import PostgresqlServer, run_postgresql
 from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
@@ -25,4 +26,31 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 def redis_proxy(redis_server: RedisServer) -> Iterator[Proxy]:
     """A proxy before the server."""
     with Proxy(redis_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server that is made for the first test that asks for one."""
+    with run_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql(postgresql_cluster: PostgresqlServer) -> Iterator[PostgresqlServer]:
+    """The server, running, with an empty table of orders; no connection is left afterwards."""
+    postgresql_cluster.start()
+    postgresql_cluster.ask(
+        "DROP TABLE IF EXISTS orders; "
+        "CREATE TABLE orders (id serial PRIMARY KEY, item text NOT NULL UNIQUE)"
+    )
+    yield postgresql_cluster
+    postgresql_cluster.start()
+    postgresql_cluster.wait_for_connections(0)
+
+
+@pytest.fixture
+def postgresql_proxy(postgresql: PostgresqlServer) -> Iterator[Proxy]:
+    """A proxy before the server."""
+    with Proxy(postgresql.port) as proxy:
         yield proxy

@@ -1,0 +1,126 @@
+"""Engines with the limits of a guard in them, made from a URL or taken as they are."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final, cast
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import QueuePool
+
+from resilience_stack.core.guard import Guard
+from resilience_stack.core.matching import matching
+from resilience_stack.integrations.sqlalchemy.limits_sqlite import limit_sqlite
+from resilience_stack.integrations.sqlalchemy.pools import (
+    AsyncPatientPool,
+    PatientPool,
+    check_idle_connections,
+)
+from resilience_stack.integrations.sqlalchemy.verdicts import is_answer
+
+__all__ = ["describe_place", "make_limited_engine"]
+
+DRIVERS: Final = {
+    "sqlite": ("sqlite+pysqlite", "sqlite+aiosqlite"),
+    "postgresql": ("postgresql+psycopg", "postgresql+psycopg"),
+}
+"""The drivers whose limits are known, for plain functions and for coroutines."""
+EXPECTED: Final = "expected one of sqlite:///FILE and postgresql+psycopg://USER@HOST/DATABASE"
+
+
+def make_limited_engine(
+    guard: Guard, database: str | URL | Engine, options: dict[str, Any], *, is_async: bool
+) -> Engine:
+    """Return an engine with the limits of a guard in it.
+
+    Args:
+        guard: Its policy has the limits.
+        database: A URL, or an engine that has been made.
+        options: For ``create_engine``.
+        is_async: Whether it is for asyncio; the engine returned is then the synchronous one inside.
+
+    Raises:
+        ValueError: If a setting makes no sense; the text has the guard and the setting.
+        ImportError: If the driver is not installed.
+    """
+    policy = guard.policy
+    limit_s = policy.attempt_s or policy.deadline_s
+    if limit_s is None or matching(is_answer) not in policy.ignored:
+        message = (
+            f"guard {guard.name!r} has a policy that is not for databases; expected one of "
+            "policy(...) of resilience_stack.integrations.sqlalchemy, with a deadline_s"
+        )
+        raise ValueError(message)
+    if isinstance(database, Engine):
+        engine = _take(guard, database, limit_s, is_async=is_async)
+    else:
+        engine = _make(guard, database, options, is_async=is_async)
+    if engine.dialect.name == "sqlite":
+        limit_sqlite(engine, limit_s)
+    else:
+        module = import_module("resilience_stack.integrations.sqlalchemy.limits_postgresql")
+        module.limit_psycopg(engine, limit_s)
+        check_idle_connections(engine)
+    return engine
+
+
+def describe_place(engine: Engine) -> str:
+    """Return where the database is, without the password and without the URL's options."""
+    url = engine.url
+    port = f":{url.port}" if url.port else ""
+    host = f"{url.username or ''}@{url.host}{port}" if url.host else ""
+    return f"{url.drivername}://{host}/{url.database or ''}"
+
+
+def _take(guard: Guard, engine: Engine, limit_s: float, *, is_async: bool) -> Engine:
+    name = f"{engine.dialect.name}+{engine.dialect.driver}"
+    expected = DRIVERS.get(engine.dialect.name, ("", ""))[is_async]
+    if name != expected or engine.dialect.is_async is not is_async:
+        message = f"guard {guard.name!r}: the engine is one of {name}; {EXPECTED}"
+        raise ValueError(message)
+    pool = engine.pool
+    if isinstance(pool, QueuePool) and pool.timeout() > limit_s:
+        message = (
+            f"guard {guard.name!r}: the engine's pool waits {pool.timeout():g} s for a connection, "
+            f"expected no more than an attempt may take: create_engine(..., pool_timeout={limit_s})"
+        )
+        raise ValueError(message)
+    return engine
+
+
+def _make(guard: Guard, database: str | URL, options: dict[str, Any], *, is_async: bool) -> Engine:
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        # Neither the text nor its chain of causes: there may be a password in the URL.
+        message = f"guard {guard.name!r}: the URL of the database cannot be read; {EXPECTED}"
+        raise ValueError(message) from None
+    backend = url.drivername.partition("+")[0]
+    drivers = DRIVERS.get(backend, ("", ""))
+    if url.drivername not in {backend, *drivers} or not drivers[0]:
+        message = f"guard {guard.name!r}: the driver of the URL is {url.drivername!r}; {EXPECTED}"
+        raise ValueError(message)
+    if "pool_timeout" in options:
+        message = (
+            f"guard {guard.name!r} has a pool_timeout; expected none: a call waits for a "
+            "connection while its policy gives it time"
+        )
+        raise ValueError(message)
+    url = url.set(drivername=drivers[is_async])
+    try:
+        dialect = cast("type[DefaultDialect]", url.get_dialect())
+        if issubclass(dialect.get_pool_class(url), QueuePool):
+            options = {"poolclass": AsyncPatientPool if is_async else PatientPool, **options}
+        if is_async:
+            return create_async_engine(url, **options).sync_engine
+        return create_engine(url, **options)
+    except (NoSuchModuleError, ImportError) as error:
+        extra = "postgresql" if backend == "postgresql" else "sqlalchemy"
+        message = (
+            f"guard {guard.name!r} needs the driver {url.drivername}: "
+            f"pip install 'resilience-stack[{extra}]'"
+        )
+        raise ImportError(message) from error
