@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgi_correlation_id import correlation_id
 
 from resilience_stack import ResilienceManager
 from resilience_stack.edge import asgi, problems, wsgi
 from resilience_stack.edge.request_id import REQUEST_ID
+from resilience_stack.integrations.asgi import CorrelationMiddleware
 from tests.stack.bench import Bench, Flaky, exhaust
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -208,3 +210,17 @@ def test_a_wsgi_app_that_fails_before_its_body_is_answered_with_the_id() -> None
     ]
     assert started[1][1]["X-Request-ID"] == "a-1"
     assert json.loads(body)["requestId"] == "a-1"
+
+
+def test_asgi_correlation_id_sees_the_same_id() -> None:
+    """What reads that package's ID gets the request ID, and the error response has it too."""
+    seen: list[str | None] = []
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive, send
+        seen.append(correlation_id.get())
+        raise ZeroDivisionError
+
+    status, headers, _ = ask_asgi(CorrelationMiddleware(serve), x_request_id="a-17")
+    assert (status, headers["x-request-id"], seen) == (500, "a-17", ["a-17"])
+    assert correlation_id.get() is None

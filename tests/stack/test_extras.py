@@ -1,0 +1,35 @@
+"""Integrations are extras: without one, its import is one line that says what to install."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+EXTRAS = {
+    "asgi": ("asgi_correlation_id", "asgi-correlation-id", "asgi"),
+    "otel": ("opentelemetry", "opentelemetry-api", "otel"),
+}
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_without_the_extra_the_import_says_what_to_type(name: str) -> None:
+    """The last line of the traceback names the package and the command."""
+    module, package, extra = EXTRAS[name]
+    code = (
+        f"import sys; sys.modules['{module}'] = None; import resilience_stack.integrations.{name}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        f"ImportError: resilience_stack.integrations.{name} needs {package}: "
+        f"pip install 'resilience-stack[{extra}]'"
+    )
+
+
+def test_the_package_itself_needs_none() -> None:
+    """Importing the stack and its edge loads no client of a server; pybreaker looks for redis."""
+    code = "import sys, resilience_stack, resilience_stack.edge.asgi; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    clients = {"sqlalchemy", "psycopg", "httpx", "opentelemetry", "asgi_correlation_id"}
+    assert clients.isdisjoint(done.stdout.split())
