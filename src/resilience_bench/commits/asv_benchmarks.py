@@ -16,12 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from resilience_bench.commits.asv_parameters import (
-    Family,
-    ParameterKey,
-    group_by_family,
-    read_installable,
-)
+from resilience_bench.commits import asv_parameters
+from resilience_bench.commits.asv_parameters import Family, ParameterKey
 from resilience_bench.commits.measure import SignalEstimates, TrackedSignal, measure_signal
 from resilience_bench.scenarios.definition import BoundCase, Unsupported
 from resilience_bench.scenarios.discovery import discover
@@ -66,14 +62,13 @@ Cache = Callable[[], SignalEstimates]
 def make_classes(folder: Path) -> dict[str, type]:
     """Make the classes for asv, by name: one a family, and ``Import``.
 
-    Args:
-        folder: The folder of the scenario files, which lies at the top of the checkout.
+    ``folder`` has the scenario files, and lies at the top of the checkout.
     """
     found = discover([folder])
     for problem in found.problems:
         print(problem, file=sys.stderr)  # noqa: T201 - asv shows it
-    installable = read_installable(folder.parent / PROJECT_FILE)
-    families = group_by_family(found.bound.values(), installable)
+    installable = asv_parameters.read_installable(folder.parent / PROJECT_FILE)
+    families = asv_parameters.group_by_family(found.bound.values(), installable)
     caches = _make_caches(families)
     libraries = {
         bound.library.name: bound
@@ -113,12 +108,11 @@ def _make_class(family: Family, caches: Mapping[TrackedSignal, Cache]) -> type:
         "__doc__": f"The scenarios of the family {family.name}.",
         "bound": {**family.single.bound, **family.loaded.bound},
         "params": family.single.params,
-        "time_call": _make_timer(),
+        "time_call": _time_call,
     }
     for quantity, unit, signal in TRACKED:
         grid = family.loaded if signal == "scaling" else family.single
-        has_quantity = quantity != "overhead_ns" or family.name != CONTROL
-        if grid.bound and has_quantity:
+        if grid.bound and (quantity, family.name) != ("overhead_ns", CONTROL):
             method = _make_tracker(quantity, unit, grid.params, caches[signal])
             members[method.__name__] = method
     return type(family.name.title(), (_FamilyBase,), members)
@@ -136,18 +130,16 @@ def _make_tracker(
     return track
 
 
-def _make_timer() -> Callable[..., None]:
-    """Make a method for asv that times a batch of calls back to back.
+def _time_call(self: Any, _library: str, _scenario: str, _load: str) -> None:
+    """Make a batch of calls back to back.
 
     asv sets up before each call that it times, so it cannot make many of them. Therefore what it
     takes for one call is a batch, and its clock runs slower by the number of calls.
     """
+    self.subject.sample(self.subject.calls, 0)
 
-    def time_call(self: Any, _library: str, _scenario: str, _load: str) -> None:
-        self.subject.sample(self.subject.calls, 0)
 
-    vars(time_call)["version"] = VERSIONS["time_call"]
-    return time_call
+vars(_time_call)["version"] = VERSIONS["time_call"]
 
 
 class _FamilyBase:
@@ -165,13 +157,9 @@ class _FamilyBase:
         self._opened = contextlib.ExitStack()
 
     def setup(self, *given: Any) -> None:
-        """Skip what is missing; build the operation where asv itself is going to time it.
+        """Build the operation where asv itself is going to time it; NotImplementedError skips it.
 
-        Args:
-            given: Library, scenario and load, after the estimates where there are some.
-
-        Raises:
-            NotImplementedError: asv skips the combination then.
+        ``given`` are library, scenario and load, after the estimates where there are some.
         """
         *results, library, scenario, load = given
         bound = self.bound.get((library, scenario, load))
@@ -220,16 +208,11 @@ class _ImportBase:
     version = VERSIONS["peakmem_import"]
 
     def setup(self, library: str) -> None:
-        """Skip what is not installed.
-
-        Raises:
-            NotImplementedError: asv skips the library then.
-        """
-        if library == NOTHING:
-            return
+        """Have asv skip what is not installed, by NotImplementedError."""
         try:
-            needed = self.bound[library].info.distributions
-            for distribution in needed:
+            for distribution in (
+                self.bound[library].info.distributions if library != NOTHING else ()
+            ):
                 version(distribution)
         except PackageNotFoundError as error:
             message = f"{error.name} is not installed"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -30,6 +30,11 @@ Setting = str | int | float | None
 
 class UnreadableFileError(Exception):
     """A file cannot be used; the text says what was found and what was expected."""
+
+
+def refuse(complaint: str) -> NoReturn:
+    """Raise an UnreadableFileError."""
+    raise UnreadableFileError(complaint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +122,17 @@ def find_results_paths(folder: Path) -> Iterator[Path]:
 
 
 def read(path: Path) -> ResultsFile:
-    """Read a results file.
-
-    Raises:
-        UnreadableFileError: If asv could not use it.
-    """
+    """Read a results file; UnreadableFileError if asv could not use it."""
     stored = _convert(read_versioned_json(path, API_VERSION), _RawResultsFile, "")
     if not re.fullmatch(r"[0-9a-f]{40}", stored.commit_hash):
         found = repr(stored.commit_hash[:SHOWN_CHARACTERS])
-        message = f"commit_hash is {found}, expected 40 hexadecimal digits"
-        raise UnreadableFileError(message)
+        refuse(f"commit_hash is {found}, expected 40 hexadecimal digits")
     if not stored.params.get("machine") or not isinstance(stored.params["machine"], str):
-        message = "params names no machine"
-        raise UnreadableFileError(message)
-    _check_date(stored.date)
+        refuse("params names no machine")
+    try:
+        dt.datetime.fromtimestamp(stored.date / 1000, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        refuse(f"date is {stored.date!r}, expected milliseconds since 1970")
     rows = {
         name: _convert_row(name, stored.result_columns, row) for name, row in stored.results.items()
     }
@@ -138,11 +140,7 @@ def read(path: Path) -> ResultsFile:
 
 
 def read_benchmarks(folder: Path) -> dict[str, Benchmark]:
-    """Return the benchmarks that asv last found, by name.
-
-    Raises:
-        UnreadableFileError: If there is no list of them.
-    """
+    """Return the benchmarks that asv last found, by name; UnreadableFileError if it has no list."""
     content = read_versioned_json(folder / BENCHMARKS_FILE, API_VERSION)
     found: dict[str, Benchmark] = _convert(content, dict[str, Benchmark], "")
     return found
@@ -151,33 +149,24 @@ def read_benchmarks(folder: Path) -> dict[str, Benchmark]:
 def read_versioned_json(path: Path, version: int) -> dict[str, Any]:
     """Return the content of a file of a version of asv's formats, without the version.
 
-    Raises:
-        UnreadableFileError: If it is anything else.
+    UnreadableFileError if it is anything else.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        message = f"cannot be read: {error.strerror}"
-        raise UnreadableFileError(message) from error
+        refuse(f"cannot be read: {error.strerror}")
     except (ValueError, RecursionError) as error:
-        message = f"is no JSON, or was cut short: {str(error)[:SHOWN_CHARACTERS]}"
-        raise UnreadableFileError(message) from error
+        refuse(f"is no JSON, or was cut short: {str(error)[:SHOWN_CHARACTERS]}")
     if not isinstance(content, dict) or content.pop("version", None) != version:
-        message = f"is not in version {version} of asv's format"
-        raise UnreadableFileError(message)
+        refuse(f"is not in version {version} of asv's format")
     return content
 
 
 def read_machine(folder: Path) -> dict[str, Any]:
-    """Return the content of the ``machine.json`` of a folder.
-
-    Raises:
-        UnreadableFileError: If there is none, or it names no machine.
-    """
+    """Return the content of a ``machine.json``; UnreadableFileError if it names no machine."""
     content = read_versioned_json(folder / MACHINE_FILE, MACHINE_VERSION)
     if not isinstance(content.get("machine"), str):
-        message = "names no machine"
-        raise UnreadableFileError(message)
+        refuse("names no machine")
     return {**content, "version": MACHINE_VERSION}
 
 
@@ -185,31 +174,20 @@ def _convert(content: Any, kind: Any, where: str) -> Any:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
-        message = f"{where}{str(error)[0].lower()}{str(error)[1:]}"
-        raise UnreadableFileError(message) from error
-
-
-def _check_date(date_ms: float) -> None:
-    try:
-        dt.datetime.fromtimestamp(date_ms / 1000, dt.UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        message = f"date is {date_ms!r}, expected milliseconds since 1970"
-        raise UnreadableFileError(message) from error
+        refuse(f"{where}{str(error)[0].lower()}{str(error)[1:]}")
 
 
 def _convert_row(name: str, columns: list[str], values: list[Any]) -> BenchmarkRow:
     if unknown := set(columns) - set(BenchmarkRow.__slots__):
-        message = f"result_columns has {min(unknown)[:SHOWN_CHARACTERS]!r}, which asv does not know"
-        raise UnreadableFileError(message)
+        refuse(f"result_columns has {min(unknown)[:SHOWN_CHARACTERS]!r}, which asv does not know")
     named: Mapping[str, Any] = dict(zip(columns, values, strict=False))
     row: BenchmarkRow = _convert(named, BenchmarkRow, f"{name[:SHOWN_CHARACTERS]}: ")
     count = math.prod(map(len, row.params or []))
     for column in VALUE_COLUMNS:
         found = getattr(row, column)
         if found is not None and len(found) != count:
-            message = (
+            refuse(
                 f"{name[:SHOWN_CHARACTERS]}: {column} has {len(found)} values, expected {count}, "
                 "one for each combination of its parameters"
             )
-            raise UnreadableFileError(message)
     return row

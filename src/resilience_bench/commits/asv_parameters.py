@@ -57,9 +57,7 @@ def group_by_family(found: Iterable[BoundCase], installable: Collection[str]) ->
     The axes must be the same in every process of a run, whatever its commit has installed, because
     asv passes parameters on by their number. So they come from the checkout alone.
 
-    Args:
-        found: The cases of the checkout, with one caller.
-        installable: The normalised names of the distributions that an environment can have.
+    ``found`` are the cases with one caller, ``installable`` the normalised names of distributions.
     """
     grids: dict[str, tuple[dict[ParameterKey, BoundCase], dict[ParameterKey, BoundCase]]] = {}
     for bound in found:
@@ -83,11 +81,7 @@ def _find_loads(info: CaseInfo) -> Iterator[str]:
 
 
 def read_installable(project_file: Path) -> frozenset[str]:
-    """Return the normalised names of a project and of its dependencies.
-
-    Args:
-        project_file: The ``pyproject.toml`` of the project that asv builds.
-    """
+    """Return the normalised names of a project and of its dependencies."""
     project = tomllib.loads(project_file.read_text(encoding="utf-8"))["project"]
     requirements = [project["name"], *project.get("dependencies", [])]
     names = (re.match(r"[A-Za-z0-9._-]+", requirement) for requirement in requirements)

@@ -22,7 +22,6 @@ from typing import Any, Final
 from asv import plugin_manager  # noqa: F401 - importing it makes asv find its own parts
 from asv.benchmarks import Benchmarks
 from asv.config import Config
-from asv.environment import Environment as AsvEnvironment
 from asv.environment import get_environments
 from asv.machine import Machine, MachineCollection
 from asv.repo import get_repo
@@ -56,11 +55,7 @@ class Project:
 
 
 def read_project(conf_file: Path) -> Project:
-    """Read a configuration.
-
-    Raises:
-        HistoryError: If there is none, or asv cannot read it.
-    """
+    """Read a configuration; HistoryError if there is none, or asv cannot read it."""
     path = conf_file.absolute()
     try:
         conf = Config.load(str(path))
@@ -82,15 +77,9 @@ def read_project(conf_file: Path) -> Project:
 
 
 def publish_pages(project: Project, results: Path, html: Path) -> None:
-    """Have asv make its pages.
+    """Have asv make its pages of some results; HistoryError, with its last lines, if it fails.
 
-    Args:
-        project: The project.
-        results: The results to publish; asv's configuration for this is written beside them.
-        html: The folder of the pages.
-
-    Raises:
-        HistoryError: If asv fails; the text has its last lines.
+    asv's configuration for this is written beside the results.
     """
     settings = project.settings | {
         "version": Config.api_version,
@@ -116,10 +105,8 @@ def register_machine(environment: Environment) -> str:
     """Add this machine to asv's list, without asking the user, and return its name.
 
     What changes without being another machine (the kernel, some bytes of memory) is left out:
-    asv starts a new curve whenever any of it is different.
-
-    Raises:
-        HistoryError: If asv's own file about machines, in the home folder, cannot be used.
+    asv starts a new curve whenever any of it is different. HistoryError if asv's own file about
+    machines, in the home folder, cannot be used.
     """
     name = make_machine_name(environment)
     machine = {
@@ -153,18 +140,14 @@ class Asv:
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def run(self, commits: Sequence[str], benchmarks: str) -> str:
-        """Measure missing benchmarks of some commits, and return all that asv prints.
+        """Measure missing benchmarks of commits, and return all that asv prints.
 
-        Args:
-            commits: Their hashes.
-            benchmarks: A regular expression over names.
+        ``commits`` are hashes, ``benchmarks`` a regular expression over names.
         """
-        options = ["--skip-existing", "--machine", self.machine, *self._choose_environment()]
+        command = [*_start_command(self.project.conf_file), "run", "HASHFILE:-", "--skip-existing"]
+        options = ["--bench", benchmarks, "--machine", self.machine, *self._choose_environment()]
         process = subprocess.Popen(  # noqa: S603 - the command is ours
-            [
-                *_start_command(self.project.conf_file),
-                *("run", "HASHFILE:-", "--bench", benchmarks, *options),
-            ],
+            [*command, *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -196,8 +179,7 @@ class Asv:
     def mark_unbuilt(self, commit: str) -> None:
         """Record that a commit does not build, as asv does; asv itself fails if HEAD does not.
 
-        Raises:
-            HistoryError: If asv cannot write its results.
+        HistoryError if asv cannot write its results.
         """
         with contextlib.chdir(self.project.conf_file.parent):
             try:
@@ -205,7 +187,16 @@ class Asv:
                 machine = Machine.load(machine_name=self.machine)
                 machine.save(conf.results_dir)
                 for environment in list(get_environments(conf, self._choose_environment()[1:])):
-                    results = _make_unbuilt_results(conf, vars(machine), environment, commit)
+                    results = Results(
+                        {**vars(machine), "python": environment.python, **environment.requirements},
+                        environment.requirements,
+                        commit,
+                        get_repo(conf).get_date(commit),
+                        environment.python,
+                        environment.name,
+                        environment.env_vars,
+                    )
+                    skip_benchmarks(Benchmarks.load(conf), environment, results=results)
                     results.save(conf.results_dir)
             except ASV_ERRORS as error:
                 message = f"{commit[:8]} does not build, and asv cannot record it: {error}"
@@ -214,22 +205,6 @@ class Asv:
 
 def _start_command(conf_file: Path) -> list[str]:
     return [sys.executable, "-m", "asv", "--config", str(conf_file)]
-
-
-def _make_unbuilt_results(
-    conf: Any, machine: Mapping[str, str], environment: AsvEnvironment, commit: str
-) -> Results:
-    results = Results(
-        {**machine, "python": environment.python, **environment.requirements},
-        environment.requirements,
-        commit,
-        get_repo(conf).get_date(commit),
-        environment.python,
-        environment.name,
-        environment.env_vars,
-    )
-    skip_benchmarks(Benchmarks.load(conf), environment, results=results)
-    return results
 
 
 def _interrupt(process: subprocess.Popen[str]) -> None:

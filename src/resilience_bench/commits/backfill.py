@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal
 
 from resilience_bench.commits import asv_files
 from resilience_bench.commits.asv_files import Benchmark, ResultsFile, UnreadableFileError
@@ -21,6 +21,9 @@ from resilience_bench.commits.git_log import Revision
 from resilience_bench.environments.pip import extract_last_lines
 from resilience_bench.errors import HistoryError
 from resilience_bench.files.checked_json import format_path
+
+if TYPE_CHECKING:
+    from resilience_bench.commits.asv_run import Asv
 
 STEPS: Final = {
     "track_overhead_ns": 0,
@@ -35,18 +38,6 @@ CANNOT_BUILD: Final = "Failed to build the project"
 """What asv prints, without results, if neither the commit nor the tip of a branch builds."""
 
 CommitState = Literal["measured", "does not build", "unreadable"]
-
-
-class AsvCommands(Protocol):
-    """The commands of `Asv` that are needed here."""
-
-    def run(self, commits: Sequence[str], benchmarks: str) -> str:
-        """See `Asv.run`."""
-        ...
-
-    def mark_unbuilt(self, commit: str) -> None:
-        """See `Asv.mark_unbuilt`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +60,7 @@ class ResultsTree:
     def read_commit(self, commit: str) -> list[ResultsFile]:
         """Return the results of a commit, one file an environment.
 
-        Raises:
-            UnreadableFileError: If one of them cannot be read; the text names it.
+        UnreadableFileError if one of them cannot be read; the text names it.
         """
         found = []
         for path in sorted((self.folder / self.machine).glob(f"{commit[:8]}-*.json")):
@@ -82,11 +72,7 @@ class ResultsTree:
         return [file for file in found if file.commit == commit]
 
     def lacking(self, commit: str, benchmarks: Mapping[str, Benchmark]) -> list[str]:
-        """Return the benchmarks of which a commit has no results; none if it does not build.
-
-        Raises:
-            UnreadableFileError: See `read_commit`.
-        """
+        """Return the benchmarks of which a commit has no results; none if it does not build."""
         found = self.read_commit(commit)
         if any(file.is_unbuilt for file in found):
             return []
@@ -131,22 +117,25 @@ def find_due(tree: ResultsTree, revisions: Iterable[Revision]) -> list[Revision]
 
 def measure_missing(
     tree: ResultsTree,
-    tool: AsvCommands,
+    tool: Asv,
     revisions: Sequence[Revision],
     announce: Callable[[Revision], None],
 ) -> Iterator[CommitOutcome]:
-    """Measure what commits lack, one after the other; yields after each.
+    """Measure what commits lack, one after the other; announces each before, and yields after it.
 
-    Args:
-        tree: Where their results are.
-        tool: asv.
-        revisions: The commits.
-        announce: Called before each of them.
-
-    Raises:
-        HistoryError: If asv fails for another reason than that a commit does not build.
+    HistoryError if asv fails for another reason than that a commit does not build.
     """
-    benchmarks = _discover_benchmarks(tree, tool, [revision.revision for revision in revisions])
+    commits = [revision.revision for revision in revisions]
+    # If even one that was built before does not build now, it is not the commits' fault.
+    output = tool.run([*commits, *tree.find_buildable()], JUST_DISCOVER)
+    benchmarks = tree.benchmarks()
+    if CANNOT_BUILD in output or not benchmarks:
+        message = (
+            "asv can build none of the commits, or found no benchmarks; it said: "
+            f"{extract_last_lines(output)}; expected a package index that can be reached, and a "
+            "commit that builds; mend that and type the command again"
+        )
+        raise HistoryError(message)
     for revision in revisions:
         announce(revision)
         started = time.monotonic()
@@ -158,27 +147,8 @@ def measure_missing(
             yield CommitOutcome(revision, state, time.monotonic() - started)
 
 
-def _discover_benchmarks(
-    tree: ResultsTree, tool: AsvCommands, commits: Sequence[str]
-) -> Mapping[str, Benchmark]:
-    """Have asv look for benchmarks, in one of the commits or in one that was built before.
-
-    If even that one does not build now, it is not the commits' fault.
-    """
-    output = tool.run([*commits, *tree.find_buildable()], JUST_DISCOVER)
-    benchmarks = tree.benchmarks()
-    if CANNOT_BUILD in output or not benchmarks:
-        message = (
-            "asv can build none of the commits, or found no benchmarks; it said: "
-            f"{extract_last_lines(output)}; expected a package index that can be reached, and a "
-            "commit that builds; mend that and type the command again"
-        )
-        raise HistoryError(message)
-    return benchmarks
-
-
 def _measure_commit(
-    tree: ResultsTree, tool: AsvCommands, commit: str, benchmarks: Mapping[str, Benchmark]
+    tree: ResultsTree, tool: Asv, commit: str, benchmarks: Mapping[str, Benchmark]
 ) -> CommitState:
     for names in group_benchmarks(benchmarks):
         missing = set(tree.lacking(commit, benchmarks)) & set(names)

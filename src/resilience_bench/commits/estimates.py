@@ -45,9 +45,7 @@ def trimmed_mean(values: Sequence[float]) -> float:
 def estimate_latency(workers: Sequence[WorkerRecord], controls: Mapping[str, str]) -> CaseEstimates:
     """Estimate ``overhead_ns`` beyond the bare call, and ``ratio`` to the reference.
 
-    Args:
-        workers: What was measured with one caller.
-        controls: The key of the control by the name of the case.
+    ``controls`` are the keys of the controls by the names of the cases.
     """
     paces_ns = [estimate_location_ns(worker.reference) for worker in workers]
     steady = throttling.drop_throttled(workers, paces_ns)
@@ -88,11 +86,8 @@ def estimate_instructions(records: Iterable[InstructionRecord]) -> CaseEstimates
 def estimate_scaling(records: Iterable[LoadRecord], controls: Mapping[str, str]) -> CaseEstimates:
     """Estimate how many times as many calls the bare call completes: 1 where nothing is lost.
 
-    It is the inverse of the reports' scaling, because asv takes more for worse.
-
-    Args:
-        records: What was measured under load.
-        controls: The key of the control by the name of the case.
+    It is the inverse of the reports' scaling, because asv takes more for worse. ``controls`` are
+    the keys of the controls by the names of the cases.
     """
     medians: dict[str, list[float]] = {}
     for record in records:

@@ -26,13 +26,8 @@ class Revision:
 def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
     """Return the commits of a range, along the first parents, newest first.
 
-    Args:
-        repo: The repository.
-        text: What ``git rev-list`` takes, e.g. ``v1.0..HEAD``; all up to HEAD if it is None.
-
-    Raises:
-        GitError: If there is no repository.
-        HistoryError: If there is no commit or no such range.
+    ``text`` is what 'git rev-list' takes; all up to HEAD if it is None. GitError if there is no
+    repository, HistoryError if there is no commit or no such range.
     """
     run_git(repo, "rev-parse", "--git-dir")
     if not try_git(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):

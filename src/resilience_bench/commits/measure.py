@@ -57,11 +57,7 @@ class SignalEstimates:
     lacking: str = ""
 
     def skip_if_absent(self, case: str) -> None:
-        """Have asv skip a case that cannot be measured here.
-
-        Raises:
-            NotImplementedError: As asv wants it.
-        """
+        """Have asv skip a case that cannot be measured here, by NotImplementedError."""
         if self.lacking:
             raise NotImplementedError(self.lacking)
         if (missing := self.missing.get(case)) and missing.is_skipped:
@@ -70,8 +66,7 @@ class SignalEstimates:
     def get_estimate(self, case: str, quantity: str) -> float:
         """Return the figure of a case, rounded to `DIGITS` significant digits.
 
-        Raises:
-            RuntimeError: If there is none; asv takes it for a failure, and shows the reason.
+        RuntimeError if there is none; asv takes it for a failure, and shows the reason.
         """
         if missing := self.missing.get(case):
             raise RuntimeError(missing.reason)
@@ -85,15 +80,9 @@ class SignalEstimates:
 def measure_signal(
     signal: TrackedSignal, cases: Sequence[CaseInfo], launcher: Launcher | None = None
 ) -> SignalEstimates:
-    """Measure a signal of cases.
+    """Measure a signal of cases: those with one caller, or those under a load for ``scaling``.
 
-    Args:
-        signal: The signal.
-        cases: Those with one caller, or those under a load for ``scaling``.
-        launcher: Starts the workers; by default with this interpreter.
-
-    Raises:
-        ValueError: If the environment names an unknown profile.
+    By default with this interpreter; ValueError if the environment names an unknown profile.
     """
     _, lacking = find_measurable_signals([signal])
     if lacking:
@@ -121,10 +110,10 @@ def _estimate(session: Session) -> CaseEstimates:
         )
     records = [block.record for block in session.run()]
     controls = {name: record.control for name, record in session.records.items()}
-    under_load = [record for record in records if isinstance(record, LoadRecord)]
-    alone = [record for record in records if isinstance(record, WorkerRecord)]
     if isinstance(session, LoadSession):
+        under_load = [record for record in records if isinstance(record, LoadRecord)]
         return estimates.estimate_scaling(under_load, controls)
+    alone = [record for record in records if isinstance(record, WorkerRecord)]
     return estimates.estimate_latency(alone, controls)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench.commits import asv_files, asv_run
-from resilience_bench.commits.asv_files import ResultsFile, UnreadableFileError
+from resilience_bench.commits.asv_files import ResultsFile, UnreadableFileError, refuse
 from resilience_bench.commits.asv_run import Project
 from resilience_bench.commits.git_log import list_published_commits
 from resilience_bench.errors import HistoryError
@@ -49,17 +49,9 @@ class _ReadableResults:
 def publish(conf_file: Path, html_dir: Path) -> Publication:
     """Have asv publish the results of a project as pages, without those that cannot be read.
 
-    Nothing is moved or deleted but ``html_dir``, which is replaced once the new pages are complete.
-
-    Args:
-        conf_file: The ``asv.conf.json``; its ``results_dir`` is read, its ``html_dir`` is not used.
-        html_dir: The folder of the pages.
-
-    Returns:
-        What was published, and which files were skipped and why.
-
-    Raises:
-        HistoryError: If there is nothing to publish, or asv fails; ``html_dir`` stays as it was.
+    Nothing is moved or deleted but ``html_dir``, which is replaced once the new pages are complete;
+    that of ``conf_file`` is not used. HistoryError if there is nothing to publish, or asv fails:
+    ``html_dir`` stays as it was then.
     """
     project = asv_run.read_project(conf_file)
     readable = _read_results(project)
@@ -68,26 +60,22 @@ def publish(conf_file: Path, html_dir: Path) -> Publication:
         advice = format_names(reasons, "; ") or MEASURE
         message = f"{format_path(project.results)}: found no results to publish; {advice}"
         raise HistoryError(message)
-    benchmarks = _read_benchmark_names(project.results)
+    try:
+        benchmarks = asv_files.read_benchmarks(project.results)
+    except UnreadableFileError as error:
+        path = format_path(project.results / asv_files.BENCHMARKS_FILE)
+        message = f"{path}: {error}; without it asv cannot publish; {DISCOVER}"
+        raise HistoryError(message) from error
     with _create_scratch_folder(html_dir) as scratch:
         _stage(project, readable, scratch / "results")
         asv_run.publish_pages(project, scratch / "results", scratch / "html")
         if html_dir.exists():
             html_dir.rename(scratch / "before")
         shutil.move(scratch / "html", html_dir)
-    names = {name for file in readable.files for name in file.rows} & benchmarks
+    names = {name for file in readable.files for name in file.rows} & benchmarks.keys()
     unbuilt = dict.fromkeys(file.commit for file in readable.files if file.is_unbuilt)
     commits = {file.commit for file in readable.files}
     return Publication(tuple(readable.skipped), len(names), len(commits), tuple(unbuilt))
-
-
-def _read_benchmark_names(folder: Path) -> set[str]:
-    try:
-        return set(asv_files.read_benchmarks(folder))
-    except UnreadableFileError as error:
-        path = format_path(folder / asv_files.BENCHMARKS_FILE)
-        message = f"{path}: {error}; without it asv cannot publish; {DISCOVER}"
-        raise HistoryError(message) from error
 
 
 def _read_results(project: Project) -> _ReadableResults:
@@ -120,11 +108,9 @@ def _check_origin(
             readable.machines[folder] = {**machine, "version": asv_files.MACHINE_VERSION}
     expected = readable.machines[folder]["machine"]
     if file.params.get("machine") != expected:
-        message = f"is of machine {file.params.get('machine')!r}, expected {expected!r}"
-        raise UnreadableFileError(message)
+        refuse(f"is of machine {file.params.get('machine')!r}, expected {expected!r}")
     if published is not None and file.commit not in published:
-        message = f"its commit {file.commit[:8]} is not in the history that is published"
-        raise UnreadableFileError(message)
+        refuse(f"its commit {file.commit[:8]} is not in the history that is published")
 
 
 def _stage(project: Project, readable: _ReadableResults, results: Path) -> None:

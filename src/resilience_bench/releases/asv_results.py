@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,48 +62,26 @@ ASV_QUANTITIES: Final[Mapping[str, AsvQuantity]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Benchmark:
-    """A benchmark as asv lists it: a quantity of the cases of a scenario."""
-
-    quantity: str
-    cases: Sequence[str]
-    content: dict[str, Any]
-
-    def find_values(self, release: Release) -> list[float | None]:
-        """Return a value for each case; None where the release has none."""
-        costs = [release.values.get(case) for case in self.cases]
-        found = [cost.quantities.get(self.quantity) if cost else None for cost in costs]
-        shown = ASV_QUANTITIES[self.quantity]
-        return [shown.value(estimate.value) if estimate else None for estimate in found]
-
-
 def write(history: History, folder: Path) -> None:
     """Write the tree: the machine, the benchmarks, and a file a release.
 
-    Args:
-        history: What was measured.
-        folder: Its place; files of releases that the history no longer has are removed.
-
-    Raises:
-        UserError: If git fails, or a file cannot be written.
+    Files of releases that the history no longer has are removed. UserError if git fails, or a file
+    cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
         commits = make_repository(history, Path(scratch) / "repository")
     machine = _describe_machine(history)
-    benchmarks = _list_benchmarks(history)
     home = folder / machine["machine"]
     atomic.ensure_writable(home / "machine.json")
-    listed = {benchmark.content["name"]: benchmark.content for benchmark in benchmarks}
-    _write({**listed, "version": FORMAT}, folder / "benchmarks.json")
+    benchmarks = {content["name"]: content for *_, content in _iterate_benchmarks(history)}
+    _write({**benchmarks, "version": FORMAT}, folder / "benchmarks.json")
     _write(machine | {"version": MACHINE_FORMAT}, home / "machine.json")
     written = {home / "machine.json"}
     for release, moment_s in date_releases(history):
         commit = commits[release.version]
         path = home / f"{commit[:8]}-{history.package}-{release.version}.json"
-        entry = _make_entry(history, release, machine, benchmarks)
         more = {"commit_hash": commit, "date": moment_s * 1000, "version": FORMAT}
-        _write(entry | more, path)
+        _write(_make_entry(history, release, machine) | more, path)
         written.add(path)
     for stale in set(folder.glob("*/*.json")) - written:
         stale.unlink()
@@ -125,17 +103,9 @@ def date_releases(history: History) -> list[tuple[Release, int]]:
 
 
 def make_repository(history: History, path: Path) -> dict[str, str]:
-    """Make the repository of a history: an empty commit for each release, dated and tagged.
+    """Make the repository of a history, in a new folder, and return its commits' hashes by version.
 
-    Args:
-        history: Its measured releases become commits.
-        path: Its folder, which must not exist yet.
-
-    Returns:
-        The commits' hashes by version.
-
-    Raises:
-        GitError: If git is missing, or fails.
+    Each measured release is an empty commit, dated and tagged. GitError if git is missing or fails.
     """
     path.mkdir(parents=True)
     run_git(path, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}")
@@ -182,40 +152,39 @@ def _describe_machine(history: History) -> dict[str, Any]:
     }
 
 
-def _list_benchmarks(history: History) -> list[_Benchmark]:
-    """List a benchmark for each scenario and quantity, with the library as parameter."""
-    return [
-        _Benchmark(quantity, cases, _describe_benchmark(history, shown, scenario, cases))
-        for quantity, shown in ASV_QUANTITIES.items()
-        for scenario, cases in group_cases(history, quantity).items()
-    ]
+def _iterate_benchmarks(history: History) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
+    """Yield a benchmark for each quantity and scenario: quantity, cases, and how asv lists it.
 
-
-def _describe_benchmark(
-    history: History, shown: AsvQuantity, scenario: str, cases: Sequence[str]
-) -> dict[str, Any]:
+    The library is its parameter.
+    """
     timed = {"number": 0, "repeat": 0, "rounds": 1, "sample_time": 0.01, "warmup_time": 0.0}
-    description = history.cases[cases[0]]
-    return {
-        "name": f"{scenario}.{shown.name}",
-        "type": shown.kind,
-        "unit": shown.unit,
-        "code": f"{description}\n\nMeasured by resilience-bench {history.tool_version}.",
-        "version": f"{history.tool_version}/{history.reference_version}",
-        "timeout": 60.0,
-        "params": [[repr(split_name(case)[1]) for case in cases]],
-        "param_names": ["library"],
-        **(timed if shown.kind == "time" else {}),
-    }
+    for quantity, shown in ASV_QUANTITIES.items():
+        for scenario, cases in group_cases(history, quantity).items():
+            description = history.cases[cases[0]]
+            content = {
+                "name": f"{scenario}.{shown.name}",
+                "type": shown.kind,
+                "unit": shown.unit,
+                "code": f"{description}\n\nMeasured by resilience-bench {history.tool_version}.",
+                "version": f"{history.tool_version}/{history.reference_version}",
+                "timeout": 60.0,
+                "params": [[repr(split_name(case)[1]) for case in cases]],
+                "param_names": ["library"],
+                **(timed if shown.kind == "time" else {}),
+            }
+            yield quantity, cases, content
 
 
-def _make_entry(
-    history: History,
-    release: Release,
-    machine: Mapping[str, Any],
-    benchmarks: Iterable[_Benchmark],
-) -> dict[str, Any]:
+def _make_entry(history: History, release: Release, machine: Mapping[str, Any]) -> dict[str, Any]:
     python = history.environment.python.split()[-1]
+    results = {}
+    for quantity, cases, content in _iterate_benchmarks(history):
+        costs = [release.values.get(case) for case in cases]
+        found = [cost.quantities.get(quantity) if cost else None for cost in costs]
+        shown = ASV_QUANTITIES[quantity]
+        values = [shown.value(estimate.value) if estimate else None for estimate in found]
+        if any(values):
+            results[content["name"]] = [values, content["params"], content["version"]]
     return {
         "env_name": f"{history.package}-{release.version}",
         "params": {**machine, "python": python},
@@ -223,15 +192,7 @@ def _make_entry(
         "requirements": {},
         "env_vars": {},
         "result_columns": list(COLUMNS),
-        "results": {
-            benchmark.content["name"]: [
-                values,
-                benchmark.content["params"],
-                benchmark.content["version"],
-            ]
-            for benchmark in benchmarks
-            if any(values := benchmark.find_values(release))
-        },
+        "results": results,
         "durations": {},
     }
 

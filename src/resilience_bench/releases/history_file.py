@@ -114,27 +114,19 @@ class History:
     @property
     def measured(self) -> tuple[Release, ...]:
         """The releases that were measured."""
-        return tuple(each for each in self.releases if each.status == "measured")
+        return tuple(release for release in self.releases if release.status == "measured")
 
 
 def write(history: History, path: Path) -> None:
-    """Write a history so that at every moment either the old or the new file is whole.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
+    """Write a history; UnwritableOutputError if it cannot be, and what was there stays."""
     # A line for each release and step: a diff shows which of them changed.
     atomic.write_text(format_json(msgspec.to_builtins(history), depth=2) + "\n", path)
 
 
 def read(path: Path) -> History:
-    """Read a history.
+    """Read a history from its file, or from the folder that holds it as ``releases.json``.
 
-    Args:
-        path: The file, or the folder that holds it as ``releases.json``.
-
-    Raises:
-        UnreadableResultError: If it is missing, cut short, no history, or of another schema.
+    UnreadableResultError if it is missing, cut short, no history, or of another schema.
     """
     file = path / FILE_NAME if path.is_dir() else path
     remedy = f"type 'resilience-bench releases PACKAGE -o {file.parent}' to measure it"

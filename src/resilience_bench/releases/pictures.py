@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import DateFormatter, MonthLocator, YearLocator
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, Locator, MaxNLocator
+from matplotlib.ticker import FixedLocator, Locator, MaxNLocator
 
 from resilience_bench.releases.history_file import (
     Decision,
@@ -22,15 +22,8 @@ from resilience_bench.releases.history_file import (
     group_cases,
     split_name,
 )
+from resilience_bench.report.plots import style
 from resilience_bench.report.plots.pictures import Picture
-from resilience_bench.report.plots.style import (
-    GREY,
-    OKABE_ITO,
-    Look,
-    assign_looks,
-    format_short_time,
-    make_figure,
-)
 from resilience_bench.report.text import clean_text
 
 COLUMNS: Final = 3
@@ -39,8 +32,13 @@ MARGIN_INCHES: Final = 1.1
 LEGEND_COLUMNS: Final = 2
 LEGEND_LINE_INCHES: Final = 0.19
 HEADROOM: Final = 1.25
-REGRESSED_COLOUR: Final = OKABE_ITO[1]
-IMPROVED_COLOUR: Final = OKABE_ITO[2]
+MARKS: Final = {"regressed": ("^", style.OKABE_ITO[1]), "improved": ("v", style.OKABE_ITO[2])}
+MARK_STYLE: Final[Mapping[str, Any]] = {
+    "markersize": 6,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.5,
+    "zorder": 4,
+}
 DAY_S: Final = 86_400
 """matplotlib counts days since 1970."""
 YEAR_DAYS: Final = 365.25
@@ -71,7 +69,7 @@ def format_short_count(value: float) -> str:
 
 
 PICTURES: Final = (
-    PictureDefinition("latency", "latency_ns", "ratio", "time per call", format_short_time),
+    PictureDefinition("latency", "latency_ns", "ratio", "time per call", style.format_short_time),
     PictureDefinition(
         "instructions", "instructions", "instructions", "instructions per call", format_short_count
     ),
@@ -96,11 +94,11 @@ def make_pictures(history: History) -> list[Picture]:
 def draw(history: History, definition: PictureDefinition) -> Figure:
     """Draw what cases cost over the dates of the releases, with a panel for each scenario."""
     groups = group_cases(history, definition.quantity)
-    looks = assign_looks(_make_label(name) for names in groups.values() for name in names)
+    looks = style.assign_looks(_make_label(name) for names in groups.values() for name in names)
     rows = math.ceil(len(groups) / COLUMNS)
     legend_lines = math.ceil(len(looks) / LEGEND_COLUMNS) if len(looks) > 1 else 0
     legend_inches = LEGEND_LINE_INCHES * legend_lines
-    figure = make_figure(
+    figure = style.make_figure(
         f"{clean_text(history.package)}: {definition.title}, release by release",
         "A release lasts until the next one. Marked: releases that surely changed a case, "
         "slower ▲ or faster ▼",
@@ -121,7 +119,7 @@ def draw(history: History, definition: PictureDefinition) -> Figure:
     return figure
 
 
-def _add_legend(figure: Figure, looks: Mapping[str, Look], height: float) -> None:
+def _add_legend(figure: Figure, looks: Mapping[str, style.Look], height: float) -> None:
     """Add a legend between the panels and the footer, of this share of the picture's height."""
     engine = figure.get_layout_engine()
     assert engine is not None
@@ -142,7 +140,7 @@ def _add_legend(figure: Figure, looks: Mapping[str, Look], height: float) -> Non
 
 
 def _draw_panel(
-    axes: Axes, history: History, definition: PictureDefinition, looks: Mapping[str, Look]
+    axes: Axes, history: History, definition: PictureDefinition, looks: Mapping[str, style.Look]
 ) -> None:
     places = _find_places(history.measured)
     highest = 0.0
@@ -156,14 +154,15 @@ def _draw_panel(
         for step in history.steps:
             if step.case == name and step.quantity == definition.judged and step.release in points:
                 x, value = points[step.release]
-                _draw_mark(axes, x, value, step)
+                marker, colour = MARKS[step.outcome]
+                axes.plot(x, value, marker, color=colour, **MARK_STYLE)
                 if value > marks.get(step.release, (-1.0, step))[0]:
                     marks[step.release] = value, step
     axes.set_ylim(0, highest * HEADROOM or 1)
     _name_marks(axes, marks, places)
     axes.grid(visible=True, axis="y")
     axes.yaxis.set_major_locator(MaxNLocator(3))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _position: definition.text(value)))
+    axes.yaxis.set_major_formatter(lambda value, _position: definition.text(value))
     axes.tick_params(labelsize=7)
     _set_date_axis(axes, history.measured, places)
 
@@ -178,21 +177,6 @@ def _find_points(
         if (cost := release.values.get(name)) and quantity in cost.quantities
     }
     return dict(sorted(found.items(), key=lambda item: item[1][0]))
-
-
-def _draw_mark(axes: Axes, x: float, value: float, step: Decision) -> None:
-    is_slower = step.outcome == "regressed"
-    axes.plot(
-        [x],
-        [value],
-        marker="^" if is_slower else "v",
-        color=REGRESSED_COLOUR if is_slower else IMPROVED_COLOUR,
-        markersize=6,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        linestyle="",
-        zorder=4,
-    )
 
 
 def _name_marks(
@@ -222,18 +206,19 @@ def _name_marks(
             ha="left" if to_the_right else "right",
             va="top" if is_below else "bottom",
             fontsize=6.5,
-            color=GREY,
+            color=style.GREY,
         )
 
 
 def _find_places(releases: Sequence[Release]) -> dict[str, float]:
     """Place each release at its date, or at its number where a date is not known."""
-    if all(release.date for release in releases):
-        return {
-            release.version: dt.datetime.fromisoformat(release.date).timestamp() / DAY_S
-            for release in releases
-        }
-    return {release.version: float(number) for number, release in enumerate(releases)}
+    if not all(release.date for release in releases):
+        return {release.version: float(number) for number, release in enumerate(releases)}
+    moments = (dt.datetime.fromisoformat(release.date) for release in releases)
+    return {
+        release.version: moment.timestamp() / DAY_S
+        for release, moment in zip(releases, moments, strict=True)
+    }
 
 
 def _set_date_axis(axes: Axes, releases: Sequence[Release], places: Mapping[str, float]) -> None:
@@ -262,18 +247,13 @@ def _make_label(name: str) -> str:
     return clean_text(split_name(name)[1]) or "(no library)"
 
 
-def _make_line_style(look: Look) -> dict[str, Any]:
-    settings = look.make_line_settings()
-    return settings | {"markersize": 2.6, "linewidth": 1.2, "markeredgewidth": 0.9}
+def _make_line_style(look: style.Look) -> dict[str, Any]:
+    return look.make_line_settings() | {"markersize": 2.6, "linewidth": 1.2, "markeredgewidth": 0.9}
 
 
 def _make_footer(history: History) -> str:
     here = history.environment
-    parts = (
-        history.started[:10],
-        here.python,
-        f"{here.cpu_count} × {here.cpu_model}",
-        here.os,
-        f"resilience-bench {history.tool_version}",
-    )
+    machine = f"{here.cpu_count} × {here.cpu_model}"
+    tool = f"resilience-bench {history.tool_version}"
+    parts = (history.started[:10], here.python, machine, here.os, tool)
     return clean_text(" · ".join(filter(None, parts)))

@@ -21,24 +21,19 @@ TREE: Final = "asv"
 def publish(folder: Path, html_dir: Path) -> Publication:
     """Publish a history's asv results, as 'asv publish' does, without those that cannot be read.
 
-    A repository with a commit for each release exists while this runs. asv's own pages are written
-    as well; asv-tachyon needs the data beside them.
-
-    Args:
-        folder: What 'resilience-bench releases' wrote: ``releases.json`` and ``asv/``.
-        html_dir: What asv writes; it replaces what was there.
-
-    Raises:
-        UnreadableResultError: If the history cannot be read.
-        UserError: If git or asv is missing, or fails.
+    ``folder`` is what 'resilience-bench releases' wrote; ``html_dir`` is replaced. A repository
+    with a commit for each release exists while this runs. asv's own pages are written as well;
+    asv-tachyon needs the data beside them. UserError if the history cannot be read, or git or asv
+    is missing or fails.
     """
     history = history_file.read(folder)
     if not history.measured:
         message = f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
         raise UserError(message)
     tree = folder / TREE
-    has_benchmarks = (tree / asv_files.BENCHMARKS_FILE).exists()
-    if not has_benchmarks or not any(asv_files.find_results_paths(tree)):
+    if not (tree / asv_files.BENCHMARKS_FILE).exists() or not any(
+        asv_files.find_results_paths(tree)
+    ):
         command = f"resilience-bench releases {history.package} -o {format_path(folder)}"
         message = (
             f"{format_path(tree)}: found no results of asv's, expected those of "
