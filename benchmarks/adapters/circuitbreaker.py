@@ -9,8 +9,9 @@ from operator import attrgetter
 
 import circuitbreaker
 
-from benchmarks import vocabulary
-from benchmarks.vocabulary import FAILURES_TO_OPEN, RECOVERY_S, Operation, Payload
+from benchmarks import vocabulary, vocabulary_limits
+from benchmarks.vocabulary import FAILURES_TO_OPEN, NEVER, RECOVERY_S, Operation, Payload
+from benchmarks.vocabulary_limits import Guarded, return_fallback, return_fallback_async
 from resilience_bench import Unsupported
 
 NAME = "benchmark"
@@ -90,3 +91,24 @@ class _Breaker(vocabulary.Breaker):
     def elapse(self) -> None:
         # The only record of the opening; open_until and open_remaining are computed from it.
         self._breaker._opened -= self._recovery  # noqa: SLF001
+
+
+class Fallbacks(vocabulary_limits.Fallbacks):
+    """The breaker's own fallback, which answers its rejections and nothing else."""
+
+    def guard(self, payload: Payload, source: str, fail_max: int = NEVER) -> Guarded:
+        return _answer_by(return_fallback, payload, source, fail_max)
+
+    def guard_async(self, payload: Payload, source: str, fail_max: int = NEVER) -> Guarded:
+        return _answer_by(return_fallback_async, payload, source, fail_max)
+
+
+def _answer_by(answer: Payload, payload: Payload, source: str, fail_max: int) -> Guarded:
+    if source == "stale":
+        raise Unsupported("it keeps no last good value")
+    if source == "other":
+        answer = circuitbreaker.CircuitBreaker(NEVER, RECOVERY_S, name=NAME)(answer)
+    breaker = circuitbreaker.CircuitBreaker(
+        fail_max, RECOVERY_S, name=NAME, fallback_function=answer
+    )
+    return Guarded(breaker(payload))

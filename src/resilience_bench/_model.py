@@ -59,7 +59,8 @@ class CaseInfo:
     """A case as its scenario file declares it, before anything is built.
 
     ``loads`` are the kinds of load and ``payloads`` the payloads that make sense for it;
-    ``in_profile`` are the kinds of load, or single loads, of the concurrency profile.
+    ``in_profile`` are the kinds of load, or single loads, of the concurrency profile;
+    ``by_default`` is whether it is measured when nothing is selected.
     """
 
     case: Case
@@ -69,6 +70,7 @@ class CaseInfo:
     loads: tuple[str, ...] = ()
     payloads: tuple[str, ...] = ("noop",)
     in_profile: tuple[str, ...] = ()
+    by_default: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,18 @@ from resilience_bench.worker.verification import check
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
-FAMILIES = ("breaker", "composed", "control", "metrics", "retry")
+FAMILIES = (
+    "breaker",
+    "bulkhead",
+    "composed",
+    "control",
+    "fallback",
+    "metrics",
+    "pipeline",
+    "ratelimit",
+    "retry",
+    "timeout",
+)
 
 BREAKERS = (
     "pybreaker",

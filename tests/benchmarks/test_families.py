@@ -61,9 +61,41 @@ GROUPS = {
         "guarded_failing",
         "async_guarded",
     },
+    "fallback": {
+        "success",
+        "failure",
+        "rejection",
+        "async_success",
+        "async_failure",
+        "async_rejection",
+    },
+    "timeout": {
+        "within",
+        "nested",
+        "async_within",
+        "async_within_waiting",
+        "async_deadline_and_attempt",
+        "async_nested",
+        "async_exceeded",
+    },
+    "bulkhead": {"enter", "queue", "full", "async_enter", "async_queue", "async_full"},
+    "ratelimit": {"permitted", "refused", "async_permitted", "async_refused"},
+    "pipeline": {"success", "async_success"},
 }
 
-CASES = {"control": 4, "breaker": 91, "retry": 55, "metrics": 60, "composed": 48}
+CASES = {
+    "control": 4,
+    "breaker": 91,
+    "retry": 55,
+    "metrics": 60,
+    "composed": 48,
+    "fallback": 82,
+    "timeout": 36,
+    "bulkhead": 30,
+    "ratelimit": 42,
+    "pipeline": 45,
+}
+NO_STALE_VALUES = {"circuitbreaker", "interlock_cb", "pyresilience"}
 
 UNSUPPORTED = {
     "breaker.with_listener": {"circuitbreaker", "resilience_stack"},
@@ -85,6 +117,14 @@ UNSUPPORTED = {
     "metrics.scrape_10k_series": {"opentelemetry_sdk", "statsd"},
     "composed.retry_in_breaker": {"pyresilience"},
     "composed.retry_in_breaker_failing": {"pyresilience"},
+    "fallback.success": NO_STALE_VALUES,
+    "fallback.failure": NO_STALE_VALUES,
+    "fallback.rejection": NO_STALE_VALUES,
+    "fallback.async_success": {*NO_STALE_VALUES, "hyx"},
+    "fallback.async_failure": {*NO_STALE_VALUES, "hyx"},
+    "fallback.async_rejection": {*NO_STALE_VALUES, "hyx"},
+    "pipeline.success": {"pybreaker"},
+    "pipeline.async_success": {"pybreaker", "hyx"},
 }
 
 

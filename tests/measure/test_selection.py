@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,35 @@ def names(*selectors: str) -> list[str]:
 def test_everything_without_a_selector() -> None:
     """No selector means the whole suite."""
     assert len(names()) == 3
+
+
+def test_what_is_not_measured_by_default_has_to_be_asked_for() -> None:
+    """No selector leaves such cases out; a pattern, or the wish for a complete list, does not."""
+    launcher = ScriptedLauncher(suite([*CASES[:2], replace(CASES[2], by_default=False)]))
+
+    assert len(select(launcher, ()).cases) == 2
+    assert len(select(launcher, (), complete=True).cases) == 3
+    assert len(select(launcher, ["*"]).cases) == 3
+    assert [case.case.name for case in select(launcher, ["retry"]).cases] == ["retry.first"]
+
+
+def test_a_suite_of_optional_cases_is_measured_all_the_same() -> None:
+    """Where nothing is measured by default, no selector means everything."""
+    launcher = ScriptedLauncher(suite([replace(case, by_default=False) for case in CASES]))
+
+    assert len(select(launcher, ()).cases) == 3
+
+
+def test_a_path_selects_what_is_not_measured_by_default(tmp_path: Path) -> None:
+    """Whoever names a file wants all that is in it."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from resilience_bench import scenario\n"
+        "@scenario\ndef one(payload): return payload\n"
+        "@scenario(by_default=False)\ndef two(payload): return payload\n"
+    )
+
+    assert len(select(ProcessLauncher(), (str(file),)).cases) == 2
 
 
 def test_patterns_add_up_in_the_order_of_the_suite() -> None:

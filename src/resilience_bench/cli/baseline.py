@@ -146,8 +146,10 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
             "type 'resilience-bench baseline learn'"
         )
         raise UserError(message)
-    cases = inspect(launcher, select(launcher, (), gated=True).cases, IMPORT_LIMIT_S)
-    findings = budget_files.lint(read, budgets, path, cases)
+    selected = select(launcher, (), gated=True, complete=True).cases
+    cases = inspect(launcher, selected, IMPORT_LIMIT_S)
+    optional = {info.case.name for info in selected if not info.by_default}
+    findings = budget_files.lint(read, budgets, path, cases, optional)
     for finding in findings:
         click.echo(finding)
     click.echo(f"{len(read)} baselines and {len(budgets)} budgets, {len(findings)} findings")

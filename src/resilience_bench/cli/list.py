@@ -19,7 +19,7 @@ from resilience_bench.report.text import clean_text
 @click.pass_obj
 def list_cases(launcher: Launcher, /, *, selectors: tuple[str, ...]) -> int:
     """List the cases, with why one is not available."""
-    selection = select(launcher, selectors)
+    selection = select(launcher, selectors, complete=True)
     for line in describe_cases(inspect(launcher, selection.cases, IMPORT_LIMIT_S)):
         click.echo(line)
     return report_problems(selection.problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,15 +83,17 @@ def lint(
     budgets: Sequence[Budget],
     budgets_path: Path,
     cases: Sequence[CaseRecord],
+    optional: Collection[str] = (),
 ) -> list[str]:
     """Find what is out of date, or rests on too few runs or workers; one line a finding.
 
-    ``baselines`` are by file; ``cases`` are all that exist now, with their status.
+    ``baselines`` are by file; ``cases`` are all that exist now, with their status. Those named in
+    ``optional`` need no range: they are measured only if selected.
     """
     found = [
         f"{checked_json.format_path(path)}: {finding}"
         for path, baseline in baselines.items()
-        for finding in _lint_baseline(baseline, cases)
+        for finding in _lint_baseline(baseline, cases, optional)
     ]
     return found + [
         f"{checked_json.format_path(budgets_path)}: the budget of {pattern!r} matches no case; "
@@ -106,13 +108,15 @@ def find_unmatched(budgets: Sequence[Budget], cases: Sequence[Case]) -> list[str
     return [pattern for pattern in patterns if not any(matches(pattern, case) for case in cases)]
 
 
-def _lint_baseline(baseline: Baseline, cases: Sequence[CaseRecord]) -> Iterator[str]:
+def _lint_baseline(
+    baseline: Baseline, cases: Sequence[CaseRecord], optional: Collection[str]
+) -> Iterator[str]:
     known = {record.case.name for record in cases}
     for name in baseline.ranges:
         if name not in known:
             yield f"{name} has a range, but no longer exists; {LEARN} to leave it out"
     available = [record.case.name for record in cases if record.status == "measured"]
-    missing = [name for name in available if not baseline.ranges.get(name)]
+    missing = [name for name in available if not (name in optional or baseline.ranges.get(name))]
     ranges = {
         f"{name} {quantity}": bounds
         for name, quantities in baseline.ranges.items()

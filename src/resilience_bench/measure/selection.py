@@ -29,12 +29,13 @@ def select(
     *,
     loaded: bool = False,
     gated: bool = False,
+    complete: bool = False,
 ) -> Selection:
     """Find the cases that patterns over their names mean, in paths of scenario files or folders.
 
     ``loaded`` takes all cases under the loads of the concurrency profile, not only where a pattern
     names a load or a payload; ``gated`` adds the cases under load that gates judge, if there is no
-    pattern.
+    pattern; with ``complete`` no selector means all cases, also those that must be asked for.
 
     Raises:
         UnknownLoadError: If a pattern names a load that does not exist.
@@ -52,6 +53,8 @@ def select(
         raise NoScenariosError(message)
     listing = discover(launcher, files, IMPORT_LIMIT_S)
     chosen = tuple(_choose_cases(patterns, listing, loaded=loaded))
+    if not (selectors or loaded or complete):
+        chosen = tuple(info for info in chosen if info.by_default) or chosen
     if loaded and listing.cases and not chosen:
         raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
     if gated and not patterns:

@@ -94,6 +94,7 @@ class Scenario:
     probes: bool = False
     across_processes: bool = False
     in_profile: tuple[str, ...] = ()
+    by_default: bool = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Build the operation, as the undecorated function would."""
@@ -149,6 +150,7 @@ class Scenario:
                     self.loads,
                     self.payloads,
                     self.in_profile,
+                    self.by_default,
                 )
                 yield BoundCase(info, self, library, chosen)
 
@@ -191,6 +193,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
     probes: bool = False,
     across_processes: bool = False,
     in_profile: Sequence[str] = (),
+    by_default: bool = True,
 ) -> Any:
     """Register a function that builds an operation as a scenario.
 
@@ -210,6 +213,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         probes: Whether the function returns a `Probed`.
         across_processes: Whether forked processes share what the operation changes.
         in_profile: The kinds of load, or single loads, of ``--profile concurrency``.
+        by_default: Whether it is measured when no pattern and no path is given.
 
     Raises:
         TypeError: If the definition contradicts itself.
@@ -230,6 +234,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
             probes=probes,
             across_processes=across_processes,
             in_profile=tuple(in_profile),
+            by_default=by_default,
         )
         if contradiction := _find_contradiction(registered):
             message = f"scenario {builder.__qualname__}{contradiction}"
