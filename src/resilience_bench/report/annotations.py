@@ -9,13 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from resilience_bench._verdicts import Judgement
-from resilience_bench.report.verdicts import (
-    FULL_SECTIONS,
-    format_evidence,
-    format_outcome,
-    make_judgement_view,
-    shorten_names,
-)
+from resilience_bench.report import verdicts
 
 SHOWN_ANNOTATIONS: Final = 10
 """GitHub shows only this many annotations of a kind in a step, without saying so."""
@@ -24,15 +18,18 @@ NOTHING_JUDGED: Final = 2
 
 def render(judgement: Judgement) -> str:
     """Return one command a line: errors for regressions, warnings for doubts, then notices."""
-    view = make_judgement_view(judgement)
+    view = verdicts.make_judgement_view(judgement)
     errors, notices, warnings = (
-        [(f"{format_outcome(row.outcome)}: {row.case}", format_evidence(row)) for row in rows]
-        for rows in (view.rows[outcome] for outcome in FULL_SECTIONS)
+        [
+            (f"{verdicts.format_outcome(row.outcome)}: {row.case}", verdicts.format_evidence(row))
+            for row in rows
+        ]
+        for rows in (view.rows[outcome] for outcome in verdicts.FULL_SECTIONS)
     )
     if view.exit_code == NOTHING_JUDGED:
         errors.append(("nothing was judged", view.summary))
     warnings += [
-        (f"not measured: {reason}", ", ".join(shorten_names(names)))
+        (f"not measured: {reason}", ", ".join(verdicts.shorten_names(names)))
         for reason, names in view.not_measured.items()
     ]
     return "\n".join(
@@ -50,7 +47,7 @@ def _format_commands(kind: str, annotations: Sequence[tuple[str, str]]) -> Itera
         yield f"::{kind} title={_escape_property(title)}::{_escape_data(message)}"
     rest = annotations[shown:]
     if rest:
-        names = ", ".join(shorten_names([title for title, _message in rest]))
+        names = ", ".join(verdicts.shorten_names([title for title, _message in rest]))
         yield f"::{kind} title={_escape_property(f'and {len(rest):,} more')}::{_escape_data(names)}"
 
 

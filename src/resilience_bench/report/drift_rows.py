@@ -8,14 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from resilience_bench._model import Estimate
-from resilience_bench.report.blocks import (
-    NO_VALUE,
-    Block,
-    BlockRow,
-    Tone,
-    format_count,
-    format_label,
-)
+from resilience_bench.report import blocks
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import THOUSAND, Drift
 
@@ -32,7 +25,7 @@ HEADERS: Final = {
 KIND: Final = "drift"
 
 
-def make_drift_blocks(drifts: Sequence[Drift]) -> list[Block]:
+def make_drift_blocks(drifts: Sequence[Drift]) -> list[blocks.Block]:
     """Return a block for each scenario that was run for long, with the growth of each case."""
     grows_in_bytes = any(drift.grows_in_bytes for drift in drifts)
     optional = ("in_all",) if grows_in_bytes else ("in_all", "resident")
@@ -40,7 +33,7 @@ def make_drift_blocks(drifts: Sequence[Drift]) -> list[Block]:
     for drift in drifts:
         groups[drift.case.group].append(drift)
     return [
-        Block(
+        blocks.Block(
             clean_text(members[0].case.family),
             clean_text(group),
             "",
@@ -53,19 +46,19 @@ def make_drift_blocks(drifts: Sequence[Drift]) -> list[Block]:
     ]
 
 
-def _make_row(drift: Drift) -> BlockRow:
+def _make_row(drift: Drift) -> blocks.BlockRow:
     """Make the row of a case; growth is written large, so that it is seen without colour."""
     mark = "!" if drift.warnings else ""
     cells = {
-        "drift_calls": format_count(drift.calls),
+        "drift_calls": blocks.format_count(drift.calls),
         "cost": mark + _format_with_interval(drift.cost),
         "in_all": _format_percent(drift.cost_in_all),
         "blocks": _format_with_interval(drift.blocks),
-        "resident": NO_VALUE if drift.bytes is None else _format_signed(drift.bytes.value),
+        "resident": blocks.NO_VALUE if drift.bytes is None else _format_signed(drift.bytes.value),
         "verdict": drift.verdict.upper() if drift.grows else drift.verdict,
     }
-    tone: Tone = "bad" if drift.grows else "doubt" if drift.verdict == "undecided" else ""
-    return BlockRow(format_label(drift.case), cells, tone=tone)
+    tone: blocks.Tone = "bad" if drift.grows else "doubt" if drift.verdict == "undecided" else ""
+    return blocks.BlockRow(blocks.format_label(drift.case), cells, tone=tone)
 
 
 def drifts_to_json(drifts: Sequence[Drift]) -> list[dict[str, Any]]:
@@ -92,13 +85,13 @@ def _quantity_to_json(quantity: Estimate | None) -> dict[str, float] | None:
 
 def _format_with_interval(quantity: Estimate | None) -> str:
     if quantity is None:
-        return NO_VALUE
+        return blocks.NO_VALUE
     value, low, high = map(_format_signed, (quantity.value, quantity.low, quantity.high))
     return value if low == high else f"{value} [{low}, {high}]"
 
 
 def _format_percent(quantity: Estimate | None) -> str:
-    return NO_VALUE if quantity is None else f"{_format_signed(quantity.value)} %"
+    return blocks.NO_VALUE if quantity is None else f"{_format_signed(quantity.value)} %"
 
 
 def _format_signed(value: float) -> str:

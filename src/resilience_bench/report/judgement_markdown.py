@@ -6,13 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from resilience_bench._verdicts import Judgement
+from resilience_bench.report import verdicts
 from resilience_bench.report.markdown import escape_markdown, format_code, format_table
-from resilience_bench.report.verdicts import (
-    CHANCE_NOTE,
-    VerdictRow,
-    make_judgement_view,
-    shorten_names,
-)
 
 SHOWN_ROWS: Final = 60
 """GitHub refuses a comment of more than 65,536 characters."""
@@ -35,7 +30,7 @@ def render(judgement: Judgement) -> str:
 
 
 def _format_lines(judgement: Judgement) -> Iterator[str]:
-    view = make_judgement_view(judgement)
+    view = verdicts.make_judgement_view(judgement)
     yield f"**{view.word}**: {escape_markdown(view.summary)}"
     for outcome, rows in view.sections.items():
         yield from ("", f"### {outcome.capitalize()} ({len(rows):,})", "")
@@ -44,10 +39,12 @@ def _format_lines(judgement: Judgement) -> Iterator[str]:
             yield from ("", f"and {len(rows) - SHOWN_ROWS:,} more")
     yield from _format_details("Not measured", _list_not_measured(view.not_measured))
     yield from _format_details("Notes", _list_items(view.notes))
-    yield from _format_details("What was compared", _list_items([*view.headline, CHANCE_NOTE]))
+    yield from _format_details(
+        "What was compared", _list_items([*view.headline, verdicts.CHANCE_NOTE])
+    )
 
 
-def _list_cells(row: VerdictRow) -> tuple[str, ...]:
+def _list_cells(row: verdicts.VerdictRow) -> tuple[str, ...]:
     texts = (row.seen, row.expected, row.range, row.chance, row.reason)
     return (
         format_code(row.case),
@@ -63,7 +60,7 @@ def _list_not_measured(groups: Mapping[str, Sequence[str]]) -> list[str]:
         for reason, names in groups.items()
         for item in (
             f"- {escape_markdown(reason)} ({len(names):,})",
-            *(f"  - {escape_markdown(name)}" for name in shorten_names(names)),
+            *(f"  - {escape_markdown(name)}" for name in verdicts.shorten_names(names)),
         )
     ]
 

@@ -10,27 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from resilience_bench._verdicts import Judgement, Outcome
+from resilience_bench.report import terminal, verdicts
 from resilience_bench.report.blocks import NO_VALUE
-from resilience_bench.report.terminal import (
-    LABEL,
-    Columns,
-    choose_widths,
-    print_line,
-    print_prose,
-)
 from resilience_bench.report.text import clean_text
-from resilience_bench.report.verdicts import (
-    CHANGE_SIGNALS,
-    VerdictRow,
-    find_largest_changes,
-    format_outcome,
-    make_judgement_view,
-    make_verdict_row,
-    shorten_names,
-)
 
 HEADERS: Final[Mapping[str, str]] = {
-    LABEL: "",
+    terminal.LABEL: "",
     "change": "change",
     "seen": "seen",
     "expected": "expected",
@@ -49,37 +34,39 @@ INDENT: Final = 2
 
 def render(judgement: Judgement, console: Console) -> None:
     """Print a judgement: failures, improvements, doubts, what was held against what, a sum."""
-    view = make_judgement_view(judgement)
+    view = verdicts.make_judgement_view(judgement)
     cells = [_list_cells(row) for rows in view.sections.values() for row in rows]
-    widths = choose_widths([(HEADERS, cells)], console.width, gap=GAP)
+    widths = terminal.choose_widths([(HEADERS, cells)], console.width, gap=GAP)
     for outcome, rows in view.sections.items():
         _print_section(outcome, rows, widths, console)
     for reason, names in view.not_measured.items():
         _print_title("not measured", f" ({len(names):,}): {reason}", console, "not bold default")
-        for name in shorten_names(names):
-            print_line(f"{' ' * INDENT}{name}", console, "dim")
+        for name in verdicts.shorten_names(names):
+            terminal.print_line(f"{' ' * INDENT}{name}", console, "dim")
     if view.not_measured:
         console.print()
     for note in view.notes:
-        print_prose(f"note: {note}", console, "yellow")
+        terminal.print_prose(f"note: {note}", console, "yellow")
     for line in filter(None, (*view.headline, view.chance_note)):
-        print_prose(line, console, "dim")
-    print_prose(view.summary, console, f"bold {'red' if view.exit_code else 'green'}")
+        terminal.print_prose(line, console, "dim")
+    terminal.print_prose(view.summary, console, f"bold {'red' if view.exit_code else 'green'}")
 
 
 def render_changes(judgement: Judgement, console: Console) -> None:
     """Print what changed most among what lies within its range, a line a case."""
-    changes = find_largest_changes(judgement)
+    changes = verdicts.find_largest_changes(judgement)
     if not changes:
         return
     signals = [
-        signal for signal in CHANGE_SIGNALS if any(signal in texts for texts in changes.values())
+        signal
+        for signal in verdicts.CHANGE_SIGNALS
+        if any(signal in texts for texts in changes.values())
     ]
-    headers = {LABEL: "within, changed most", **dict(zip(signals, signals, strict=True))}
-    rows = [{LABEL: name, **texts} for name, texts in changes.items()]
-    widths = choose_widths([(headers, rows)], console.width, gap=GAP)
+    headers = {terminal.LABEL: "within, changed most", **dict(zip(signals, signals, strict=True))}
+    rows = [{terminal.LABEL: name, **texts} for name, texts in changes.items()]
+    widths = terminal.choose_widths([(headers, rows)], console.width, gap=GAP)
     console.print()
-    columns = Columns(headers, widths, GAP, signals)
+    columns = terminal.Columns(headers, widths, GAP, signals)
     columns.print_header(console)
     for row in rows:
         columns.print_row(row, console)
@@ -95,41 +82,48 @@ def render_explanation(
     """
     explained = [verdict for verdict in judgement.verdicts if wanted(verdict.case)]
     for verdict in explained:
-        row = make_verdict_row(verdict)
+        row = verdicts.make_verdict_row(verdict)
         _print_title(verdict.outcome, f"  {row.case}  {row.signal}", console, "not bold default")
         for number, step in enumerate(verdict.steps, start=1):
-            print_prose(f"{number:>2}. {clean_text(step)}", console, indent=INDENT)
+            terminal.print_prose(f"{number:>2}. {clean_text(step)}", console, indent=INDENT)
         if row.reason:
-            print_prose(row.reason, console, "dim", indent=INDENT)
+            terminal.print_prose(row.reason, console, "dim", indent=INDENT)
         console.print()
     return len(explained)
 
 
 def _print_title(outcome: Outcome, text: str, console: Console, style: str) -> None:
-    title = Text(format_outcome(outcome), style=f"bold {STYLES.get(outcome, 'green')}")
-    print_line(title.append(text, style=style), console)
+    title = Text(verdicts.format_outcome(outcome), style=f"bold {STYLES.get(outcome, 'green')}")
+    terminal.print_line(title.append(text, style=style), console)
 
 
 def _print_section(
-    outcome: Outcome, rows: Sequence[VerdictRow], widths: Mapping[str, int], console: Console
+    outcome: Outcome,
+    rows: Sequence[verdicts.VerdictRow],
+    widths: Mapping[str, int],
+    console: Console,
 ) -> None:
     styles = {"change": f"bold {STYLES[outcome]}"}
-    columns = Columns(HEADERS, widths, GAP, WORDS, styles)
+    columns = terminal.Columns(HEADERS, widths, GAP, WORDS, styles)
     columns.print_header(console)
     for case, members in itertools.groupby(rows, key=lambda row: row.case):
         _print_title(outcome, f"  {case}", console, "bold default")
         for row in members:
             columns.print_row(_list_cells(row), console)
             if row.chance != NO_VALUE:
-                print_prose(f"by chance: {row.chance}", console, indent=widths[LABEL] + GAP)
+                terminal.print_prose(
+                    f"by chance: {row.chance}", console, indent=widths[terminal.LABEL] + GAP
+                )
             if row.reason:
-                print_prose(row.reason, console, "dim", indent=widths[LABEL] + GAP)
+                terminal.print_prose(
+                    row.reason, console, "dim", indent=widths[terminal.LABEL] + GAP
+                )
     console.print()
 
 
-def _list_cells(row: VerdictRow) -> dict[str, str]:
+def _list_cells(row: verdicts.VerdictRow) -> dict[str, str]:
     return {
-        LABEL: f"{' ' * INDENT}{row.signal}",
+        terminal.LABEL: f"{' ' * INDENT}{row.signal}",
         "change": row.change,
         "seen": row.seen,
         "expected": row.expected,

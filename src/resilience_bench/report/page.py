@@ -7,14 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resilience_bench._model import Environment, Measurement, Result
+from resilience_bench.report import caveats
 from resilience_bench.report.blocks import Block, explain_columns
-from resilience_bench.report.caveats import (
-    Note,
-    collect_notes,
-    describe_python,
-    describe_run,
-    list_unavailable_signals,
-)
 from resilience_bench.report.sections import make_sections
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import Drift, estimate_drifts
@@ -46,7 +40,7 @@ class RunPage:
     name: str
     headline: tuple[str, ...]
     chapters: tuple[Chapter, ...]
-    notes: tuple[Note, ...]
+    notes: tuple[caveats.Note, ...]
     unavailable: tuple[str, ...]
     figures: tuple[PageFigure, ...]
     facts: Mapping[str, str]
@@ -63,10 +57,10 @@ def make_run_page(
     drifts = estimate_drifts(result)
     return RunPage(
         name=clean_text(name),
-        headline=tuple(describe_run(result)),
+        headline=tuple(caveats.describe_run(result)),
         chapters=tuple(_make_chapters(result, measurements, drifts)),
-        notes=tuple(collect_notes(result, measurements, drifts)),
-        unavailable=tuple(list_unavailable_signals(result)),
+        notes=tuple(caveats.collect_notes(result, measurements, drifts)),
+        unavailable=tuple(caveats.list_unavailable_signals(result)),
         figures=tuple(figures),
         facts=collect_facts(result),
         packages={
@@ -102,7 +96,7 @@ def collect_facts(result: Result) -> dict[str, str]:
         "started": result.started,
         "ended": result.ended if result.complete else f"{result.ended}, before its end",
         "commit": commit,
-        "Python": f"{describe_python(result)} ({environment.python_build})",
+        "Python": f"{caveats.describe_python(result)} ({environment.python_build})",
         **_describe_machine(environment),
         "load average": ", ".join(f"{load:g}" for load in result.load_average),
         "profile": result.profile,

@@ -7,17 +7,7 @@ from typing import Final
 
 from resilience_bench._model import Case, Measurement, Result
 from resilience_bench.environments.fingerprint import format_python_name
-from resilience_bench.report.blocks import (
-    Block,
-    BlockRow,
-    TimeUnit,
-    choose_unit,
-    format_count,
-    format_label,
-    format_title,
-    get_value,
-    group_comparable,
-)
+from resilience_bench.report import blocks
 from resilience_bench.report.load_rows import format_rate, format_scaling, make_load_sort_key
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.correctness import describe_defect
@@ -42,7 +32,7 @@ MeasurementsByName = Mapping[str, Measurement]
 """The measurements of one result, by case name."""
 
 
-def make_side_blocks(results: Sequence[Result]) -> list[Block]:
+def make_side_blocks(results: Sequence[Result]) -> list[blocks.Block]:
     """Return blocks of a scenario and load: libraries by rows, results by columns.
 
     They show the time per call, or else the instructions; under a load calls per second and
@@ -52,7 +42,7 @@ def make_side_blocks(results: Sequence[Result]) -> list[Block]:
     first_of = {name: measured for side in reversed(sides) for name, measured in side.items()}
     in_order = dict.fromkeys(name for side in sides for name in side)
     groups = sorted(
-        group_comparable(first_of[name] for name in in_order),
+        blocks.group_comparable(first_of[name] for name in in_order),
         key=lambda members: make_load_sort_key(members[0].case.load),
     )
     names = name_interpreters(results)
@@ -88,13 +78,13 @@ def _make_block(
     sides: Sequence[MeasurementsByName],
     names: Sequence[str],
     descriptions: Mapping[str, str],
-) -> Block:
+) -> blocks.Block:
     every = [side[case.name] for side in sides for case in cases if case.name in side]
     quantity = next(
         (name for name in HEADINGS if any(name in measured.quantities for measured in every)),
         "instructions",
     )
-    unit = choose_unit(get_value(measured, quantity) for measured in every)
+    unit = blocks.choose_unit(blocks.get_value(measured, quantity) for measured in every)
     headers: dict[str, str] = {}
     for place, name in enumerate(names):
         headers[f"{place}"] = name
@@ -102,24 +92,24 @@ def _make_block(
         headers |= {f"{place} times": "×"} if place else {}
     in_order = sorted(cases, key=lambda case: (_find_sort_value(case, sides, quantity), case.name))
     rows = [_make_row(case, sides, quantity, unit) for case in in_order]
-    title = f"{format_title(cases[0])}, {HEADINGS[quantity].format(unit.name)}"
+    title = f"{blocks.format_title(cases[0])}, {HEADINGS[quantity].format(unit.name)}"
     description = clean_text(descriptions.get(cases[0].name, ""))
     # A result without any of the cases keeps its column.
-    return Block(clean_text(cases[0].family), title, description, headers, tuple(rows), KIND)
+    return blocks.Block(clean_text(cases[0].family), title, description, headers, tuple(rows), KIND)
 
 
 def _find_sort_value(case: Case, sides: Sequence[MeasurementsByName], quantity: str) -> float:
-    values = (get_value(side[case.name], quantity) for side in sides if case.name in side)
+    values = (blocks.get_value(side[case.name], quantity) for side in sides if case.name in side)
     value = next(values, 0.0)
     return -value if quantity == "calls_per_s" else value
 
 
 def _make_row(
-    case: Case, sides: Sequence[MeasurementsByName], quantity: str, unit: TimeUnit
-) -> BlockRow:
+    case: Case, sides: Sequence[MeasurementsByName], quantity: str, unit: blocks.TimeUnit
+) -> blocks.BlockRow:
     cells: dict[str, str] = {}
     marks: dict[str, None] = {}
-    first = get_value(sides[0][case.name], quantity) if case.name in sides[0] else 0.0
+    first = blocks.get_value(sides[0][case.name], quantity) if case.name in sides[0] else 0.0
     for place, side in enumerate(sides):
         measured = side.get(case.name)
         if measured is None or quantity not in measured.quantities:
@@ -132,10 +122,10 @@ def _make_row(
         if place and first:
             cells[f"{place} times"] = f"{value / first:.2f}"
         marks |= dict.fromkeys(map(describe_defect, measured.defects))
-    return BlockRow(format_label(case), cells, tuple(marks))
+    return blocks.BlockRow(blocks.format_label(case), cells, tuple(marks))
 
 
-def _format_value(value: float, quantity: str, unit: TimeUnit) -> str:
+def _format_value(value: float, quantity: str, unit: blocks.TimeUnit) -> str:
     if quantity == "calls_per_s":
         return format_rate(value)
-    return unit.text(value) if quantity == "latency_ns" else format_count(value)
+    return unit.text(value) if quantity == "latency_ns" else blocks.format_count(value)

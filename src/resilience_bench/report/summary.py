@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report.blocks import (
-    choose_unit,
-    format_count,
-    format_label,
-    format_title,
-    get_value,
-    group_comparable,
-)
+from resilience_bench.report import blocks
 from resilience_bench.report.caveats import (
     Note,
     collect_notes,
@@ -79,13 +72,15 @@ class _Ranking:
 
     def make_row(self, cheaper: str, costlier: str) -> SummaryRow:
         pair = [self.libraries[name] for name in (cheaper, costlier)]
-        values = [get_value(measured, self.quantity) for measured in pair]
+        values = [blocks.get_value(measured, self.quantity) for measured in pair]
         if self.quantity == "latency_ns":
-            unit = choose_unit(values)
+            unit = blocks.choose_unit(values)
             costs = [f"{unit.text(value)} {unit.name}" for value in values]
         else:
-            costs = [f"{format_count(value)} {QUANTITIES[self.quantity]}" for value in values]
-        scenario = format_title(pair[0].case).removeprefix(f"{pair[0].case.family}.")
+            costs = [
+                f"{blocks.format_count(value)} {QUANTITIES[self.quantity]}" for value in values
+            ]
+        scenario = blocks.format_title(pair[0].case).removeprefix(f"{pair[0].case.family}.")
         factor = max(values) / min(values)
         return SummaryRow(scenario, cheaper, costs[0], costlier, costs[1], factor)
 
@@ -135,7 +130,7 @@ def summarise_run(result: Result, measurements: Sequence[Measurement]) -> Summar
 def _rank_scenarios(measurements: Sequence[Measurement]) -> list[_Ranking]:
     """Rank the libraries of each scenario, under the load where they differ most."""
     best: dict[str, _Ranking] = {}
-    for members in group_comparable(measurements):
+    for members in blocks.group_comparable(measurements):
         ranking = _rank_libraries(members)
         scenario = members[0].case.group
         if len(ranking.libraries) > 1 and (
@@ -148,15 +143,15 @@ def _rank_scenarios(measurements: Sequence[Measurement]) -> list[_Ranking]:
 
 def _rank_libraries(members: Sequence[Measurement]) -> _Ranking:
     for quantity in QUANTITIES:
-        found = [measured for measured in members if get_value(measured, quantity) > 0]
+        found = [measured for measured in members if blocks.get_value(measured, quantity) > 0]
         if found:
             found.sort(
-                key=lambda measured: get_value(measured, quantity),
+                key=lambda measured: blocks.get_value(measured, quantity),
                 reverse=quantity == "calls_per_s",
             )
             libraries: dict[str, Measurement] = {}
             for measured in found:
-                name = clean_text(measured.case.library) or format_label(measured.case)
+                name = clean_text(measured.case.library) or blocks.format_label(measured.case)
                 libraries.setdefault(name, measured)
             return _Ranking(quantity, libraries)
     return _Ranking("", {})

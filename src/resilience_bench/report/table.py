@@ -11,22 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report import side_by_side
+from resilience_bench.report import caveats, side_by_side, terminal
 from resilience_bench.report.blocks import Block, BlockRow, Tone, explain_columns, find_best
-from resilience_bench.report.caveats import (
-    Note,
-    collect_notes,
-    describe_run,
-    list_unavailable_signals,
-)
 from resilience_bench.report.sections import make_sections
-from resilience_bench.report.terminal import (
-    LABEL,
-    Columns,
-    choose_widths,
-    print_line,
-    print_prose,
-)
 from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import shorten_names
 from resilience_bench.stats.drift import estimate_drifts
@@ -40,14 +27,18 @@ def render(
     result: Result, measurements: Sequence[Measurement], sort: str, console: Console
 ) -> None:
     """Print a result: a block a scenario, then doubts, then what was not measured."""
-    for line in describe_run(result):
-        print_line(line, console, "dim")
+    for line in caveats.describe_run(result):
+        terminal.print_line(line, console, "dim")
     drifts = estimate_drifts(result)
     for blocks in make_sections(result, measurements, drifts, sort).values():
         _print_blocks(blocks, console)
     if not measurements:
         console.print()
-    notes = [note for note in collect_notes(result, measurements, drifts) if note.kind != "defect"]
+    notes = [
+        note
+        for note in caveats.collect_notes(result, measurements, drifts)
+        if note.kind != "defect"
+    ]
     unavailable = [note for note in notes if note.subject == "not available"]
     is_long = len(unavailable) > FEW_REASONS
     for note in notes:
@@ -56,9 +47,9 @@ def render(
     if is_long:
         count = sum(len(note.names) for note in unavailable)
         text = f"{count} cases are not available; 'resilience-bench list' says why"
-        print_prose(text, console, "dim")
-    for line in list_unavailable_signals(result):
-        print_line(line, console, "yellow")
+        terminal.print_prose(text, console, "dim")
+    for line in caveats.list_unavailable_signals(result):
+        terminal.print_line(line, console, "yellow")
 
 
 def render_side_by_side(
@@ -74,18 +65,21 @@ def render_side_by_side(
     names = side_by_side.name_interpreters(results)
     places = [clean_text(str(path)) for path in files] or [""] * len(results)
     for result, name, place in zip(results, names, places, strict=True):
-        for line in (f"{name}: {place}".rstrip(), *(f"  {line}" for line in describe_run(result))):
-            print_line(line, console, "dim")
+        for line in (
+            f"{name}: {place}".rstrip(),
+            *(f"  {line}" for line in caveats.describe_run(result)),
+        ):
+            terminal.print_line(line, console, "dim")
     blocks = side_by_side.make_side_blocks(results)
     _print_blocks(blocks, console)
     if blocks:
-        print_prose(side_by_side.explain_columns(results), console, "dim")
+        terminal.print_prose(side_by_side.explain_columns(results), console, "dim")
     for result, name in zip(results, names, strict=True):
-        for note in collect_notes(result, ()):
+        for note in caveats.collect_notes(result, ()):
             if note.kind == "not measured" and note.subject != "not available":
                 _print_note(note, console, f"{name}: ")
-        for line in list_unavailable_signals(result):
-            print_line(f"{name}: {line}", console, "yellow")
+        for line in caveats.list_unavailable_signals(result):
+            terminal.print_line(f"{name}: {line}", console, "yellow")
 
 
 def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
@@ -93,29 +87,30 @@ def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
     for kind in {block.kind for block in blocks}:
         alike = [block for block in blocks if block.kind == kind]
         tables = [
-            ({LABEL: "", **block.headers}, list(map(_list_cells, block.rows))) for block in alike
+            ({terminal.LABEL: "", **block.headers}, list(map(_list_cells, block.rows)))
+            for block in alike
         ]
-        widths[kind] = choose_widths(tables, console.width, optional=alike[0].optional)
+        widths[kind] = terminal.choose_widths(tables, console.width, optional=alike[0].optional)
     for block in blocks:
         console.print()
         _print_block(block, widths[block.kind], console)
     if text := explain_columns(blocks):
         console.print()
-        print_prose(text, console, "dim")
+        terminal.print_prose(text, console, "dim")
 
 
 def _list_cells(row: BlockRow) -> dict[str, str]:
-    return {LABEL: row.label, **row.cells}
+    return {terminal.LABEL: row.label, **row.cells}
 
 
 def _print_block(block: Block, widths: Mapping[str, int], console: Console) -> None:
     one_line = f"{block.title}  {block.description}".rstrip()
     fits = cell_len(one_line) <= console.width
     more = one_line.removeprefix(block.title) if fits else ""
-    print_line(Text.assemble((block.title, "bold"), (more, "dim")), console)
+    terminal.print_line(Text.assemble((block.title, "bold"), (more, "dim")), console)
     if not fits:
-        print_prose(block.description, console, "dim", indent=2)
-    columns = Columns({LABEL: "", **block.headers}, widths, words=["verdict"])
+        terminal.print_prose(block.description, console, "dim", indent=2)
+    columns = terminal.Columns({terminal.LABEL: "", **block.headers}, widths, words=["verdict"])
     columns.print_header(console)
     best = find_best(block)
     for row in block.rows:
@@ -123,16 +118,16 @@ def _print_block(block: Block, widths: Mapping[str, int], console: Console) -> N
         style = TONE_STYLES.get(row.tone, plain)
         columns.print_row(_list_cells(row), console, style)
         for mark in row.marks:
-            print_prose(f"! {mark}", console, "yellow", indent=2)
+            terminal.print_prose(f"! {mark}", console, "yellow", indent=2)
 
 
-def _print_note(note: Note, console: Console, prefix: str = "") -> None:
+def _print_note(note: caveats.Note, console: Console, prefix: str = "") -> None:
     styles = {"doubt": "yellow", "broken": "red", "failed": "red", "hung": "red"}
     style = styles.get(note.subject or note.kind, "dim")
     mark = "! " if note.is_doubt else ""
     first, *others = (*note.lines[:-1], f"{note.lines[-1]} ({len(note.names)})")
-    print_prose(f"{prefix}{mark}{first}", console, style)
+    terminal.print_prose(f"{prefix}{mark}{first}", console, style)
     for line in others:
-        print_prose(line, console, style, indent=2)
+        terminal.print_prose(line, console, style, indent=2)
     for name in shorten_names(note.names):
-        print_line(f"    {name}", console, "dim")
+        terminal.print_line(f"    {name}", console, "dim")

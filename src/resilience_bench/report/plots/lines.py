@@ -11,19 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from resilience_bench._model import Estimate, Measurement
-from resilience_bench.report.plots.style import (
-    BARE,
-    Look,
-    add_legend,
-    compute_error_bars,
-    format_defects,
-    format_short_rate,
-    format_short_time,
-    make_figure,
-    set_count_axis,
-    set_log_axis,
-    wrap_label,
-)
+from resilience_bench.report.plots import style
 
 BARE_LABEL: Final = "bare call: the line to reach"
 PERCENTILES: Final = {
@@ -49,7 +37,7 @@ def draw_rates(  # noqa: PLR0913 - what a picture shows stands in one place
     bare: Mapping[int, Measurement],
     libraries: Mapping[str, Mapping[int, Measurement]],
     *,
-    look: Mapping[str, Look],
+    look: Mapping[str, style.Look],
 ) -> Figure:
     """Draw calls per second by the number of callers, both axes logarithmic.
 
@@ -66,21 +54,21 @@ def draw_rates(  # noqa: PLR0913 - what a picture shows stands in one place
     figure, axes = _make_axes(title, f"Calls per second of all {kind} together", foot)
     handles, labels = [], []
     if bare:
-        handles.append(_draw_line(axes, sorted(bare), _get_rates(bare), BARE))
+        handles.append(_draw_line(axes, sorted(bare), _get_rates(bare), style.BARE))
         labels.append(BARE_LABEL)
     # In the order in which the lines end, so that the legend is read beside them.
     for label in sorted(libraries, key=lambda label: -_get_rates(libraries[label])[-1].value):
         points = libraries[label]
         settings = look[label].make_line_settings()
         handles.append(_draw_line(axes, sorted(points), _get_rates(points), settings))
-        labels.append(wrap_label(label + format_defects(points.values())))
-    set_count_axis(axes, sorted(rates))
+        labels.append(style.wrap_label(label + style.format_defects(points.values())))
+    style.set_count_axis(axes, sorted(rates))
     values = [estimate.value for line in lines for estimate in _get_rates(line)]
-    set_log_axis(axes.yaxis, values, format_short_rate)
+    style.set_log_axis(axes.yaxis, values, style.format_short_rate)
     axes.set_xlabel(f"Number of {kind}")
     axes.set_ylabel("Calls per second")
     axes.grid(visible=True, which="major", axis="x")
-    add_legend(axes, handles, labels)
+    style.add_legend(axes, handles, labels)
     return figure
 
 
@@ -93,7 +81,7 @@ def draw_latencies(
     foot: str,
     bare: Measurement | None,
     libraries: Mapping[str, Measurement],
-    look: Mapping[str, Look],
+    look: Mapping[str, style.Look],
 ) -> Figure:
     """Draw how long single calls take, by percentile, with a logarithmic axis of times.
 
@@ -120,19 +108,21 @@ def draw_latencies(
         places = [place + shift for place in range(len(columns))]
         estimates = [found[label].get(name, ABSENT) for name in columns]
         handles.append(_draw_line(axes, places, estimates, look[label].make_line_settings()))
-        labels.append(wrap_label(label + format_defects([libraries[label]])))
+        labels.append(style.wrap_label(label + style.format_defects([libraries[label]])))
     if found_bare:
         estimates = [found_bare.get(name, ABSENT) for name in columns]
-        handles.append(_draw_line(axes, range(len(columns)), estimates, {**BARE, "marker": "o"}))
+        handles.append(
+            _draw_line(axes, range(len(columns)), estimates, {**style.BARE, "marker": "o"})
+        )
         labels.append(BARE_LABEL)
     values = [estimate.value for line in lines for estimate in line.values()]
-    set_log_axis(axes.yaxis, values, format_short_time)
+    style.set_log_axis(axes.yaxis, values, style.format_short_time)
     axes.set_ylim(top=max(axes.get_ylim()[1], HEADROOM * max(values, default=0.0)) or None)
     axes.set_xticks(range(len(columns)), [PERCENTILES[name] for name in columns])
     axes.set_xlim(-0.4, len(columns) - 0.6)
     axes.set_xlabel("Percentile of the calls")
     axes.set_ylabel("Time of a call")
-    add_legend(axes, handles, labels)
+    style.add_legend(axes, handles, labels)
     return figure
 
 
@@ -143,7 +133,7 @@ def select_percentiles(measured: Measurement) -> dict[str, Estimate]:
 
 
 def _make_axes(title: str, subtitle: str, foot: str) -> tuple[Figure, Axes]:
-    figure = make_figure(title, subtitle, foot, HEIGHT_INCHES)
+    figure = style.make_figure(title, subtitle, foot, HEIGHT_INCHES)
     axes = figure.add_subplot()
     axes.set_yscale("log")
     axes.grid(visible=True, which="major", axis="y")
@@ -161,7 +151,7 @@ def _draw_line(
     container = axes.errorbar(
         list(places),
         [estimate.value for estimate in estimates],
-        yerr=compute_error_bars(estimates),
+        yerr=style.compute_error_bars(estimates),
         elinewidth=1.2,
         **settings,
     )

@@ -11,16 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from resilience_bench._model import Estimate, Measurement
-from resilience_bench.report.plots.style import (
-    GREY,
-    SPARSE_FROM,
-    Look,
-    compute_error_bars,
-    format_short_time,
-    make_figure,
-    set_log_axis,
-    wrap_label,
-)
+from resilience_bench.report.plots import style
 
 LOGARITHMIC_FROM: Final = 30
 """Minimum ratio of the largest to the smallest overhead for a logarithmic axis; else from 0."""
@@ -38,7 +29,7 @@ Panel = tuple[str, Mapping[str, Measurement]]
 """The name of a scenario, and its measurements by library."""
 
 
-def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look]) -> Figure:
+def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, style.Look]) -> Figure:
     """Draw a panel for each scenario with a row for each library, the cheapest first.
 
     Args:
@@ -54,7 +45,7 @@ def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look
         subtitle += "; each panel has its own axis"
     if any(measured.warnings for _name, members in panels for measured in members.values()):
         foot += f" · {WARNING_NOTE}"
-    figure = make_figure(title, subtitle, foot, HEAD_INCHES + height)
+    figure = style.make_figure(title, subtitle, foot, HEAD_INCHES + height)
     outer = figure.add_gridspec(1, len(columns))
     for number, column in enumerate(columns):
         heights = [_compute_height(panel) for panel in column]
@@ -64,8 +55,10 @@ def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, Look
         )
         for row, (name, members) in enumerate(column):
             axes = figure.add_subplot(inner[row, 0])
-            _draw_panel(axes, members, look, NARROW_SPARSE_FROM if columns[1:] else SPARSE_FROM)
-            axes.set_title(wrap_label(name, 40), loc="left", size=9, weight="bold", pad=3)
+            _draw_panel(
+                axes, members, look, NARROW_SPARSE_FROM if columns[1:] else style.SPARSE_FROM
+            )
+            axes.set_title(style.wrap_label(name, 40), loc="left", size=9, weight="bold", pad=3)
     return figure
 
 
@@ -81,7 +74,7 @@ def split_into_columns(panels: Sequence[Panel]) -> list[list[Panel]]:
 
 def _compute_height(panel: Panel) -> float:
     _name, members = panel
-    lines = sum(wrap_label(label).count("\n") for label in members)
+    lines = sum(style.wrap_label(label).count("\n") for label in members)
     return PANEL_INCHES + ROW_INCHES * len(members) + LINE_INCHES * lines
 
 
@@ -92,13 +85,17 @@ def _scale_axis(axes: Axes, quantities: Sequence[Estimate], sparse_from: float) 
     if positive and max(positive) > LOGARITHMIC_FROM * min(positive):
         axes.set_xscale("log")
         lows = [estimate.low for estimate in quantities if estimate.low > 0]
-        set_log_axis(axes.xaxis, [*positive, *lows, highest], format_short_time, sparse_from)
+        style.set_log_axis(
+            axes.xaxis, [*positive, *lows, highest], style.format_short_time, sparse_from
+        )
         return float(axes.get_xlim()[0])
     lowest = min(0.0, *(estimate.low for estimate in quantities))
     room = 0.06 * (max(highest, 0.0) - lowest or 1.0)
     axes.set_xlim(lowest - room if lowest else 0.0, max(highest, 0.0) + room)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: format_short_time(value)))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _position: style.format_short_time(value))
+    )
     return -math.inf
 
 
@@ -107,7 +104,10 @@ def _get_overhead(measured: Measurement) -> Estimate:
 
 
 def _draw_panel(
-    axes: Axes, members: Mapping[str, Measurement], look: Mapping[str, Look], sparse_from: float
+    axes: Axes,
+    members: Mapping[str, Measurement],
+    look: Mapping[str, style.Look],
+    sparse_from: float,
 ) -> None:
     ordered = sorted(members, key=lambda label: _get_overhead(members[label]).value)
     left_end = _scale_axis(
@@ -119,11 +119,11 @@ def _draw_panel(
         _draw_dot(
             axes, row, quantity, look[label], at=left_end if quantity.value < left_end else None
         )
-        note = f"{format_short_time(quantity.value)}{' !' if members[label].warnings else ''}"
+        note = f"{style.format_short_time(quantity.value)}{' !' if members[label].warnings else ''}"
         axes.text(
             1.015, row, note, transform=axes.get_yaxis_transform(), va="center_baseline", size=8
         )
-    axes.set_yticks(range(len(ordered)), [wrap_label(label) for label in ordered], size=8)
+    axes.set_yticks(range(len(ordered)), [style.wrap_label(label) for label in ordered], size=8)
     axes.set_ylim(len(ordered) - 0.4, -0.6)
     axes.grid(visible=True, axis="x")
     axes.tick_params(axis="x", labelsize=7.5)
@@ -131,15 +131,15 @@ def _draw_panel(
     axes.spines["left"].set_visible(False)
 
 
-def _draw_dot(axes: Axes, row: int, quantity: Estimate, look: Look, at: float | None) -> None:
+def _draw_dot(axes: Axes, row: int, quantity: Estimate, look: style.Look, at: float | None) -> None:
     """Draw a dot with its interval, or an arrow at the edge for what lies beyond it."""
     if at is not None:
-        axes.plot([at], [row], marker="<", color=GREY, markersize=6, clip_on=False)
+        axes.plot([at], [row], marker="<", color=style.GREY, markersize=6, clip_on=False)
         return
     axes.errorbar(
         [quantity.value],
         [row],
-        xerr=compute_error_bars([quantity]),
+        xerr=style.compute_error_bars([quantity]),
         marker=look.marker,
         color=look.colour,
         markersize=5.5,
