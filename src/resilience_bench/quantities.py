@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import Signal
 
-__all__ = [
-    "BUDGETED",
-    "COUNT_SIGNALS",
-    "JUDGED",
-    "LEARNED_WIDTHS",
-    "QUANTITIES",
-    "SIGNALS_JUDGED",
-    "Quantity",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One quantity of a case.
+    """One quantity of a case, as results files and baselines name it.
 
     Attributes:
-        name: As results files and baselines have it.
-        signal: What it is measured by.
         unit: Behind a number, with its space; empty for none.
         label: Its heading where two sides are compared.
         is_more_better: Whether a case regresses by falling below its range.
@@ -35,8 +24,7 @@ class Quantity:
         tolerance: How much HEAD may exceed BASE in a comparison, as a share.
         release_tolerance: The same between neighbouring releases: people look at these for years.
         width: The least half-width of a learned range, as a share of what is expected.
-        slack: The least difference that counts, in its unit: 5 % of nothing kept is nothing, and
-            one small block is no regression.
+        slack: The least difference that counts, in its unit: one small block is no regression.
     """
 
     name: str
@@ -53,6 +41,15 @@ class Quantity:
     slack: float = 0.0
 
 
+_of_bytes: Final = functools.partial(
+    Quantity,
+    signal="allocations",
+    unit=" B",
+    tolerance=0.05,
+    release_tolerance=0.05,
+    width=0.05,
+    slack=16.0,
+)
 QUANTITIES: Final[Mapping[str, Quantity]] = {
     quantity.name: quantity
     for quantity in (
@@ -76,26 +73,8 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
             release_tolerance=0.01,
             width=0.01,
         ),
-        Quantity(
-            "allocated_bytes",
-            "allocations",
-            " B",
-            "kept bytes",
-            tolerance=0.05,
-            release_tolerance=0.05,
-            width=0.05,
-            slack=16.0,
-        ),
-        Quantity(
-            "object_bytes",
-            "allocations",
-            " B",
-            "object bytes",
-            tolerance=0.05,
-            release_tolerance=0.05,
-            width=0.05,
-            slack=16.0,
-        ),
+        _of_bytes("allocated_bytes", label="kept bytes"),
+        _of_bytes("object_bytes", label="object bytes"),
         Quantity(
             "scaling",
             "scaling",

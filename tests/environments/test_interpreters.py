@@ -127,7 +127,7 @@ def test_what_does_not_install_is_told_and_the_rest_is_there(
         asked.append(arguments)
         return "no wheel for you" if any("statsd" in argument for argument in arguments) else ""
 
-    monkeypatch.setattr(variants, "install_packages", pip)
+    monkeypatch.setattr(variants.pip, "install_packages", pip)
     made = prepare(find([str(bare)])[1], ["retrying", "statsd"])
     assert made.lacking == {"statsd": "no wheel for you"}
     assert len(asked[0]) == 2

@@ -9,14 +9,9 @@ import click
 
 from resilience_bench._model import Environment, Signal
 from resilience_bench._verdicts import Baseline
+from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.measuring import open_source, prepare_variant
-from resilience_bench.cli.options import (
-    FILE,
-    build_output_path,
-    selectors_argument,
-    signals_option,
-)
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.errors import UnreadableBaselineError, UserError
 from resilience_bench.files import atomic, results
@@ -40,12 +35,12 @@ def baseline_group() -> None:
 
 
 @baseline_group.command()
-@selectors_argument
+@options.selectors_argument
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("-o", "--output", type=FILE, help="By default baselines/<environment>.json.")
+@click.option("-o", "--output", type=options.FILE, help="By default baselines/<environment>.json.")
 @click.option("--reason", default="", help="Why it is learned; kept in the file.")
 @click.option("--accept", metavar="REASON", help="Why ranges that get looser or higher are right.")
-@signals_option
+@options.signals_option
 @click.pass_obj
 def learn(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -68,7 +63,7 @@ def learn(  # noqa: PLR0913 - one argument an option
     atomic.ensure_writable(path)
     before = _read_old_baseline(path)
     selection = select(launcher, selectors, gated=True)
-    folder = build_output_path("learn").with_suffix("")
+    folder = options.build_output_path("learn").with_suffix("")
     measurable = find_measurable_signals(signals)
     measured = []
     progress = make_progress_console()
@@ -128,8 +123,10 @@ def _merge_old_ranges(
 
 
 @baseline_group.command()
-@click.argument("files", nargs=-1, type=FILE, metavar="[BASELINE]...")
-@click.option("--budgets", "budgets_file", type=FILE, help="Default: baselines/budgets.toml.")
+@click.argument("files", nargs=-1, type=options.FILE, metavar="[BASELINE]...")
+@click.option(
+    "--budgets", "budgets_file", type=options.FILE, help="Default: baselines/budgets.toml."
+)
 @click.pass_obj
 def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path | None) -> int:
     """Find ranges and budgets that nothing is held against, and cases that have none.

@@ -9,13 +9,9 @@ from typing import Any
 import click
 
 from resilience_bench._model import Signal
+from resilience_bench.cli import verdict_output
 from resilience_bench.cli.measuring import open_source, prepare_variant
-from resilience_bench.cli.options import FILE, build_output_path, selectors_argument
-from resilience_bench.cli.verdict_output import (
-    add_output_options,
-    ensure_outputs_writable,
-    show_judgement,
-)
+from resilience_bench.cli.options import FILE, budgets_option, build_output_path, selectors_argument
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import check as checks
@@ -34,10 +30,10 @@ from resilience_bench.worker.reference import REFERENCE_VERSION
     type=FILE,
     help="By default that of this machine; 'none' to judge budgets alone.",
 )
-@click.option("--budgets", "budgets_file", type=FILE, help="Default: baselines/budgets.toml.")
+@budgets_option
 @click.option("--result", "result_file", type=FILE, help="Judge this file; measure nothing.")
 @click.option("-o", "--output", type=FILE, help="Where to write what is measured.")
-@add_output_options
+@verdict_output.add_output_options
 @click.pass_obj
 def check(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -56,7 +52,7 @@ def check(  # noqa: PLR0913 - one argument an option
     Exit codes: 0 all within, 1 something costs more, 2 nothing could be judged, 3 (with --strict)
     something stayed undecided or could not be measured.
     """
-    ensure_outputs_writable(shown)
+    verdict_output.ensure_outputs_writable(shown)
     stored = results.read(result_file) if result_file else None
     here = stored.environment if stored else detect_environment()
     version = stored.reference_version if stored else REFERENCE_VERSION
@@ -80,4 +76,6 @@ def check(  # noqa: PLR0913 - one argument an option
             result = checks.judge_cases(source, limits, is_judged)
         stored = results.read(file)
     headline = (limits.headline, found, *result.headline)
-    return show_judgement(replace(checks.add_defects(result, stored), headline=headline), shown)
+    return verdict_output.show_judgement(
+        replace(checks.add_defects(result, stored), headline=headline), shown
+    )

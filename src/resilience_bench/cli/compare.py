@@ -10,14 +10,9 @@ from typing import Any, Final
 import click
 
 from resilience_bench._model import Signal
-from resilience_bench.cli import options
+from resilience_bench.cli import options, verdict_output
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.measuring import open_source, prepare_variant, require_signals
-from resilience_bench.cli.verdict_output import (
-    add_output_options,
-    ensure_outputs_writable,
-    show_judgement,
-)
 from resilience_bench.environments import variants
 from resilience_bench.environments.recipe import find_default_project
 from resilience_bench.errors import UserError
@@ -64,7 +59,7 @@ TWO_FILES: Final = (
     type=options.FILE,
     help="A folder for the results of both, and of BASE measured twice.",
 )
-@add_output_options
+@verdict_output.add_output_options
 @click.pass_obj
 def compare(  # noqa: PLR0913 - one argument an option
     launcher: Launcher,
@@ -89,7 +84,7 @@ def compare(  # noqa: PLR0913 - one argument an option
         if text.endswith(".json"):
             message = f"{text}: 'compare' measures variants; {TWO_FILES}"
             raise UserError(message)
-    ensure_outputs_writable(shown)
+    verdict_output.ensure_outputs_writable(shown)
     folder = output or options.build_output_path("compare").with_suffix("")
     files = [folder / f"{name}.json" for name in ("base", "head", "null")]
     for file in files:
@@ -120,4 +115,4 @@ def compare(  # noqa: PLR0913 - one argument an option
     result = add_defects(result, results.read(folder / "head.json"))
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
     result = replace(result, headline=(*headline, *result.headline))
-    return show_judgement(result, shown, with_changes=True)
+    return verdict_output.show_judgement(result, shown, with_changes=True)

@@ -13,17 +13,12 @@ UNLIMITED_WIDTH: Final = 10_000
 
 def make_console(*, obeys_quiet: bool = True) -> Console:
     """Return the console for results; with -q it prints nothing, unless it need not obey."""
-    return _widen(Console(quiet=obeys_quiet and is_quiet()))
+    return _widen(Console(quiet=obeys_quiet and _has_flag("quiet")))
 
 
 def make_progress_console() -> Console:
     """Return the console for progress and notes; it prints nothing with --no-progress or -q."""
-    return _widen(Console(stderr=True, quiet=is_quiet() or _has_flag("no_progress")))
-
-
-def is_quiet() -> bool:
-    """Return whether -q was given."""
-    return _has_flag("quiet")
+    return _widen(Console(stderr=True, quiet=_has_flag("quiet") or _has_flag("no_progress")))
 
 
 def _has_flag(name: str) -> bool:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from resilience_bench.cli.exit_codes import OK
-from resilience_bench.cli.options import FILE
+from resilience_bench.cli.options import FILE, OK
 from resilience_bench.files import atomic, results
 from resilience_bench.report import pyperf_json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +60,13 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
     due = due[:most]
     if due:
         tool = asv_run.Asv(project, machine, _print_progress_line, {PROFILE_VARIABLE: profile})
-        outcomes = backfill.measure_missing(tree, tool, due, _make_announcer(len(due)))
+        numbers = itertools.count(1)
+
+        def announce(revision: Revision) -> None:
+            head = f"[{next(numbers)}/{len(due)}] {revision.revision[:8]} {revision.subject}"
+            click.secho(head, bold=True)
+
+        outcomes = backfill.measure_missing(tree, tool, due, announce)
         try:
             _show_outcomes(outcomes, len(due))
         except KeyboardInterrupt:
@@ -82,16 +88,6 @@ def _print_progress_line(line: str) -> None:
     # Each step shows its figures; here only the progress matters.
     if "·" in line and "===" not in line:
         click.echo(line)
-
-
-def _make_announcer(count: int) -> Callable[[Revision], None]:
-    numbers = itertools.count(1)
-
-    def announce(revision: Revision) -> None:
-        head = f"[{next(numbers)}/{count}] {revision.revision[:8]} {revision.subject}"
-        click.secho(head, bold=True)
-
-    return announce
 
 
 def _show_outcomes(outcomes: Iterable[CommitOutcome], count: int) -> None:

@@ -8,8 +8,7 @@ from typing import Final
 
 import click
 
-from resilience_bench.cli.exit_codes import OK
-from resilience_bench.cli.options import FILE
+from resilience_bench.cli.options import FILE, OK
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import format_names, format_path

@@ -27,11 +27,9 @@ def list_cases(launcher: Launcher, /, *, selectors: tuple[str, ...]) -> int:
 
 def describe_cases(records: Sequence[CaseRecord]) -> Iterator[str]:
     """Yield a line a case, with why one is not available, then a sum."""
-    available = 0
     for record in records:
         reason = f"  {record.status}: {clean_text(record.reason)}"
-        is_available = record.status == "measured"
-        available += is_available
-        yield clean_text(record.case.name) + ("" if is_available else reason)
+        yield clean_text(record.case.name) + ("" if record.status == "measured" else reason)
+    available = sum(record.status == "measured" for record in records)
     are = "is" if available == 1 else "are"
     yield f"{available} of {len(records)} cases {are} available"

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from resilience_bench import __version__
-from resilience_bench.cli.exit_codes import INTERRUPTED, NOTHING_DONE, OK
+from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK
 from resilience_bench.cli.streams import protect_output
 from resilience_bench.errors import UserError
 
@@ -51,10 +51,12 @@ LAUNCHER: Launcher | None = None
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; whatever the user can mend becomes one line and exit code 2."""
     protect_output()
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    # The options of every command go to the front, where click expects them.
+    moved = sorted(given, key=lambda argument: argument not in GLOBAL_FLAGS)
     try:
         with _interrupt_on_sigterm():
-            return command.main(_move_flags(given), NAME, standalone_mode=False, obj=LAUNCHER) or OK
+            return command.main(moved, NAME, standalone_mode=False, obj=LAUNCHER) or OK
     except UserError as error:
         click.echo(f"resilience-bench: {error}", err=True)
         return NOTHING_DONE
@@ -67,27 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _move_flags(arguments: Sequence[str]) -> list[str]:
-    """Move the options of every command to the front, where click expects them."""
-    moved = [argument for argument in arguments if argument in GLOBAL_FLAGS]
-    return [*moved, *(argument for argument in arguments if argument not in GLOBAL_FLAGS)]
-
-
 @contextlib.contextmanager
 def _interrupt_on_sigterm() -> Iterator[None]:
     """Have SIGTERM end a command as Ctrl-C does: what was measured is kept, no worker left."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may handle signals
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 class LazyGroup(click.Group):

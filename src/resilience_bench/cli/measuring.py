@@ -12,7 +12,6 @@ import click
 from resilience_bench._model import Environment, Result, Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
-from resilience_bench.cli.exit_codes import INTERRUPTED
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
 from resilience_bench.gate.live import LiveSource
@@ -81,7 +80,7 @@ def report_end(measured: Sequence[Result], files: Sequence[Path]) -> int:
     listed = " ".join(map(str, files))
     if not all(result.complete for result in measured):
         click.echo(f"interrupted; what was measured is in {listed}", err=True)
-        return INTERRUPTED
+        return options.INTERRUPTED
     click.echo(f"results: {listed}")
     return options.choose_exit_code(*measured) or code
 

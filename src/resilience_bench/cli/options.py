@@ -10,8 +10,12 @@ from typing import Any, Final, get_args
 import click
 
 from resilience_bench._model import Result, Signal
-from resilience_bench.cli.exit_codes import NOTHING_DONE, OK, SOMETHING_FAILED
 
+OK: Final = 0
+SOMETHING_FAILED: Final = 1
+NOTHING_DONE: Final = 2
+INTERRUPTED: Final = 130
+"""The exit codes of commands that do not judge; `gate.verdicts` has those that do."""
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
@@ -32,6 +36,9 @@ def parse_signals(
 
 
 selectors_argument = click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
+budgets_option = click.option(
+    "--budgets", "budgets_file", type=FILE, help="Default: baselines/budgets.toml."
+)
 signals_option = click.option(
     "--signals",
     callback=parse_signals,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console
 from rich.progress import (
@@ -22,12 +22,8 @@ from resilience_bench.measure.session import FinishedBlock
 WORKERS_PER_LOG_LINE: Final = 10
 
 
-class ProgressReporter(Protocol):
-    """Shows that a block is finished: of which task, and what is measured, such as a release."""
-
-    def __call__(self, done: FinishedBlock, task: str = "", name: str = "") -> None:
-        """Show it."""
-        ...
+ProgressReporter = Callable[..., None]
+"""``show(done, task="", name="")``: a block of a task is finished, of e.g. this release."""
 
 
 @contextmanager

@@ -24,15 +24,9 @@ from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.measure.shared_path import create_shared_path
-from resilience_bench.releases import asv_results, history_file, table
+from resilience_bench.releases import asv_results, history_file, index, table
 from resilience_bench.releases.assemble import assemble_history
 from resilience_bench.releases.history_file import FILE_NAME, History
-from resilience_bench.releases.index import (
-    PublishedRelease,
-    list_releases,
-    normalise_name,
-    select_releases,
-)
 from resilience_bench.releases.measure import (
     SAMPLES_FOLDER,
     TOLERANCES,
@@ -90,18 +84,22 @@ def releases(  # noqa: PLR0913 - one argument an option
     The cases are those that need the package. Each release is compared with the one before, by the
     same gate as in 'compare'. An interrupted command goes on when it is typed again.
     """
-    name = normalise_name(package)
+    name = index.normalise_name(package)
     folder = output or FOLDER / name
     if show:
-        _ensure_measured(name, folder)
+        if not (folder / FILE_NAME).exists():
+            where = "" if folder == FOLDER / name else f" -o {folder}"
+            command = f"resilience-bench releases {name}{where}"
+            message = f"{folder}: no history of {name} was measured here; type '{command}'"
+            raise UserError(message)
         table.render(history_file.read(folder), make_console())
         return 0
     for file in (folder / FILE_NAME, folder / SAMPLES_FOLDER / FILE_NAME):
         atomic.ensure_writable(file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
-    released = list_releases(name)
+    released = index.list_releases(name)
     cases = select_cases(name, selection.cases)
-    published = select_releases(name, released, first, last, pre=pre)
+    published = index.select_releases(name, released, first, last, pre=pre)
     sessions = create_sessions(launcher, cases, PROFILES["quick"])
     available, lacking = select_signals(signals, *sessions)
     wanted = MeasurementRequest(name, cases, available, lacking, selectors, folder, tolerances)
@@ -113,17 +111,9 @@ def releases(  # noqa: PLR0913 - one argument an option
     return 0
 
 
-def _ensure_measured(package: str, folder: Path) -> None:
-    if not (folder / FILE_NAME).exists():
-        where = "" if folder == FOLDER / package else f" -o {folder}"
-        command = f"resilience-bench releases {package}{where}"
-        message = f"{folder}: no history of {package} was measured here; type '{command}'"
-        raise UserError(message)
-
-
 def _measure_releases(
     wanted: MeasurementRequest,
-    published: Sequence[PublishedRelease],
+    published: Sequence[index.PublishedRelease],
     python: str | None,
     *,
     fresh: bool,
@@ -165,11 +155,7 @@ def _measure_releases(
 
 
 def _ensure_same_python(wanted: MeasurementRequest, prepared: Sequence[PreparedRelease]) -> None:
-    """Refuse to replace a history under another Python, or another build of it.
-
-    Raises:
-        UserError: If the folder holds one.
-    """
+    """Refuse to replace a history under another Python, or another build of it."""
     variant = next((release.variant for release in prepared if release.variant), None)
     if variant is None or not (wanted.folder / FILE_NAME).exists():
         return

@@ -9,8 +9,7 @@ import click
 
 from resilience_bench._model import Result
 from resilience_bench.cli.console import make_console
-from resilience_bench.cli.exit_codes import OK
-from resilience_bench.cli.options import FILE
+from resilience_bench.cli.options import FILE, OK
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
 from resilience_bench.report import data, markdown, table

@@ -11,14 +11,12 @@ from resilience_bench.cli.options import FILE
 from resilience_bench.errors import UserError
 from resilience_bench.files.checked_json import format_path
 
-_FOLDER = FILE
-
 
 @click.command()
 @click.option(
     "-o",
     "--output",
-    type=_FOLDER,
+    type=FILE,
     metavar="DIR",
     default=Path("results/site"),
     show_default=True,
@@ -27,7 +25,7 @@ _FOLDER = FILE
 @click.option(
     "--results",
     "results_folder",
-    type=_FOLDER,
+    type=FILE,
     metavar="DIR",
     default=Path("results"),
     show_default=True,
@@ -36,7 +34,7 @@ _FOLDER = FILE
 @click.option(
     "--conf",
     "conf_file",
-    type=_FOLDER,
+    type=FILE,
     metavar="FILE",
     default=Path("asv.conf.json"),
     show_default=True,

@@ -30,10 +30,7 @@ class PipeSafeStream(io.TextIOWrapper):
 
 
 def protect_output() -> None:
-    """Let a command come to its own end, with its own exit code, when a pipe is closed early.
-
-    A terminal that has ASCII only shows question marks for µ and ×.
-    """
+    """Let a command end with its own exit code on a closed pipe, and show `?` for µ in ASCII."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):

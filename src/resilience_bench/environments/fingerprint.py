@@ -37,10 +37,7 @@ def detect_environment() -> Environment:
 
 
 def format_python_name(environment: Environment) -> str:
-    """Return the interpreter's name and version, with a ``t`` if it is free-threaded.
-
-    ``CPython 3.13.0t``: the letter is the one in the names of such interpreters and their wheels.
-    """
+    """Return e.g. ``CPython 3.13.0t``: the ``t`` is in the names of free-threaded interpreters."""
     return f"{environment.python}{'t' if environment.free_threaded else ''}"
 
 
@@ -72,8 +69,7 @@ def _list_packages() -> dict[str, str]:
 def _detect_cpu_model() -> str:
     """Return the processor's name, with its family and model where the system has them.
 
-    Virtual machines hide the name: generations that differ by a fifth in speed are all called
-    "AMD EPYC" there. Family and model tell them apart.
+    Virtual machines hide the name: "AMD EPYC" are generations that differ by a fifth in speed.
     """
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")

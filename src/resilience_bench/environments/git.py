@@ -40,10 +40,7 @@ def run_git(folder: Path, *arguments: str, text: str = "") -> str:
 
 
 def try_git(folder: Path, *arguments: str, errors: str = "replace") -> str | None:
-    """Run git in a folder and return the text that it prints, or None where it fails.
-
-    Paths need ``errors="surrogateescape"``: they may contain bytes that are no text.
-    """
+    """Run git and return its text, None if it fails; paths need ``errors="surrogateescape"``."""
     try:
         return run_git_bytes(folder, *arguments).decode(errors=errors)
     except GitError:

@@ -14,19 +14,9 @@ from typing import Final
 from packaging.utils import canonicalize_name
 
 from resilience_bench._model import CaseInfo, Environment
-from resilience_bench.environments import recipe
+from resilience_bench.environments import recipe, variants
 from resilience_bench.environments.fingerprint import detect_environment, format_python_name
 from resilience_bench.environments.pip import Installer
-from resilience_bench.environments.variants import (
-    Notifier,
-    Variant,
-    create_scratch_folder,
-    find_or_build,
-    identify,
-    ignore,
-    inspect_interpreter,
-    query_environment,
-)
 from resilience_bench.errors import VariantError
 
 THIS: Final = "this"
@@ -34,12 +24,9 @@ THIS: Final = "this"
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that cases are measured under.
+    """A Python that cases are measured under; ``lacking`` has pip's error by normalised name."""
 
-    ``lacking`` holds pip's error by normalised name for the distributions that do not install.
-    """
-
-    variant: Variant
+    variant: variants.Variant
     environment: Environment
     lacking: Mapping[str, str] = field(default_factory=dict)
 
@@ -61,19 +48,19 @@ class Interpreter:
         return ""
 
 
-def find(texts: Iterable[str], note: Notifier = ignore) -> list[Interpreter]:
+def find(texts: Iterable[str], note: variants.Notifier = lambda _: None) -> list[Interpreter]:
     """Return the running interpreter, then the named ones, each of them once; the rest is noted.
 
     A text is the path of an interpreter or its environment, or a command such as ``python3.12``;
     VariantError if it is none of these, or older than Python 3.11.
     """
-    ours = inspect_interpreter(THIS, Path(sys.executable))
+    ours = variants.inspect_interpreter(THIS, Path(sys.executable))
     found = [Interpreter(ours, detect_environment())]
     for text in texts:
-        variant = inspect_interpreter(text, _find_program(text))
+        variant = variants.inspect_interpreter(text, _find_program(text))
         same = next((one for one in found if one.variant.home == variant.home), None)
         if same is None:
-            found.append(Interpreter(variant, query_environment(variant)))
+            found.append(Interpreter(variant, variants.query_environment(variant)))
         elif same is found[0]:
             note(f"{text} is the interpreter that this runs in, which is measured in any case")
         else:
@@ -81,7 +68,9 @@ def find(texts: Iterable[str], note: Notifier = ignore) -> list[Interpreter]:
     return found
 
 
-def prepare(one: Interpreter, needed: Sequence[str], note: Notifier = ignore) -> Interpreter:
+def prepare(
+    one: Interpreter, needed: Sequence[str], note: variants.Notifier = lambda _: None
+) -> Interpreter:
     """Return the interpreter with everything that the cases need, as far as it installs.
 
     An interpreter that has all of it is used as it is. For another one an environment is made in
@@ -91,22 +80,24 @@ def prepare(one: Interpreter, needed: Sequence[str], note: Notifier = ignore) ->
     if parts.keys() <= one.variant.packages.keys():
         return one
     text = one.variant.text
-    with create_scratch_folder(text) as scratch:
+    with variants.create_scratch_folder(text) as scratch:
         content = recipe.plan(needed, scratch)
-        key = content.key(*identify(one.variant), *parts)
+        key = content.key(*variants.identify(one.variant), *parts)
         fill = functools.partial(_fill, parts, content.constraints, scratch)
-        variant, lacking = find_or_build(text, key, fill, one.variant, note)
-    return replace(one, variant=variant, environment=query_environment(variant), lacking=lacking)
+        variant, lacking = variants.find_or_build(text, key, fill, one.variant, note)
+    return replace(
+        one, variant=variant, environment=variants.query_environment(variant), lacking=lacking
+    )
 
 
 def _find_program(text: str) -> Path:
-    path = Path(text).expanduser().absolute()
+    path = Path(text).expanduser()
+    if not path.exists() and os.sep not in text and (command := shutil.which(text)):
+        path = Path(command)
+    if python := variants.find_program(path):
+        return python
     if path.is_dir():
         path = path / "bin" / "python"
-    elif not path.exists() and os.sep not in text and (command := shutil.which(text)):
-        path = Path(command)
-    if path.is_file() and os.access(path, os.X_OK):
-        return path
     found = "no program" if path.exists() else "nothing there"
     message = (
         f"{text!r} is no Python interpreter: found {found}; expected the path of one, or of its "

@@ -23,10 +23,7 @@ Installer = Callable[..., str]
 
 
 def query_interpreter(python: Path, program: str, **variables: str) -> Any:
-    """Return what a program prints as JSON under another interpreter, with more ``variables``.
-
-    Raises OSError, subprocess.SubprocessError or ValueError; see `refuse_unusable_interpreter`.
-    """
+    """Return what a program prints as JSON; it may fail, see `refuse_unusable_interpreter`."""
     done = subprocess.run(  # noqa: S603 - the command is ours
         [str(python), "-c", program],
         capture_output=True,

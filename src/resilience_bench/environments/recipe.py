@@ -1,7 +1,4 @@
-"""The planned content of a variant's environment, from its text and from what is installed here.
-
-Only distributions that the selected cases need come along, at the versions that are installed here.
-"""
+"""The planned content of a variant's environment: what its text and the selected cases need."""
 
 from __future__ import annotations
 
@@ -92,7 +89,7 @@ def find_default_project(root: Path) -> str:
 
 
 def list_requirements(needed: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return what pip has to resolve for each needed distribution that is installed here, by name.
+    """Return what pip has to resolve for each needed distribution that is installed here.
 
     That is the distribution at its version; if it is installed from a folder, its dependencies.
     """

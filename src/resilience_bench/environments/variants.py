@@ -1,7 +1,4 @@
-"""The environments to compare: this checkout, a git revision, requirements, an interpreter.
-
-A made environment is a venv in the cache, named by a digest of everything that decides its content.
-"""
+"""The environments to compare; a made one is a venv in the cache, named by its content's digest."""
 
 from __future__ import annotations
 
@@ -22,16 +19,8 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from resilience_bench._model import Environment
-from resilience_bench.environments import recipe
+from resilience_bench.environments import pip, recipe
 from resilience_bench.environments.fingerprint import now
-from resilience_bench.environments.pip import (
-    Installer,
-    create_venv,
-    install_packages,
-    query_interpreter,
-    refuse_pip_failure,
-    refuse_unusable_interpreter,
-)
 from resilience_bench.environments.recipe import Recipe
 from resilience_bench.errors import VariantError
 
@@ -66,10 +55,6 @@ class Variant:
     packages: dict[str, str]
 
 
-def ignore(_: str) -> None:
-    """Do nothing with a note."""
-
-
 def get_cache_folder() -> Path:
     """Return where made environments are kept; ``RESILIENCE_BENCH_CACHE`` names another folder."""
     own = os.environ.get("RESILIENCE_BENCH_CACHE")
@@ -83,7 +68,7 @@ def make(  # noqa: PLR0913 - what decides the content, by name
     project: str = "stack",
     root: Path | None = None,
     base: Variant | None = None,
-    note: Notifier = ignore,
+    note: Notifier = lambda _: None,
 ) -> Variant:
     """Find or make the environment of ``.``, ``git:REVISION``, ``pip:REQUIREMENT[,...]`` or a path.
 
@@ -92,7 +77,10 @@ def make(  # noqa: PLR0913 - what decides the content, by name
     directory) outside git. VariantError if the text has none of these forms, or it cannot be made.
     """
     if text != "." and not text.startswith(("git:", "pip:")):
-        return _find_existing(text)
+        if python := find_program(Path(text)):
+            return inspect_interpreter(text, python)
+        message = f"{text!r} is no variant; {recipe.FORMS}"
+        raise VariantError(message)
     with create_scratch_folder(text) as scratch:
         content = recipe.read(text, needed, project, root or Path.cwd(), scratch)
         fill = functools.partial(_fill, text, content)
@@ -118,15 +106,15 @@ def identify(base: Variant | None) -> tuple[str, ...]:
     """Return what tells another interpreter from others; nothing for the running one."""
     if base is None:
         return ()
-    with refuse_unusable_interpreter(base.text):
-        version: str = query_interpreter(base.python, VERSION_QUERY)
+    with pip.refuse_unusable_interpreter(base.text):
+        version: str = pip.query_interpreter(base.python, VERSION_QUERY)
     return version, os.path.realpath(base.python), str(base.python)
 
 
 def find_or_build(
     text: str,
     key: str,
-    fill: Callable[[Path, Installer], dict[str, str]],
+    fill: Callable[[Path, pip.Installer], dict[str, str]],
     base: Variant | None,
     note: Notifier,
 ) -> tuple[Variant, dict[str, str]]:
@@ -145,12 +133,15 @@ def find_or_build(
             if home.exists():
                 shutil.rmtree(home)
             try:
-                create_venv(text, base.python if base else Path(sys.executable), home)
+                pip.create_venv(text, base.python if base else Path(sys.executable), home)
                 owner = base.python if base and "pip" in base.packages else None
-                lacking = fill(python, functools.partial(install_packages, owner))
+                lacking = fill(python, functools.partial(pip.install_packages, owner))
                 packages = inspect_interpreter(text, python).packages
                 complete = {"packages": packages, "lacking": lacking}
-                _write_completion(text, home, complete)
+                content = {"variant": text, "key": key, **complete, "date": now()}
+                partial = home / "complete.new"
+                partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+                partial.replace(home / "complete")
             except BaseException:
                 shutil.rmtree(home, ignore_errors=True)
                 raise
@@ -172,19 +163,17 @@ def clean() -> tuple[int, int]:
 def query_environment(variant: Variant) -> Environment:
     """Return the environment of a result measured in a variant; VariantError if it does not run."""
     with (
-        refuse_unusable_interpreter(variant.text),
+        pip.refuse_unusable_interpreter(variant.text),
         tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder,
     ):
         path = str(link_tool(Path(folder)))
-        return Environment(**query_interpreter(variant.python, ENVIRONMENT_QUERY, PYTHONPATH=path))
+        return Environment(
+            **pip.query_interpreter(variant.python, ENVIRONMENT_QUERY, PYTHONPATH=path)
+        )
 
 
 def link_tool(folder: Path) -> Path:
-    """Make a folder ``tool`` from which another interpreter can import this package.
-
-    It holds a link to this package alone, so that nothing else of the running environment gets
-    into a variant's imports.
-    """
+    """Make a folder ``tool`` from which another interpreter can import this package alone."""
     tool = folder / "tool"
     tool.mkdir()
     package = Path(__file__).resolve().parents[1]
@@ -194,30 +183,28 @@ def link_tool(folder: Path) -> Path:
 
 def inspect_interpreter(text: str, python: Path) -> Variant:
     """Return an interpreter as it is; VariantError if it is no Python, or older than 3.11."""
-    with refuse_unusable_interpreter(text):
-        prefix, executable, found = query_interpreter(python, PACKAGES_QUERY)
+    with pip.refuse_unusable_interpreter(text):
+        prefix, executable, found = pip.query_interpreter(python, PACKAGES_QUERY)
     return Variant(text, Path(prefix), Path(executable), False, recipe.by_name(found))  # noqa: FBT003
 
 
-def _find_existing(text: str) -> Variant:
-    path = Path(text).expanduser().absolute()
+def find_program(path: Path) -> Path | None:
+    """Return the interpreter at a path, or of the environment there; None if there is none."""
+    path = path.expanduser().absolute()
     python = path / "bin" / "python" if path.is_dir() else path
-    if not (python.is_file() and os.access(python, os.X_OK)):
-        message = f"{text!r} is no variant; {recipe.FORMS}"
-        raise VariantError(message)
-    return inspect_interpreter(text, python)
+    return python if python.is_file() and os.access(python, os.X_OK) else None
 
 
-def _fill(text: str, content: Recipe, python: Path, install: Installer) -> dict[str, str]:
+def _fill(text: str, content: Recipe, python: Path, install: pip.Installer) -> dict[str, str]:
     present: dict[str, str] = {}
     if content.requirements:
         if install(python, *content.requirements, constraints=content.constraints):
             # Another release may need other versions of its dependencies than those of today.
-            refuse_pip_failure(text, install(python, *content.requirements))
+            pip.refuse_pip_failure(text, install(python, *content.requirements))
         present = inspect_interpreter(text, python).packages
     pins = [f"{name}=={pin}" for name, pin in content.pins.items() if name not in present]
     if rest := [*pins, *map(str, content.folders)]:
-        refuse_pip_failure(text, install(python, "--no-deps", *rest))
+        pip.refuse_pip_failure(text, install(python, "--no-deps", *rest))
     return {}
 
 
@@ -232,10 +219,3 @@ def _read_completion(home: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return complete if (home / "bin" / "python").exists() else None
-
-
-def _write_completion(text: str, home: Path, complete: dict[str, Any]) -> None:
-    content = {"variant": text, "key": home.name, **complete, "date": now()}
-    partial = home / "complete.new"
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(home / "complete")

@@ -15,10 +15,7 @@ ANOTHER_OUTPUT: Final = "give the name of another file with --output"
 
 
 def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
-    """Make the folder of a file, and check before anything is measured that it can be written.
-
-    UnwritableOutputError, which ends with the remedy, if it cannot.
-    """
+    """Make a file's folder; UnwritableOutputError, with the remedy, if it cannot be written."""
     with _explain_errors(path, remedy):
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,10 +6,7 @@ import json
 
 
 def format_json(value: object, depth: int, indent: str = "\n") -> str:
-    """Format a value as JSON; ``depth`` levels of containers have a line for each member.
-
-    ``indent`` is a line break and the spaces in front of the value.
-    """
+    """Format a value as JSON; ``depth`` levels of containers have a line for each member."""
     if depth == 0 or not value or not isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False)
     inner = f"{indent} "

@@ -5,28 +5,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from resilience_bench._model import (
-    BUCKET,
-    Counts,
-    DriftPoints,
-    DriftRecord,
-    Environment,
-    LoadRecord,
-    LoadSamples,
-    Result,
-    Samples,
-    Tally,
-    Weight,
-    WorkerRecord,
-)
+from resilience_bench import _model
 from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.files.checked_json import CheckedFile, describe_value
 
 LARGEST: Final = 2**63 - 1
-LARGEST_BUCKET: Final = int(math.log(LARGEST) / math.log(BUCKET))
+LARGEST_BUCKET: Final = int(math.log(LARGEST) / math.log(_model.BUCKET))
 
 
 def _map_fields(kind: type, least: int, **others: int) -> dict[str, int]:
@@ -34,21 +21,21 @@ def _map_fields(kind: type, least: int, **others: int) -> dict[str, int]:
 
 
 LEAST: Final[Mapping[type, Mapping[str, int]]] = {
-    Samples: {"calls": 1, "elapsed_ns": 0},
-    Weight: _map_fields(Weight, 0),
-    LoadSamples: _map_fields(LoadSamples, 0, callers=1, elapsed_ns=1),
+    _model.Samples: {"calls": 1, "elapsed_ns": 0},
+    _model.Weight: _map_fields(_model.Weight, 0),
+    _model.LoadSamples: _map_fields(_model.LoadSamples, 0, callers=1, elapsed_ns=1),
     # A library's counter may have been reset meanwhile.
-    Tally: _map_fields(Tally, 0, counted=-LARGEST),
-    DriftPoints: _map_fields(DriftPoints, 0),
+    _model.Tally: _map_fields(_model.Tally, 0, counted=-LARGEST),
+    _model.DriftPoints: _map_fields(_model.DriftPoints, 0),
     Baseline: {"reference_version": 1},
-    Environment: {"cpu_count": 1},
+    _model.Environment: {"cpu_count": 1},
     Range: {"expected": 0, "low": 0, "high": 0, "spread": 0, "runs": 1, "workers": 1},
 }
 """The least value of each number, or of each of several numbers, by the field that holds them."""
 SAME_LENGTH: Final[Mapping[type, tuple[str, ...]]] = {
-    Samples: ("elapsed_ns", "beside"),
-    LoadSamples: ("calls", "elapsed_ns", "fewest", "most", "reads"),
-    DriftPoints: ("calls", "operation_ns", "reference_ns", "blocks", "resident_bytes"),
+    _model.Samples: ("elapsed_ns", "beside"),
+    _model.LoadSamples: ("calls", "elapsed_ns", "fewest", "most", "reads"),
+    _model.DriftPoints: ("calls", "operation_ns", "reference_ns", "blocks", "resident_bytes"),
 }
 """Fields with as many numbers as the first one, which has at least one."""
 MAY_BE_EMPTY: Final = {"beside", "reads", "blocks", "resident_bytes"}
@@ -74,7 +61,7 @@ def check_numbers(source: CheckedFile, key: str, record: object) -> None:
                 source.refuse(where, f"expected {least} or more, found {found}")
 
 
-def validate_result(source: CheckedFile, result: Result) -> None:
+def validate_result(source: CheckedFile, result: _model.Result) -> None:
     """Refuse a result that nobody can have measured, with the key that says so."""
     controls: dict[str, str] = {}
     for position, case in enumerate(result.cases):
@@ -88,29 +75,24 @@ def validate_result(source: CheckedFile, result: Result) -> None:
 
 
 def _check_record(source: CheckedFile, key: str, record: Any, controls: Mapping[str, str]) -> None:
-    if isinstance(record, DriftRecord):
+    if isinstance(record, _model.DriftRecord):
         _check_name(source, f"{key}.case", record.case, controls)
         _check_entry(source, f"{key}.points", record.points)
         return
-    if isinstance(record, WorkerRecord):
+    if isinstance(record, _model.WorkerRecord):
         _check_worker(source, key, record)
-    for kind, name, entry in _iterate_entries(record):
-        if kind != "controls":
-            _check_name(source, f"{key}.{kind}.{name}", name, controls)
-        _check_entry(source, f"{key}.{kind}.{name}", entry)
-        if isinstance(record, WorkerRecord):
-            _check_beside(source, f"{key}.{kind}.{name}", entry, record.reference)
-    if isinstance(record, WorkerRecord | LoadRecord):
+    for kind in ("controls", "operations", "tallies"):
+        for name, entry in getattr(record, kind, {}).items():
+            if kind != "controls":
+                _check_name(source, f"{key}.{kind}.{name}", name, controls)
+            _check_entry(source, f"{key}.{kind}.{name}", entry)
+            if isinstance(record, _model.WorkerRecord):
+                _check_beside(source, f"{key}.{kind}.{name}", entry, record.reference)
+    if isinstance(record, _model.WorkerRecord | _model.LoadRecord):
         for name in record.operations:
             if controls[name] not in record.controls:
                 expected = f"expected {controls[name]!r}, the control of {name}"
                 source.refuse(f"{key}.controls", expected)
-
-
-def _iterate_entries(record: Any) -> Iterator[tuple[str, str, object]]:
-    for kind in ("controls", "operations", "tallies"):
-        for name, entry in getattr(record, kind, {}).items():
-            yield kind, name, entry
 
 
 def _check_name(source: CheckedFile, key: str, name: str, known: Mapping[str, str]) -> None:
@@ -118,7 +100,7 @@ def _check_name(source: CheckedFile, key: str, name: str, known: Mapping[str, st
         source.refuse(key, "expected one of the names in cases, found another")
 
 
-def _check_worker(source: CheckedFile, key: str, worker: WorkerRecord) -> None:
+def _check_worker(source: CheckedFile, key: str, worker: _model.WorkerRecord) -> None:
     if worker.clock_resolution_ns <= 0:
         found = worker.clock_resolution_ns
         source.refuse(f"{key}.clock_resolution_ns", f"expected more than 0, found {found}")
@@ -132,11 +114,15 @@ def _check_entry(source: CheckedFile, key: str, entry: object) -> None:
     _check_lengths(source, key, entry)
     check_numbers(source, key, entry)
     match entry:
-        case Counts():
-            _check_counts(source, key, entry)
-        case LoadSamples():
+        case _model.Counts():
+            for name in ("calls", "instructions"):
+                fewer, more = getattr(entry, name)
+                if not 0 <= fewer < more <= LARGEST:
+                    expected = "expected two numbers from 0, the second the larger one"
+                    source.refuse(f"{key}.{name}", f"{expected}, found {fewer} and {more}")
+        case _model.LoadSamples():
             _check_load(source, key, entry)
-        case DriftPoints():
+        case _model.DriftPoints():
             for position, (fewer, more) in enumerate(itertools.pairwise(entry.calls), 1):
                 if more <= fewer:
                     where = f"{key}.calls[{position}]"
@@ -149,7 +135,7 @@ def _check_lengths(source: CheckedFile, key: str, entry: object) -> None:
     first, *others = SAME_LENGTH[type(entry)]
     count = len(getattr(entry, first))
     if not count:
-        what = "points" if isinstance(entry, DriftPoints) else "samples"
+        what = "points" if isinstance(entry, _model.DriftPoints) else "samples"
         source.refuse(f"{key}.{first}", f"expected {what}, found none")
     for name in others:
         numbers = getattr(entry, name)
@@ -158,15 +144,7 @@ def _check_lengths(source: CheckedFile, key: str, entry: object) -> None:
             source.refuse(f"{key}.{name}", f"{expected}, found {len(numbers)}")
 
 
-def _check_counts(source: CheckedFile, key: str, counts: Counts) -> None:
-    for name in ("calls", "instructions"):
-        fewer, more = getattr(counts, name)
-        if not 0 <= fewer < more <= LARGEST:
-            expected = "expected two numbers from 0, the second the larger one"
-            source.refuse(f"{key}.{name}", f"{expected}, found {fewer} and {more}")
-
-
-def _check_beside(source: CheckedFile, key: str, samples: Any, reference: Samples) -> None:
+def _check_beside(source: CheckedFile, key: str, samples: Any, reference: _model.Samples) -> None:
     last = len(reference.elapsed_ns) - 1
     for position, beside in enumerate(samples.beside):
         if not 0 <= beside <= last:
@@ -175,13 +153,15 @@ def _check_beside(source: CheckedFile, key: str, samples: Any, reference: Sample
             source.refuse(f"{key}.beside[{position}]", f"{expected}, found {found}")
 
 
-def _check_load(source: CheckedFile, key: str, samples: LoadSamples) -> None:
+def _check_load(source: CheckedFile, key: str, samples: _model.LoadSamples) -> None:
     for position, (fewest, most) in enumerate(zip(samples.fewest, samples.most, strict=True)):
         if fewest > most:
             expected = f"expected at most {most}, the calls of the fastest caller"
             source.refuse(f"{key}.fewest[{position}]", f"{expected}, found {fewest}")
     for bucket in samples.latencies:
         if not 0 <= bucket <= LARGEST_BUCKET:
-            expected = f"expected a power of {BUCKET} as its name, from 0 to {LARGEST_BUCKET}"
+            expected = (
+                f"expected a power of {_model.BUCKET} as its name, from 0 to {LARGEST_BUCKET}"
+            )
             found = describe_value(bucket)
             source.refuse(f"{key}.latencies.{bucket}", f"{expected}, found {found}")

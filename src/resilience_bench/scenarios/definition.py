@@ -1,7 +1,4 @@
-"""Scenarios: the decorator, libraries and parameters.
-
-Imported by scenario files inside the measured interpreter, so: standard library only.
-"""
+"""Scenarios: the decorator, libraries and parameters; standard library only, as in workers."""
 
 from __future__ import annotations
 
@@ -40,10 +37,9 @@ class Unsupported(Exception):  # noqa: N818 - it reports a fact about a library,
 class Library:
     """One library that a scenario is measured with.
 
-    ``adapters`` is the ``library`` argument of the scenario, one object or a tuple: the object
-    itself or the text ``"package.module:Name"``, which is imported (and called if it is a class)
-    only when a case needs it. ``distributions`` are the packages that must be installed.
-    ``parameters`` multiply the cases of this library.
+    ``adapters`` is the ``library`` argument of the scenario, one or a tuple: the object itself or
+    ``"package.module:Name"``, which is imported (and called if it is a class) when a case needs it.
+    ``distributions`` must be installed; ``parameters`` multiply the cases of this library.
     """
 
     name: str
@@ -56,9 +52,8 @@ class Library:
 class Counted:
     """An operation together with a counter that each call of it must raise by ``step``.
 
-    The check before timing then refuses a metric that does not count and a breaker that does not
-    notice a failure. Under a load lost counts are reported, unless the counter ``is_lossy`` by
-    design (e.g. datagrams).
+    Before timing, one that does not count is refused. Under a load lost counts are reported,
+    unless the counter ``is_lossy`` by design (e.g. datagrams).
     """
 
     operation: Callable[[], Any]
@@ -224,7 +219,11 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         expected = RESULT if calls else ANYTHING
         registered = Scenario(
             function=builder,
-            libraries=_convert_libraries(library),
+            libraries=tuple(
+                itertools.starmap(Library, library.items())
+                if isinstance(library, Mapping)
+                else library
+            ),
             payload_calls=calls,
             outcomes=tuple(outcomes),
             returns=expected if returns is None else returns,
@@ -242,12 +241,6 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         return registered
 
     return register if function is None else register(function)
-
-
-def _convert_libraries(given: Sequence[Library] | Mapping[str, object]) -> tuple[Library, ...]:
-    if isinstance(given, Mapping):
-        return tuple(Library(name, adapter) for name, adapter in given.items())
-    return tuple(given)
 
 
 def _find_contradiction(registered: Scenario) -> str:

@@ -12,9 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.scenarios.definition import BoundCase, Scenario
+
+DECORATOR: Final = re.compile(r"^\s*@(\w+\.)*scenario\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +47,19 @@ class Discovery:
 
 
 def discover(paths: Iterable[Path]) -> Discovery:
-    """Import scenario files (or those below a folder) and list their cases.
-
-    A file that does not import becomes a `FileProblem`; the others go on.
-    """
+    """Import scenario files (or those below a folder) and list their cases and problems."""
     found: dict[str, BoundCase] = {}
     problems: list[FileProblem] = []
     files = itertools.chain.from_iterable(map(find_scenario_files, paths))
     for path in dict.fromkeys(file.resolve() for file in files):
         try:
             module = import_file(path)
-            bound = [case for one in _find_scenarios(module) for case in one.bind(str(path))]
+            bound = [
+                case
+                for value in vars(module).values()
+                if isinstance(value, Scenario) and value.function.__module__ == module.__name__
+                for case in value.bind(str(path))
+            ]
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's file may raise anything
             problems.append(_build_problem(path, error))
             continue
@@ -71,18 +76,13 @@ def find_scenario_files(path: Path) -> list[Path]:
     """Return the files to import for a path: itself, or those below it with the decorator."""
     if not path.is_dir():
         return [path]
-    below = (
+    return [
         file
         for file in sorted(path.rglob("*.py"))
         if not any(part.startswith((".", "__pycache__")) for part in file.relative_to(path).parts)
         and "site-packages" not in file.parts
-    )
-    return [file for file in below if _uses_decorator(file)]
-
-
-def _uses_decorator(file: Path) -> bool:
-    source = file.read_text(encoding="utf-8", errors="replace")
-    return re.search(r"^\s*@(\w+\.)*scenario\b", source, flags=re.MULTILINE) is not None
+        and DECORATOR.search(file.read_text(encoding="utf-8", errors="replace"))
+    ]
 
 
 def import_file(path: Path) -> ModuleType:
@@ -109,14 +109,6 @@ def _import_alone(path: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _find_scenarios(module: ModuleType) -> list[Scenario]:
-    return [
-        value
-        for value in vars(module).values()
-        if isinstance(value, Scenario) and value.function.__module__ == module.__name__
-    ]
 
 
 def _build_problem(path: Path, error: BaseException) -> FileProblem:

@@ -11,49 +11,39 @@ from typing import Final
 
 from resilience_bench._model import Case, CaseInfo
 from resilience_bench.errors import UnknownLoadError
-from resilience_bench.scenarios.loads import (
-    CPU,
-    IO,
-    LOAD_FORMS,
-    MIXED,
-    NOOP,
-    PAYLOADS,
-    PROCESSES,
-    SINGLE,
-    STANDARD_LOADS,
-    TASKS,
-    THREADS,
-    parse_load,
-)
+from resilience_bench.scenarios import loads
 from resilience_bench.scenarios.patterns import matches, matches_text
 
-KINDS: Final = (THREADS, TASKS, PROCESSES, MIXED)
+KINDS: Final = (loads.THREADS, loads.TASKS, loads.PROCESSES, loads.MIXED)
 PROFILE_LOADS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    THREADS: (
-        *((load, IO) for load in STANDARD_LOADS[THREADS]),
-        ("threads-4", CPU),
-        ("threads-4", NOOP),
-        ("threads-16", NOOP),
+    loads.THREADS: (
+        *((load, loads.IO) for load in loads.STANDARD_LOADS[loads.THREADS]),
+        ("threads-4", loads.CPU),
+        ("threads-4", loads.NOOP),
+        ("threads-16", loads.NOOP),
     ),
-    TASKS: (*((load, IO) for load in STANDARD_LOADS[TASKS]), ("tasks-100", NOOP)),
-    PROCESSES: tuple((load, NOOP) for load in STANDARD_LOADS[PROCESSES]),
-    MIXED: tuple((load, NOOP) for load in STANDARD_LOADS[MIXED]),
+    loads.TASKS: (
+        *((load, loads.IO) for load in loads.STANDARD_LOADS[loads.TASKS]),
+        ("tasks-100", loads.NOOP),
+    ),
+    loads.PROCESSES: tuple((load, loads.NOOP) for load in loads.STANDARD_LOADS[loads.PROCESSES]),
+    loads.MIXED: tuple((load, loads.NOOP) for load in loads.STANDARD_LOADS[loads.MIXED]),
 }
 """The loads and payloads of the concurrency profile."""
 LIMIT_FILES: Final = ("/sys/fs/cgroup/pids.max", "/proc/sys/kernel/threads-max")
-GATE_LOAD: Final = ("threads-16", IO)
+GATE_LOAD: Final = ("threads-16", loads.IO)
 MOST_TASKS: Final = 1_000_000
 """More tasks do not fit into memory."""
 EXAMPLE: Final = "e.g. 'breaker.closed_success[*,threads-8,io]'"
 _CALLERS: Final = re.compile(r"([a-z]+)-([0-9*?]+(?:-[0-9*?]+)?)")
-_LOAD_PART: Final = re.compile(rf"({'|'.join(KINDS)})-|,({'|'.join(PAYLOADS)})\b")
+_LOAD_PART: Final = re.compile(rf"({'|'.join(KINDS)})-|,({'|'.join(loads.PAYLOADS)})\b")
 _LOAD: Final = re.compile(r"mixed-[0-9]+-[0-9]+|(?:threads|tasks|processes)-[0-9]+")
 
 
 def mentions_load(pattern: str) -> bool:
     """Return whether a pattern names a load or payload; UnknownLoadError if it is impossible."""
     # A list, so that an impossible load is refused wherever it is.
-    named = [_is_load(word) or word in PAYLOADS for word in _split_words(pattern)]
+    named = [_is_load(word) or word in loads.PAYLOADS for word in _split_words(pattern)]
     return any(named) or _LOAD_PART.search(pattern) is not None
 
 
@@ -70,7 +60,7 @@ def _split_words(pattern: str) -> list[str]:
 
 
 def _is_load(word: str) -> bool:
-    if word == SINGLE:
+    if word == loads.SINGLE:
         return True
     # A library may be called lib-2: a word of another kind is no impossible load.
     if word.partition("-")[0] not in KINDS or "-" not in word:
@@ -82,10 +72,10 @@ def _is_load(word: str) -> bool:
 
 def _find_problem(word: str) -> str:
     try:
-        load = parse_load(word)
+        load = loads.parse_load(word)
     except ValueError as error:
         return f"{error}; {EXAMPLE}"
-    most = MOST_TASKS if load.kind == TASKS else compute_thread_limit()
+    most = MOST_TASKS if load.kind == loads.TASKS else compute_thread_limit()
     too_many = load.callers + load.readers > most
     return f"{word}: this machine can start at most {most:,}; ask for fewer" if too_many else ""
 
@@ -113,8 +103,8 @@ def compute_thread_limit() -> int:
 def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInfo]:
     """Find the cases under load that a pattern selects, by their whole names or word by word.
 
-    There are names with the standard loads, and with those in the pattern. Words may come in any
-    order, without a library, ``single`` or ``noop``; a last ``*`` after a load is every payload.
+    Words may come in any order, without a library, ``single`` or ``noop``; a last ``*`` after a
+    load is every payload.
     """
     fits_words = _compile_words(pattern)
     named = [load for load in _LOAD.findall(pattern) if not _find_problem(load)]
@@ -129,10 +119,10 @@ def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInf
 def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:
     """List a case under the standard loads and the named ones that it has."""
     # One caller around no work is the plain case, which every scenario has.
-    payloads = info.payloads if info.loads else (NOOP,)
-    for kind in (SINGLE, *info.loads):
+    payloads = info.payloads if info.loads else (loads.NOOP,)
+    for kind in (loads.SINGLE, *info.loads):
         others = [load for load in named if load.partition("-")[0] == kind]
-        for load in dict.fromkeys([*STANDARD_LOADS[kind], *others]):
+        for load in dict.fromkeys([*loads.STANDARD_LOADS[kind], *others]):
             for payload in payloads:
                 yield replace(info, case=info.case.with_load(load, payload))
 
@@ -140,40 +130,37 @@ def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:
 def _compile_words(pattern: str) -> Callable[[Case], bool]:
     """Make a test of whether a case fits the words between the brackets."""
     words = _split_words(pattern)
-    loads = [word for word in words if _is_load(word)]
-    payloads = [word for word in words if word in PAYLOADS]
-    if not loads and not payloads:
+    callers = [word for word in words if _is_load(word)]
+    payloads = [word for word in words if word in loads.PAYLOADS]
+    if not callers and not payloads:
         return lambda _case: False
-    rest = [word for word in words if word not in {*loads, *payloads}]
-    if loads and words[-2:] == [loads[-1], "*"]:
-        rest, payloads = rest[:-1], list(PAYLOADS)
+    rest = [word for word in words if word not in {*callers, *payloads}]
+    if callers and words[-2:] == [callers[-1], "*"]:
+        rest, payloads = rest[:-1], list(loads.PAYLOADS)
     group = pattern.partition("[")[0]
     if not {".", "*", "?"} & set(group):
         group = f"{group}.*"  # a family
     plain = group if set(rest) <= {"*"} else f"{group}[{','.join(rest)}]"
     return lambda case: (
-        case.payload in (payloads or [NOOP])
-        and any(matches_text(load, case.load) for load in loads or [SINGLE])
-        and matches(plain, case.with_load(SINGLE, NOOP))
+        case.payload in (payloads or [loads.NOOP])
+        and any(matches_text(load, case.load) for load in callers or [loads.SINGLE])
+        and matches(plain, case.with_load(loads.SINGLE, loads.NOOP))
     )
 
 
 def suggest_loads(pattern: str, infos: Sequence[CaseInfo]) -> str:
-    """Return the loads and payloads of the cases that a pattern selects without its brackets.
-
-    The text is empty if it selects none.
-    """
+    """Describe the loads and payloads of what a pattern selects without its brackets, if any."""
     group = pattern.partition("[")[0]
     near = [info for info in infos if matches(group, info.case)]
-    loads = dict.fromkeys(kind for info in near for kind in info.loads)
+    kinds = dict.fromkeys(kind for info in near for kind in info.loads)
     payloads = dict.fromkeys(name for info in near if info.loads for name in info.payloads)
     if not near:
         return ""
-    if not loads:
+    if not kinds:
         return f"{group} is measured alone only: several callers would mix up its outcomes"
-    spelled = ", ".join([SINGLE, *(LOAD_FORMS[kind] for kind in loads)])
-    load, payload = STANDARD_LOADS[next(iter(loads))][-1], list(payloads)[-1]
-    example = f"{group}[*,{load}{f',{payload}' if payload != NOOP else ''}]"
+    spelled = ", ".join([loads.SINGLE, *(loads.LOAD_FORMS[kind] for kind in kinds)])
+    load, payload = loads.STANDARD_LOADS[next(iter(kinds))][-1], list(payloads)[-1]
+    example = f"{group}[*,{load}{f',{payload}' if payload != loads.NOOP else ''}]"
     return (
         f"{group} has the loads {spelled} and the payloads {', '.join(payloads)}; "
         f"type e.g. '{example}', or 'resilience-bench list' to see every case"
@@ -184,7 +171,7 @@ def select_profile_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
     """Return the cases of the concurrency profile: those that ask to be in it, or else all."""
     # Not mixed by default: readers need something to read.
     candidates = [info for info in infos if info.in_profile] or [
-        replace(info, in_profile=tuple(kind for kind in info.loads if kind != MIXED))
+        replace(info, in_profile=tuple(kind for kind in info.loads if kind != loads.MIXED))
         for info in infos
     ]
     return [
@@ -203,5 +190,5 @@ def select_gated_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
     return [
         replace(info, case=info.case.with_load(*GATE_LOAD))
         for info in infos
-        if THREADS in info.in_profile and {NOOP, IO} <= set(info.payloads)
+        if loads.THREADS in info.in_profile and {loads.NOOP, loads.IO} <= set(info.payloads)
     ]

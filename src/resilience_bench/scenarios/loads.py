@@ -1,7 +1,4 @@
-"""Loads: one caller, threads, asyncio tasks, processes.
-
-Imported inside the measured interpreter as well, so: standard library only.
-"""
+"""Loads: one caller, threads, asyncio tasks, processes; standard library only, as in workers."""
 
 from __future__ import annotations
 

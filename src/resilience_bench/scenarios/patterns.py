@@ -9,16 +9,15 @@ from resilience_bench._model import Case
 
 
 def matches(pattern: str, case: Case) -> bool:
-    """Return whether a pattern selects a case.
-
-    Only ``*`` and ``?`` are special; brackets stand for themselves. A pattern may give the full
-    name, the name without brackets, or the family.
-    """
+    """Return whether a pattern selects a case; see `matches_name`."""
     return matches_name(pattern, case.name)
 
 
 def matches_name(pattern: str, name: str) -> bool:
-    """Return whether a pattern selects the case of this full name; see `matches`."""
+    """Return whether a pattern fits a full name, the name without brackets, or the family.
+
+    Only ``*`` and ``?`` are special; brackets stand for themselves.
+    """
     group = name.partition("[")[0]
     return any(matches_text(pattern, text) for text in (name, group, group.partition(".")[0]))
 

@@ -10,42 +10,26 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
 from resilience_bench.scenarios.definition import BoundCase, Unsupported
 from resilience_bench.scenarios.discovery import Discovery, discover
 from resilience_bench.scenarios.loads import MIXED, NOOP, SINGLE, Load
-from resilience_bench.worker import instructions, protocol, tallies, throughput
+from resilience_bench.worker import instructions, operations, protocol, tallies, throughput, timing
 from resilience_bench.worker.allocations import measure_allocations
 from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.drift import LongRun
 from resilience_bench.worker.gil import is_gil_enabled
-from resilience_bench.worker.operations import (
-    NotInstalledError,
-    Operation,
-    add_empty_loop,
-    add_wait,
-    load_library,
-    make_control,
-    make_control_key,
-    open_operation,
-)
 from resilience_bench.worker.reference import Reference
-from resilience_bench.worker.timing import (
-    Subject,
-    calibrate,
-    interleave_references,
-    make_sampler,
-    merge_samples,
-    run_rounds,
-)
 from resilience_bench.worker.verification import BrokenCaseError, check, check_outcome
 
 REFERENCE_EVERY: Final = 8
 """Subjects per sample of the reference, on which every ratio rests."""
 
-Ready = tuple[BoundCase, Operation]
+Ready = tuple[BoundCase, operations.Operation]
+Kind = Literal["control", "operation"]
 Status = Literal["ready", "not installed", "not available", "broken", "failed"]
 
 
@@ -118,19 +102,21 @@ class _Worker:
                 with self._report_failure(bound.name):
                     measure(bound, operation)
 
-    def _prepare(self, bound: BoundCase, stack: contextlib.ExitStack) -> Operation | None:
+    def _prepare(
+        self, bound: BoundCase, stack: contextlib.ExitStack
+    ) -> operations.Operation | None:
         status: Status = "ready"
         reason = ""
         operation = None
         try:
             if self._plan.check and self._plan.action != "inspect":
                 check(bound, self._runner)
-            operation = stack.enter_context(open_operation(bound, self._runner))
+            operation = stack.enter_context(operations.open_operation(bound, self._runner))
             if bound.name in self._plants:
-                operation = add_empty_loop(operation, self._plants[bound.name])
+                operation = operations.add_empty_loop(operation, self._plants[bound.name])
             if bound.name in self._waits:
-                operation = add_wait(operation, self._waits[bound.name])
-        except NotInstalledError as error:
+                operation = operations.add_wait(operation, self._waits[bound.name])
+        except operations.NotInstalledError as error:
             status, reason = "not installed", str(error)
         except Unsupported as error:
             status, reason = "not available", str(error)
@@ -138,7 +124,7 @@ class _Worker:
             status, reason = "broken", str(error)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             status, reason = "broken", f"building it raised {type(error).__name__}: {error}"
-        self._send_status(bound.name, status, reason, make_control_key(bound))
+        self._send_status(bound.name, status, reason, operations.make_control_key(bound))
         return operation if status == "ready" else None
 
     @contextlib.contextmanager
@@ -150,11 +136,11 @@ class _Worker:
                 reason = f"measuring it raised {type(error).__name__}: {error}"
                 self._send_status(case, "failed", reason)
 
-    def _measure_allocations(self, bound: BoundCase, operation: Operation) -> None:
+    def _measure_allocations(self, bound: BoundCase, operation: operations.Operation) -> None:
         weight = measure_allocations(operation, self._runner)
         self._send(protocol.WeightMessage(bound.name, weight))
 
-    def _measure_drift(self, bound: BoundCase, operation: Operation) -> None:
+    def _measure_drift(self, bound: BoundCase, operation: operations.Operation) -> None:
         """Keep a case going; report its points even if it fails."""
         long_run = LongRun(operation, self._runner, self._plan.sample_ns)
         try:
@@ -168,27 +154,28 @@ class _Worker:
 
     def _measure_latencies(self, ready: Sequence[Ready]) -> None:
         plan = self._plan
-        controls: dict[str, Subject] = {}
-        operations: list[Subject] = []
-        subjects: list[Subject] = []
+        controls: dict[str, timing.Subject] = {}
+        timed: list[timing.Subject] = []
+        subjects: list[timing.Subject] = []
         for bound, operation in ready:
-            key = make_control_key(bound)
+            key = operations.make_control_key(bound)
             if key not in controls:
-                controls[key] = Subject(key, make_sampler(make_control(bound), self._runner))
+                controls[key] = self._make_subject(key, operations.make_control(bound))
                 subjects.append(controls[key])
-            operations.append(Subject(bound.name, make_sampler(operation, self._runner)))
-            subjects.append(operations[-1])
+            timed.append(self._make_subject(bound.name, operation))
+            subjects.append(timed[-1])
         for subject in subjects:
-            self._send(protocol.StartMessage(subject.name if subject in operations else ""))
-            calibrate(subject, plan.sample_ns, plan.samples, plan.case_ns, plan.fewest_samples)
+            self._send(protocol.StartMessage(subject.name if subject in timed else ""))
+            self._calibrate(subject)
         self._send(protocol.StartMessage(""))
         references = self._make_references(-(-len(subjects) // REFERENCE_EVERY) or 1)
-        order = interleave_references(references, subjects)
-        run_rounds(order, plan.samples, self._end_if_orphaned, references)
-        self._send(protocol.SamplesMessage("reference", "reference", merge_samples(references)))
+        order = timing.interleave_references(references, subjects)
+        timing.run_rounds(order, plan.samples, self._end_if_orphaned, references)
+        merged = timing.merge_samples(references)
+        self._send(protocol.SamplesMessage("reference", "reference", merged))
         for key, control in controls.items():
             self._send(protocol.SamplesMessage("control", key, control.samples()))
-        for (bound, operation), subject in zip(ready, operations, strict=True):
+        for (bound, operation), subject in zip(ready, timed, strict=True):
             try:
                 check_outcome(bound, operation, self._runner)
             except BrokenCaseError as error:
@@ -197,62 +184,62 @@ class _Worker:
                 samples = subject.samples()
                 self._send(protocol.SamplesMessage("operation", bound.name, samples))
 
-    def _make_references(self, count: int) -> list[Subject]:
+    def _make_subject(self, name: str, operation: operations.Operation) -> timing.Subject:
+        return timing.Subject(name, timing.make_sampler(operation, self._runner))
+
+    def _calibrate(self, subject: timing.Subject) -> None:
         plan = self._plan
-        sampler = make_sampler(Operation(Reference(), is_async=False), self._runner)
-        first = Subject("reference", sampler)
-        calibrate(first, plan.sample_ns, plan.samples, plan.case_ns, plan.fewest_samples)
-        return [
-            Subject("reference", sampler, first.calls, first.warm, first.wanted)
-            for _ in range(count)
-        ]
+        timing.calibrate(subject, plan.sample_ns, plan.samples, plan.case_ns, plan.fewest_samples)
+
+    def _make_references(self, count: int) -> list[timing.Subject]:
+        first = self._make_subject("reference", operations.Operation(Reference(), is_async=False))
+        self._calibrate(first)
+        # Each with lists of its own.
+        return [replace(first, elapsed_ns=[], beside=[]) for _ in range(count)]
 
     def _count(self, chosen: Sequence[BoundCase]) -> None:
         """Mark every case, each in a process forked off after everything was imported."""
         for bound in chosen:
             with contextlib.suppress(Exception):  # its own process says what is wrong with it
-                load_library(bound)
+                operations.load_library(bound)
         instructions.prepare_forking()
         for bound in chosen:
             if bound.name in self._plan.heavy:
-                self._mark_in_child("operation", bound)
-        controls = {make_control_key(bound): bound for bound in chosen}.values()
+                self._mark_in_child(bound, bound.name)
+        controls = {operations.make_control_key(bound): bound for bound in chosen}.values()
         with asyncio.Runner() as runner:
-            bare = [make_control(bound) for bound in controls]
-            instructions.start_counting([make_sampler(control, runner) for control in bare])
+            bare = [operations.make_control(bound) for bound in controls]
+            instructions.start_counting([timing.make_sampler(control, runner) for control in bare])
         for bound in controls:
-            self._mark_in_child("control", bound)
+            self._mark_in_child(bound, "")
         for bound in chosen:
             if bound.name not in self._plan.heavy:
-                self._mark_in_child("operation", bound)
+                self._mark_in_child(bound, bound.name)
 
-    def _mark_in_child(self, kind: Literal["control", "operation"], bound: BoundCase) -> None:
-        """Mark in a process of its own; a second one counts what the first finds to be heavy."""
-        case = bound.name if kind == "operation" else ""
+    def _mark_in_child(self, bound: BoundCase, case: str) -> None:
+        """Mark a case (or else its control) in a process of its own, a heavy one in a second."""
         self._send(protocol.StartMessage(case))
         for heavy in (False, True)[case in self._plan.heavy :]:
-            code = instructions.run_in_child(
-                functools.partial(self._mark, kind, bound, case, heavy=heavy)
-            )
+            work = functools.partial(self._mark, bound, case, heavy=heavy)
+            code = instructions.run_in_child(work)
             if code != instructions.HEAVY:
                 break
         if case and (failure := instructions.explain_exit_code(code)):
             self._send_status(case, "failed", failure)
 
-    def _mark(
-        self, kind: Literal["control", "operation"], bound: BoundCase, case: str, *, heavy: bool
-    ) -> bool:
+    def _mark(self, bound: BoundCase, case: str, *, heavy: bool) -> bool:
         """Return False if the case is heavy, and another process has to count it."""
         # Makes its event loop when it is first used, and ends with this process.
         self._runner = asyncio.Runner()
         with self._report_failure(case), contextlib.ExitStack() as stack:
-            operation = make_control(bound) if not case else self._prepare(bound, stack)
+            operation = operations.make_control(bound) if not case else self._prepare(bound, stack)
             if operation is None:
                 return True
-            calls = instructions.mark(make_sampler(operation, self._runner), heavy=heavy)
+            calls = instructions.mark(timing.make_sampler(operation, self._runner), heavy=heavy)
             if calls is None:
                 return False
-            name = case or make_control_key(bound)
+            name = case or operations.make_control_key(bound)
+            kind: Kind = "operation" if case else "control"
             self._send(protocol.MarkMessage(kind, name, os.getpid(), calls))
         return True
 
@@ -284,15 +271,14 @@ class _Worker:
                 subjects[bound.name] = bound, throughput.LoadSubject(bound.name, operation)
         if not subjects:
             return
-        control = throughput.LoadSubject("", make_control(bounds[0]))
-        failed = group.measure(
-            [control, *(subject for _, subject in subjects.values())], plan.rounds
-        )
+        control = throughput.LoadSubject("", operations.make_control(bounds[0]))
+        everything = [control, *(subject for _, subject in subjects.values())]
+        failed = group.measure(everything, plan.rounds)
         if control.name in failed:  # without it nothing can be said of any
             failed |= dict.fromkeys(subjects, f"its control: {failed[control.name]}")
         else:
             samples = group.samples(control, timed_ns=plan.timed * plan.window_ns)
-            key = make_control_key(bounds[0])
+            key = operations.make_control_key(bounds[0])
             self._send(protocol.LoadMessage("control", key, samples))
         for name, (bound, subject) in subjects.items():
             if name in failed:

@@ -22,10 +22,9 @@ Results = list[Any]
 
 
 def measure_allocations(operation: Operation, runner: asyncio.Runner) -> Weight:
-    """Measure the memory that calls keep, that of their results, and their peak.
+    """Measure the memory that warm calls keep, that of their results, and their peak.
 
-    Bytes are those that `tracemalloc` traces, blocks those of `sys.getallocatedblocks`; both are
-    read after a garbage collection, and warm-up calls have filled the caches before.
+    Bytes are those that `tracemalloc` traces, blocks those of `sys.getallocatedblocks`.
     """
     sample = make_sampler(operation, runner)
     calls = max(1, min(CALLS, FUNCTION_CALLS // count_function_calls(sample, FUNCTION_CALLS)))

@@ -42,10 +42,7 @@ class Callers(Protocol):
 
 
 def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
-    """Make the callers of a load; RuntimeError if the machine cannot start so many.
-
-    A process whose job takes longer than ``limit_s`` ends itself with a traceback.
-    """
+    """Make the callers of a load; RuntimeError if the machine cannot start so many."""
     if load.kind == SINGLE:
         return _SingleCaller(runner)
     if load.kind == TASKS:
@@ -139,7 +136,7 @@ class Tasks:
         """See `Callers`."""
         return self._runner.run(self._gather(job))
 
-    def run_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
+    def run_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], tuple[int, ...]]:
         """Do the same beside a ticking task; also return how late each tick was, in ns."""
         return self._runner.run(self._gather_with_ticks(job))
 
@@ -153,7 +150,7 @@ class Tasks:
                 raise result
         return released_ns, results
 
-    async def _gather_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], list[int]]:
+    async def _gather_with_ticks(self, job: Job) -> tuple[tuple[int, list[Any]], tuple[int, ...]]:
         lags_ns: list[int] = []
         ticking = asyncio.ensure_future(_tick(lags_ns))
         await asyncio.sleep(0)
@@ -162,7 +159,7 @@ class Tasks:
             await asyncio.sleep(0)  # a tick that is due by now was held up to the end
         finally:
             ticking.cancel()
-        return done, lags_ns
+        return done, tuple(lags_ns)
 
     def close(self) -> None:
         """See `Callers`; the loop is the runner's."""
@@ -223,7 +220,10 @@ class _Processes:
             return child, ours
         try:
             ours.close()
-            _set_time_limit(self._limit_s)
+            # Not by `faulthandler.dump_traceback_later`: it would wait for the parent's watching
+            # thread, which is not in this process.
+            faulthandler.register(signal.SIGALRM, file=STDERR, chain=True)
+            signal.setitimer(signal.ITIMER_REAL, self._limit_s)
             _send(theirs, b"{}")
             (released_ns,) = _INT64.unpack(theirs.recv(_INT64.size))
             try:
@@ -237,13 +237,6 @@ class _Processes:
 
     def close(self) -> None:
         pass
-
-
-def _set_time_limit(limit_s: float) -> None:
-    # Not by `faulthandler.dump_traceback_later`: it would wait for the parent's watching thread,
-    # which is not in this process.
-    faulthandler.register(signal.SIGALRM, file=STDERR, chain=True)
-    signal.setitimer(signal.ITIMER_REAL, limit_s)
 
 
 def _send(channel: socket.socket, data: bytes) -> None:
@@ -268,6 +261,5 @@ def run_and_measure_lag(
 ) -> tuple[tuple[int, Sequence[Any]], tuple[int, ...]]:
     """Run a job in all callers; beside tasks, also measure how late a ticking task is."""
     if isinstance(callers, Tasks):
-        done, lags_ns = callers.run_with_ticks(job)
-        return done, tuple(lags_ns)
+        return callers.run_with_ticks(job)
     return callers.run_together(job), ()

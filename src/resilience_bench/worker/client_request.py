@@ -1,10 +1,9 @@
 """Requests to callgrind to start counting, from inside the program that runs under it.
 
 callgrind makes a program some eighty times slower, valgrind alone about ten times, so counting
-starts when an operation is ready. A request is a few instructions that do nothing elsewhere: four
-rotations that add up to a full turn, and an exchange of a register with itself. They are written
-into memory and called with `ctypes`, which needs no compiler. Source: valgrind.h and callgrind.h
-of valgrind 3.24; compiled programs contain them, so they never change.
+starts when an operation is ready. A request is a few instructions that do nothing elsewhere (four
+rotations, an exchange of a register with itself), called with `ctypes`. Source: valgrind.h and
+callgrind.h of valgrind 3.24; compiled programs contain them, so they never change.
 """
 
 from __future__ import annotations
@@ -42,10 +41,7 @@ def is_possible() -> bool:
 
 @functools.cache
 def make_starter() -> Callable[[], None]:
-    """Return a function that makes callgrind count; without callgrind it does nothing.
-
-    OSError if the system does not let a program write instructions.
-    """
+    """Return what makes callgrind count, if it is there; OSError if instructions are refused."""
     if platform.machine() != _MACHINE:
         return lambda: None
     everything = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC

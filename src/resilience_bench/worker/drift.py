@@ -1,7 +1,6 @@
 """Long runs: one operation is called for a long time, and its cost and memory are recorded.
 
-Records are allocated beforehand: a list that grew with the run would look like growth of the
-operation.
+Records are allocated beforehand: a growing list would look like growth of the operation.
 """
 
 from __future__ import annotations
@@ -18,15 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench._model import DriftPoints
+from resilience_bench.worker import timing
 from resilience_bench.worker.operations import Operation
 from resilience_bench.worker.reference import Reference
-from resilience_bench.worker.timing import (
-    Sampler,
-    Subject,
-    calibrate,
-    disable_collection,
-    make_sampler,
-)
 
 STEPS: Final = 60
 """Steps into which the time is divided, with a point at the end of each."""
@@ -85,8 +78,8 @@ class LongRun:
 
     def __init__(self, operation: Operation, runner: asyncio.Runner, sample_ns: int) -> None:
         reference = Operation(Reference(), is_async=False)
-        self._operation = self._subject(make_sampler(operation, runner), sample_ns)
-        self._reference = self._subject(make_sampler(reference, runner), sample_ns)
+        self._operation = self._subject(timing.make_sampler(operation, runner), sample_ns)
+        self._reference = self._subject(timing.make_sampler(reference, runner), sample_ns)
         self._operations, self._references = ThinnedSamples(), ThinnedSamples()
         room = bytes(8 * 2 * STEPS)
         self._points = 0
@@ -94,14 +87,14 @@ class LongRun:
         self._operation_ns, self._reference_ns = (array.array("d", room) for _ in range(2))
         self.calls = 0
 
-    def _subject(self, sample: Sampler, sample_ns: int) -> Subject:
-        subject = Subject("", sample)
-        calibrate(subject, sample_ns, 1, CALIBRATION_NS, 1)
+    def _subject(self, sample: timing.Sampler, sample_ns: int) -> timing.Subject:
+        subject = timing.Subject("", sample)
+        timing.calibrate(subject, sample_ns, 1, CALIBRATION_NS, 1)
         return subject
 
     def keep_going(self, seconds: float, between: Callable[[], None]) -> None:
         """Call the operation for a time; call ``between`` several times a second, untimed."""
-        with disable_collection():
+        with timing.disable_collection():
             began_ns = time.perf_counter_ns()
             ends_ns = began_ns + int(seconds * 1e9)
             step_ns = (ends_ns - began_ns) // STEPS
@@ -131,15 +124,15 @@ class LongRun:
                 between()
                 if read_resident_bytes() > most_bytes:
                     break
-        self._note()
+        self._add_point()
 
-    def _sample(self, subject: Subject) -> int:
+    def _sample(self, subject: timing.Subject) -> int:
         elapsed_ns = subject.sample(subject.calls, subject.warm)
         # The next sample must not collect the garbage of this one.
         gc.collect(1)
         return elapsed_ns
 
-    def _note(self) -> None:
+    def _add_point(self) -> None:
         gc.collect()
         place = self._points
         self._calls[place] = self.calls

@@ -8,8 +8,7 @@ import sys
 def is_gil_enabled() -> bool:
     """Return whether only one thread at a time runs Python here, now.
 
-    A free-threaded build has the lock too if it was asked for, or once an extension was imported
-    that does not declare that it works without.
+    A free-threaded build has the lock too if it was asked for, or once some extension was imported.
     Source: https://docs.python.org/3/howto/free-threading-python.html
     """
     ask = getattr(sys, "_is_gil_enabled", None)

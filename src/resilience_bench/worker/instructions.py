@@ -1,9 +1,7 @@
 """Counting under callgrind: dumps of its counters around two numbers of calls of an operation.
 
-Each case is measured in a process forked off after everything was imported. It calls
-``os.getppid()`` three times, at which callgrind (``--dump-before=getppid``) dumps its counters and
-sets them to zero. What surrounds the calls, such as reading the clock, costs the same for both
-numbers of calls, so it cancels out in the slope.
+At each ``os.getppid()`` callgrind (``--dump-before=getppid``) dumps its counters and sets them to
+zero. What surrounds the calls costs the same for both numbers, so it cancels out in the slope.
 """
 
 from __future__ import annotations
@@ -78,9 +76,8 @@ def prepare_forking() -> None:
 def start_counting(controls: Iterable[Sampler]) -> None:
     """Have callgrind count from here on, in this process and those that it forks off.
 
-    Heavy operations start it themselves, when they are ready. For all others it is cheaper to
-    start it before forking: each process inherits the code that callgrind has translated, and the
-    controls are run for that.
+    Those inherit the code that callgrind has translated, for which the controls are run. Only
+    heavy operations start it themselves, when they are ready.
     """
     client_request.make_starter()()
     for sample in controls:
@@ -90,10 +87,7 @@ def start_counting(controls: Iterable[Sampler]) -> None:
 
 
 def run_in_child(work: Callable[[], bool]) -> int:
-    """Do something in a forked process; return its exit code: `DONE`, `HUNG`, or any other.
-
-    It is `HEAVY` if the work returns False, which asks for another process.
-    """
+    """Do something in a forked process; return `DONE`, `HEAVY` after False, `HUNG`, or any code."""
     child = os.fork()
     if child == 0:
         signal.setitimer(signal.ITIMER_REAL, CHILD_LIMIT_S)  # its signal ends the process

@@ -43,10 +43,7 @@ def build_histogram(elapsed_ns: Iterable[int]) -> dict[int, int]:
 
 
 def make_loop(operation: Operation) -> Callable[[int, int], Any]:
-    """Make ``loop(closes_ns, chunk)``, which calls until a time and reads it after each chunk.
-
-    It returns the number of calls and when they ended; a coroutine for an async operation.
-    """
+    """Make ``loop(closes_ns, chunk)``, which returns the number of calls and when they ended."""
     kinds = (_loop, _loop_raising, _loop_async, _loop_async_raising)
     kind = kinds[2 * operation.is_async + bool(operation.raises)]
     return functools.partial(copy_function(kind), operation)
@@ -101,10 +98,9 @@ async def _loop_async_raising(operation: Operation, closes_ns: int, chunk: int) 
 
 
 def make_timed_loop(operation: Operation) -> Callable[[int, int, int], Any]:
-    """Make ``loop(closes_ns, chunk, most)``, which also records the time after each call.
+    """Make ``loop(closes_ns, chunk, most)``, which returns the time after each call.
 
-    The end of a call is the start of the next one, so that the clock is read once a call. It
-    returns the times; a coroutine for an async operation.
+    The end of a call is the start of the next one, so that the clock is read once a call.
     """
     kind = _record_stamps_async if operation.is_async else _record_stamps
     return functools.partial(copy_function(kind), operation, operation.raises or ())

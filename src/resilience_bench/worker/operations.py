@@ -12,24 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resilience_bench.scenarios.definition import (
-    FAILS,
-    REJECTION,
-    BoundCase,
-    Counted,
-    PayloadError,
-    Probed,
-    Scenario,
-    Unsupported,
-)
-from resilience_bench.worker.payloads import (
-    PhasedPayload,
-    RunRecorder,
-    copy_function,
-    make_payload,
-    return_result,
-    return_result_async,
-)
+from resilience_bench.scenarios import definition
+from resilience_bench.worker import payloads
 
 
 class NotInstalledError(Exception):
@@ -40,9 +24,8 @@ class NotInstalledError(Exception):
 class Operation:
     """A callable that a scenario built, ready to be checked and timed.
 
-    ``raises`` is empty unless every call must raise; ``count`` reads the counter that each call
-    must raise by ``step``, if there is one; ``prepare`` runs before all callers call once, see
-    `Probed`.
+    Every call must raise one of ``raises``, if any, and the counter that ``count`` reads by
+    ``step``; ``prepare`` runs before all callers call once, see `Probed`.
     """
 
     call: Callable[[], Any]
@@ -53,7 +36,7 @@ class Operation:
     prepare: Callable[[], object] | None = None
 
 
-def make_control_key(bound: BoundCase) -> str:
+def make_control_key(bound: definition.BoundCase) -> str:
     """Return the name of a case's control; cases with the same name share its samples."""
     scenario, case = bound.scenario, bound.info.case
     outcomes = itertools.groupby(_list_outcomes(scenario))
@@ -62,31 +45,35 @@ def make_control_key(bound: BoundCase) -> str:
     return " ".join([*marks, *[case.load, case.payload] * case.is_loaded])
 
 
-def _list_outcomes(scenario: Scenario) -> list[str]:
+def _list_outcomes(scenario: definition.Scenario) -> list[str]:
     return list(itertools.islice(itertools.cycle(scenario.outcomes), scenario.payload_calls))
 
 
-def make_control(bound: BoundCase) -> Operation:
+def make_control(bound: definition.BoundCase) -> Operation:
     """Return the payload called bare, as often as one operation runs it; failures are caught.
 
-    The control of a scenario that never runs its payload (a rejection, an increment) is a function
-    that does nothing.
+    If it never does (a rejection, an increment), the control is a function that does nothing.
     """
     scenario, is_async = bound.scenario, bound.scenario.is_async
     if bound.is_probed_at_once:
-        payload = PhasedPayload(bound.info.case.payload).payload
-        return Operation(payload, is_async, prepare=return_result)
+        payload = payloads.PhasedPayload(bound.info.case.payload).payload
+        return Operation(payload, is_async, prepare=payloads.return_result)
     calls = _list_outcomes(scenario)
-    payload = make_payload(bound)
+    payload = payloads.make_payload(bound)
     if len(calls) > 1:
         return Operation(_unroll_calls(payload, calls, is_async=is_async), is_async)
     if not calls:
         return Operation(
-            copy_function(return_result_async if is_async else return_result), is_async
+            payloads.copy_function(
+                payloads.return_result_async if is_async else payloads.return_result
+            ),
+            is_async,
         )
     if scenario.arguments is not None:
         payload = functools.partial(payload, *scenario.arguments[0], **scenario.arguments[1])
-    return Operation(payload, is_async, (PayloadError,) if calls == [FAILS] else ())
+    return Operation(
+        payload, is_async, (definition.PayloadError,) if calls == [definition.FAILS] else ()
+    )
 
 
 def _unroll_calls(
@@ -95,9 +82,9 @@ def _unroll_calls(
     """Return a function that calls the payload once for each outcome, and catches failures."""
     call = "await payload()" if is_async else "payload()"
     caught = f"    try:\n        {call}\n    except PayloadError:\n        pass\n"
-    lines = [caught if outcome == FAILS else f"    {call}\n" for outcome in outcomes]
+    lines = [caught if outcome == definition.FAILS else f"    {call}\n" for outcome in outcomes]
     head = "async def in_a_row():\n" if is_async else "def in_a_row():\n"
-    made: dict[str, Any] = {"payload": payload, "PayloadError": PayloadError}
+    made: dict[str, Any] = {"payload": payload, "PayloadError": definition.PayloadError}
     # A loop would cost more than the calls, and the overhead would be negative.
     exec(head + "".join(lines), made)  # noqa: S102 - our own text, and no other way to unroll
     control: Callable[[], Any] = made["in_a_row"]
@@ -106,15 +93,12 @@ def _unroll_calls(
 
 @contextlib.contextmanager
 def open_operation(
-    bound: BoundCase, runner: asyncio.Runner, record: RunRecorder | None = None
+    bound: definition.BoundCase, runner: asyncio.Runner, record: payloads.RunRecorder | None = None
 ) -> Iterator[Operation]:
-    """Build the operation of a case, and tear it down afterwards.
-
-    Raises NotInstalledError if a package is missing, Unsupported if the library cannot do it.
-    """
+    """Build and tear down the operation of a case; NotInstalledError or Unsupported if it fails."""
     scenario = bound.scenario
     library = load_library(bound)
-    payload = make_payload(bound, record)
+    payload = payloads.make_payload(bound, record)
     offered = {"library": library, "payload": payload, **bound.parameters}
     code = scenario.function.__code__
     wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -124,27 +108,29 @@ def open_operation(
         yield _make_operation(bound, built, library, payload)
 
 
-def _make_operation(bound: BoundCase, built: Any, library: Any, payload: object) -> Operation:
+def _make_operation(
+    bound: definition.BoundCase, built: Any, library: Any, payload: object
+) -> Operation:
     scenario = bound.scenario
     raises = _find_expected_exceptions(scenario, library)
-    if isinstance(built, Probed) is not scenario.probes:
+    if isinstance(built, definition.Probed) is not scenario.probes:
         message = f"probes={scenario.probes}, but it built a {type(built).__name__}; see Probed"
         raise TypeError(message)
-    if isinstance(built, Counted):
+    if isinstance(built, definition.Counted):
         lossy = built.is_lossy and bound.info.case.is_loaded
         count = None if lossy else built.count
         return Operation(built.operation, scenario.is_async, raises, count, built.step)
-    if not isinstance(built, Probed):
+    if not isinstance(built, definition.Probed):
         return Operation(built, scenario.is_async, raises)
     phases = getattr(payload, "__self__", None)
-    if isinstance(phases, PhasedPayload):
+    if isinstance(phases, payloads.PhasedPayload):
         raises = (_find_rejection(library),)
         prepare = phases.wrap_prepare(built.prepare)
         return Operation(built.operation, scenario.is_async, raises, prepare=prepare)
     return Operation(_prepare_before_call(built), scenario.is_async, raises)
 
 
-def _prepare_before_call(built: Probed) -> Callable[[], Any]:
+def _prepare_before_call(built: definition.Probed) -> Callable[[], Any]:
     prepare, operation = built.prepare, built.operation
 
     def prepared_and_called() -> Any:
@@ -156,7 +142,7 @@ def _prepare_before_call(built: Probed) -> Callable[[], Any]:
 
 @contextlib.contextmanager
 def _build_operation(
-    scenario: Scenario, arguments: dict[str, Any], runner: asyncio.Runner
+    scenario: definition.Scenario, arguments: dict[str, Any], runner: asyncio.Runner
 ) -> Iterator[Any]:
     made = scenario.function(**arguments)
     if hasattr(made, "__anext__"):
@@ -203,7 +189,7 @@ def add_wait(operation: Operation, wait_ns: int) -> Operation:
     return replace(operation, call=planted)
 
 
-def load_library(bound: BoundCase) -> Any:
+def load_library(bound: definition.BoundCase) -> Any:
     """Return the adapter of a case, or a tuple of several; import it if necessary."""
     library = bound.library
     if library is None:
@@ -229,7 +215,7 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _load_adapter(given: object, bound: BoundCase) -> object:
+def _load_adapter(given: object, bound: definition.BoundCase) -> object:
     if not isinstance(given, str) or ":" not in given:
         return given() if isinstance(given, type) else given
     module, _, name = given.partition(":")
@@ -238,16 +224,18 @@ def _load_adapter(given: object, bound: BoundCase) -> object:
     except ImportError as error:
         # Installed, but not as the adapter expects it: a fact about this release, not a crash.
         message = f"{bound.info.case.library} does not import: {error}"
-        raise Unsupported(message) from error
+        raise definition.Unsupported(message) from error
     return found() if isinstance(found, type) else found
 
 
-def _find_expected_exceptions(scenario: Scenario, library: Any) -> tuple[type[BaseException], ...]:
+def _find_expected_exceptions(
+    scenario: definition.Scenario, library: Any
+) -> tuple[type[BaseException], ...]:
     if scenario.raises is None:
         return ()
     if isinstance(scenario.raises, type):
         return (scenario.raises,)
-    if scenario.raises == REJECTION:
+    if scenario.raises == definition.REJECTION:
         return (_find_rejection(library),)
     message = f"raises={scenario.raises!r}: expected an exception type or REJECTION"
     raise TypeError(message)

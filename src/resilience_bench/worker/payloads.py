@@ -29,10 +29,7 @@ RunRecorder = Callable[[], object]
 
 
 def make_payload(bound: BoundCase, record: RunRecorder | None = None) -> Callable[..., Any]:
-    """Make the work inside the guard, with the ``outcomes`` of the scenario.
-
-    ``record`` is called at each run; it is for counting, never while timing.
-    """
+    """Make the work inside the guard; ``record`` is called at each run, but never while timing."""
     scenario, kind = bound.scenario, bound.info.case.payload
     if bound.is_probed_at_once:
         return PhasedPayload(kind, record).payload
@@ -87,8 +84,7 @@ def _sleep() -> None:
 class PhasedPayload:
     """A payload that fails while a breaker is prepared, and succeeds for all callers then.
 
-    ``record`` is called for each run that begins before the first one has ended: until then the
-    breaker is half-open.
+    ``record`` is called for each run that begins while the breaker is half-open: no run has ended.
     """
 
     def __init__(self, kind: str, record: RunRecorder | None = None) -> None:
@@ -133,11 +129,7 @@ def _make_plain_payload(scenario: Scenario) -> Callable[..., Any]:
 
 
 def copy_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function with a code object of its own.
-
-    CPython (PEP 659) specialises bytecode in place: cases with a shared code object would share,
-    and spoil, its caches.
-    """
+    """Return the function with a code object of its own: cases would spoil its caches (PEP 659)."""
     if not isinstance(function, FunctionType):
         return function
     return FunctionType(

@@ -8,16 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from resilience_bench._model import (
-    Case,
-    CaseInfo,
-    Counts,
-    DriftPoints,
-    LoadSamples,
-    Samples,
-    Tally,
-    Weight,
-)
+from resilience_bench import _model
 
 Action = Literal["discover", "inspect", "measure", "count", "weigh", "load", "drift"]
 HEAVY_CALLS: Final = (0, 1)
@@ -28,12 +19,11 @@ HEAVY_CALLS: Final = (0, 1)
 class Plan:
     """The task of one worker.
 
-    ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``, to
-    find out which are available; ``measure`` checks and times them, ``count`` has callgrind count
-    their instructions, ``weigh`` measures what they allocate, ``load`` measures their rates under
-    their loads, and ``drift`` keeps them going, each for ``drift_s``. Of ``heavy`` cases callgrind
-    counts one call. To test the gate on itself, ``plants`` adds turns of an empty loop to the
-    operations of some cases, ``waits`` adds nanoseconds.
+    ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``;
+    ``measure`` checks and times them, ``count`` has callgrind count their instructions (one call of
+    ``heavy`` ones), ``weigh`` measures what they allocate, ``load`` their rates under their loads,
+    and ``drift`` keeps them going, each for ``drift_s``. To test the gate on itself, ``plants``
+    adds turns of an empty loop to the operations of some cases, ``waits`` adds nanoseconds.
 
     ``under`` has the cases under a load: their names, the names of the same cases without it, load
     and payload. Each is sampled in ``rounds`` windows of ``window_ns``, its single calls are timed
@@ -79,7 +69,7 @@ def _restore_tuples(fields: dict[str, Any]) -> dict[str, Any]:
 class DeclarationMessage:
     """A case that a scenario file declares."""
 
-    info: CaseInfo
+    info: _model.CaseInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +102,7 @@ class SamplesMessage:
 
     kind: Literal["reference", "control", "operation"]
     name: str
-    samples: Samples
+    samples: _model.Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +121,7 @@ class CountsMessage:
 
     kind: Literal["control", "operation"]
     name: str
-    counts: Counts
+    counts: _model.Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +129,7 @@ class WeightMessage:
     """The allocations of the operation of a case."""
 
     case: str
-    weight: Weight
+    weight: _model.Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +138,7 @@ class LoadMessage:
 
     kind: Literal["control", "operation"]
     name: str
-    samples: LoadSamples
+    samples: _model.LoadSamples
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +146,7 @@ class TallyMessage:
     """The counts of the operation of a case under its load."""
 
     case: str
-    tally: Tally
+    tally: _model.Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +154,7 @@ class DriftMessage:
     """The points of a case that was kept going."""
 
     case: str
-    points: DriftPoints
+    points: _model.DriftPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +205,8 @@ def decode(line: str) -> Message:
     return message
 
 
-def _read_samples(fields: dict[str, Any]) -> Samples:
-    samples = Samples(**_restore_tuples(fields))
+def _read_samples(fields: dict[str, Any]) -> _model.Samples:
+    samples = _model.Samples(**_restore_tuples(fields))
     are_whole = all(type(ns) is int and ns >= 0 for ns in samples.elapsed_ns)
     if samples.calls < 1 or not samples.elapsed_ns or not are_whole:
         message = f"samples with calls={samples.calls!r}"
@@ -224,36 +214,36 @@ def _read_samples(fields: dict[str, Any]) -> Samples:
     return samples
 
 
-def _read_load_samples(fields: dict[str, Any]) -> LoadSamples:
+def _read_load_samples(fields: dict[str, Any]) -> _model.LoadSamples:
     latencies = {int(bucket): count for bucket, count in fields.pop("latencies").items()}
-    samples = LoadSamples(**_restore_tuples(fields), latencies=latencies)
+    samples = _model.LoadSamples(**_restore_tuples(fields), latencies=latencies)
     if not samples.calls or len(samples.calls) != len(samples.elapsed_ns):
         message = f"load samples with calls={samples.calls!r}"
         raise ValueError(message)
     return samples
 
 
-def _read_drift_points(fields: dict[str, Any]) -> DriftPoints:
-    points = DriftPoints(**_restore_tuples(fields))
+def _read_drift_points(fields: dict[str, Any]) -> _model.DriftPoints:
+    points = _model.DriftPoints(**_restore_tuples(fields))
     if not len(points.calls) == len(points.operation_ns) == len(points.reference_ns) > 0:
         message = f"points of {len(points.calls)} numbers of calls"
         raise ValueError(message)
     return points
 
 
-def _read_case_info(fields: dict[str, Any]) -> CaseInfo:
+def _read_case_info(fields: dict[str, Any]) -> _model.CaseInfo:
     case = fields.pop("case")
     parameters = tuple((key, value) for key, value in case.pop("parameters"))
-    return CaseInfo(Case(**case, parameters=parameters), **_restore_tuples(fields))
+    return _model.CaseInfo(_model.Case(**case, parameters=parameters), **_restore_tuples(fields))
 
 
 _READERS: dict[type[Any], dict[str, Callable[[Any], Any]]] = {
     SamplesMessage: {"samples": _read_samples},
     DeclarationMessage: {"info": _read_case_info},
     MarkMessage: {"calls": tuple},
-    CountsMessage: {"counts": lambda fields: Counts(**_restore_tuples(fields))},
-    WeightMessage: {"weight": lambda fields: Weight(**fields)},
+    CountsMessage: {"counts": lambda fields: _model.Counts(**_restore_tuples(fields))},
+    WeightMessage: {"weight": lambda fields: _model.Weight(**fields)},
     LoadMessage: {"samples": _read_load_samples},
-    TallyMessage: {"tally": lambda fields: Tally(**fields)},
+    TallyMessage: {"tally": lambda fields: _model.Tally(**fields)},
     DriftMessage: {"points": _read_drift_points},
 }

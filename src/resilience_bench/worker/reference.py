@@ -1,8 +1,6 @@
-"""The reference: fixed pure-Python work that every ratio is taken against.
+"""The reference: fixed pure-Python work, like that of resilience layers, for every ratio.
 
-It does what resilience layers do: calls a method, reads and writes attributes, looks up a
-dictionary, takes a lock, raises and catches an exception, allocates a little. Any change needs a
-new `REFERENCE_VERSION`, because ratios compare only against the same work.
+Any change needs a new `REFERENCE_VERSION`, because ratios compare only against the same work.
 """
 
 from __future__ import annotations

@@ -16,10 +16,7 @@ MOST_WINDOWS: Final = 5
 
 
 def count_runs(group: LoadGroup, bound: BoundCase, subject: LoadSubject) -> Tally:
-    """Count the payload's runs in another window, and read the library's counter.
-
-    The case is built once more for it; the counter of what was timed has to have moved as well.
-    """
+    """Count the runs of the case, built once more, and read its counter and that of the subject."""
     runs: list[None] = []
     group.watch(bound.name)
     with open_operation(bound, group.runner, lambda: runs.append(None)) as operation:
@@ -38,10 +35,7 @@ def count_runs(group: LoadGroup, bound: BoundCase, subject: LoadSubject) -> Tall
 
 
 def _count_in_windows(group: LoadGroup, subject: LoadSubject, runs: list[None]) -> tuple[int, int]:
-    """Return how many calls were made, and how often the payload ran meanwhile.
-
-    On a machine that is busy elsewhere a window may pass without a call, so there are several.
-    """
+    """Return how many calls were made, and how often the payload ran meanwhile."""
     job = group.make_window_job(subject, group.window_ns)
     calls = runs_in_processes = 0
 
@@ -49,7 +43,7 @@ def _count_in_windows(group: LoadGroup, subject: LoadSubject, runs: list[None]) 
         made, _ended_ns = job(caller, released_ns)
         return made, len(runs)
 
-    for _ in range(MOST_WINDOWS):
+    for _ in range(MOST_WINDOWS):  # on a machine that is busy elsewhere one may pass without a call
         if group.load.kind == PROCESSES:  # each has runs of its own, which end with it
             _, results = group.callers.run_together(with_runs)
             runs_in_processes += sum(count for _, count in results)

@@ -1,9 +1,8 @@
 """Rates under load: all callers share one operation for a while, again and again.
 
 A sample is a window of time. All callers are released together, each calls back to back until the
-window has closed, and finishes its last call. Control and operations take turns, window by window,
-so that a disturbance of the machine hits all alike. A pass of its own times each call, because
-reading the clock would disturb the rates.
+window has closed, and finishes its last call. Control and operations take turns, so that a
+disturbance hits all alike. A pass of its own times each call: the clock would disturb the rates.
 """
 
 from __future__ import annotations
@@ -19,16 +18,8 @@ from typing import Any, Final
 from resilience_bench._model import LoadSamples
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.loads import IO, MIXED, PROCESSES, TASKS, Load, parse_load
-from resilience_bench.worker import timing
+from resilience_bench.worker import load_loops, timing
 from resilience_bench.worker.callers import CallerFailedError, Callers, Job, run_and_measure_lag
-from resilience_bench.worker.load_loops import (
-    build_histogram,
-    compute_durations,
-    make_loop,
-    make_single_call,
-    make_timed_loop,
-    measure_clock_cost,
-)
 from resilience_bench.worker.operations import Operation, make_control_key
 from resilience_bench.worker.payloads import return_result
 from resilience_bench.worker.timing import calibrate, make_sampler
@@ -147,12 +138,16 @@ class LoadGroup:
 
     def make_window_job(self, subject: LoadSubject, window_ns: int) -> Job:
         """Return the job of each caller: call until the window has closed; a reader reads."""
-        return self._make_job(subject, make_loop(subject.operation), window_ns, subject.chunk)
+        return self._make_job(
+            subject, load_loops.make_loop(subject.operation), window_ns, subject.chunk
+        )
 
     def _make_job(
         self, subject: LoadSubject, loop: Callable[..., Any], window_ns: int, *arguments: int
     ) -> Job:
-        reading = make_loop(Operation(subject.operation.count or return_result, is_async=False))
+        reading = load_loops.make_loop(
+            Operation(subject.operation.count or return_result, is_async=False)
+        )
         callers = self.load.callers
 
         def job(caller: int, released_ns: int) -> Any:
@@ -169,7 +164,7 @@ class LoadGroup:
         """
         prepare = subject.operation.prepare
         assert prepare is not None
-        call_once = make_single_call(subject.operation)
+        call_once = load_loops.make_single_call(subject.operation)
         prepare()
         released_ns, results = self.callers.run_together(lambda _caller, _released_ns: call_once())
         last_ns = max(ended_ns for _, ended_ns in results)
@@ -192,16 +187,16 @@ class LoadGroup:
         )
 
     def _time_single_calls(self, subject: LoadSubject, timed_ns: int) -> dict[str, Any]:
-        clock_ns = measure_clock_cost(self.runner, is_async=subject.operation.is_async)
-        loop = make_timed_loop(subject.operation)
+        clock_ns = load_loops.measure_clock_cost(self.runner, is_async=subject.operation.is_async)
+        loop = load_loops.make_timed_loop(subject.operation)
         most = max(MOST_STAMPS // self.load.callers, 1)
         window_ns = choose_long_window_ns(self.load, self.payload, max(timed_ns, self.window_ns))
         job = self._make_job(subject, loop, window_ns, subject.chunk, most)
         (_, stamps), lags_ns = run_and_measure_lag(self.callers, job)
-        durations = [compute_durations(times) for times in stamps[: self.load.callers]]
+        durations = [load_loops.compute_durations(times) for times in stamps[: self.load.callers]]
         subject.total += sum(map(len, durations))
         return {
-            "latencies": build_histogram(itertools.chain.from_iterable(durations)),
+            "latencies": load_loops.build_histogram(itertools.chain.from_iterable(durations)),
             "longest_ns": max(map(max, filter(None, durations)), default=0),
             "clock_ns": clock_ns,
             "lags_ns": lags_ns,

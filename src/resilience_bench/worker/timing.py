@@ -103,10 +103,7 @@ async def _sample_async_raising(operation: Operation, calls: int, warm: int) -> 
 
 
 def count_function_calls(sample: Sampler, limit: int) -> int:
-    """Count the function calls that one call of an operation makes: its size, without a clock.
-
-    Counting ends at the limit, because it costs much more than calling.
-    """
+    """Count the function calls that one call of an operation makes, up to a limit: its size."""
     calls = 0
 
     def count(_frame: object, event: str, _argument: object) -> None:
@@ -165,8 +162,7 @@ def calibrate(subject: Subject, sample_ns: int, samples: int, case_ns: int, fewe
 def _measure_shortest(subject: Subject, calls: int, patience_ns: int) -> int:
     # A stolen time slice is longer than many samples: a calibration that included one would make
     # the samples of this worker so short that they are all cold.
-    elapsed = subject.sample(calls, 0)
-    spent = elapsed
+    elapsed = spent = subject.sample(calls, 0)
     for _ in range(CALIBRATION_TRIES - 1):
         if spent > patience_ns:
             break
@@ -203,9 +199,8 @@ def run_rounds(
     """Sample all subjects in interleaved rounds, so that a disturbance hits all alike.
 
     A subject that wants fewer samples than there are rounds is visited in evenly spread rounds.
-    Garbage is collected after each sample only: if it piled up, the next sample would have to map
-    new memory. ``between`` is called between rounds, untimed. Subjects that are no ``references``
-    record beside which of their samples they were taken.
+    ``between`` is called between rounds, untimed. Subjects that are no ``references`` record beside
+    which of their samples they were taken.
     """
     taken = 0
     with disable_collection():
@@ -214,7 +209,7 @@ def run_rounds(
                 due = number * subject.wanted // rounds
                 if due > len(subject.elapsed_ns):
                     subject.take()
-                    gc.collect(1)
+                    gc.collect(1)  # if garbage piled up, the next sample would map new memory
                     if subject in references:
                         taken += 1
                     elif references:

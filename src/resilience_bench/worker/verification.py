@@ -21,10 +21,9 @@ class BrokenCaseError(Exception):
 
 
 def check(bound: BoundCase, runner: asyncio.Runner) -> None:
-    """Compare the payload's runs, the outcome and the counter with what the scenario promises.
+    """Raise BrokenCaseError if the payload's runs, the outcome or the counter are not as promised.
 
-    Only one caller, and no work in the payload: see `tallies` for loads. BrokenCaseError if they
-    differ.
+    Only one caller, and no work in the payload: see `tallies` for loads.
     """
     runs = 0
 
