@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.stack.integration.postgresql_server import PostgresqlServer, run_postgresql
+
+
+from tests.stack.bench import Bench
+from tests.stack.integration.caches import KINDS, Caller
 from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
@@ -54,3 +59,18 @@ def postgresql_proxy(postgresql: PostgresqlServer) -> Iterator[Proxy]:
     """A proxy before the server."""
     with Proxy(postgresql.port) as proxy:
         yield proxy
+
+
+@pytest.fixture(params=KINDS)
+def make_cache(request: pytest.FixtureRequest, bench: Bench) -> Iterator[Callable[..., Caller]]:
+    """Makes caches of the URL or the port of a server; each test runs for both kinds of calls."""
+    made: list[Caller] = []
+
+    def make(port: int, options: dict[str, Any] | None = None, **settings: Any) -> Caller:
+        caller = Caller(bench, request.param, f"redis://127.0.0.1:{port}/0", options, **settings)
+        made.append(caller)
+        return caller
+
+    yield make
+    for caller in made:
+        caller.close()

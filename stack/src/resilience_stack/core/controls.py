@@ -67,6 +67,11 @@ class Controls:
             self._layers = FullLayers(self._breaker, retries, metrics, policy)
 
     @property
+    def metrics(self) -> GuardMetrics:
+        """What is counted of its calls; an integration counts more there."""
+        return self._metrics
+
+    @property
     def state(self) -> str:
         """The breaker's state: closed, half-open or open."""
         return self._breaker.state

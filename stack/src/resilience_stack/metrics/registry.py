@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Final
 
@@ -41,7 +42,9 @@ class Metrics:
         Raises:
             ValueError: If the registry has them already: one manager a registry.
         """
-        where = REGISTRY if registry is None else registry
+        where = self._registry = REGISTRY if registry is None else registry
+        self._more: dict[str, Counter] = {}
+        self._lock = threading.Lock()
         self.calls = _Calls()
         where.register(self.calls)
         self.moments = Moments()
@@ -85,6 +88,13 @@ class Metrics:
             if is_multiprocess()
             else None
         )
+
+    def counter(self, name: str, documentation: str, labels: tuple[str, ...]) -> Counter:
+        """Return the counter of this name, which an integration counts; a new one at first."""
+        with self._lock:
+            if name not in self._more:
+                self._more[name] = Counter(name, documentation, labels, registry=self._registry)
+            return self._more[name]
 
 
 class _Calls(Collector):
@@ -147,6 +157,7 @@ class GuardMetrics:
         self.success = metrics.calls.of(guard, "success")
         self.failure = metrics.calls.of(guard, "failure")
         self.rejected = metrics.calls.of(guard, "rejected")
+        self.counter = metrics.counter
         self._ignored = ignored
         self.count_retry = metrics.retries.labels(guard).inc
         self.count_exhaustion = metrics.exhausted.labels(guard).inc

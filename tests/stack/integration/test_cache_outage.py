@@ -1,0 +1,137 @@
+"""Many callers of a cache in an outage: one opened breaker, nothing leaked, a quiet recovery."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from resilience_stack import ProbeSettings
+from resilience_stack.integrations.redis import AsyncCache, Cache, policy
+from tests.stack.bench import Bench, in_tasks, in_threads
+from tests.stack.integration.processes import wait_until
+from tests.stack.integration.redis_server import RedisServer
+
+needs_redis = pytest.mark.needs("redis-server", "setpriv")
+THREADS = 64
+TASKS = 1000
+CONNECTIONS = 16
+
+
+@needs_redis
+def test_threads_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
+    """64 threads meet a frozen server: the breaker opens once, each call is a miss or refused."""
+    guard = bench.manager.guard("cache", policy(deadline_s=0.3))
+    before = threading.active_count()
+    with Cache(guard, redis_server.url, max_connections=CONNECTIONS) as cache:
+        assert cache.set("key", "value", ttl_s=600)
+        redis_server.freeze()
+        found = in_threads(*[lambda: [cache.get("key") for _ in range(3)]] * THREADS)
+        assert found == [[None] * 3] * THREADS
+        redis_server.thaw()
+        successes, failures, rejected = bench.calls("cache")
+        assert (successes, (failures or 0) + (rejected or 0)) == (1, 3 * THREADS)
+        assert 5 <= (failures or 0) <= THREADS + 4  # who fails before it opens calls once more
+        assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 0}
+        assert bench.sample("cache_reads_total", "cache", result="error") == 3 * THREADS
+        bench.now_s += 60
+        assert in_threads(*[lambda: cache.get("key")] * THREADS).count(b"value") >= 1
+        assert cache.get("key") == b"value"
+        assert redis_server.count_clients() <= CONNECTIONS
+    assert threading.active_count() == before
+    wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
+
+
+@needs_redis
+def test_tasks_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
+    """1,000 tasks meet a frozen server: likewise."""
+    guard = bench.manager.guard("cache", policy(deadline_s=0.3))
+
+    async def scenario() -> None:
+        async with AsyncCache(guard, redis_server.url, max_connections=CONNECTIONS) as cache:
+            assert await cache.set("key", "value", ttl_s=600)
+            redis_server.freeze()
+            found = await asyncio.gather(*(cache.get("key") for _ in range(TASKS)))
+            assert found == [None] * TASKS
+            assert await cache.get("key") is None
+            redis_server.thaw()
+            successes, failures, rejected = bench.calls("cache")
+            assert (successes, (failures or 0) + (rejected or 0)) == (1, TASKS + 1)
+            assert rejected
+            assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 0}
+            bench.now_s += 60
+            assert await cache.get("key") == b"value"
+            for _ in range(TASKS // CONNECTIONS):
+                waves = await asyncio.gather(*(cache.get("key") for _ in range(CONNECTIONS)))
+                assert waves == [b"value"] * CONNECTIONS
+            assert redis_server.count_clients() <= CONNECTIONS
+            assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(scenario())
+    wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
+
+
+@needs_redis
+def test_cancelled_tasks_give_their_connections_back(
+    bench: Bench, redis_server: RedisServer
+) -> None:
+    """Tasks that are cancelled in the middle of a command leave no connection behind."""
+    guard = bench.manager.guard("cache", policy(deadline_s=60))
+
+    async def scenario() -> None:
+        async with AsyncCache(guard, redis_server.url, max_connections=4) as cache:
+            for _ in range(3):
+                redis_server.freeze()
+                tasks = [asyncio.create_task(cache.get("key")) for _ in range(20)]
+                await asyncio.sleep(0.05)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                redis_server.thaw()
+                assert await cache.set("key", "value", ttl_s=600)
+            assert await asyncio.gather(*(cache.get("key") for _ in range(20))) == [b"value"] * 20
+
+    asyncio.run(scenario())
+    assert guard.state == "closed"
+    wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
+
+
+@needs_redis
+@pytest.mark.parametrize("kind", ["plain", "awaited"])
+def test_recovery_by_a_probe(bench: Bench, redis_server: RedisServer, kind: str) -> None:
+    """The probe closes the breaker once the server answers, and no call fails after that."""
+    guard = bench.manager.guard("cache", policy(deadline_s=30, fail_max=2))
+
+    probe = bench.manager.probe(
+        "cache", lambda: redis_server.ask("PING"), ProbeSettings(trips_after=1)
+    )
+    redis_server.kill()
+    assert not probe.check_once()
+    assert guard.state == "open"
+    redis_server.restart()
+    assert probe.check_once()
+    if kind == "plain":
+        with Cache(guard, redis_server.url) as cache:
+            in_threads(*[lambda: cache.get("key")] * THREADS)
+    else:
+
+        async def ask() -> None:
+            async with AsyncCache(guard, redis_server.url) as cache:
+                await asyncio.gather(*(cache.get("key") for _ in range(THREADS)))
+
+        in_tasks(ask)
+    assert bench.calls("cache") == (THREADS, 0, 0)
+    assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 1}
+
+
+def test_importing_it_without_its_extra_says_what_to_install() -> None:
+    """Without redis-py there is one clear line."""
+    code = "import sys; sys.modules['redis'] = None; import resilience_stack.integrations.redis"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: resilience_stack.integrations.redis needs redis: "
+        "pip install 'resilience-stack[redis]'"
+    )
