@@ -87,4 +87,4 @@ def describe_failure(error: BaseException) -> str:
         return "out_of_memory"
     if isinstance(error, exceptions.ReadOnlyError):
         return "read_only"
-    return categorize(type(error))
+    return categorize(error)
