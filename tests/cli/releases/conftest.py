@@ -23,7 +23,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "")
-    monkeypatch.setattr(cli_releases, "list_releases", list_releases)
+    monkeypatch.setattr(cli_releases.index, "list_releases", list_releases)
     monkeypatch.setattr(cli_releases, "create_shared_path", one.stage)
     monkeypatch.setattr(variants, "make", one.make)
     monkeypatch.setattr(variants, "query_environment", one.environment_of)
