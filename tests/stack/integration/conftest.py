@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.stack.integration.postgresql_server import PostgresqlServer, run_postgresql
-
-
 from tests.stack.bench import Bench
 from tests.stack.integration.caches import KINDS, Caller
+from tests.stack.integration.postgresql_server import PostgresqlServer, run_postgresql
 from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
