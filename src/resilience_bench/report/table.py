@@ -57,10 +57,7 @@ def render_side_by_side(
 ) -> None:
     """Print several results of one plan, a column each; see `side_by_side.make_side_blocks`.
 
-    Args:
-        results: The results.
-        console: Where.
-        files: The file of each, if they come from files: columns may look alike otherwise.
+    Give their files, if they come from files: columns may look alike otherwise.
     """
     names = side_by_side.name_interpreters(results)
     places = [clean_text(str(path)) for path in files] or [""] * len(results)

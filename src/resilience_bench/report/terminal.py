@@ -28,13 +28,9 @@ def choose_widths(
     optional: Iterable[str] = (),
     gap: int = 1,
 ) -> dict[str, int]:
-    """Return the widths of the columns that several tables share.
+    """Return the widths of the columns that several tables share, within a width if possible.
 
-    Args:
-        tables: The headers and the rows of each, by the keys of its columns.
-        limit: The width within which they should stay.
-        optional: The columns to leave out, in this order, while a table is too wide.
-        gap: How far columns are apart.
+    The ``optional`` columns are left out, in this order, while a table is too wide.
     """
     tables = list(tables)
     widths: dict[str, int] = {}

@@ -32,14 +32,9 @@ class CommitHistory:
 
 
 def publish_commits(conf_file: Path, folder: Path) -> CommitHistory:
-    """Publish what asv measured of this project's commits, with a page that needs no network.
+    """Publish what asv measured of this project's commits, in a page that needs no network.
 
-    Args:
-        conf_file: The ``asv.conf.json``.
-        folder: Where to; a new folder.
-
-    Raises:
-        UserError: If there is nothing to publish, or asv is missing or fails.
+    Raises `UserError` if there is nothing to publish, or asv is missing or fails.
     """
     try:
         # Extras: the site is made without them, too.
@@ -66,18 +61,9 @@ def publish_commits(conf_file: Path, folder: Path) -> CommitHistory:
 
 
 def publish_releases(history: Path, package: str, folder: Path) -> tuple[SkippedFile, ...]:
-    """Publish what was measured of a package's releases, with the same page.
+    """Publish what was measured of a package's releases in the same kind of page.
 
-    Args:
-        history: The folder that 'resilience-bench releases' wrote.
-        package: Its package.
-        folder: Where to; a new folder.
-
-    Returns:
-        The files that could not be read, and why.
-
-    Raises:
-        UserError: If there is nothing to publish, or asv is missing or fails.
+    Return the files that could not be read, and why; raise `UserError` as above.
     """
     from resilience_bench.releases.publish import publish  # noqa: PLC0415 - as above
 

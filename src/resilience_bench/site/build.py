@@ -41,18 +41,10 @@ class SiteSources:
 
 
 def make(sources: SiteSources, place: Path, show_progress: ProgressCallback) -> SiteSummary:
-    """Make the site.
+    """Make the site in its place, where the old one stays until the new one is complete.
 
-    Args:
-        sources: Its files.
-        place: Its folder; the old site stays until the new one is complete.
-        show_progress: Called with what is being made.
-
-    Returns:
-        How many pages it has, and which files could not be read, with the reasons.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written there.
+    Return how many pages it has, and which files could not be read, with the reasons; raise
+    `UnwritableOutputError` if it cannot be written.
     """
     summary = SiteSummary()
     with replace_folder(place) as folder:

@@ -79,11 +79,9 @@ class SavedRun:
 
 
 def find_runs(folder: Path, summary: SiteSummary) -> list[SavedRun]:
-    """Find the results files in a folder, the latest first; other files of this tool are ignored.
+    """Find the results files of a folder, the latest first; note those that cannot be read.
 
-    Args:
-        folder: Where the files are; its subfolders are not searched.
-        summary: Notes the files that cannot be read.
+    Other files of this tool are ignored, and subfolders are not searched.
     """
     found = []
     for path in sorted(folder.glob("*.json")):
@@ -155,16 +153,9 @@ def show_run(run: SavedRun, folder: Path) -> Part:
 def write_run_pages(
     runs: Sequence[SavedRun], shown: SavedRun | None, folder: Path, summary: SiteSummary
 ) -> list[tuple[SavedRun, str]]:
-    """Write the pages of runs.
+    """Write pages of the latest runs; return all runs, each with its page's address or nothing.
 
-    Args:
-        runs: All runs, the latest first.
-        shown: The run on the first page, which always has a page of its own too.
-        folder: The site.
-        summary: Counts the pages.
-
-    Returns:
-        Each run, and the address of its page or nothing.
+    The ``shown`` run is that of the first page; it has a page of its own too.
     """
     kept = [run for run in runs if run is not shown and run.is_kept]
     paged = [*([shown] if shown else []), *kept][:MAX_PAGES]
@@ -177,12 +168,7 @@ def write_run_pages(
 
 
 def judge_check(last: SavedRun | None, shorten_paths: Callable[[str], str]) -> Part:
-    """Judge the last check again, against the baseline of its environment or budgets alone.
-
-    Args:
-        last: The check, if there is one.
-        shorten_paths: Removes from a text where files are on this machine.
-    """
+    """Judge the last check again, against the baseline of its environment or budgets alone."""
     if last is None:
         return Part("There is no check yet. Type scripts/check to hold this checkout against it.")
     try:

@@ -28,14 +28,9 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 def make_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
-    """Make a server of a folder, which does not serve yet.
+    """Make a server of a folder, which does not serve yet; port 0 is any that is free.
 
-    Args:
-        folder: The folder; it need not exist yet.
-        port: A port of this machine; 0 for any that is free.
-
-    Raises:
-        UserError: If the port is taken, or may not be used.
+    Raises `UserError` if the port is taken, or may not be used.
     """
     handler = functools.partial(_QuietHandler, directory=str(folder))
     try:

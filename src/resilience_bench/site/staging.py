@@ -23,9 +23,7 @@ ANOTHER_FOLDER: Final = "give another folder with --output"
 def replace_folder(place: Path) -> Iterator[Path]:
     """Yield a new folder, which replaces the old one at the end; after an error the old one stays.
 
-    Raises:
-        UnwritableOutputError: If it cannot be written, or if something that is no site would be
-            lost.
+    Raises `UnwritableOutputError` if that fails, or would lose something that is no site.
     """
     target = place.resolve()
     _ensure_replaceable(target, place)

@@ -44,13 +44,8 @@ ASV_PAGE_FILES: Final = ("*.js", "*.css", "vendor", "error.html", "swallow.*")
 def install(folder: Path, messages: Mapping[str, str], back: str) -> None:
     """Replace asv's page by asv-tachyon's; the data and the feed stay.
 
-    Args:
-        folder: The folder that asv has published.
-        messages: The first line of each commit's message, by hash.
-        back: The address of the page that links to this one.
-
-    Raises:
-        HistoryError: If asv-tachyon is missing, or refuses the folder.
+    ``messages`` has the first line of each commit's message, by hash; ``back`` is the address of
+    the page that links to this one. A missing asv-tachyon is a `HistoryError`.
     """
     done = subprocess.run(  # noqa: S603 - the command is ours
         [sys.executable, "-m", "asv_tachyon", "install", "--no-backup", str(folder)],

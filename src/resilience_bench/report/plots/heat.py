@@ -34,14 +34,7 @@ ScalingTable = Mapping[str, Mapping[str, Measurement]]
 
 
 def draw(title: str, foot: str, table: ScalingTable, loads: Sequence[str]) -> Figure:
-    """Draw a row for each library, the best first, and a column for each load.
-
-    Args:
-        title: What was called.
-        foot: Where it was measured.
-        table: Measurements with a scaling.
-        loads: Their loads, in the order of the columns.
-    """
+    """Draw the scalings: a row for each library, the best first, and a column for each load."""
     ordered = sorted(table, key=lambda label: -_compute_mean_scaling(table[label]))
     labels = [wrap_label(label) + format_defects(table[label].values(), "\n") for label in ordered]
     lines = sum(max(label.count("\n") * 0.55 + 0.55, 1) for label in labels)

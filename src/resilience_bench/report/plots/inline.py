@@ -13,12 +13,9 @@ KEPT_ATTRIBUTE: Final = "viewBox"
 
 
 def inline_svg(svg: bytes, title: str, number: int) -> str:
-    """Return the picture as an element of HTML, as wide as there is room.
+    """Return matplotlib's picture as an element of HTML, as wide as there is room.
 
-    Args:
-        svg: What matplotlib drew.
-        title: What it shows, for screen readers.
-        number: Its number on the page, which goes into its identifiers.
+    Its title is for screen readers; its number on the page goes into its identifiers.
     """
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", XLINK)

@@ -39,16 +39,7 @@ def draw_rates(  # noqa: PLR0913 - what a picture shows stands in one place
     *,
     look: Mapping[str, style.Look],
 ) -> Figure:
-    """Draw calls per second by the number of callers, both axes logarithmic.
-
-    Args:
-        title: What was called.
-        foot: Where it was measured.
-        kind: What the callers are: threads, tasks, processes.
-        bare: The bare call by the number of callers.
-        libraries: Their measurements by the number of callers.
-        look: How each library is drawn.
-    """
+    """Draw calls per second by the number of callers of a kind, both axes logarithmic."""
     lines = [bare, *libraries.values()]
     rates = {callers: measured for line in lines for callers, measured in line.items()}
     figure, axes = _make_axes(title, f"Calls per second of all {kind} together", foot)
@@ -83,15 +74,7 @@ def draw_latencies(
     libraries: Mapping[str, Measurement],
     look: Mapping[str, style.Look],
 ) -> Figure:
-    """Draw how long single calls take, by percentile, with a logarithmic axis of times.
-
-    Args:
-        title: What was called, and under which load.
-        foot: Where it was measured.
-        bare: The bare call.
-        libraries: Their measurements.
-        look: How each library is drawn.
-    """
+    """Draw how long single calls take, by percentile, with a logarithmic axis of times."""
     found = {label: select_percentiles(measured) for label, measured in libraries.items()}
     found_bare = select_percentiles(bare) if bare else {}
     lines = (found_bare, *found.values())

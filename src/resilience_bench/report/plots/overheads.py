@@ -32,11 +32,7 @@ Panel = tuple[str, Mapping[str, Measurement]]
 def draw(title: str, foot: str, panels: Sequence[Panel], look: Mapping[str, style.Look]) -> Figure:
     """Draw a panel for each scenario with a row for each library, the cheapest first.
 
-    Args:
-        title: Whose overhead.
-        foot: Where it was measured.
-        panels: At least one, none empty; each measurement has an overhead.
-        look: How each library is drawn.
+    There is at least one panel, none is empty, and each measurement has an overhead.
     """
     columns = split_into_columns(panels)
     height = max(sum(map(_compute_height, column)) for column in columns)

@@ -208,13 +208,9 @@ def set_log_axis(
     format_value: Callable[[float], str],
     sparse_from: float = SPARSE_FROM,
 ) -> None:
-    """Make an axis logarithmic in labels and limits, so that it ends at round numbers.
+    """Make an axis of values above 0 logarithmic in labels and limits: it ends at round numbers.
 
-    Args:
-        axis: The axis.
-        values: The values to show, all above 0.
-        format_value: Makes the label of a tick.
-        sparse_from: See `SPARSE_FROM`; less where the axis is short.
+    An axis that spans more than ``sparse_from`` powers of ten has fewer labels.
     """
     low, high = round_down(min(values)), round_up(max(values))
     is_sparse = math.log10(high / low) > sparse_from
