@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
-from benchmarks.vocabulary import ATTEMPTS, NEVER, Operation, Payload
-from resilience_bench import FAILS, Counted, Library, PayloadError, scenario
+from benchmarks.vocabulary import ATTEMPTS, FAILURES_TO_OPEN, NEVER, Operation, Payload
+from resilience_bench import FAILS, REJECTION, Counted, Library, PayloadError, scenario
 
 METRICS = "benchmarks.adapters.prometheus_client:Metrics"
 PYBREAKER = "benchmarks.adapters.pybreaker:Breakers"
@@ -99,6 +100,24 @@ def guarded_failing(library: Any, payload: Payload) -> Iterator[Counted]:
     yield from _guarded(library, payload, "failure")
 
 
+@scenario(library=GUARDS, outcomes=(FAILS,), raises=PayloadError, by_default=False)
+def guarded_failure(library: Any, payload: Payload) -> Iterator[Counted]:
+    """A count of calls by outcome around a retry around a closed breaker: not to be retried."""
+    yield from _guarded(library, payload, "failure", on=ConnectionError)
+
+
+@scenario(library=GUARDS, outcomes=(FAILS,), payload_calls=0, raises=REJECTION, by_default=False)
+def guarded_rejection(library: Any, payload: Payload) -> Iterator[Counted]:
+    """A count of calls by outcome around a retry around an open breaker, which rejects."""
+    for counted in _guarded(library, payload, "rejected", fail_max=FAILURES_TO_OPEN):
+        for _ in range(FAILURES_TO_OPEN):
+            try:
+                counted.operation()
+            except Exception:  # noqa: BLE001, S110 - the payload's failures, and rejections
+                pass
+        yield counted
+
+
 @scenario(library=GUARDS, in_profile=["tasks"])
 async def async_guarded(library: Any, payload: Payload) -> AsyncIterator[Counted]:
     """A count of calls by outcome around a retry around a closed breaker: a coroutine succeeds."""
@@ -109,13 +128,15 @@ async def async_guarded(library: Any, payload: Payload) -> AsyncIterator[Counted
         yield meter.counting_async(_breaker_in_retry_async(library, payload), "success")
 
 
-def _guarded(library: Any, payload: Payload, outcome: str) -> Iterator[Counted]:
+def _guarded(library: Any, payload: Payload, outcome: str, **settings: Any) -> Iterator[Counted]:
     if not isinstance(library, tuple):
-        yield library.guarded(payload, outcome)
+        yield library.guarded(payload, outcome, **settings)
         return
+    # What is counted by hand is told from a success only.
+    seen = "success" if outcome == "success" else "failure"
     with library[-1].opened() as meter:
-        operation, _failures = _breaker_in_retry(library)(payload)
-        yield meter.counting(operation, outcome, cached=False)
+        operation, _failures = _breaker_in_retry(library, **settings)(payload)
+        yield meter.counting(operation, seen, cached=False)
 
 
 def _success(
@@ -140,15 +161,17 @@ def _failure(
         yield Counted(guard(attempt.operation)[0], attempt.count, step=ATTEMPTS)
 
 
-def _breaker_in_retry(library: tuple[Any, ...]) -> Guard:
+def _breaker_in_retry(
+    library: tuple[Any, ...], on: type[Exception] = PayloadError, fail_max: int = NEVER
+) -> Guard:
     *layers, _metrics = library
     if len(layers) == 1:
-        return layers[0].breaker_in_retry
+        return partial(layers[0].breaker_in_retry, on=on, fail_max=fail_max)
     retries, breakers = layers
 
     def guard(call: Payload) -> tuple[Operation, Callable[[], float]]:
-        breaker = breakers.breaker(fail_max=NEVER)
-        return retries.retrying().decorated(breaker.decorated(call)), breaker.failures
+        breaker = breakers.breaker(fail_max=fail_max)
+        return retries.retrying(on=on).decorated(breaker.decorated(call)), breaker.failures
 
     return guard
 

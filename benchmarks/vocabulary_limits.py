@@ -198,3 +198,67 @@ def replaceable_async(first: Payload, then: Payload) -> tuple[Payload, Callable[
         target = then
 
     return call, replace
+
+
+class Correlation:
+    """A middleware that gives each request an ID; ``adds`` headers to a response.
+
+    The applications are plain functions of ASGI and WSGI.
+    """
+
+    adds = 1
+
+    def wrap_asgi(self, app: Operation) -> Operation:
+        """Put the middleware around an ASGI application."""
+        del app
+        raise Unsupported("it has no middleware for ASGI")
+
+    def wrap_wsgi(self, app: Operation) -> Operation:
+        """Put the middleware around a WSGI application."""
+        del app
+        raise Unsupported("it has no middleware for WSGI")
+
+    def close(self) -> None:
+        """Undo what it changed in the process."""
+
+
+class Telemetry(ABC):
+    """What a library tells about a call through its breaker, which succeeds."""
+
+    @abstractmethod
+    def observe(self, payload: Payload, kind: str) -> Operation | Counted:
+        """Call the payload with ``off``, ``metrics`` or ``spans`` switched on."""
+
+
+class HealthReports(ABC):
+    """A library's report on all its breakers."""
+
+    @abstractmethod
+    def read(self, guards: int) -> Operation:
+        """Read the state of so many closed breakers."""
+
+
+class SpanCounter:
+    """A span processor of OpenTelemetry that counts the spans that have ended, and drops them."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    def on_start(self, span: object, parent_context: object = None) -> None:
+        """Do nothing."""
+
+    def on_end(self, span: object) -> None:
+        """Count it."""
+        del span
+        self.ended += 1
+
+    def _on_ending(self, span: object) -> None:
+        """Do nothing."""
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:
+        """Have nothing to flush."""
+        del timeout_millis
+        return True

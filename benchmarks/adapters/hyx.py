@@ -89,6 +89,16 @@ class Pipelines(vocabulary.Pipelines):
         return nest_decorators(_breaker, payload, depth)
 
 
+class Everything:
+    """The decorators around one another: fallback, limit, bulkhead, retry, breaker."""
+
+    def guard_async(self, payload: Payload) -> Operation:
+        """Put them around the payload, inside the running event loop."""
+        retrying = retry(on=PayloadError, attempts=ATTEMPTS - 1, backoff=0)
+        limited = bulkhead(vocabulary.SLOTS, vocabulary.SLOTS)(retrying(_breaker()(payload)))
+        return fallback(return_fallback_async)(timeout(LIMIT_S)(limited))
+
+
 def _breaker(fail_max: int = NEVER) -> Any:
     return consecutive_breaker(
         failure_threshold=fail_max, recovery_time_secs=RECOVERY_S, recovery_threshold=1

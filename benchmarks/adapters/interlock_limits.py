@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import interlock
 
 from benchmarks import vocabulary_limits as vocabulary
-from benchmarks.vocabulary import ATTEMPTS, FAILURES_TO_OPEN, NEVER, RECOVERY_S, Operation, Payload
+from benchmarks.vocabulary import (
+    ATTEMPTS,
+    FAILURES_TO_OPEN,
+    NEVER,
+    RECOVERY_S,
+    Operation,
+    Payload,
+    return_at_once,
+)
 from benchmarks.vocabulary_limits import ATTEMPT_S, LIMIT_S, Guarded, return_fallback
-from resilience_bench import PayloadError, Unsupported
+from resilience_bench import Counted, PayloadError, Unsupported
 
 
 class Fallbacks(vocabulary.Fallbacks):
@@ -81,7 +91,80 @@ class Pipelines(vocabulary.Pipelines):
         return self.nest(payload, depth)
 
 
+class Everything:
+    """One pipeline: fallback, retry (of tenacity), breaker, bulkhead, limit of an attempt."""
+
+    def guard(self, payload: Payload, fail_max: int = NEVER) -> Operation:
+        """Put it around the payload, in the order that its manual recommends."""
+        import tenacity
+
+        pipeline = (
+            interlock.Pipeline.builder()
+            .fallback(return_fallback)
+            .retry(
+                attempts=ATTEMPTS,
+                retry=tenacity.retry_if_exception_type(PayloadError),
+                wait=tenacity.wait_none(),
+                sleep=return_at_once,
+            )
+            .add(_breaker(fail_max))
+            .bulkhead(vocabulary.SLOTS)
+            .timeout(LIMIT_S)
+            .build()
+        )
+        return pipeline(payload)
+
+    def guard_async(self, payload: Payload) -> Operation:
+        return self.guard(payload)
+
+
+class Telemetry(vocabulary.Telemetry):
+    """A breaker without a listener, or with the library's own for OpenTelemetry."""
+
+    def observe(self, payload: Payload, kind: str) -> Operation | Counted:
+        """Record into instruments of OpenTelemetry, which are read in memory."""
+        if kind == "off":
+            return _make_breaker()(payload)
+        if kind == "spans":
+            raise Unsupported("it makes no spans")
+        from interlock.integrations.otel import OTelEventListener
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+        reader = InMemoryMetricReader()
+        meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("benchmark")
+        breaker = _make_breaker(listener=OTelEventListener(meter))
+
+        def count() -> float:
+            data = reader.get_metrics_data()
+            if data is None:
+                return 0
+            [metric] = data.resource_metrics[0].scope_metrics[0].metrics
+            return metric.data.data_points[0].count
+
+        return Counted(breaker(payload), count)
+
+
+class Health(vocabulary.HealthReports):
+    """The library's registry, whose breakers an application asks one by one."""
+
+    def read(self, guards: int) -> Operation:
+        """Read the states into a dictionary."""
+        registry = interlock.Registry()
+        for number in range(guards):
+            registry.get(f"dependency-{number}")
+
+        def report() -> dict[str, str]:
+            return {name: str(breaker.state) for name, breaker in registry.items()}
+
+        return report
+
+
 def _breaker(fail_max: int = NEVER) -> interlock.CircuitBreakerStrategy:
+    return interlock.CircuitBreakerStrategy(_make_breaker(fail_max))
+
+
+def _make_breaker(fail_max: int = NEVER, **more: Any) -> interlock.CircuitBreaker:
     """Make a breaker as `benchmarks.adapters.interlock` does."""
     config = interlock.Config(
         window_size=FAILURES_TO_OPEN,
@@ -90,6 +173,4 @@ def _breaker(fail_max: int = NEVER) -> interlock.CircuitBreakerStrategy:
         permitted_calls_in_half_open=1,
         wait_duration_in_open=RECOVERY_S,
     )
-    return interlock.CircuitBreakerStrategy(
-        interlock.CircuitBreaker(name="benchmark", config=config)
-    )
+    return interlock.CircuitBreaker(name="benchmark", config=config, **more)

@@ -133,13 +133,17 @@ class _Retrying(vocabulary.Retrying):
 class Composed:
     """Breaker and retry under one decorator."""
 
-    def breaker_in_retry(self, call: Payload) -> tuple[Operation, Callable[[], float]]:
+    rejection = pyresilience.CircuitOpenError
+
+    def breaker_in_retry(
+        self, call: Payload, on: type[Exception] = PayloadError, fail_max: int = NEVER
+    ) -> tuple[Operation, Callable[[], float]]:
         """Return the decorated call, and what reads the breaker's failures."""
         vocabulary.keep_awake(executor)
         retry = pyresilience.RetryConfig(
-            max_attempts=ATTEMPTS, delay=0, jitter=False, retry_on=(PayloadError,)
+            max_attempts=ATTEMPTS, delay=0, jitter=False, retry_on=(on,)
         )
-        guarded = pyresilience.resilient(retry=retry, circuit_breaker=_circuit(NEVER))(call)
+        guarded = pyresilience.resilient(retry=retry, circuit_breaker=_circuit(fail_max))(call)
         return guarded, partial(attrgetter("failure_count"), _circuit_of(guarded))
 
     def retry_in_breaker(self, call: Payload) -> tuple[Operation, Callable[[], float]]:

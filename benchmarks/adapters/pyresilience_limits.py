@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pyresilience
@@ -17,7 +18,7 @@ from benchmarks.vocabulary_limits import (
     return_fallback,
     return_fallback_async,
 )
-from resilience_bench import PayloadError, Unsupported
+from resilience_bench import Counted, PayloadError, Unsupported
 
 
 class Fallbacks(vocabulary.Fallbacks):
@@ -92,6 +93,89 @@ class RateLimits(vocabulary.RateLimits):
         self, payload: Payload, calls: int, period_s: int, algorithm: str = ""
     ) -> Operation:
         return self.guard(payload, calls, period_s, algorithm)
+
+
+class Everything:
+    """One decorator: fallback, breaker, bulkhead, retry, and a limit for all attempts."""
+
+    def guard(self, payload: Payload, fail_max: int = NEVER) -> Operation:
+        return _decorate_fully(return_fallback, fail_max)(payload)
+
+    def guard_async(self, payload: Payload) -> Operation:
+        return _decorate_fully(return_fallback_async)(payload)
+
+
+def _decorate_fully(answer: Payload, fail_max: int = NEVER) -> Any:
+    keep_awake(executor)
+    return pyresilience.resilient(
+        fallback=pyresilience.FallbackConfig(answer),
+        timeout=pyresilience.TimeoutConfig(LIMIT_S, per_attempt=False),
+        bulkhead=pyresilience.BulkheadConfig(max_concurrent=vocabulary.SLOTS),
+        retry=pyresilience.RetryConfig(
+            max_attempts=ATTEMPTS, delay=0, jitter=False, retry_on=(PayloadError,)
+        ),
+        circuit_breaker=_circuit(fail_max),
+    )
+
+
+class Telemetry(vocabulary.Telemetry):
+    """The decorator with a breaker, and the library's own listeners."""
+
+    def observe(self, payload: Payload, kind: str) -> Operation | Counted:
+        """Add a listener; that of OpenTelemetry writes events into a span, made around the call."""
+        if kind == "off":
+            return pyresilience.resilient(circuit_breaker=_circuit())(payload)
+        return _count(payload) if kind == "metrics" else _trace(payload)
+
+
+def _count(payload: Payload) -> Counted:
+    from prometheus_client import REGISTRY
+    from pyresilience.contrib.prometheus import PrometheusListener
+
+    listener = PrometheusListener("benchmark")
+    # It knows the global registry only, where the next case could not make the same metrics.
+    events, durations = listener._event_counter, listener._duration_histogram  # noqa: SLF001
+    REGISTRY.unregister(events)
+    REGISTRY.unregister(durations)
+    guarded = pyresilience.resilient(circuit_breaker=_circuit(), listeners=[listener])(payload)
+
+    def count() -> float:
+        samples = next(iter(events.collect())).samples
+        return sum(sample.value for sample in samples if sample.name.endswith("_total"))
+
+    return Counted(guarded, count)
+
+
+def _trace(payload: Payload) -> Counted:
+    from opentelemetry.sdk.trace import TracerProvider
+    from pyresilience.contrib.otel import OpenTelemetryListener
+
+    spans = vocabulary.SpanCounter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(spans)
+    start = provider.get_tracer("benchmark").start_as_current_span
+    guarded = pyresilience.resilient(
+        circuit_breaker=_circuit(), listeners=[OpenTelemetryListener()]
+    )(payload)
+
+    def traced() -> Any:
+        with start("call"):
+            return guarded()
+
+    return Counted(traced, lambda: spans.ended)
+
+
+class Health(vocabulary.HealthReports):
+    """The library's registry and its report."""
+
+    def read(self, guards: int) -> Operation:
+        """Read the report of breakers that have been used."""
+        registry = pyresilience.ResilienceRegistry()
+        for number in range(guards):
+            name = f"dependency-{number}"
+            registry.register(name, pyresilience.ResilienceConfig(circuit_breaker=_circuit()))
+            registry.decorator(name)(return_fallback)()
+        return partial(pyresilience.health_check, registry)
 
 
 class Pipelines(vocabulary.Pipelines):

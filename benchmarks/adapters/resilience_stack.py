@@ -29,15 +29,26 @@ NAME = "dependency"
 class Guards:
     """Guards of one manager each, with metrics in a registry of its own."""
 
-    def guarded(self, payload: Payload, outcome: str) -> Counted:
-        """Put a guard around the payload, whose breaker never opens and whose retry never sleeps.
+    rejection = CircuitBreakerError
+
+    def guarded(
+        self,
+        payload: Payload,
+        outcome: str,
+        on: type[Exception] = PayloadError,
+        fail_max: int = NEVER,
+    ) -> Counted:
+        """Put a guard around the payload, whose retry never sleeps.
 
         Args:
             payload: What is called, or awaited when it is a coroutine function.
-            outcome: Which outcome is read back: success or failure.
+            outcome: Which outcome is read back: success, failure or rejected.
+            on: The exception that is retried.
+            fail_max: So many failures in a row open the breaker.
         """
         registry = CollectorRegistry()
-        guard = ResilienceManager(registry, sleep=return_at_once).guard(NAME, _policy())
+        policy = _policy(on, fail_max)
+        guard = ResilienceManager(registry, sleep=return_at_once).guard(NAME, policy)
         labels = {"guard": NAME, "outcome": outcome}
         read = partial(registry.get_sample_value, "resilience_calls_total", labels)
         # The first commits of the stack have a guard for plain functions only.
@@ -45,13 +56,13 @@ class Guards:
             return Counted(guard(payload), read)
 
 
-def _policy() -> Policy:
+def _policy(on: type[Exception], fail_max: int) -> Policy:
     retry: dict[str, Any] = {"attempts": ATTEMPTS, "wait_initial_s": 0, "jitter_s": 0}
-    breaker: dict[str, Any] = {"fail_max": NEVER, "reset_timeout_s": RECOVERY_S}
+    breaker: dict[str, Any] = {"fail_max": fail_max, "reset_timeout_s": RECOVERY_S}
     if not hasattr(resilience_stack, "Retry"):
         # The first commits of the stack have one rule for all exceptions.
-        return Policy(**breaker, **retry, retry_on=(PayloadError,))
-    return Policy(**breaker, retries=(resilience_stack.Retry(on=(PayloadError,), **retry),))
+        return Policy(**breaker, **retry, retry_on=(on,))
+    return Policy(**breaker, retries=(resilience_stack.Retry(on=(on,), **retry),))
 
 
 class Breakers(vocabulary.Breakers):

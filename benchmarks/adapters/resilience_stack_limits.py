@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import logging
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -26,7 +30,7 @@ from benchmarks.vocabulary_limits import (
     return_fallback,
     return_fallback_async,
 )
-from resilience_bench import PayloadError
+from resilience_bench import Counted, PayloadError
 from resilience_stack import (
     Bulkhead,
     BulkheadFullError,
@@ -37,8 +41,10 @@ from resilience_stack import (
     ResilienceManager,
     Retry,
 )
+from resilience_stack.edge.request_id import add_to_log_records
 
 NAME = "dependency"
+_RETRY = Retry(on=(PayloadError,), attempts=ATTEMPTS, wait_initial_s=0, jitter_s=0)
 
 
 class Fallbacks(vocabulary.Fallbacks):
@@ -80,8 +86,7 @@ class Timeouts(vocabulary.Timeouts):
         return _guard(deadline_s=seconds)(payload)
 
     def limit_attempts_async(self, payload: Payload) -> Operation:
-        retry = Retry(on=(PayloadError,), attempts=ATTEMPTS, wait_initial_s=0, jitter_s=0)
-        return _guard(deadline_s=LIMIT_S, attempt_s=ATTEMPT_S, retries=(retry,))(payload)
+        return _guard(deadline_s=LIMIT_S, attempt_s=ATTEMPT_S, retries=(_RETRY,))(payload)
 
 
 class Bulkheads(vocabulary.Bulkheads):
@@ -94,6 +99,33 @@ class Bulkheads(vocabulary.Bulkheads):
 
     def guard_async(self, payload: Payload, slots: int, wait_s: float = 0) -> Operation:
         return self.guard(payload, slots, wait_s)
+
+
+class Everything:
+    """One guard, in a service whose log records carry the ID of the request."""
+
+    @contextlib.contextmanager
+    def opened(self, payload: Payload, outcome: str, fail_max: int) -> Iterator[Counted]:
+        """Put it around the payload; what is counted is read back by its outcome."""
+        registry, answer = CollectorRegistry(), return_fallback
+        if inspect.iscoroutinefunction(payload):
+            answer = return_fallback_async
+        guard = _guard(
+            registry,
+            Fallback(default=answer),
+            fail_max=fail_max,
+            retries=(_RETRY,),
+            deadline_s=LIMIT_S,
+            bulkhead=Bulkhead(vocabulary.SLOTS),
+        )
+        labels = {"guard": NAME, "outcome": outcome}
+        make_record = logging.getLogRecordFactory()
+        add_to_log_records()
+        try:
+            read = partial(registry.get_sample_value, "resilience_calls_total", labels)
+            yield Counted(guard(payload), lambda: read() or 0)
+        finally:
+            logging.setLogRecordFactory(make_record)
 
 
 class Pipelines(vocabulary.Pipelines):

@@ -16,6 +16,18 @@ class FullError(Exception):
     """All slots are taken."""
 
 
+class NoCorrelation(vocabulary.Correlation):
+    """The application alone."""
+
+    adds = 0
+
+    def wrap_asgi(self, app: Operation) -> Operation:
+        return app
+
+    def wrap_wsgi(self, app: Operation) -> Operation:
+        return app
+
+
 class Timeouts(vocabulary.Timeouts):
     """asyncio.timeout around a call."""
 

@@ -29,11 +29,15 @@ FAMILIES = (
     "bulkhead",
     "composed",
     "control",
+    "correlation",
+    "everything",
     "fallback",
+    "health",
     "metrics",
     "pipeline",
     "ratelimit",
     "retry",
+    "telemetry",
     "timeout",
 )
 

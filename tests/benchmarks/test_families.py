@@ -59,6 +59,8 @@ GROUPS = {
         "retry_in_breaker_failing",
         "guarded",
         "guarded_failing",
+        "guarded_failure",
+        "guarded_rejection",
         "async_guarded",
     },
     "fallback": {
@@ -81,6 +83,10 @@ GROUPS = {
     "bulkhead": {"enter", "queue", "full", "async_enter", "async_queue", "async_full"},
     "ratelimit": {"permitted", "refused", "async_permitted", "async_refused"},
     "pipeline": {"success", "async_success"},
+    "everything": {"success", "failure", "rejection", "async_success"},
+    "correlation": {"asgi", "wsgi"},
+    "telemetry": {"success"},
+    "health": {"read", "probe"},
 }
 
 CASES = {
@@ -88,12 +94,16 @@ CASES = {
     "breaker": 91,
     "retry": 55,
     "metrics": 60,
-    "composed": 48,
+    "composed": 56,
     "fallback": 82,
     "timeout": 36,
     "bulkhead": 30,
     "ratelimit": 42,
     "pipeline": 45,
+    "everything": 17,
+    "correlation": 10,
+    "telemetry": 9,
+    "health": 10,
 }
 NO_STALE_VALUES = {"circuitbreaker", "interlock_cb", "pyresilience"}
 
@@ -125,6 +135,7 @@ UNSUPPORTED = {
     "fallback.async_rejection": {*NO_STALE_VALUES, "hyx"},
     "pipeline.success": {"pybreaker"},
     "pipeline.async_success": {"pybreaker", "hyx"},
+    "telemetry.success": {"interlock_cb", "resilience_stack"},
 }
 
 

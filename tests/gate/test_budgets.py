@@ -142,6 +142,13 @@ def test_cases_that_cannot_be_measured_need_no_range() -> None:
     assert found(make_baseline(), CASES, status="not installed") == []
 
 
+def test_cases_that_have_to_be_asked_for_need_no_range() -> None:
+    """A baseline is learned of what is measured by default."""
+    records = [make_record(case, "measured") for case in CASES]
+    optional = {case.name for case in CASES[1:]}
+    assert lint({HERE: make_baseline(CASES[0])}, [], BUDGETS, records, optional) == []
+
+
 def test_ranges_on_few_runs_are_found() -> None:
     """Two runs say little about how runs differ."""
     [line] = found(make_baseline(CASES[0], runs=2), CASES[:1])
