@@ -9,12 +9,12 @@ import pytest
 from resilience_bench._model import Estimate, Measurement
 from resilience_bench.gate.decide import Observations
 from resilience_bench.selftest.builds import estimate_rate
-from resilience_bench.selftest.calibration import extract_values
-from resilience_bench.selftest.planting import (
+from resilience_bench.selftest.calibration import (
     TURNS,
     PlantingCost,
     choose_cases,
     estimate_planting_cost,
+    extract_values,
 )
 from resilience_bench.selftest.simulation import (
     collect_distinct_counts,

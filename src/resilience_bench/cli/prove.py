@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,15 +14,9 @@ from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.options import FILE, build_output_path, signals_option
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.selftest.builds import HEADERS, POLICIES, WORDS, Build, Rate, format_cells
+from resilience_bench.selftest import self_test as self_tests
+from resilience_bench.selftest.builds import HEADERS, POLICIES, WORDS, format_cells
 from resilience_bench.selftest.noise import keep_cores_busy
-from resilience_bench.selftest.self_test import (
-    BUILDS,
-    PLANTED_BUILDS,
-    SelfTest,
-    SelfTestOptions,
-    prepare_self_test,
-)
 
 GATES: Final = tuple(POLICIES)
 PER_CENT: Final = click.FloatRange(min=0.1)
@@ -41,12 +34,15 @@ SLOWER: Final = "Per cent by which cases are made slower"
     "--wait", "waits", type=PER_CENT, multiple=True, help=f"{SLOWER} by waiting; repeatable."
 )
 @click.option(
-    "--builds", type=SOME, show_default=f"{BUILDS}", help="Healthy real builds of each gate."
+    "--builds",
+    type=SOME,
+    show_default=f"{self_tests.BUILDS}",
+    help="Healthy real builds of each gate.",
 )
 @click.option(
     "--planted-builds",
     type=SOME,
-    show_default=f"{PLANTED_BUILDS}",
+    show_default=f"{self_tests.PLANTED_BUILDS}",
     help="Real builds of each gate with each size planted.",
 )
 @click.option(
@@ -87,24 +83,22 @@ def prove(
     builds that are drawn from their workers. Exit code 1 if a healthy real build failed, or one
     with planted slowdowns did not. --from continues after an interruption.
     """
-    chosen = SelfTestOptions(**options)
-    continued = earlier if chosen.builds or chosen.planted_builds else None
-    path = output or continued or build_output_path("prove")
+    chosen = self_tests.SelfTestOptions(**options)
+    path = output or (earlier if chosen.runs_builds else None) or build_output_path("prove")
     console = make_progress_console()
-    self_test = prepare_self_test(launcher, chosen, earlier, path, console)
+    self_test = self_tests.prepare_self_test(launcher, chosen, earlier, path, console)
     try:
         _run(self_test, console)
     except KeyboardInterrupt:
         self_test.write()
         click.echo(f"interrupted; {self_test.explain_how_to_resume()}", err=True)
         raise
-    builds = self_test.proof.builds
-    _print(self_test.rates, builds, make_console())
+    _print(self_test, make_console())
     click.echo(f"proof: {path}")
-    return 1 if any(build.has_false_alarm or build.missed for build in builds) else 0
+    return int(any(build.has_false_alarm or build.missed for build in self_test.proof.builds))
 
 
-def _run(self_test: SelfTest, console: Console) -> None:
+def _run(self_test: self_tests.SelfTest, console: Console) -> None:
     calibration = self_test.calibration
     if self_test.steps or calibration is None:
         title = f"testing the gate with {len(self_test.steps)} builds"
@@ -116,19 +110,16 @@ def _run(self_test: SelfTest, console: Console) -> None:
     self_test.simulate(calibration)
 
 
-def _print(rates: Sequence[Rate], builds: Sequence[Build], console: Console) -> None:
+def _print(self_test: self_tests.SelfTest, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for position, name in enumerate(HEADERS):
         table.add_column(name, justify="left" if position < WORDS else "right")
-    for rate in rates:
+    for rate in self_test.rates:
         table.add_row(*format_cells(rate))
     console.print(table)
-    for gate, kind in itertools.product(GATES, ("healthy", "planted")):
-        seconds = [
-            build.seconds
-            for build in builds
-            if build.gate == gate and bool(build.planted_percent) is (kind == "planted")
-        ]
-        if seconds:
-            text = f"{gate}, {kind}: {min(seconds):.0f} to {max(seconds):.0f} s a build"
-            console.print(text, highlight=False)
+    seconds = defaultdict[tuple[str, str], list[float]](list)
+    for build in self_test.proof.builds:
+        seconds[build.gate, "planted" if build.planted_percent else "healthy"].append(build.seconds)
+    for (gate, kind), durations_s in sorted(seconds.items()):
+        text = f"{gate}, {kind}: {min(durations_s):.0f} to {max(durations_s):.0f} s a build"
+        console.print(text, highlight=False)

@@ -74,7 +74,7 @@ class Build:
     @property
     def every_red(self) -> frozenset[str]:
         """The cases for which it failed, by any signal."""
-        return frozenset(name for names in self.red.values() for name in names)
+        return frozenset().union(*self.red.values())
 
     @property
     def has_false_alarm(self) -> bool:
@@ -114,10 +114,8 @@ def estimate_rate(step: Step, signal: str, builds: str, outcomes: Sequence[bool]
     """Estimate how often builds of a kind, real or drawn, had the outcome that is counted."""
     gate, percent, kind = step
     hits, trials = sum(outcomes), len(outcomes)
-    low, high = 0.0, 1.0
-    if trials:
-        interval = binomtest(hits, trials).proportion_ci(CONFIDENCE, "exact")
-        low, high = float(interval.low), float(interval.high)
+    interval = binomtest(hits, trials).proportion_ci(CONFIDENCE, "exact") if trials else (0.0, 1.0)
+    low, high = map(float, interval)
     outcome = "planted case found" if percent else "healthy build failed"
     return Rate(gate, signal, builds, percent, outcome, hits, trials, low, high, kind)
 

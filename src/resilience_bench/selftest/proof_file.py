@@ -77,9 +77,8 @@ def read(path: Path) -> Proof:
         source.refuse("builds", f"expected {source.kind}, found no such key")
     proof = source.convert(stored, Proof)
     for position, build in enumerate(proof.builds):
-        for signal in build.signals:
-            if signal not in build.red:
-                source.refuse(f"builds[{position}].red", f"expected {signal}, found no such key")
+        for signal in set(build.signals) - build.red.keys():
+            source.refuse(f"builds[{position}].red", f"expected {signal}, found no such key")
     folder = path.with_suffix("")
     if not folder.is_dir():
         source.refuse("", f"expected the folder {format_path(folder)} beside it, found none")
@@ -90,10 +89,8 @@ def read(path: Path) -> Proof:
                 found = f"expected its measurements in {format_path(file)}, found no file"
                 source.refuse(f"builds[{position}]", found)
     signals = tuple(dict.fromkeys(signal for build in proof.builds for signal in build.signals))
-    sizes = {build.planted_percent for build in proof.builds} - {0.0}
-    return dataclasses.replace(
-        proof, signals=proof.signals or signals, sizes=proof.sizes or tuple(sorted(sizes))
-    )
+    sizes = tuple(sorted({build.planted_percent for build in proof.builds} - {0.0}))
+    return dataclasses.replace(proof, signals=proof.signals or signals, sizes=proof.sizes or sizes)
 
 
 def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
@@ -108,10 +105,8 @@ def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
         "environment": dataclasses.asdict(detect_environment()),
         "load_average": read_load_average(),
         "cases": cases,
-        "policies": {
-            **{gate: dataclasses.asdict(policy) for gate, policy in POLICIES.items()},
-            "tolerances": dict(TOLERANCES),
-        },
+        "policies": {gate: dataclasses.asdict(policy) for gate, policy in POLICIES.items()}
+        | {"tolerances": dict(TOLERANCES)},
         "rates": [dataclasses.asdict(rate) for rate in rates],
         **dataclasses.asdict(proof),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +17,9 @@ from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES, Session
+from resilience_bench.selftest import calibration as calibrations
 from resilience_bench.selftest.builds import POLICIES, Build, Step, name_files
-from resilience_bench.selftest.calibration import (
-    LEARNING_RUNS,
-    PROBE_TURNS,
-    Calibration,
-    read_calibration,
-)
-from resilience_bench.selftest.planting import NOTHING, PROBE, PlantedSlowdowns
+from resilience_bench.selftest.calibration import NOTHING, PROBE, Calibration, PlantedSlowdowns
 from resilience_bench.selftest.simulation import find_regressed_cases
 
 EXTRA_PASSES: Final = 6
@@ -42,55 +37,37 @@ class BuildRunner:
 
     def learn(self, signals: Sequence[Signal]) -> Calibration:
         """Measure what builds are judged by, and what planting costs."""
-        for number in range(LEARNING_RUNS):
+        for number in range(calibrations.LEARNING_RUNS):
             # Counts hardly vary, so the first run has all of them.
-            timed: list[Signal] = [each for each in signals if each == "latency" and number]
-            self._measure(f"learn-{number + 1}", timed or signals, NOTHING, 1 + EXTRA_PASSES)
-        probe = [info for info in self.cases if info.case.name == PROBE]
+            timed: list[Signal] = ["latency"] if number and "latency" in signals else []
+            self.measure(f"learn-{number + 1}", timed or signals, NOTHING, 1 + EXTRA_PASSES)
+        probe = replace(self, cases=[info for info in self.cases if info.case.name == PROBE])
         for signal in signals:
-            for number, turns in enumerate(PROBE_TURNS):
+            for number, turns in enumerate(calibrations.PROBE_TURNS):
                 planted = {} if turns is None else {PROBE: turns}
-                plants = PlantedSlowdowns(planted, planted)
-                self._measure(f"price-{signal}-{number}", [signal], plants, 1, probe)
-        return read_calibration(self.folder, signals)
+                plants = PlantedSlowdowns(planted, counted_turns=planted)
+                probe.measure(f"price-{signal}-{number}", [signal], plants, 1)
+        return calibrations.read_calibration(self.folder, signals)
 
-    def _measure(
-        self,
-        name: str,
-        signals: Sequence[Signal],
-        plants: PlantedSlowdowns,
-        processes: int,
-        cases: Sequence[CaseInfo] | None = None,
+    def measure(
+        self, name: str, signals: Sequence[Signal], plants: PlantedSlowdowns, processes: int
     ) -> None:
-        variant = self._make_variant(name, signals, plants, cases)
+        """Measure all cases as often as a quick run does, and write the file of this name."""
+        variant = self._make_variant(name, signals, plants)
         source = LiveSource(variant, self.show, tuple(signals), {})
-        names = {info.case.name for info in cases or self.cases}
         if "latency" in signals:
-            source.draw_latencies(PROFILES["quick"].workers, names)
+            source.draw_latencies(PROFILES["quick"].workers, variant.session.records)
         if "instructions" in signals:
-            source.draw_counts(processes, names)
+            source.draw_counts(processes, variant.session.records)
         variant.recording.write(complete=True)
 
     def _make_variant(
-        self,
-        name: str,
-        signals: Sequence[Signal],
-        plants: PlantedSlowdowns = NOTHING,
-        cases: Sequence[CaseInfo] | None = None,
+        self, name: str, signals: Sequence[Signal], plants: PlantedSlowdowns = NOTHING
     ) -> MeasuredVariant:
-        session = self._make_session(cases or self.cases, plants)
+        planted = (plants.turns, plants.waits_ns, plants.counted_turns)
+        session = Session(self.launcher, self.cases, PROFILES["quick"], *planted)
         file = self.folder / f"{name}.json"
         return MeasuredVariant(session, Recording(session.records, "prove", file, signals=signals))
-
-    def _make_session(self, cases: Sequence[CaseInfo], plants: PlantedSlowdowns) -> Session:
-        return Session(
-            self.launcher,
-            cases,
-            PROFILES["quick"],
-            plants.turns,
-            plants.waits_ns,
-            plants.counted_turns,
-        )
 
     def make_criteria(
         self, gate: str, signals: Sequence[Signal], calibration: Calibration
@@ -99,7 +76,7 @@ class BuildRunner:
         if gate == "check":
             names = {info.case.name for info in self.cases}
             return make_baseline_criteria(calibration.baseline, signals, names.__contains__)
-        records = self._make_session(self.cases, NOTHING).records
+        records = Session(self.launcher, self.cases, PROFILES["quick"]).records
         return make_comparison_criteria(records, signals, TOLERANCES)
 
     def run_build(

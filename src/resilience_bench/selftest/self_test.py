@@ -18,21 +18,9 @@ from resilience_bench.files.checked_json import format_names, format_path
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import select
-from resilience_bench.selftest import proof_file
-from resilience_bench.selftest.builds import (
-    POLICIES,
-    QUANTITY,
-    Build,
-    Rate,
-    Size,
-    Step,
-    estimate_rate,
-    estimate_real_rates,
-    find_missing_steps,
-    plan_builds,
-)
-from resilience_bench.selftest.calibration import Calibration, read_calibration
-from resilience_bench.selftest.planting import PROBE
+from resilience_bench.selftest import builds, proof_file
+from resilience_bench.selftest.builds import QUANTITY, Build, Step
+from resilience_bench.selftest.calibration import PROBE, Calibration, read_calibration
 from resilience_bench.selftest.proof_file import Proof
 from resilience_bench.selftest.runner import BuildRunner
 from resilience_bench.selftest.simulation import Pool, read_pools, simulate_outcomes
@@ -60,6 +48,11 @@ class SelfTestOptions:
     drawn: int
     neighbours: int
 
+    @property
+    def runs_builds(self) -> bool:
+        """Whether an earlier proof gets the builds that it lacks."""
+        return bool(self.builds or self.planted_builds)
+
 
 @dataclass(slots=True)
 class SelfTest:
@@ -76,12 +69,12 @@ class SelfTest:
     steps: Sequence[Step]
     calibration: Calibration | None
     console: Console
-    simulated: list[Rate] = field(default_factory=list)
+    simulated: list[builds.Rate] = field(default_factory=list)
 
     @property
-    def rates(self) -> list[Rate]:
+    def rates(self) -> list[builds.Rate]:
         """The rates over real builds, then those over drawn ones."""
-        return estimate_real_rates(self.proof.builds) + self.simulated
+        return builds.estimate_real_rates(self.proof.builds) + self.simulated
 
     def write(self) -> None:
         """Write the proof so far."""
@@ -101,13 +94,13 @@ class SelfTest:
         return self.calibration
 
     def _run_build(self, step: Step, calibration: Calibration) -> Build:
-        builds, signals = self.proof.builds, self.proof.signals
-        earlier = sum(build.step == step for build in builds)
+        done, signals = self.proof.builds, self.proof.signals
+        alike = sum(build.step == step for build in done)
         _, percent, kind = step
-        if earlier >= self.options.counted_builds or kind == "wait":
-            signals = tuple(signal for signal in signals if signal == "latency") or signals
+        if "latency" in signals and (alike >= self.options.counted_builds or kind == "wait"):
+            signals = ("latency",)
         planted = self._choose_cases(signals[0], calibration) if percent else []
-        return self.runner.run_build(len(builds) + 1, step, signals, planted, calibration)
+        return self.runner.run_build(len(done) + 1, step, signals, planted, calibration)
 
     def _choose_cases(self, signal: Signal, calibration: Calibration) -> list[str]:
         names = [info.case.name for info in self.runner.cases]
@@ -128,12 +121,12 @@ class SelfTest:
                     outcomes = simulate_outcomes(
                         known,
                         pool,
-                        POLICIES[gate],
+                        builds.POLICIES[gate],
                         percent=size,
                         cases=self._choose_cases(signal, calibration) or [""],
                         trials=self.options.drawn * (1 if size else HEALTHY_FACTOR),
                     )
-                rate = estimate_rate((gate, size, "work"), signal, "drawn", outcomes)
+                rate = builds.estimate_rate((gate, size, "work"), signal, "drawn", outcomes)
                 self.simulated.append(rate)
             self.write()
 
@@ -153,14 +146,10 @@ def prepare_self_test(
     output: Path,
     console: Console,
 ) -> SelfTest:
-    """Find out what is left to do for a proof.
+    """Find out what is left to do for a new proof, or to continue an ``earlier`` one.
 
-    Args:
-        launcher: Starts the workers.
-        options: What was typed; what was not is as in the earlier proof.
-        earlier: The file of a proof to continue or to draw builds from; None for a new one.
-        output: The file to write.
-        console: Gets a line for each build, and for cases that are left out.
+    What was not typed is as in that. The console gets a line for each build, and for cases that are
+    left out.
 
     Raises:
         UserError: If the earlier proof cannot be used, or there is nothing to measure.
@@ -177,27 +166,25 @@ def prepare_self_test(
         sizes=options.percents or proof.sizes or SIZES,
     )
     cases: Sequence[CaseInfo] = _select_cases(launcher, proof.selectors)
+    steps = _find_missing_steps(options, proof) if options.runs_builds or not earlier else []
     folder, calibration = output.with_suffix(""), None
-    steps: list[Step] = []
-    if not earlier or options.builds or options.planted_builds:
-        steps = find_missing_steps(_plan(options, proof.sizes), proof.builds)
     if earlier:
         calibration = read_calibration(earlier.with_suffix(""), proof.signals)
         cases = _leave_out_cases(cases, calibration.names, console)
-        if steps and output.resolve() != earlier.resolve():  # the earlier proof stays as it is
-            shutil.copytree(earlier.with_suffix(""), folder, dirs_exist_ok=True)
-        elif not steps:
+        if not steps:
             folder = earlier.with_suffix("")
+        elif output.resolve() != earlier.resolve():  # the earlier proof stays as it is
+            shutil.copytree(earlier.with_suffix(""), folder, dirs_exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     runner = BuildRunner(launcher, cases, folder)
     return SelfTest(runner, options, proof, output, steps, calibration, console)
 
 
-def _plan(options: SelfTestOptions, percents: Sequence[float]) -> list[Step]:
-    sizes: list[Size] = [(percent, "work") for percent in percents]
+def _find_missing_steps(options: SelfTestOptions, proof: Proof) -> list[Step]:
+    sizes: list[builds.Size] = [(percent, "work") for percent in proof.sizes]
     sizes += [(percent, "wait") for percent in options.waits]
-    planted_builds = options.planted_builds or PLANTED_BUILDS
-    return plan_builds(options.gates, options.builds or BUILDS, sizes, planted_builds)
+    numbers = (options.builds or BUILDS, sizes, options.planted_builds or PLANTED_BUILDS)
+    return builds.find_missing_steps(builds.plan_builds(options.gates, *numbers), proof.builds)
 
 
 def _refuse_unlearned_signals(proof: Proof, signals: Sequence[Signal], path: Path) -> None:

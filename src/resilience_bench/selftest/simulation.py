@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,9 @@ import numpy as np
 from resilience_bench._model import InstructionRecord, Result
 from resilience_bench._verdicts import Verdict
 from resilience_bench.files import results
+from resilience_bench.gate import decide
 from resilience_bench.gate.criteria import apply_null_control
-from resilience_bench.gate.decide import (
-    Criterion,
-    DrawEvidence,
-    Evidence,
-    Key,
-    Observations,
-    Policy,
-    decide,
-    extend_evidence,
-)
+from resilience_bench.gate.decide import Criterion, Evidence, Key, Observations
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import Records, collect_evidence
 from resilience_bench.selftest.builds import POLICIES, Build, name_files
@@ -53,7 +46,7 @@ class Pool:
 
     def simulate_build(
         self, generator: np.random.Generator, slowdowns: Mapping[str, float]
-    ) -> DrawEvidence:
+    ) -> decide.DrawEvidence:
         """Return the source of evidence of a build in which HEAD's cases are slower by factors."""
         drift = self.drifts[int(generator.integers(len(self.drifts)))]
 
@@ -77,7 +70,7 @@ class Pool:
 def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
     criteria: Sequence[Criterion],
     pool: Pool,
-    policy: Policy,
+    policy: decide.Policy,
     *,
     percent: float,
     cases: Sequence[str],
@@ -85,17 +78,12 @@ def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of th
 ) -> list[bool]:
     """Simulate builds, and return whether the gate failed each for the case that is slower.
 
-    Args:
-        criteria: The criteria of the gate, all of one signal.
-        pool: What the builds are simulated from.
-        policy: The policy of the gate.
-        percent: By how much one case of each build is slower; with 0 any failure counts.
-        cases: The cases that are made slower, one after the other.
-        trials: The number of builds.
+    The criteria are all of one signal. One build after the other has one of the ``cases`` slower by
+    ``percent``; with 0 any failure counts.
     """
     signal = criteria[0].signal
     generator = np.random.default_rng(SEED)
-    decider = decide if signal == "latency" else decide_counts
+    decider = decide.decide if signal == "latency" else decide_counts
     outcomes = []
     for trial in range(trials):
         slowdowns = {cases[trial % len(cases)]: 1 + percent / 100} if percent else {}
@@ -120,11 +108,11 @@ def read_pools(
         counted += [record for file in files for record in file.instructions]
     for path in sorted(folder.glob("learn-*.json")):
         counted += results.read(path).instructions
-    pools = {(gate, "latency"): _pool_latencies(gate, each) for gate, each in screenings.items()}
+    pools = {(gate, "latency"): _pool_latencies(gate, some) for gate, some in screenings.items()}
     if counts := collect_distinct_counts(counted, names):
         # HEAD and BASE are drawn independently, although a gate gives both the same seed: another
         # version of the code has another layout, and that may pass for a difference.
-        both = {key: Observations(each.heads, each.heads) for key, each in counts.items()}
+        both = {key: Observations(own.heads, own.heads) for key, own in counts.items()}
         pools["check", "instructions"], pools["compare", "instructions"] = Pool(counts), Pool(both)
     return pools
 
@@ -136,16 +124,14 @@ def _collect_screening(gate: str, files: Sequence[Result], names: Collection[str
         Records([worker for worker in file.workers if worker.index < screen]) for file in files
     ]
     records = [record for record in files[0].cases if record.case.name in names]
-    if gate == "check":
-        return collect_evidence(records, sides[0])
-    base, head, null = sides
-    return collect_evidence(records, head, base, null)
+    *base, head = sides[:2]
+    return collect_evidence(records, head, *base, *sides[2:])
 
 
 def _pool_latencies(gate: str, screenings: Sequence[Evidence]) -> Pool:
     together: dict[Key, Observations] = {}
     for evidence in screenings:
-        extend_evidence(together, evidence)
+        decide.extend_evidence(together, evidence)
     if gate == "check":
         return Pool(together, estimate_drifts(screenings))
     return Pool(merge_base_and_null(together))
@@ -185,11 +171,11 @@ def collect_distinct_counts(
 
     Processes with one seed and one layout repeat a number exactly; two seeds may agree on it.
     """
-    counts: dict[str, set[tuple[int, float]]] = {}
+    counts = defaultdict[str, set[tuple[int, float]]](set)
     for record in records:
         for name, counted in record.operations.items():
             if name in cases:
-                counts.setdefault(name, set()).add((record.hash_seed, counted.per_call))
+                counts[name].add((record.hash_seed, counted.per_call))
     return {
         (name, "instructions", False): Observations(tuple(value for _, value in sorted(pairs)))
         for name, pairs in counts.items()

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from resilience_bench._model import Counts, Samples
-from resilience_bench.selftest.calibration import LEARNING_RUNS
-from resilience_bench.selftest.planting import PROBE
+from resilience_bench.selftest.calibration import LEARNING_RUNS, PROBE
 from resilience_bench.worker.protocol import CountsMessage, Message, Plan, SamplesMessage
 from tests.scripted import Script, info, suite
 

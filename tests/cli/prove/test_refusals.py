@@ -8,7 +8,7 @@ import pytest
 
 from resilience_bench.files import results
 from resilience_bench.measure import callgrind
-from resilience_bench.selftest.planting import PROBE
+from resilience_bench.selftest.calibration import PROBE
 from tests.cli.prove.factories import FRESH, LEARNING, TIMED, A, B, Prove, held, measuring, stopping
 
 
