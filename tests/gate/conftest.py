@@ -10,8 +10,8 @@ import pytest
 from resilience_bench._model import Signal
 from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import SIGNALS
+from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import ScriptedLauncher
-from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import (
     FinishedBlock,

@@ -14,8 +14,8 @@ from resilience_bench.gate.decide import Observations
 from resilience_bench.gate.evidence import Records, StoredSource, collect_evidence
 from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import SIGNALS
+from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import ScriptedLauncher
-from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import (
     SLOW_CALL_NS,

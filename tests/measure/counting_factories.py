@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from resilience_bench._model import (
     CaseInfo,
@@ -14,7 +15,7 @@ from resilience_bench.measure.counting import (
     CountingSession,
 )
 from resilience_bench.measure.launcher import ScriptedLauncher
-from resilience_bench.measure.session import FinishedBlock
+from resilience_bench.measure.session import FinishedBlock, Profile, Session
 from tests.scripted import (
     CONTROL,
     info,
@@ -41,9 +42,16 @@ def records(cases: Iterable[CaseInfo], status: CaseStatus = "measured") -> dict[
     return {case.case.name: CaseRecord(case.case, status, "", CONTROL) for case in cases}
 
 
-def made(launcher: Launcher, status: CaseStatus = "measured", **more: object) -> CountingSession:
-    """Passes over the three cases."""
-    return CountingSession(launcher, CASES, records(CASES, status), **more)  # type: ignore[arg-type]
+def made(
+    launcher: Launcher,
+    status: CaseStatus = "measured",
+    cases: Sequence[CaseInfo] = CASES,
+    **more: Any,
+) -> CountingSession:
+    """Passes over the three cases, or others."""
+    session = Session(launcher, cases, Profile("tiny", workers=2, samples=4), **more)
+    session.records = records(cases, status)
+    return CountingSession(session)
 
 
 def names(done: FinishedBlock) -> list[str]:

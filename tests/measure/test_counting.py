@@ -49,7 +49,7 @@ def test_each_signal_makes_records_of_its_own() -> None:
     assert {(value.index, value.hash_seed) for value in (counting, weighing)} == {(3, 3)}
     assert {seed for _, seed in launcher.plans} == {3}
     assert {plan.action for plan, _ in launcher.plans} == {"count", "weigh"}
-    assert all(not record.missing for record in passes.records.values())
+    assert all(not record.missing for record in passes.session.records.values())
     assert launcher.stops == 0
 
 
@@ -89,7 +89,7 @@ def test_what_cannot_be_measured_is_not_tried() -> None:
     """Broken, failed and missing cases are left out; with none left no process starts."""
     launcher = Launcher(suite(CASES))
     passes = made(launcher)
-    passes.records |= records(CASES[:1], "broken") | records(CASES[1:2], "not installed")
+    passes.session.records |= records(CASES[:1], "broken") | records(CASES[1:2], "not installed")
     list(passes.run(["instructions", "allocations"]))
     assert [plan.cases for plan, _ in launcher.plans] == [(C,), (C,)]
     assert list(made(launcher, "failed").run(["instructions"])) == []
@@ -130,9 +130,9 @@ def test_what_a_worker_says_of_a_case_is_noted(
 
     passes = made(Launcher(script), before)
     [done] = passes.run(["instructions"])
-    record = passes.records[B]
+    record = passes.session.records[B]
     assert (record.status, record.missing) == (status, missing)
-    assert passes.records[A].status == passes.records[C].status == "measured"
+    assert passes.session.records[A].status == passes.session.records[C].status == "measured"
     assert isinstance(done.record, InstructionRecord)
     assert set(done.record.operations) == {A, C}
 
@@ -141,8 +141,10 @@ def test_a_case_of_which_nothing_is_said_lacks_the_signal() -> None:
     """A process that is killed from outside says nothing, which is not passed over in silence."""
     passes = made(Launcher(lambda plan, seed: weighed([A, C])))
     list(passes.run(["allocations"]))
-    assert passes.records[B].missing == {"allocations": "its process reported nothing about it"}
-    assert passes.records[B].status == "measured"
+    assert passes.session.records[B].missing == {
+        "allocations": "its process reported nothing about it"
+    }
+    assert passes.session.records[B].status == "measured"
 
 
 def test_only_the_wanted_cases_are_measured() -> None:
@@ -156,5 +158,9 @@ def test_only_the_wanted_cases_are_measured() -> None:
 def test_plants_are_passed_on_with_the_cases_of_a_block() -> None:
     """A case that is to be slower is so under every signal; other plants are left out."""
     launcher = Launcher(suite(CASES))
-    list(made(launcher, plants={B: 7, "other": 1}).run(["instructions", "allocations"], 0, {B, C}))
+    list(
+        made(launcher, count_plants={B: 7, "other": 1}).run(
+            ["instructions", "allocations"], 0, {B, C}
+        )
+    )
     assert [plan.plants for plan, _ in launcher.plans] == [((B, 7),)] * 2

@@ -43,9 +43,9 @@ def test_a_suspect_is_given_up_and_the_rest_is_counted() -> None:
     assert isinstance(weighing, AllocationRecord)
     assert set(counting.operations) == {A, C}
     assert set(weighing.operations) == {A, B, C}
-    assert passes.records[B].missing == {"instructions": "its worker was ended by SIGSEGV"}
-    assert passes.records[B].status == "measured"
-    assert not passes.records[A].missing
+    assert passes.session.records[B].missing == {"instructions": "its worker was ended by SIGSEGV"}
+    assert passes.session.records[B].status == "measured"
+    assert not passes.session.records[A].missing
 
 
 def test_every_case_is_told_as_done_once_a_signal() -> None:
@@ -75,7 +75,7 @@ def test_a_worker_that_names_nobody_gives_up_its_block_for_that_signal_only() ->
     assert names(done["instructions"]) == [A, B, C]
     assert isinstance(done["allocations"].record, AllocationRecord)
     assert sum(plan.action == "count" for plan, _ in launcher.plans) == 1
-    for record in passes.records.values():
+    for record in passes.session.records.values():
         assert record.status == "measured"
         assert record.missing == {"instructions": "its worker ended with exit code 1"}
 
@@ -94,7 +94,7 @@ def test_what_one_signal_gives_up_the_other_may_still_measure() -> None:
     for done in passes.run(["instructions", "allocations"]):
         assert done.signal == ("allocations" if weighing.is_set() else "instructions")
         weighing.set()
-    assert {record.status for record in passes.records.values()} == {"measured"}
+    assert {record.status for record in passes.session.records.values()} == {"measured"}
 
 
 def test_when_valgrind_does_not_work_nothing_is_blamed_on_the_cases(
@@ -114,4 +114,4 @@ def test_when_valgrind_does_not_work_nothing_is_blamed_on_the_cases(
     with pytest.raises(ValgrindFailedError):
         list(passes.run(["instructions"]))
     assert launcher.stops == 1
-    assert not any(record.missing for record in passes.records.values())
+    assert not any(record.missing for record in passes.session.records.values())

@@ -17,12 +17,10 @@ from resilience_bench.measure import counting as signals
 from resilience_bench.measure.counting import (
     MINIMUM_CASES,
     SIGNALS,
-    CountingSession,
     find_measurable_signals,
 )
-from resilience_bench.measure.interleave import measure_interleaved
+from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import WorkerFailedError
-from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.session import SLOW_CALL_NS, FinishedBlock, Profile, Session
 from resilience_bench.worker.protocol import (
     Message,
@@ -31,7 +29,7 @@ from resilience_bench.worker.protocol import (
     StatusMessage,
     WeightMessage,
 )
-from tests.measure.counting_factories import CASES, A, B, C, Launcher, made, records
+from tests.measure.counting_factories import CASES, A, B, C, Launcher, made
 from tests.scripted import (
     WEIGHT,
     info,
@@ -62,7 +60,7 @@ def test_many_cases_are_counted_by_two_processes(
     monkeypatch.setattr(signals.os, "cpu_count", lambda: processors)
     infos = [info(f"s{number}") for number in range(cases)]
     launcher = Launcher(suite(infos))
-    passes = CountingSession(launcher, infos, records(infos))
+    passes = made(launcher, cases=infos)
     done = list(passes.run(["instructions", "allocations"]))
     sizes = [len(plan.cases) for plan, _ in launcher.plans if plan.action == "count"]
     assert len(sizes) == blocks
@@ -70,7 +68,7 @@ def test_many_cases_are_counted_by_two_processes(
     assert max(sizes) - min(sizes) <= 1
     assert [len(plan.cases) for plan, _ in launcher.plans if plan.action == "weigh"] == [cases]
     assert sum(len(each.cases) for each in done) == 2 * cases
-    assert not any(record.missing for record in passes.records.values())
+    assert not any(record.missing for record in passes.session.records.values())
 
 
 def test_slow_cases_are_passed_as_heavy_and_weigh_more() -> None:
@@ -78,7 +76,7 @@ def test_slow_cases_are_passed_as_heavy_and_weigh_more() -> None:
     infos = [info(f"s{number:02}") for number in range(2 * MINIMUM_CASES)]
     slow = [each.case.name for each in infos[-2:]]
     launcher = Launcher(suite(infos))
-    list(CountingSession(launcher, infos, records(infos), slow).run(["instructions"]))
+    list(made(launcher, cases=infos, slow=set(slow)).run(["instructions"]))
     first, second = sorted((plan for plan, _ in launcher.plans), key=lambda plan: len(plan.cases))
     assert first.heavy == (slow[0],)
     assert first.cases == first.heavy
@@ -186,4 +184,4 @@ def test_a_weight_is_all_that_a_worker_need_say() -> None:
     """A case that is weighed counts as measured by the pass, whatever its status says."""
     passes = made(Launcher(lambda plan, seed: [WeightMessage(name, WEIGHT) for name in plan.cases]))
     list(passes.run(["allocations"]))
-    assert not any(record.missing for record in passes.records.values())
+    assert not any(record.missing for record in passes.session.records.values())

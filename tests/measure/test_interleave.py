@@ -12,12 +12,12 @@ from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.variants import Variant
 from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.interleave import (
+    MeasuredVariant,
     create_interpreter_sessions,
     measure_interleaved,
 )
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.load_session import Effort
-from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.session import Profile
 from tests.factories import make_environment
 from tests.scripted import info, suite

@@ -14,14 +14,12 @@ from resilience_bench.cli import measuring, options, run_python
 from resilience_bench.cli.console import make_console
 from resilience_bench.errors import UnknownLoadError, UserError
 from resilience_bench.files import atomic
-from resilience_bench.measure.drift_session import DriftSession
-from resilience_bench.measure.interleave import measure_interleaved
+from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
-from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
-from resilience_bench.measure.session import PROFILES, Profile
+from resilience_bench.measure.session import PROFILES, DriftSession, Profile
 from resilience_bench.report import summary_table, table
 from resilience_bench.report.summary import is_large, summarise_run
 from resilience_bench.scenarios.loads import NOOP, SINGLE

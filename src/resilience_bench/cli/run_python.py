@@ -12,10 +12,13 @@ from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.files import atomic
 from resilience_bench.measure.discovery import discover
-from resilience_bench.measure.interleave import create_interpreter_sessions, measure_interleaved
+from resilience_bench.measure.interleave import (
+    MeasuredVariant,
+    create_interpreter_sessions,
+    measure_interleaved,
+)
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
-from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
 from resilience_bench.measure.session import Profile

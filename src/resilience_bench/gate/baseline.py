@@ -34,10 +34,7 @@ def make_environment_name(environment: Environment) -> str:
 
 
 def make_machine_name(environment: Environment) -> str:
-    """Name the machine of an environment by system and CPU, in the same characters.
-
-    The host's name is left out: in CI each run has a host of its own.
-    """
+    """Name the machine by system and CPU; in CI, each run has a host name of its own."""
     system = environment.os.partition(" ")[0].lower()
     return _tidy(
         system if system in SYSTEMS else "linux",  # distributions have names of their own
@@ -59,11 +56,7 @@ def _shorten_version(python: str) -> str:
 
 
 def write(baseline: Baseline, path: Path) -> None:
-    """Write a baseline, one range a line, so that a diff shows which ranges moved.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
+    """Write one range a line, for diffs; UnwritableOutputError leaves what was there."""
     stored = msgspec.to_builtins(baseline)
     stored["ranges"] = {
         case: dict(sorted(ranges.items())) for case, ranges in sorted(stored["ranges"].items())
@@ -73,12 +66,7 @@ def write(baseline: Baseline, path: Path) -> None:
 
 
 def read(path: Path) -> Baseline:
-    """Read a baseline.
-
-    Raises:
-        UnreadableBaselineError: If it is missing, not JSON, of another schema, or makes no sense;
-            the text names the file and the key, what was found, what was expected, what to type.
-    """
+    """Read a baseline; UnreadableBaselineError says where it makes no sense, and what to type."""
     source = CheckedFile(path, "a baseline", UnreadableBaselineError, f"{LEARN} to learn it again")
     stored = source.parse(source.read_content())
     source.check_schema(stored, SCHEMA)
@@ -131,11 +119,7 @@ def _select_decisive(signal: str, environment: Environment) -> dict[str, object]
 
 
 def find(folder: Path, environment: Environment) -> Path:
-    """Find the baseline of an environment in a folder.
-
-    Raises:
-        UnreadableBaselineError: If there is none; the text names the others.
-    """
+    """Find the baseline of an environment; UnreadableBaselineError, which names the others."""
     wanted = f"{make_environment_name(environment)}.json"
     names = sorted(path.name for path in folder.glob("*.json"))
     if wanted not in names:
@@ -153,12 +137,7 @@ def select_comparable(
     reference_version: int,
     signals: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """Return the wanted signals (None for all) that are judged by a baseline.
-
-    Raises:
-        ForeignBaselineError: If one of them cannot be compared; the text says what differs, which
-            other signals can be compared, and what to type.
-    """
+    """Return the wanted signals (None for all); ForeignBaselineError if one does not compare."""
     differing = find_differences(baseline.environment, here)
     if baseline.reference_version != reference_version:
         versions = f"baseline {baseline.reference_version}, here {reference_version}"

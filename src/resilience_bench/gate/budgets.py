@@ -25,11 +25,7 @@ EXAMPLE: Final = 'type [[budget]], cases = "breaker.*", overhead_ns = 5000, reas
 def read_budgets(path: Path) -> tuple[Budget, ...]:
     """Read a file of budgets: one for each unit that a table limits, in the file's order.
 
-    An empty file has no budgets.
-
-    Raises:
-        UnreadableBaselineError: If it is missing, not TOML, or a budget makes no sense; the text
-            names the file and the key, what was found, what was expected, what to type.
+    UnreadableBaselineError if it is missing, not TOML, or a budget makes no sense.
     """
     source = CheckedFile(path, "a file of budgets", UnreadableBaselineError, EXAMPLE, "TOML")
     tables = _parse_tables(source, source.read_content())
@@ -87,8 +83,7 @@ def lint(
 ) -> list[str]:
     """Find what is out of date, or rests on too few runs or workers; one line a finding.
 
-    ``baselines`` are by file; ``cases`` are all that exist now, with their status. Those named in
-    ``optional`` need no range: they are measured only if selected.
+    Cases named in ``optional`` need no range: they are measured only if selected.
     """
     found = [
         f"{checked_json.format_path(path)}: {finding}"

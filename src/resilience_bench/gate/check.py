@@ -62,10 +62,7 @@ def find_limits(
 
     None means all signals, the baseline of the environment ``here`` (`NONE` means none), and the
     budgets beside the baselines. If budgets are named, they alone are judged where there is no
-    baseline.
-
-    Raises:
-        UserError: If a file is missing or cannot be read, or if nothing may be compared.
+    baseline. UserError if a file is missing or cannot be read, or if nothing may be compared.
     """
     budgets = find_budgets(budgets_file)
     path = _find_baseline_path(baseline_file, budgets_file, here)
@@ -95,10 +92,7 @@ def _find_baseline_path(
 
 
 def make_case_filter(result: Result, selectors: Sequence[str]) -> CaseFilter:
-    """Make the filter of the cases of a results file: all, or those that the selectors mean.
-
-    The path of a scenario file selects all cases in the results.
-    """
+    """Make the filter of the cases that selectors mean; all for the path of a scenario file."""
     patterns = [selector for selector in selectors if not Path(selector).exists()]
     if not patterns:
         return accept_every_case
@@ -117,11 +111,7 @@ def accept_every_case(_name: str) -> bool:
 
 
 def judge_cases(source: EvidenceSource, limits: Limits, chosen: CaseFilter) -> Judgement:
-    """Judge the chosen cases by a baseline and budgets.
-
-    Raises:
-        UserError: If these have no criterion for them.
-    """
+    """Judge the chosen cases; UserError if baseline and budgets have no criterion for them."""
     policy = Policy()
     wanted: list[Criterion] = []
     if limits.baseline:

@@ -109,10 +109,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """The numbers of one quantity of a case, one a worker.
-
-    ``bases`` are those of BASE; they are empty where a stored range is the criterion.
-    """
+    """The numbers of a quantity of a case, one a worker; ``bases`` only in a comparison."""
 
     heads: tuple[float, ...] = ()
     bases: tuple[float, ...] = ()
@@ -145,11 +142,7 @@ class Trial:
 
 
 def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
-    """Judge latencies or scalings, with as many workers as that takes.
-
-    ``draw`` is called once for all cases, then for those undecided. The verdicts are in the order
-    of the criteria.
-    """
+    """Judge latencies or scalings, in their order, with as many workers as that takes."""
     trials = [Trial(criterion) for criterion in criteria]
     evidence = draw(policy.screen, {criterion.case for criterion in criteria})
     measured = [trial for trial in trials if _has_enough_observations(trial, evidence)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -38,8 +39,8 @@ def decide_counts(
     _judge_counts(trials, collected)
     drawn = 1
     for processes in policy.processes:
-        doubtful = _select_outside(trials) if drawn == 1 else _select_unsure(trials, policy)
-        cases = {trial.criterion.case for trial in doubtful}
+        is_doubtful = _is_outside if drawn == 1 else partial(_is_unsure, policy)
+        cases = {trial.criterion.case for trial in trials if is_doubtful(trial)}
         if not cases:
             break
         decide.extend_evidence(collected, draw(processes - drawn, cases))
@@ -52,24 +53,17 @@ def decide_counts(
     return [_make_count_verdict(trial) for trial in trials]
 
 
-def _select_outside(trials: Sequence[Trial]) -> list[Trial]:
-    """Select what one process found outside its range; null controls do not matter yet."""
-    return [
-        trial
-        for trial in trials
-        if trial.seen is not None and trial.state != "within" and not trial.criterion.is_null
-    ]
+def _is_outside(trial: Trial) -> bool:
+    """Return whether one process found it outside its range; null controls do not matter yet."""
+    return trial.seen is not None and trial.state != "within" and not trial.criterion.is_null
 
 
-def _select_unsure(trials: Sequence[Trial], policy: Policy) -> list[Trial]:
-    """Select what several processes agree on but memory layout could explain."""
-    return [
-        trial
-        for trial in trials
-        if trial.state in FLAGS
-        and (trial.state == "regressed" or trial.criterion.is_null or policy.confirms_improvements)
-        and not _is_clear(trial)
-    ]
+def _is_unsure(policy: Policy, trial: Trial) -> bool:
+    """Return whether several processes agree on what memory layout could explain."""
+    is_harmless = trial.state == "improved" and not trial.criterion.is_null
+    if trial.state not in FLAGS or (is_harmless and not policy.confirms_improvements):
+        return False
+    return not _is_clear(trial)
 
 
 def _is_clear(trial: Trial) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 from resilience_bench import _model
 from resilience_bench._model import CaseRecord, Result
 from resilience_bench.gate.decide import Evidence, Key, Observations
-from resilience_bench.quantities import JUDGED
+from resilience_bench.quantities import COUNT_SIGNALS, JUDGED, QUANTITIES
 from resilience_bench.stats.latency import WEIGHTS, compute_worker_latencies
 from resilience_bench.stats.load import compute_worker_scalings
 
@@ -44,10 +44,7 @@ class EvidenceSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of one variant that are evidence.
-
-    ``earlier`` workers are none: they only show the best speed of the machine.
-    """
+    """The records of one variant; ``earlier`` workers only show the machine's best speed."""
 
     workers: Sequence[_model.WorkerRecord] = ()
     earlier: Sequence[_model.WorkerRecord] = ()
@@ -75,6 +72,7 @@ def collect_evidence(
         [workers for side in sides for workers in (side.earlier, side.workers)],
         only_at_best_speed=base is None,
     )
+    names = {record.case.name for record in cases}
     heads, bases, nulls = (
         {
             (name, quantity): tuple(values)
@@ -82,23 +80,16 @@ def collect_evidence(
             for name, quantities in values_by_case.items()
             for quantity, values in quantities.items()
         }
+        | _collect_counts(side, names)
         for side, timed in zip(sides, latencies[1::2], strict=True)
     )
-    names = {record.case.name for record in cases}
-    head_counts, base_counts, null_counts = (_collect_counts(side, names) for side in sides)
     if base is None:
-        values = heads | head_counts
-        return {(*key, False): Observations(numbers) for key, numbers in values.items()}
+        return {(*key, False): Observations(numbers) for key, numbers in heads.items()}
     return {
-        (*key, is_null): Observations(values, bases[key])
-        for is_null, side_values in ((False, heads), (True, nulls))
-        for key, values in side_values.items()
+        (*key, is_null): _pair(key[1], numbers, bases[key])
+        for is_null, side_numbers in ((False, heads), (True, nulls))
+        for key, numbers in side_numbers.items()
         if key in bases
-    } | {
-        (*key, is_null): _pair_counts(JUDGED[key[1]].slack, counts, base_counts[key])
-        for is_null, side_counts in ((False, head_counts), (True, null_counts))
-        for key, counts in side_counts.items()
-        if key in base_counts
     }
 
 
@@ -115,9 +106,11 @@ def _collect_counts(side: Records, names: Collection[str]) -> dict[tuple[str, st
     return found
 
 
-def _pair_counts(slack: float, heads: Numbers, bases: Numbers) -> Observations:
-    """Pair the counts process by process; a difference within the slack is none."""
-    pairs = list(zip(heads, bases, strict=False))
+def _pair(quantity: str, heads: Numbers, bases: Numbers) -> Observations:
+    """Pair counts process by process; a difference within the slack is none."""
+    if QUANTITIES[quantity].signal not in COUNT_SIGNALS:
+        return Observations(heads, bases)
+    pairs, slack = list(zip(heads, bases, strict=False)), QUANTITIES[quantity].slack
     close = tuple(base if abs(head - base) <= slack else head for head, base in pairs)
     return Observations(close, tuple(base for _, base in pairs))
 

@@ -24,14 +24,11 @@ ROUNDING: Final = 0.001
 def learn(runs: Sequence[tuple[Result, Sequence[Measurement]]], reason: str) -> Baseline:
     """Learn a baseline from runs.
 
-    The expected value is the median of the runs' values. The range reaches the quantity's
-    `width` to either side of it, or `MARGIN` times as far as the runs did, whichever is more;
-    never below 0. The baseline has the quantities that are judged and finite, of all measured
-    cases. ``runs`` has the result and the measurements of each run, in their order.
-
-    Raises:
-        RefusedLearningError: If there are no runs, nothing was measured, or the runs are of
-            different environments or references.
+    The expected value is the median of the runs' values. The range reaches the quantity's `width`
+    to either side of it, or `MARGIN` times as far as the runs did, whichever is more; never below
+    0. The baseline has the quantities that are judged and finite, of all measured cases. ``runs``
+    has the result and the measurements of each run, in their order. RefusedLearningError if there
+    are no runs, nothing was measured, or the runs are of different environments or references.
     """
     _check_alike([result for result, _ in runs])
     seen: dict[tuple[str, str], list[tuple[float, int]]] = {}
@@ -176,8 +173,7 @@ def find_range_changes(before: Baseline, after: Baseline) -> list[RangeChange]:
 def accept(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
     """Return the new baseline with this reason in looser ranges, and the old ones in all others.
 
-    Raises:
-        RefusedLearningError: If a range gets looser and there is no reason.
+    RefusedLearningError if a range gets looser and there is no reason.
     """
     loosened = {
         (change.case, change.quantity): change

@@ -13,8 +13,7 @@ from resilience_bench import _model
 from resilience_bench._model import CaseRecord, Signal
 from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
 from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
-from resilience_bench.measure.interleave import order_by_turn
-from resilience_bench.measure.measured_variant import MeasuredVariant
+from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock
 from resilience_bench.quantities import COUNT_SIGNALS

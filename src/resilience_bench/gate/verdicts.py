@@ -23,11 +23,7 @@ SmallChange = Literal["none", "within the range", "possibly below the range"]
 
 
 def compute_exit_code(judgement: Judgement, *, strict: bool) -> int:
-    """Return the exit code of the command.
-
-    It is 1 if a case regressed, 2 if nothing could be judged, 3 if ``strict`` and something was
-    inconclusive or not measured, else 0.
-    """
+    """Return 1 if a case regressed, 2 if nothing was judged, 3 if strict and undecided, else 0."""
     outcomes = {verdict.outcome for verdict in judgement.verdicts}
     if "regressed" in outcomes:
         return 1
@@ -73,10 +69,7 @@ def sort_by_change(verdicts: Iterable[Verdict]) -> list[list[Verdict]]:
 
 
 def find_small_change(verdict: Verdict) -> SmallChange:
-    """Return whether something changed within its range: its 95 % interval leaves out 1.
-
-    Counts always have such an interval, so only quotients of times are looked at.
-    """
+    """Return whether a quotient changed within its range: its 95 % interval leaves out 1."""
     seen = verdict.seen
     if seen is None or verdict.outcome != "within" or not QUANTITIES[verdict.quantity].is_quotient:
         return "none"

@@ -81,11 +81,7 @@ _VERSION: Final = "type 'valgrind --version'; expected 3.15 or newer"
 
 @functools.cache
 def ensure_working(python: str = sys.executable) -> None:
-    """Run Python under valgrind.
-
-    Raises:
-        ValgrindFailedError: If that does not work; the text has its last lines.
-    """
+    """Run Python under valgrind; ValgrindFailedError, with its last lines, if that fails."""
     callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     probe = [*callgrind, python, "-S", "-c", ""]
     try:

@@ -1,7 +1,4 @@
-"""Instructions and allocations: counted by processes that may run side by side.
-
-No other load of the machine disturbs them.
-"""
+"""Counts instructions and allocations, which no load disturbs, side by side in processes."""
 
 from __future__ import annotations
 
@@ -10,15 +7,15 @@ import itertools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from resilience_bench import _model
-from resilience_bench._model import CaseInfo, CaseRecord, Signal
+from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import callgrind
 from resilience_bench.measure import session as sessions
-from resilience_bench.measure.launcher import Launcher, WorkerFailedError
+from resilience_bench.measure.launcher import WorkerFailedError
 from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock, Session
 from resilience_bench.worker.protocol import CountsMessage, Message, StatusMessage, WeightMessage
 
@@ -53,34 +50,22 @@ def prepare_counting_session(session: Session) -> CountingSession:
     """
     if any(session.records[info.case.name].status == "interrupted" for info in session.cases):
         session.probe()
-    return CountingSession(
-        session.launcher, session.cases, session.records, session.slow, session.count_plants
-    )
+    return CountingSession(session)
 
 
 @dataclass(slots=True)
 class CountingSession:
-    """Measures instructions and allocations of cases, in one pass each.
+    """Counts a session's cases, in one pass each; a case that fails here misses the signal."""
 
-    It updates ``records``: a case that fails here misses the signal. ``slow`` are the cases that
-    are known to be slow; ``plants`` makes cases slower, see `Plan`.
-    """
-
-    launcher: Launcher
-    cases: Sequence[CaseInfo]
-    records: dict[str, CaseRecord]
-    slow: Collection[str] = frozenset()
-    plants: Mapping[str, int] = field(default_factory=dict)
+    session: Session
 
     def run(
         self, signals: Sequence[Signal], index: int = 0, cases: Collection[str] | None = None
     ) -> Iterator[FinishedBlock]:
         """Measure instructions, allocations or both; yields whenever a process has ended.
 
-        The number of the pass is the hash seed, and shifts the memory layout.
-
-        Raises:
-            ValgrindFailedError: If valgrind does not work.
+        The number of the pass is the hash seed, and shifts the memory layout. ValgrindFailedError
+        if valgrind does not work.
         """
         started = now()
         with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -109,15 +94,15 @@ class CountingSession:
             except BaseException:
                 for future in running:
                     future.cancel()
-                self.launcher.stop()
+                self.session.launcher.stop()
                 raise
 
     def _plan_blocks(self, signal: Signal, cases: Collection[str] | None) -> list[list[CaseInfo]]:
         due = [
             info
-            for info in self.cases
+            for info in self.session.cases
             if (cases is None or info.case.name in cases)
-            and self.records[info.case.name].status in MEASURABLE_STATUSES
+            and self.session.records[info.case.name].status in MEASURABLE_STATUSES
         ]
         if signal == "instructions" and len(due) >= 2 * MINIMUM_CASES and (os.cpu_count() or 1) > 1:
             return self._split_in_two(due)
@@ -125,9 +110,9 @@ class CountingSession:
 
     def _split_in_two(self, due: list[CaseInfo]) -> list[list[CaseInfo]]:
         """Split into two blocks of about the same duration, each with few files to import."""
-        files = {info.path for info in due if info.case.name in self.slow}
-        due.sort(key=lambda info: (info.path not in files, info.case.name not in self.slow))
-        weights = [SLOW_WEIGHT if info.case.name in self.slow else 1 for info in due]
+        files = {info.path for info in due if info.case.name in self.session.slow}
+        due.sort(key=lambda info: (info.path not in files, info.case.name not in self.session.slow))
+        weights = [SLOW_WEIGHT if info.case.name in self.session.slow else 1 for info in due]
         ends = itertools.accumulate(weights)
         first = sum(end <= sum(weights) / 2 for end in ends)
         return [due[:first], due[first:]]
@@ -137,10 +122,10 @@ class CountingSession:
             sessions.start_plan(_ACTIONS[signal], block),
             check=False,
             time_limit_s=LIMIT_S,
-            heavy=tuple(info.case.name for info in block if info.case.name in self.slow),
-            plants=sessions.restrict_to_block(self.plants, block),
+            heavy=tuple(info.case.name for info in block if info.case.name in self.session.slow),
+            plants=sessions.restrict_to_block(self.session.count_plants, block),
         )
-        return self.launcher.run(plan, hash_seed=index)
+        return self.session.launcher.run(plan, hash_seed=index)
 
     def _handle_failure(
         self, signal: Signal, block: list[CaseInfo], error: WorkerFailedError
@@ -162,12 +147,12 @@ class CountingSession:
                 case CountsMessage(name=name) | WeightMessage(case=name):
                     unreported.discard(name)
         for name in unreported:
-            record = self.records[name]
+            record = self.session.records[name]
             if record.status == "measured" and signal not in record.missing:
                 self._mark_missing(signal, name, "its process reported nothing about it")
 
     def _set_status(self, signal: Signal, message: StatusMessage) -> None:
-        record = self.records[message.case]
+        record = self.session.records[message.case]
         if message.status == "ready":
             if record.status in {"interrupted", "failed"}:  # another signal may have given it up
                 record = replace(record, status="measured", reason="", control=message.control)
@@ -176,13 +161,13 @@ class CountingSession:
         else:
             self._mark_missing(signal, message.case, message.reason)
             return
-        self.records[message.case] = record
+        self.session.records[message.case] = record
 
     def _mark_missing(self, signal: Signal, name: str, reason: str) -> None:
-        record = self.records[name]
+        record = self.session.records[name]
         if record.status == "interrupted":  # it is not measured otherwise either
             record = replace(record, status="failed", reason=reason)
-        self.records[name] = replace(record, missing={**record.missing, signal: reason})
+        self.session.records[name] = replace(record, missing={**record.missing, signal: reason})
 
 
 def _build_record(

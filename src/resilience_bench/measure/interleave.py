@@ -1,22 +1,65 @@
-"""Variants take turns, worker by worker: a busy machine then disturbs all of them alike."""
+"""Variants that are measured, and take turns: a busy machine then disturbs all of them alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.interpreters import Interpreter
+from resilience_bench.measure.counting import prepare_counting_session
 from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
-from resilience_bench.measure.measured_variant import MeasuredVariant
+from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import FinishedBlock, Profile, Session
 from resilience_bench.quantities import COUNT_SIGNALS
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 
 Item = TypeVar("Item")
+
+
+@dataclass(slots=True, eq=False)
+class MeasuredVariant:
+    """A variant and what was measured of it; ``is_null`` marks BASE, measured once more."""
+
+    session: Session
+    recording: Recording
+    loaded: LoadSession | None = None
+    name: str = ""
+    is_null: bool = False
+
+    def measure(
+        self, signals: Collection[Signal], index: int, cases: Collection[str] | None = None
+    ) -> Iterator[FinishedBlock]:
+        """Measure like `visit`, and record each block before it is yielded."""
+        for block in self.visit(signals, index, cases):
+            self.recording.add(block)
+            yield block
+
+    def visit(
+        self, signals: Collection[Signal], index: int, cases: Collection[str] | None = None
+    ) -> Iterator[FinishedBlock]:
+        """Measure with the workers of one number, which is their hash seed; yields each block."""
+        if "latency" in signals:
+            yield from self.session.visit(index, cases)
+        if counted := [signal for signal in signals if signal in COUNT_SIGNALS]:
+            yield from prepare_counting_session(self.session).run(counted, index, cases)
+        if "scaling" in signals and self.loaded:
+            yield from self.loaded.visit(index, cases)
+
+    def count_visits(self, signals: Sequence[Signal]) -> int:
+        """Return how many measurements of a case a run makes, all workers and signals together."""
+        alone = sum(
+            self.session.workers if signal == "latency" else 1
+            for signal in signals
+            if signal != "scaling"
+        )
+        visits = alone * len(self.session.cases)
+        if self.loaded and "scaling" in signals:
+            visits += self.loaded.workers * len(self.loaded.cases)
+        return visits
 
 
 def order_by_turn(items: Sequence[Item], turn: int) -> Sequence[Item]:
@@ -55,10 +98,7 @@ def measure_interleaved(
     """Measure with all workers of a run; yields each block with its variant.
 
     Latency and scaling take turns. Counts do not depend on the load of the machine, and are taken
-    of one variant after the other.
-
-    Raises:
-        ValgrindFailedError: If valgrind does not work.
+    of one variant after the other. ValgrindFailedError if valgrind does not work.
     """
     counted = [signal for signal in signals if signal in COUNT_SIGNALS]
     turns: list[tuple[list[Signal], int]] = []

@@ -24,16 +24,13 @@ GRACE_S: Final = 5.0
 SHOWN_LINES: Final = 3
 SHOWN_FRAMES: Final = 3
 _THREAD: Final = re.compile(r"^(?:Current )?[Tt]hread .*\(most recent call first\):$", re.MULTILINE)
-_FRAME: Final = re.compile(r'File "[^"]*", line \d+ in \S+')
+_FRAME: Final = re.compile(r'File "[^"]*?([^"/\\]+)", line (\d+) in (\S+)')
 LAYOUT_STEP: Final = 208
 LAYOUTS: Final = 4096
 
 
 class WorkerFailedError(Exception):
-    """A worker crashed, hung or printed rubbish; the text says which, and its last lines.
-
-    ``suspect`` is the case that it was at, where that is known.
-    """
+    """A worker crashed, hung or printed rubbish, at the case ``suspect`` if that is known."""
 
     def __init__(self, reason: str, suspect: str = "", *, is_hung: bool = False) -> None:
         super().__init__(reason)
@@ -45,16 +42,10 @@ class Launcher(Protocol):
     """Something that carries out a plan in one worker."""
 
     def run(self, plan: Plan, hash_seed: int) -> list[Message]:
-        """Run a plan, and return the worker's messages; the last one is `EndMessage`.
-
-        Raises:
-            WorkerFailedError: If the worker did not complete the plan.
-        """
-        ...
+        """Return the messages, `EndMessage` last; WorkerFailedError if the plan is not done."""
 
     def stop(self) -> None:
         """End the workers that other threads are waiting for."""
-        ...
 
 
 HERE: Final = Path(__file__).resolve().parents[2]
@@ -162,17 +153,14 @@ def _describe_threads(err: str) -> str:
     """Say where the threads stood, from faulthandler's output; one entry a place."""
     stacks = _THREAD.split(err)[1:]
     places = collections.Counter(
-        " < ".join(_FRAME.findall(stack)[:SHOWN_FRAMES]) for stack in stacks
+        # File names without folders: there may be many threads.
+        " < ".join(r"{}:{} in {}".format(*frame) for frame in _FRAME.findall(stack)[:SHOWN_FRAMES])
+        for stack in stacks
     )
     return "; ".join(
-        f"{count} thread{'s' if count > 1 else ''} stood at {_strip_folders(place)}"
+        f"{count} thread{'s' if count > 1 else ''} stood at {place}"
         for place, count in places.items()
     )
-
-
-def _strip_folders(place: str) -> str:
-    """Shorten file names to the last part: there may be many threads."""
-    return re.sub(r'"[^"]*?([^"/\\]+)", line (\d+)', r"\1:\2", place).replace("File ", "")
 
 
 def _describe_exit(err: str, returncode: int) -> str:

@@ -16,10 +16,7 @@ from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, P
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured of a case under load: workers, and windows in each of them.
-
-    For percentiles, single calls are timed for ``timed`` windows as well.
-    """
+    """Workers a case under load, windows in each, and ``timed`` windows that time single calls."""
 
     workers: int
     rounds: int

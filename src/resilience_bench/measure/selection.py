@@ -36,11 +36,8 @@ def select(
     ``loaded`` takes all cases under the loads of the concurrency profile, not only where a pattern
     names a load or a payload; ``gated`` adds the cases under load that gates judge, if there is no
     pattern; with ``complete`` no selector means all cases, also those that must be asked for.
-
-    Raises:
-        UnknownLoadError: If a pattern names a load that does not exist.
-        UnknownSelectorError: If a pattern matches nothing, or a path does not exist.
-        NoScenariosError: If there is nothing to select from.
+    UnknownLoadError if a pattern names a load that does not exist; UnknownSelectorError if a
+    pattern matches nothing, or a path does not exist; NoScenariosError if nothing is left.
     """
     paths = [Path(selector) for selector in selectors if _is_path(selector)]
     patterns = [selector for selector in selectors if not _is_path(selector)]

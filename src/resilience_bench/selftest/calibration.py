@@ -125,11 +125,7 @@ class Calibration:
 
 
 def read_calibration(folder: Path, signals: Sequence[Signal]) -> Calibration:
-    """Read the calibration from the runs in the folder of a proof.
-
-    Raises:
-        UserError: If a run is missing or incomplete, or the probe was not measured.
-    """
+    """Read the runs in the folder of a proof; UserError if one is missing or incomplete."""
     runs = [_read_run(folder, f"learn-{number + 1}") for number in range(LEARNING_RUNS)]
     measured = [(run, estimate(run)) for run in runs]
     first = measured[0][1]

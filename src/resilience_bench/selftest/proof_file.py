@@ -50,11 +50,7 @@ class ProofResult(Proof):
 
 
 def read_rates(path: Path) -> ProofResult:
-    """Read a proof for its rates; its measurements need not be there.
-
-    Raises:
-        UserError: If it cannot be read, or makes no sense.
-    """
+    """Read a proof for its rates, without its measurements; UserError if it makes no sense."""
     source, stored = _read_object(path)
     return source.convert(stored, ProofResult)
 
@@ -67,11 +63,7 @@ def _read_object(path: Path) -> tuple[CheckedFile, dict[str, Any]]:
 
 
 def read(path: Path) -> Proof:
-    """Read a proof to continue it; what an older one does not say is taken from its builds.
-
-    Raises:
-        UserError: If it cannot be read, makes no sense, or lacks measurements beside it.
-    """
+    """Read a proof to continue it, an older one as well; UserError if something is missing."""
     source, stored = _read_object(path)
     if "builds" not in stored:
         source.refuse("builds", f"expected {source.kind}, found no such key")
@@ -94,11 +86,7 @@ def read(path: Path) -> Proof:
 
 
 def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
-    """Write a proof and its rates over so many cases.
-
-    Raises:
-        UnwritableOutputError: If it cannot be written; what was there stays.
-    """
+    """Write a proof and its rates over so many cases; UnwritableOutputError keeps the old one."""
     stored = {
         "schema": SCHEMA,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

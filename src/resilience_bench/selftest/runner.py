@@ -13,8 +13,8 @@ from resilience_bench.gate.comparison import SECONDS, TOLERANCES
 from resilience_bench.gate.criteria import judge, make_baseline_criteria, make_comparison_criteria
 from resilience_bench.gate.decide import Criterion
 from resilience_bench.gate.live import LiveSource, Show
+from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.measured_variant import MeasuredVariant
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES, Session
 from resilience_bench.selftest import calibration as calibrations

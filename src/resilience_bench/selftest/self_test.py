@@ -149,10 +149,7 @@ def prepare_self_test(
     """Find out what is left to do for a new proof, or to continue an ``earlier`` one.
 
     What was not typed is as in that. The console gets a line for each build, and for cases that are
-    left out.
-
-    Raises:
-        UserError: If the earlier proof cannot be used, or there is nothing to measure.
+    left out. UserError if the earlier proof cannot be used, or there is nothing to measure.
     """
     proof = Proof(neighbours=options.neighbours, is_learned=False)
     if earlier:

@@ -167,10 +167,7 @@ def merge_base_and_null(recorded: Mapping[Key, Observations]) -> dict[Key, Obser
 def collect_distinct_counts(
     records: Iterable[InstructionRecord], cases: Collection[str]
 ) -> dict[Key, Observations]:
-    """Collect the instructions of these cases, once for every hash seed and memory layout.
-
-    Processes with one seed and one layout repeat a number exactly; two seeds may agree on it.
-    """
+    """Collect instructions, once for every hash seed and layout; two seeds may agree."""
     counts = defaultdict[str, set[tuple[int, float]]](set)
     for record in records:
         for name, counted in record.operations.items():

@@ -28,10 +28,7 @@ def sum_tallies(tallies: Sequence[Tally]) -> Tally | None:
 
 
 def find_defects(tallies: Sequence[Tally]) -> Iterator[Defect]:
-    """Find what the operation did wrong.
-
-    A count that is too low in one worker does not make up for one that is too high in another.
-    """
+    """Find what the operation did wrong; one worker does not make up for another."""
     both = [(tally.counted, tally.promised_count) for tally in tallies]
     counts = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
     yield from _find_deviations("lost counts", "surplus counts", counts)

@@ -134,10 +134,7 @@ def estimate_slope(calls: Values, values: Values) -> Estimate | None:
 
 
 def classify_trend(growth: Estimate | None, least: float, clear: float) -> Trend:
-    """Return ``grows`` if the interval lies above 0 and the estimate above ``clear``.
-
-    Return ``steady`` if the whole interval lies below ``least``, else ``undecided``.
-    """
+    """Return whether it surely ``grows`` (by ``clear``), or surely stays below ``least``."""
     if growth and growth.low > 0 and growth.value > clear:
         return "grows"
     return "steady" if growth and growth.high < least else "undecided"
