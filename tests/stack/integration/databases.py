@@ -1,0 +1,210 @@
+"""One way for the tests to use a guarded database, by plain functions and by coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, Protocol
+
+import pytest
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from resilience_stack import Fallback, ProbeSettings
+from resilience_stack.integrations.sqlalchemy import AsyncDatabase, Database, policy
+from tests.stack.bench import Bench, in_threads
+from tests.stack.integration.processes import wait_until
+
+__all__ = ["BOTH_CLIENTS", "Client", "MakeClient", "Step"]
+
+Step = str | Callable[[int], object]
+"""A statement of a unit of work, or what is called with the number of the attempt."""
+EVERY_MOMENT = ProbeSettings(interval_s=0.01)
+
+
+class Client(Protocol):
+    """A service that uses one guarded database.
+
+    Attributes:
+        attempts: How many attempts its units of work have begun.
+        crowd: How many callers ``run_crowd`` has.
+    """
+
+    attempts: int
+    crowd: int
+
+    def run(self, *steps: Step) -> Any:
+        """Run a unit of work; return the first value of its last statement."""
+
+    def run_crowd(self, *steps: Step) -> list[Any]:
+        """Run a unit of work by many at once; return what they return or raise."""
+
+    def hold(self) -> None:
+        """Take a connection out of the pool, until `close`."""
+
+    def recover_by_probe(self) -> None:
+        """Check the database in the background until the guard is closed."""
+
+    def close(self) -> None:
+        """Close everything."""
+
+
+class MakeClient(Protocol):
+    """Makes a client; what is no option of the engine is a setting of the policy."""
+
+    def __call__(
+        self,
+        bench: Bench,
+        url: str | URL,
+        options: dict[str, Any] | None = None,
+        fallback: Fallback | None = None,
+        **settings: Any,
+    ) -> Client:
+        """Make it."""
+
+
+class PlainClient:
+    """A client that calls plain functions, many at once in threads."""
+
+    crowd = 64
+
+    def __init__(
+        self,
+        bench: Bench,
+        url: str | URL,
+        options: dict[str, Any] | None = None,
+        fallback: Fallback | None = None,
+        **settings: Any,
+    ) -> None:
+        self.attempts = 0
+        self._bench = bench
+        self._guard = bench.manager.guard("database", policy(**settings), fallback)
+        self._database = Database(self._guard, url, **(options or {}))
+        self._held = ExitStack()
+
+    def run(self, *steps: Step) -> Any:
+        attempts = 0
+
+        def work(session: Session) -> Any:
+            nonlocal attempts
+            attempts += 1
+            self.attempts += 1
+            result = None
+            for step in steps:
+                if not isinstance(step, str):
+                    result = step(attempts)
+                elif returns_rows(step):
+                    result = session.scalar(text(step))
+                else:
+                    session.execute(text(step))
+            return result
+
+        return self._database.run(work)
+
+    def run_crowd(self, *steps: Step) -> list[Any]:
+        def work() -> Any:
+            try:
+                return self.run(*steps)
+            except Exception as error:  # noqa: BLE001 - it is what the test looks at
+                return error
+
+        return in_threads(*[work] * self.crowd)
+
+    def hold(self) -> None:
+        self._held.enter_context(self._database.engine.connect())
+
+    def recover_by_probe(self) -> None:
+        probe = self._bench.manager.probe("database", self._database.check, EVERY_MOMENT)
+        probe.start()
+        wait_until(lambda: self._guard.state == "closed", "the probe does not close the breaker")
+        probe.stop()
+
+    def close(self) -> None:
+        self._held.close()
+        self._database.close()
+
+
+class TaskClient:
+    """A client that calls coroutines in an event loop of its own, many at once in tasks."""
+
+    crowd = 1000
+
+    def __init__(
+        self,
+        bench: Bench,
+        url: str | URL,
+        options: dict[str, Any] | None = None,
+        fallback: Fallback | None = None,
+        **settings: Any,
+    ) -> None:
+        self.attempts = 0
+        self._bench = bench
+        self._runner = asyncio.Runner()
+        self._guard = bench.manager.guard("database", policy(**settings), fallback)
+        self._database = AsyncDatabase(self._guard, url, **(options or {}))
+        self._held = AsyncExitStack()
+
+    def run(self, *steps: Step) -> Any:
+        return self._runner.run(self._run(*steps))
+
+    async def _run(self, *steps: Step) -> Any:
+        attempts = 0
+
+        async def work(session: AsyncSession) -> Any:
+            nonlocal attempts
+            attempts += 1
+            self.attempts += 1
+            result = None
+            for step in steps:
+                if not isinstance(step, str):
+                    result = step(attempts)
+                elif returns_rows(step):
+                    result = await session.scalar(text(step))
+                else:
+                    await session.execute(text(step))
+            return result
+
+        return await self._database.run(work)
+
+    def run_crowd(self, *steps: Step) -> list[Any]:
+        async def gathered() -> list[Any]:
+            runs: list[Coroutine[Any, Any, Any]] = [self._run(*steps) for _ in range(self.crowd)]
+            return await asyncio.gather(*runs, return_exceptions=True)
+
+        return self._runner.run(gathered())
+
+    def hold(self) -> None:
+        async def held() -> None:
+            await self._held.enter_async_context(self._database.engine.connect())
+
+        self._runner.run(held())
+
+    def recover_by_probe(self) -> None:
+        async def recovered() -> None:
+            probe = self._bench.manager.probe("database", self._database.check, EVERY_MOMENT)
+            running = asyncio.ensure_future(probe.run())
+            while self._guard.state != "closed":
+                await asyncio.sleep(0.01)
+            probe.stop()
+            await running
+
+        self._runner.run(recovered())
+
+    def close(self) -> None:
+        async def closed() -> None:
+            await self._held.aclose()
+            await self._database.close()
+
+        self._runner.run(closed())
+        self._runner.close()
+
+
+def returns_rows(statement: str) -> bool:
+    """Say whether a statement returns rows."""
+    return statement.startswith(("SELECT", "SHOW", "WITH"))
+
+
+BOTH_CLIENTS = pytest.mark.parametrize("make_client", [PlainClient, TaskClient])
+"""Each test with this is run for plain functions and for coroutines."""
