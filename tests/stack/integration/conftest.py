@@ -10,6 +10,7 @@ import pytest
 
 from tests.stack.bench import Bench
 from tests.stack.integration.caches import KINDS, Caller
+from tests.stack.integration.databases import Client, MakeClient, PlainClient, TaskClient
 from tests.stack.integration.postgresql_server import PostgresqlServer, run_postgresql
 from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
@@ -72,3 +73,17 @@ def make_cache(request: pytest.FixtureRequest, bench: Bench) -> Iterator[Callabl
     yield make
     for caller in made:
         caller.close()
+
+
+@pytest.fixture(params=[PlainClient, TaskClient])
+def make_client(request: pytest.FixtureRequest) -> Iterator[MakeClient]:
+    """Makes clients of databases, which are closed in the end: of functions, and of coroutines."""
+    made: list[Client] = []
+
+    def make(*args: Any, **settings: Any) -> Client:
+        made.append(request.param(*args, **settings))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

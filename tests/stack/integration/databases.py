@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, Protocol
 
-import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
@@ -17,7 +16,7 @@ from resilience_stack.integrations.sqlalchemy import AsyncDatabase, Database, po
 from tests.stack.bench import Bench, in_threads
 from tests.stack.integration.processes import wait_until
 
-__all__ = ["BOTH_CLIENTS", "Client", "MakeClient", "Step"]
+__all__ = ["Client", "MakeClient", "PlainClient", "Step", "TaskClient"]
 
 Step = str | Callable[[int], object]
 """A statement of a unit of work, or what is called with the number of the attempt."""
@@ -204,7 +203,3 @@ class TaskClient:
 def returns_rows(statement: str) -> bool:
     """Say whether a statement returns rows."""
     return statement.startswith(("SELECT", "SHOW", "WITH"))
-
-
-BOTH_CLIENTS = pytest.mark.parametrize("make_client", [PlainClient, TaskClient])
-"""Each test with this is run for plain functions and for coroutines."""

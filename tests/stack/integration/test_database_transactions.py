@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from resilience_stack import find_failure
 from resilience_stack.integrations.sqlalchemy import is_commit_unknown
 from tests.stack.bench import Bench
-from tests.stack.integration.databases import BOTH_CLIENTS, MakeClient
+from tests.stack.integration.databases import MakeClient
 from tests.stack.integration.postgresql_server import PostgresqlServer
 from tests.stack.integration.proxy import Proxy
 
@@ -19,7 +19,6 @@ TERMINATE = (
 )
 
 
-@BOTH_CLIENTS
 @pytest.mark.parametrize("is_last", [True, False])
 def test_a_backend_terminated_in_a_transaction(
     bench: Bench, postgresql: PostgresqlServer, make_client: MakeClient, *, is_last: bool
@@ -36,14 +35,12 @@ def test_a_backend_terminated_in_a_transaction(
             postgresql.ask(TERMINATE)
 
     client.run(INSERT, terminate, *([] if is_last else ["SELECT 1"]))
-    client.close()
     assert postgresql.ask("SELECT item FROM orders") == [("tea",)]
     assert client.attempts == 2
     assert (bench.calls(), bench.sample("retries_total")) == ((1, 0, 0), 1)
     assert bench.transitions() == {"open": 0, "half-open": 0, "closed": 0}
 
 
-@BOTH_CLIENTS
 def test_a_commit_whose_answer_is_lost(
     bench: Bench, postgresql: PostgresqlServer, postgresql_proxy: Proxy, make_client: MakeClient
 ) -> None:
@@ -51,14 +48,12 @@ def test_a_commit_whose_answer_is_lost(
     client = make_client(bench, postgresql.url(postgresql_proxy.port))
     with pytest.raises(DBAPIError) as caught:
         client.run(INSERT, lambda _attempt: postgresql_proxy.cut(after_bytes=0))
-    client.close()
     assert is_commit_unknown(caught.value)
     assert "the COMMIT was sent and its answer was lost" in "".join(caught.value.__notes__)
     assert postgresql.ask("SELECT item FROM orders") == [("tea",)]
     assert (bench.calls(), bench.sample("retries_total")) == ((0, 1, 0), 0)
 
 
-@BOTH_CLIENTS
 def test_a_commit_that_is_not_answered_in_time(
     bench: Bench, postgresql: PostgresqlServer, postgresql_proxy: Proxy, make_client: MakeClient
 ) -> None:
@@ -66,7 +61,6 @@ def test_a_commit_that_is_not_answered_in_time(
     client = make_client(bench, postgresql.url(postgresql_proxy.port), attempt_s=0.5)
     with pytest.raises((DBAPIError, TimeoutError)) as caught:
         client.run(INSERT, lambda _attempt: postgresql_proxy.truncate(0, silently=True))
-    client.close()
     failure = find_failure(caught.value)
     assert is_commit_unknown(caught.value)
     assert (failure and failure.category) == "timeout"
@@ -74,7 +68,6 @@ def test_a_commit_that_is_not_answered_in_time(
     assert (bench.calls(), bench.sample("retries_total")) == ((0, 1, 0), 0)
 
 
-@BOTH_CLIENTS
 def test_an_integrity_error_is_an_answer(
     bench: Bench, postgresql: PostgresqlServer, make_client: MakeClient
 ) -> None:
@@ -83,7 +76,6 @@ def test_an_integrity_error_is_an_answer(
     client.run(INSERT)
     with pytest.raises(IntegrityError) as caught:
         client.run(INSERT)
-    client.close()
     failure = find_failure(caught.value)
     assert failure is not None
     assert (failure.category, failure.attempt) == ("answer", 1)
@@ -91,7 +83,6 @@ def test_an_integrity_error_is_an_answer(
     assert bench.transitions() == {"open": 0, "half-open": 0, "closed": 0}
 
 
-@BOTH_CLIENTS
 def test_an_exception_of_the_caller_is_no_failure(
     bench: Bench, postgresql: PostgresqlServer, make_client: MakeClient
 ) -> None:
@@ -103,13 +94,11 @@ def test_an_exception_of_the_caller_is_no_failure(
 
     with pytest.raises(ConnectionError):
         client.run(INSERT, fail)
-    client.close()
     assert postgresql.ask("SELECT item FROM orders") == []
     assert (bench.calls(), bench.sample("retries_total")) == ((1, 0, 0), 0)
     assert bench.transitions()["open"] == 0
 
 
-@BOTH_CLIENTS
 def test_a_serialization_failure_is_retried(
     bench: Bench, postgresql: PostgresqlServer, make_client: MakeClient
 ) -> None:
@@ -127,7 +116,6 @@ def test_a_serialization_failure_is_retried(
         meddle,
         "UPDATE orders SET item = item || ' with milk'",
     )
-    client.close()
     assert postgresql.ask("SELECT item FROM orders") == [("coffee with milk",)]
     assert client.attempts == 2
     assert (bench.calls(), bench.sample("retries_total")) == ((1, 0, 0), 1)
