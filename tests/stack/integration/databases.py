@@ -84,6 +84,7 @@ class PlainClient:
         self._held = ExitStack()
 
     def run(self, *steps: Step) -> Any:
+        """Run a unit of work."""
         attempts = 0
 
         def work(session: Session) -> Any:
@@ -103,6 +104,8 @@ class PlainClient:
         return self._database.run(work)
 
     def run_crowd(self, *steps: Step) -> list[Any]:
+        """Run it by many at once."""
+
         def work() -> Any:
             try:
                 return self.run(*steps)
@@ -112,15 +115,18 @@ class PlainClient:
         return in_threads(*[work] * self.crowd)
 
     def hold(self) -> None:
+        """Take a connection out of the pool."""
         self._held.enter_context(self._database.engine.connect())
 
     def recover_by_probe(self) -> None:
+        """Check until the guard is closed."""
         probe = self._bench.manager.probe("database", self._database.check, EVERY_MOMENT)
         probe.start()
-        wait_until(lambda: self._guard.state == "closed", "the probe does not close the breaker")
+        wait_until(lambda: self._guard.state == "closed", "the breaker is not closed")
         probe.stop()
 
     def close(self) -> None:
+        """Close everything."""
         self._held.close()
         self._database.close()
 
@@ -141,11 +147,13 @@ class TaskClient:
         self.attempts = 0
         self._bench = bench
         self._runner = asyncio.Runner()
+        self._is_closed = False
         self._guard = bench.manager.guard("database", policy(**settings), fallback)
         self._database = AsyncDatabase(self._guard, url, **(options or {}))
         self._held = AsyncExitStack()
 
     def run(self, *steps: Step) -> Any:
+        """Run a unit of work."""
         return self._runner.run(self._run(*steps))
 
     async def _run(self, *steps: Step) -> Any:
@@ -168,6 +176,8 @@ class TaskClient:
         return await self._database.run(work)
 
     def run_crowd(self, *steps: Step) -> list[Any]:
+        """Run it by many at once."""
+
         async def gathered() -> list[Any]:
             runs: list[Coroutine[Any, Any, Any]] = [self._run(*steps) for _ in range(self.crowd)]
             return await asyncio.gather(*runs, return_exceptions=True)
@@ -175,29 +185,38 @@ class TaskClient:
         return self._runner.run(gathered())
 
     def hold(self) -> None:
+        """Take a connection out of the pool."""
+
         async def held() -> None:
             await self._held.enter_async_context(self._database.engine.connect())
 
         self._runner.run(held())
 
     def recover_by_probe(self) -> None:
+        """Check until the guard is closed."""
+
         async def recovered() -> None:
             probe = self._bench.manager.probe("database", self._database.check, EVERY_MOMENT)
             running = asyncio.ensure_future(probe.run())
-            while self._guard.state != "closed":
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(
+                wait_until, lambda: self._guard.state == "closed", "the breaker is not closed"
+            )
             probe.stop()
             await running
 
         self._runner.run(recovered())
 
     def close(self) -> None:
+        """Close everything."""
+
         async def closed() -> None:
             await self._held.aclose()
             await self._database.close()
 
-        self._runner.run(closed())
-        self._runner.close()
+        if not self._is_closed:
+            self._is_closed = True
+            self._runner.run(closed())
+            self._runner.close()
 
 
 def returns_rows(statement: str) -> bool:

@@ -82,7 +82,15 @@ def _take(guard: Guard, engine: Engine, limit_s: float, *, is_async: bool) -> En
         message = f"guard {guard.name!r}: the engine is one of {name}; {EXPECTED}"
         raise ValueError(message)
     pool = engine.pool
-    if isinstance(pool, QueuePool) and pool.timeout() > limit_s:
+    if not isinstance(pool, QueuePool):
+        return engine
+    if pool.checkedin() + pool.checkedout():
+        message = (
+            f"guard {guard.name!r}: the engine has connections without limits already, "
+            "expected one that was not used yet"
+        )
+        raise ValueError(message)
+    if pool.timeout() > limit_s:
         message = (
             f"guard {guard.name!r}: the engine's pool waits {pool.timeout():g} s for a connection, "
             f"expected no more than an attempt may take: create_engine(..., pool_timeout={limit_s})"

@@ -41,18 +41,20 @@ def limit_sqlite(engine: Engine, limit_s: float) -> None:
     """
     longest_ms = math.ceil(limit_s * SERVER_SHARE * 1000)
 
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, record: Any) -> None:
-        limit = record.info[LIMIT] = _Limit(longest_ms)
+    def prepare(connection: Any) -> _Limit:
+        limit = _Limit(longest_ms)
         if engine.dialect.is_async:
             connection.run_async(lambda made: made.set_progress_handler(limit.is_over, STEPS))
         else:
             connection.set_progress_handler(limit.is_over, STEPS)
         _wait_for_locks(connection, longest_ms)
+        return limit
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        limit: _Limit = connection.info[LIMIT]
+        limit: _Limit | None = connection.info.get(LIMIT)
+        if limit is None:
+            limit = connection.info[LIMIT] = prepare(connection.connection.dbapi_connection)
         ends_s = limit.ends_s = DEADLINE.get()
         if ends_s == NEVER:
             return
