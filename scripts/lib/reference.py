@@ -34,7 +34,8 @@ def _walk(module: griffe.Object) -> Iterator[griffe.Object]:
     for name in sorted(module.modules):
         child = module.modules[name]
         yield child
-        yield from _walk(child)
+        if not child.exports:  # a package that says what is public has private modules
+            yield from _walk(child)
 
 
 def _describe_module(module: griffe.Object | griffe.Alias) -> Iterator[str]:
