@@ -52,7 +52,7 @@ class Family:
 
 
 def group_by_family(found: Iterable[BoundCase], installable: Collection[str]) -> list[Family]:
-    """Sort cases into families, and leave out what no commit's environment can contain.
+    """Sort the cases measured by default; leave out what no environment of a commit can contain.
 
     The axes must be the same in every process of a run, whatever its commit has installed, because
     asv passes parameters on by their number. So they come from the checkout alone.
@@ -61,6 +61,8 @@ def group_by_family(found: Iterable[BoundCase], installable: Collection[str]) ->
     """
     grids: dict[str, tuple[dict[ParameterKey, BoundCase], dict[ParameterKey, BoundCase]]] = {}
     for bound in found:
+        if not bound.info.by_default:
+            continue
         if not set(map(normalise_name, bound.info.distributions)) <= set(installable):
             continue
         case = bound.info.case
