@@ -148,10 +148,10 @@ def _measure_releases(
                 wanted.signals,
                 wanted.not_available,
             )
-            decisions, certainty = decide(timeline, wanted.tolerances, wanted.policy)
+            decisions = decide(timeline, wanted.tolerances)
     for release in measured:
         release.recording.write(complete=True)
-    return assemble_history(wanted, prepared, timeline, decisions, headline=(certainty,))
+    return assemble_history(wanted, prepared, timeline, decisions)
 
 
 def _ensure_same_python(wanted: MeasurementRequest, prepared: Sequence[PreparedRelease]) -> None:

@@ -9,10 +9,10 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ SHOWN_CHARACTERS: Final = 80
 
 ValueList = list[float | None] | None
 Setting = str | int | float | None
+T = TypeVar("T")
 
 
 class UnreadableFileError(Exception):
@@ -123,7 +124,7 @@ def find_results_paths(folder: Path) -> Iterator[Path]:
 
 def read(path: Path) -> ResultsFile:
     """Read a results file; UnreadableFileError if asv could not use it."""
-    stored = _convert(read_versioned_json(path, API_VERSION), _RawResultsFile, "")
+    stored = _convert(read_versioned_json(path, API_VERSION), _RawResultsFile)
     if not re.fullmatch(r"[0-9a-f]{40}", stored.commit_hash):
         found = repr(stored.commit_hash[:SHOWN_CHARACTERS])
         refuse(f"commit_hash is {found}, expected 40 hexadecimal digits")
@@ -142,8 +143,7 @@ def read(path: Path) -> ResultsFile:
 def read_benchmarks(folder: Path) -> dict[str, Benchmark]:
     """Return the benchmarks that asv last found, by name; UnreadableFileError if it has no list."""
     content = read_versioned_json(folder / BENCHMARKS_FILE, API_VERSION)
-    found: dict[str, Benchmark] = _convert(content, dict[str, Benchmark], "")
-    return found
+    return _convert(content, dict[str, Benchmark])
 
 
 def read_versioned_json(path: Path, version: int) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def read_machine(folder: Path) -> dict[str, Any]:
     return {**content, "version": MACHINE_VERSION}
 
 
-def _convert(content: Any, kind: Any, where: str) -> Any:
+def _convert(content: Any, kind: type[T], where: str = "") -> T:
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
@@ -180,8 +180,8 @@ def _convert(content: Any, kind: Any, where: str) -> Any:
 def _convert_row(name: str, columns: list[str], values: list[Any]) -> BenchmarkRow:
     if unknown := set(columns) - set(BenchmarkRow.__slots__):
         refuse(f"result_columns has {min(unknown)[:SHOWN_CHARACTERS]!r}, which asv does not know")
-    named: Mapping[str, Any] = dict(zip(columns, values, strict=False))
-    row: BenchmarkRow = _convert(named, BenchmarkRow, f"{name[:SHOWN_CHARACTERS]}: ")
+    named = dict(zip(columns, values, strict=False))
+    row = _convert(named, BenchmarkRow, f"{name[:SHOWN_CHARACTERS]}: ")
     count = math.prod(map(len, row.params or []))
     for column in VALUE_COLUMNS:
         found = getattr(row, column)

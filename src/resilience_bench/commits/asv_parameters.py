@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,27 +59,21 @@ def group_by_family(found: Iterable[BoundCase], installable: Collection[str]) ->
 
     ``found`` are the cases with one caller, ``installable`` the normalised names of distributions.
     """
-    grids: dict[str, tuple[dict[ParameterKey, BoundCase], dict[ParameterKey, BoundCase]]] = {}
+    families: dict[str, Family] = {}
     for bound in found:
-        if not bound.info.by_default:
+        info, case = bound.info, bound.info.case
+        names = set(map(normalise_name, info.distributions))
+        if not info.by_default or not names <= set(installable):
             continue
-        if not set(map(normalise_name, bound.info.distributions)) <= set(installable):
-            continue
-        case = bound.info.case
-        single, loaded = grids.setdefault(case.family, ({}, {}))
+        family = families.setdefault(case.family, Family(case.family, Grid({}), Grid({})))
         library = case.label or BARE
-        single[library, case.scenario, SINGLE] = bound
-        for load in _find_loads(bound.info):
-            payload = IO if IO in bound.info.payloads else NOOP
-            loaded[library, case.scenario, load] = bound.with_load(load, payload)
-    return [Family(name, Grid(single), Grid(loaded)) for name, (single, loaded) in grids.items()]
-
-
-def _find_loads(info: CaseInfo) -> Iterator[str]:
-    kinds = {load.partition("-")[0] for load in info.in_profile}
-    for load in LOADS:
-        if (kind := load.partition("-")[0]) in kinds and kind in info.loads:
-            yield load
+        family.single.bound[library, case.scenario, SINGLE] = bound
+        kinds = {load.partition("-")[0] for load in info.in_profile} & {*info.loads}
+        for load in LOADS:
+            if load.partition("-")[0] in kinds:
+                payload = IO if IO in info.payloads else NOOP
+                family.loaded.bound[library, case.scenario, load] = bound.with_load(load, payload)
+    return list(families.values())
 
 
 def read_installable(project_file: Path) -> frozenset[str]:

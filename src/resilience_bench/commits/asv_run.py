@@ -6,7 +6,6 @@ The only module that imports asv, which is an extra and takes half a second.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import platform
@@ -15,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +50,7 @@ class Project:
     subdir: str
     branches: tuple[str | None, ...]
     results: Path
-    settings: dict[str, Any] = dataclasses.field(repr=False)
+    settings: dict[str, Any] = field(repr=False)
 
 
 def read_project(conf_file: Path) -> Project:
@@ -137,7 +136,7 @@ class Asv:
     project: Project
     machine: str
     show: Callable[[str], None]
-    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, commits: Sequence[str], benchmarks: str) -> str:
         """Measure missing benchmarks of commits, and return all that asv prints.

@@ -25,13 +25,8 @@ from resilience_bench.files.checked_json import format_path
 if TYPE_CHECKING:
     from resilience_bench.commits.asv_run import Asv
 
-STEPS: Final = {
-    "track_overhead_ns": 0,
-    "track_ratio": 0,
-    "track_instructions": 1,
-    "track_scaling": 2,
-}
-"""The steps in which benchmarks are measured; whatever else asv finds comes last."""
+STEPS: Final = {"overhead_ns": 0, "ratio": 0, "instructions": 1, "scaling": 2}
+"""The steps in which quantities are tracked; whatever else asv finds comes last."""
 JUST_DISCOVER: Final = "just-discover"
 """No benchmark's name: asv builds, lists the benchmarks and measures none."""
 CANNOT_BUILD: Final = "Failed to build the project"
@@ -173,7 +168,7 @@ def group_benchmarks(names: Iterable[str]) -> list[list[str]]:
     """Group the names of benchmarks by the step in which they are measured."""
 
     def get_step(name: str) -> int:
-        return STEPS.get(name.rpartition(".")[2], len(STEPS))
+        return STEPS.get(name.rpartition(".track_")[2], len(STEPS))
 
     ordered = sorted(names, key=get_step)
     return [list(group) for _, group in itertools.groupby(ordered, get_step)]

@@ -24,13 +24,12 @@ CaseEstimates = dict[str, dict[str, float]]
 
 def estimate_location_ns(samples: Samples | None) -> float:
     """Return the 10 % quantile of ns per call; NaN without samples."""
-    elapsed_ns = samples.elapsed_ns if samples else ()
-    if samples is None or not elapsed_ns:
+    if samples is None or not samples.elapsed_ns:
         return math.nan
-    if len(elapsed_ns) == 1:
-        return elapsed_ns[0] / samples.calls
+    if len(samples.elapsed_ns) == 1:
+        return samples.elapsed_ns[0] / samples.calls
     parts = round(1 / throttling.LOCATION_QUANTILE)
-    return statistics.quantiles(elapsed_ns, n=parts, method="inclusive")[0] / samples.calls
+    return statistics.quantiles(samples.elapsed_ns, n=parts, method="inclusive")[0] / samples.calls
 
 
 def trimmed_mean(values: Sequence[float]) -> float:

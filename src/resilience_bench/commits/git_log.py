@@ -50,8 +50,7 @@ def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
     if not log.strip():
         message = f"{text!r} holds no commit{_explain_empty_range(repo, wanted)}"
         raise HistoryError(message)
-    split = (line.partition(" ") for line in log.splitlines())
-    return [Revision(revision, subject) for revision, _, subject in split]
+    return [Revision(*line.split(" ", 1)) for line in log.splitlines()]
 
 
 def _explain_empty_range(repo: Path, wanted: Sequence[str]) -> str:

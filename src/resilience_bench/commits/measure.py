@@ -82,7 +82,8 @@ def measure_signal(
 ) -> SignalEstimates:
     """Measure a signal of cases: those with one caller, or those under a load for ``scaling``.
 
-    By default with this interpreter; ValueError if the environment names an unknown profile.
+    The workers run this interpreter by default. ValueError if the environment names an unknown
+    profile.
     """
     _, lacking = find_measurable_signals([signal])
     if lacking:

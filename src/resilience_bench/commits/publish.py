@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +17,6 @@ from resilience_bench.errors import HistoryError
 from resilience_bench.files.checked_json import format_names, format_path
 
 DISCOVER: Final = "type 'asv run --bench just-discover' beside asv.conf.json to write it anew"
-MEND: Final = "mend it, or move it away and measure again"
-MEASURE: Final = "type 'scripts/history' to measure commits"
 MACHINE_KEYS: Final = ("machine", "os", "arch", "cpu", "num_cpu", "ram")
 
 
@@ -57,7 +53,7 @@ def publish(conf_file: Path, html_dir: Path) -> Publication:
     readable = _read_results(project)
     if not readable.files:
         reasons = [f"{format_path(path)} {reason}" for path, reason in readable.skipped]
-        advice = format_names(reasons, "; ") or MEASURE
+        advice = format_names(reasons, "; ") or "type 'scripts/history' to measure commits"
         message = f"{format_path(project.results)}: found no results to publish; {advice}"
         raise HistoryError(message)
     try:
@@ -66,12 +62,21 @@ def publish(conf_file: Path, html_dir: Path) -> Publication:
         path = format_path(project.results / asv_files.BENCHMARKS_FILE)
         message = f"{path}: {error}; without it asv cannot publish; {DISCOVER}"
         raise HistoryError(message) from error
-    with _create_scratch_folder(html_dir) as scratch:
-        _stage(project, readable, scratch / "results")
-        asv_run.publish_pages(project, scratch / "results", scratch / "html")
-        if html_dir.exists():
-            html_dir.rename(scratch / "before")
-        shutil.move(scratch / "html", html_dir)
+    try:
+        html_dir.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the pages, so that the new ones can be renamed into their place.
+        with tempfile.TemporaryDirectory(prefix=".publishing-", dir=html_dir.parent) as folder:
+            scratch = Path(folder).absolute()
+            _stage(project, readable, scratch / "results")
+            asv_run.publish_pages(project, scratch / "results", scratch / "html")
+            if html_dir.exists():
+                html_dir.rename(scratch / "before")
+            shutil.move(scratch / "html", html_dir)
+    except OSError as error:
+        message = (
+            f"{format_path(html_dir)}: cannot be written: {error.strerror}; give another folder"
+        )
+        raise HistoryError(message) from error
     names = {name for file in readable.files for name in file.rows} & benchmarks.keys()
     unbuilt = dict.fromkeys(file.commit for file in readable.files if file.is_unbuilt)
     commits = {file.commit for file in readable.files}
@@ -87,7 +92,7 @@ def _read_results(project: Project) -> _ReadableResults:
             file = asv_files.read(path)
             _check_origin(file, readable, published)
         except UnreadableFileError as error:
-            readable.skipped.append((path, f"{error}; {MEND}"))
+            readable.skipped.append((path, f"{error}; mend it, or move it away and measure again"))
         else:
             readable.files.append(file)
     return readable
@@ -106,9 +111,9 @@ def _check_origin(
             readable.skipped.append((folder / asv_files.MACHINE_FILE, str(error)))
             machine = {key: str(file.params.get(key) or "") for key in MACHINE_KEYS}
             readable.machines[folder] = {**machine, "version": asv_files.MACHINE_VERSION}
-    expected = readable.machines[folder]["machine"]
-    if file.params.get("machine") != expected:
-        refuse(f"is of machine {file.params.get('machine')!r}, expected {expected!r}")
+    found, expected = file.params["machine"], readable.machines[folder]["machine"]
+    if found != expected:
+        refuse(f"is of machine {found!r}, expected {expected!r}")
     if published is not None and file.commit not in published:
         refuse(f"its commit {file.commit[:8]} is not in the history that is published")
 
@@ -122,17 +127,3 @@ def _stage(project: Project, readable: _ReadableResults, results: Path) -> None:
         (target / asv_files.MACHINE_FILE).write_text(json.dumps(machine), encoding="utf-8")
     for file in readable.files:
         (results / file.path.relative_to(project.results)).symlink_to(file.path)
-
-
-@contextlib.contextmanager
-def _create_scratch_folder(html_dir: Path) -> Iterator[Path]:
-    """Create a folder beside the pages, so that they can be renamed into their place."""
-    try:
-        html_dir.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".publishing-", dir=html_dir.parent) as folder:
-            yield Path(folder).absolute()
-    except OSError as error:
-        message = (
-            f"{format_path(html_dir)}: cannot be written: {error.strerror}; give another folder"
-        )
-        raise HistoryError(message) from error

@@ -9,6 +9,7 @@ from typing import Final
 from resilience_bench import __version__
 from resilience_bench._model import Estimate, Measurement, WorkerRecord
 from resilience_bench.environments.fingerprint import now
+from resilience_bench.quantities import QUANTITIES
 from resilience_bench.releases.changes import SortedDecisions
 from resilience_bench.releases.history_file import SCHEMA, CaseCost, History, Release
 from resilience_bench.releases.measure import MeasurementRequest
@@ -17,20 +18,7 @@ from resilience_bench.releases.timeline import MeasuredRelease, Timeline
 from resilience_bench.stats.latency import estimate
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
-HISTORY_QUANTITIES: Final = frozenset(
-    {
-        "latency_ns",
-        "overhead_ns",
-        "ratio",
-        "instructions",
-        "overhead_instructions",
-        "allocated_bytes",
-        "object_bytes",
-        "peak_bytes",
-        "calls_per_s",
-        "scaling",
-    }
-)
+HISTORY_QUANTITIES: Final = {*QUANTITIES, "overhead_instructions", "peak_bytes", "calls_per_s"}
 """The quantities that a history keeps of every release."""
 
 
@@ -39,10 +27,8 @@ def assemble_history(
     prepared: Sequence[PreparedRelease],
     timeline: Timeline,
     decisions: SortedDecisions,
-    *,
-    headline: Sequence[str],
 ) -> History:
-    """Assemble what each release costs, and which changed what; the headline says how surely."""
+    """Assemble what each release costs, and which changed what."""
     measured = {release.name: release for release in timeline.releases if not release.is_null}
     recordings = [release.recording for release in timeline.releases]
     # The first process may be that of an earlier run.
@@ -72,7 +58,7 @@ def assemble_history(
         steps=decisions.steps,
         undecided=decisions.undecided,
         counts=decisions.counts,
-        headline=tuple(headline),
+        headline=(decisions.headline,),
         notes=decisions.notes,
     )
 

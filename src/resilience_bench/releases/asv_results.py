@@ -16,19 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from resilience_bench.commits import asv_files
 from resilience_bench.environments.git import run_git
 from resilience_bench.files import atomic
 from resilience_bench.releases.history_file import History, Release, group_cases, split_name
 
 BRANCH: Final = "releases"
 AUTHOR: Final = "resilience-bench <>"
-FORMAT: Final = 2
-"""The version of the format of asv's results and of its list of benchmarks."""
-MACHINE_FORMAT: Final = 1
 DAY_S: Final = 86_400
 UNKNOWN_START_S: Final = 1_000_000_000
 """The start of a history without dates (2001-09-09), in seconds since 1970."""
-COLUMNS: Final = ("result", "params", "version", "started_at", "duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,6 @@ class AsvQuantity:
     """
 
     name: str
-    kind: str
     unit: str
     scale: float = 1.0
     is_inverse: bool = False
@@ -52,13 +48,13 @@ class AsvQuantity:
 
 
 ASV_QUANTITIES: Final[Mapping[str, AsvQuantity]] = {
-    "latency_ns": AsvQuantity("time_call", "time", "seconds", 1e-9),
-    "overhead_ns": AsvQuantity("track_overhead_ns", "track", "ns"),
-    "ratio": AsvQuantity("track_ratio", "track", "times the reference"),
-    "instructions": AsvQuantity("track_instructions", "track", "instructions"),
-    "allocated_bytes": AsvQuantity("track_allocated_bytes", "track", "bytes"),
-    "object_bytes": AsvQuantity("track_object_bytes", "track", "bytes"),
-    "scaling": AsvQuantity("track_scaling", "track", "times the bare call", is_inverse=True),
+    "latency_ns": AsvQuantity("time_call", "seconds", 1e-9),
+    "overhead_ns": AsvQuantity("track_overhead_ns", "ns"),
+    "ratio": AsvQuantity("track_ratio", "times the reference"),
+    "instructions": AsvQuantity("track_instructions", "instructions"),
+    "allocated_bytes": AsvQuantity("track_allocated_bytes", "bytes"),
+    "object_bytes": AsvQuantity("track_object_bytes", "bytes"),
+    "scaling": AsvQuantity("track_scaling", "times the bare call", is_inverse=True),
 }
 
 
@@ -72,15 +68,16 @@ def write(history: History, folder: Path) -> None:
         commits = make_repository(history, Path(scratch) / "repository")
     machine = _describe_machine(history)
     home = folder / machine["machine"]
-    atomic.ensure_writable(home / "machine.json")
+    machine_file = home / asv_files.MACHINE_FILE
+    atomic.ensure_writable(machine_file)
     benchmarks = {content["name"]: content for *_, content in _iterate_benchmarks(history)}
-    _write({**benchmarks, "version": FORMAT}, folder / "benchmarks.json")
-    _write(machine | {"version": MACHINE_FORMAT}, home / "machine.json")
-    written = {home / "machine.json"}
+    _write({**benchmarks, "version": asv_files.API_VERSION}, folder / asv_files.BENCHMARKS_FILE)
+    _write(machine | {"version": asv_files.MACHINE_VERSION}, machine_file)
+    written = {machine_file}
     for release, moment_s in date_releases(history):
         commit = commits[release.version]
         path = home / f"{commit[:8]}-{history.package}-{release.version}.json"
-        more = {"commit_hash": commit, "date": moment_s * 1000, "version": FORMAT}
+        more = {"commit_hash": commit, "date": moment_s * 1000, "version": asv_files.API_VERSION}
         _write(_make_entry(history, release, machine) | more, path)
         written.add(path)
     for stale in set(folder.glob("*/*.json")) - written:
@@ -153,24 +150,22 @@ def _describe_machine(history: History) -> dict[str, Any]:
 
 
 def _iterate_benchmarks(history: History) -> Iterator[tuple[str, list[str], dict[str, Any]]]:
-    """Yield a benchmark for each quantity and scenario: quantity, cases, and how asv lists it.
-
-    The library is its parameter.
-    """
+    """Yield each quantity of a scenario, its cases, and how asv lists it, by library."""
     timed = {"number": 0, "repeat": 0, "rounds": 1, "sample_time": 0.01, "warmup_time": 0.0}
     for quantity, shown in ASV_QUANTITIES.items():
         for scenario, cases in group_cases(history, quantity).items():
+            kind = shown.name.partition("_")[0]
             description = history.cases[cases[0]]
             content = {
                 "name": f"{scenario}.{shown.name}",
-                "type": shown.kind,
+                "type": kind,
                 "unit": shown.unit,
                 "code": f"{description}\n\nMeasured by resilience-bench {history.tool_version}.",
                 "version": f"{history.tool_version}/{history.reference_version}",
                 "timeout": 60.0,
                 "params": [[repr(split_name(case)[1]) for case in cases]],
                 "param_names": ["library"],
-                **(timed if shown.kind == "time" else {}),
+                **(timed if kind == "time" else {}),
             }
             yield quantity, cases, content
 
@@ -191,7 +186,7 @@ def _make_entry(history: History, release: Release, machine: Mapping[str, Any]) 
         "python": python,
         "requirements": {},
         "env_vars": {},
-        "result_columns": list(COLUMNS),
+        "result_columns": ["result", "params", "version", "started_at", "duration"],
         "results": results,
         "durations": {},
     }

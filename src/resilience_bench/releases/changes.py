@@ -34,12 +34,13 @@ class ReleaseCase:
 
 @dataclass(frozen=True, slots=True)
 class SortedDecisions:
-    """The decisions of a history; ``counts`` is by outcome."""
+    """The decisions of a history; ``counts`` is by outcome, ``headline`` says how sure they are."""
 
     steps: tuple[Decision, ...]
     undecided: tuple[Decision, ...]
     counts: dict[str, int]
     notes: tuple[str, ...]
+    headline: str = ""
 
 
 def make_release_criteria(

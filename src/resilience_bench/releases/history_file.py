@@ -141,12 +141,8 @@ def read(path: Path) -> History:
 
 def group_cases(history: History, quantity: str) -> dict[str, list[str]]:
     """Return the cases that have a quantity in some release, by scenario."""
-    having = {
-        name
-        for release in history.measured
-        for name, cost in release.values.items()
-        if quantity in cost.quantities
-    }
+    costs = [item for release in history.measured for item in release.values.items()]
+    having = {name for name, cost in costs if quantity in cost.quantities}
     groups: dict[str, list[str]] = {}
     for name in history.cases:
         if name in having:

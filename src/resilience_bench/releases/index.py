@@ -31,10 +31,6 @@ TIME_LIMIT_S: Final = 60
 SUGGESTIONS: Final = 6
 
 
-class UnknownVersionError(UserError):
-    """A package has no such release, or none in the range that was asked for."""
-
-
 @dataclass(frozen=True, slots=True)
 class PublishedRelease:
     """A release: when its first file was uploaded (UTC, ISO 8601), and whether it was withdrawn.
@@ -88,12 +84,11 @@ def _list_files(
     """Yield a package's files wherever pip looks; note each place that cannot be read."""
     import pypi_simple  # noqa: PLC0415 - belongs to the extra `history`
 
-    folders = [place for place in settings.get("find-links", "").split() if _is_local(place)]
-    first = settings.get("index-url", pypi_simple.PYPI_SIMPLE_ENDPOINT)
-    indexes = [first, *settings.get("extra-index-url", "").split()]
-    if settings.get("no-index", "").lower() in TRUE_WORDS:
-        indexes = []
-    for place in dict.fromkeys([*folders, *indexes]):
+    places = [place for place in settings.get("find-links", "").split() if _is_local(place)]
+    if settings.get("no-index", "").lower() not in TRUE_WORDS:
+        places.append(settings.get("index-url", pypi_simple.PYPI_SIMPLE_ENDPOINT))
+        places += settings.get("extra-index-url", "").split()
+    for place in dict.fromkeys(places):
         try:
             page = _read_page(place, package, settings)
         except pypi_simple.NoSuchProjectError:
@@ -138,17 +133,13 @@ def collect_releases(files: Iterable[DistributionPackage]) -> list[PublishedRele
     for file in files:
         if file.package_type in INSTALLABLE and (version := _parse_version(file.version)):
             by_version.setdefault(version, []).append(file)
-    return [
-        PublishedRelease(
-            str(version), _find_first_date(members), all(file.is_yanked for file in members)
-        )
-        for version, members in sorted(by_version.items())
-    ]
-
-
-def _find_first_date(files: Iterable[DistributionPackage]) -> str:
-    times = [file.upload_time.astimezone(dt.UTC) for file in files if file.upload_time]
-    return min(times).isoformat(timespec="seconds") if times else ""
+    found = []
+    for version, members in sorted(by_version.items()):
+        times = [file.upload_time.astimezone(dt.UTC) for file in members if file.upload_time]
+        date = min(times).isoformat(timespec="seconds") if times else ""
+        is_yanked = all(file.is_yanked for file in members)
+        found.append(PublishedRelease(str(version), date, is_yanked))
+    return found
 
 
 def _parse_version(text: str | None) -> Version | None:
@@ -180,7 +171,7 @@ def select_releases(
 ) -> list[PublishedRelease]:
     """Return the releases of a range, both ends included; None for no limit.
 
-    UnknownVersionError if an end is no release, or nothing lies between the ends.
+    UserError if an end is no release, or nothing lies between the ends.
     """
     low = _find_end(package, releases, "--from", first, pre=pre)
     high = _find_end(package, releases, "--to", last, pre=pre)
@@ -189,7 +180,7 @@ def select_releases(
             f"--from {first} is newer than --to {last}; expected the older version first; "
             f"type --from {last} --to {first}"
         )
-        raise UnknownVersionError(message)
+        raise UserError(message)
     found = [
         release
         for release in releases
@@ -200,7 +191,7 @@ def select_releases(
     ]
     if not found:
         message = f"{package} has no final release in this range; add --pre for pre-releases"
-        raise UnknownVersionError(message)
+        raise UserError(message)
     return found
 
 
@@ -212,20 +203,14 @@ def _find_end(
     known = {Version(release.version): release.version for release in releases}
     version = _parse_version(text)
     if version not in known:
-        shown = [known[key] for key in sorted(known) if pre or not key.is_prerelease]
-        near = _find_nearest(shown, version)
+        shown = [key for key in sorted(known) if pre or not key.is_prerelease]
+        # Those around the wanted one; the newest if that is no version.
+        older = sum(key < version for key in shown) if version else len(shown)
+        start = max(0, min(older - SUGGESTIONS // 2, len(shown) - SUGGESTIONS))
+        near = ", ".join(known[key] for key in shown[start : start + SUGGESTIONS])
         message = f"{option} {text}: {package} has no such release; expected one such as {near}"
-        raise UnknownVersionError(message)
+        raise UserError(message)
     if version.is_prerelease and not pre:
         message = f"{option} {text} is a pre-release; add --pre, or name a final release"
-        raise UnknownVersionError(message)
+        raise UserError(message)
     return version
-
-
-def _find_nearest(versions: Sequence[str], wanted: Version | None) -> str:
-    """Return the versions around the wanted one; the newest if that is no version."""
-    if wanted is None:
-        return ", ".join(versions[-SUGGESTIONS:])
-    older = sum(Version(version) < wanted for version in versions)
-    start = max(0, min(older - SUGGESTIONS // 2, len(versions) - SUGGESTIONS))
-    return ", ".join(versions[start : start + SUGGESTIONS])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -47,8 +47,7 @@ class MeasurementRequest:
     not_available: Mapping[str, str]
     selectors: Sequence[str]
     folder: Path
-    tolerances: Mapping[str, float] = field(default_factory=lambda: dict(TOLERANCES))
-    policy: Policy = POLICY
+    tolerances: Mapping[str, float]
 
 
 def select_cases(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
@@ -133,19 +132,16 @@ def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) ->
     return earlier if is_same else None
 
 
-def decide(
-    timeline: Timeline, tolerances: Mapping[str, float], policy: Policy
-) -> tuple[changes.SortedDecisions, str]:
-    """Measure the releases; return which of them changed what, and how sure that is, in a line."""
+def decide(timeline: Timeline, tolerances: Mapping[str, float]) -> changes.SortedDecisions:
+    """Measure the releases, and decide which of them changed what."""
     if not timeline.pairs:
         timeline.draw_counts(1, ())
         if "latency" in timeline.signals:
-            timeline.draw_latencies(policy.screen, ())
+            timeline.draw_latencies(POLICY.screen, ())
         if "scaling" in timeline.signals:
             timeline.draw_scalings(LOADED_SCREEN, ())
-        return changes.SortedDecisions(
-            (), (), {}, ()
-        ), "one release has no neighbour to be compared with"
+        alone = "one release has no neighbour to be compared with"
+        return changes.SortedDecisions((), (), {}, (), alone)
     places = {
         pair.key(name): changes.ReleaseCase(
             pair.head.name, pair.base.name, name, record, pair.null is not None
@@ -154,14 +150,12 @@ def decide(
         for name, record in pair.head.session.records.items()
     }
     criteria = changes.make_release_criteria(places, timeline.signals, tolerances)
-    verdicts = judge(criteria, timeline, policy)
+    verdicts = judge(criteria, timeline, POLICY)
     decisions = changes.sort_decisions(places, criteria, verdicts)
-    return decisions, _describe_certainty(criteria, verdicts, policy)
+    return replace(decisions, headline=_describe_certainty(criteria, verdicts))
 
 
-def _describe_certainty(
-    criteria: Sequence[Criterion], verdicts: Sequence[Verdict], policy: Policy
-) -> str:
+def _describe_certainty(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> str:
     signals = [
         verdict.signal
         for criterion, verdict in zip(criteria, verdicts, strict=True)
@@ -173,6 +167,6 @@ def _describe_certainty(
         return decisions
     return (
         f"{decisions}, {timed:,} of them on latency or scaling: in fewer than "
-        f"{policy.error_rate:g} of all histories in which nothing changes, chance alone makes one "
+        f"{POLICY.error_rate:g} of all histories in which nothing changes, chance alone makes one "
         "of these find a slower release"
     )

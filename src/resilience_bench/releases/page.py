@@ -7,13 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from resilience_bench.releases.history_file import (
-    Decision,
-    History,
-    Release,
-    group_cases,
-    split_name,
-)
+from resilience_bench.releases import history_file
+from resilience_bench.releases.history_file import Decision, History, Release
 from resilience_bench.report.blocks import NO_VALUE, choose_unit, format_count
 from resilience_bench.report.text import clean_text
 
@@ -150,10 +145,10 @@ def describe_environment(history: History) -> str:
 
 def _make_tables(history: History) -> Iterator[CostTable]:
     for quantity, title in TABLE_QUANTITIES.items():
-        for scenario, cases in group_cases(history, quantity).items():
+        for scenario, cases in history_file.group_cases(history, quantity).items():
             yield CostTable(
                 f"{clean_text(scenario)}, {title}",
-                tuple(clean_text(split_name(case)[1]) for case in cases),
+                tuple(clean_text(history_file.split_name(case)[1]) for case in cases),
                 tuple(
                     (
                         clean_text(release.version),

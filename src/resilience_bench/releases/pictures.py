@@ -15,13 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, Locator, MaxNLocator
 
-from resilience_bench.releases.history_file import (
-    Decision,
-    History,
-    Release,
-    group_cases,
-    split_name,
-)
+from resilience_bench.releases import history_file
+from resilience_bench.releases.history_file import Decision, History, Release
 from resilience_bench.report.plots import style
 from resilience_bench.report.plots.pictures import Picture
 from resilience_bench.report.text import clean_text
@@ -33,12 +28,6 @@ LEGEND_COLUMNS: Final = 2
 LEGEND_LINE_INCHES: Final = 0.19
 HEADROOM: Final = 1.25
 MARKS: Final = {"regressed": ("^", style.OKABE_ITO[1]), "improved": ("v", style.OKABE_ITO[2])}
-MARK_STYLE: Final[Mapping[str, Any]] = {
-    "markersize": 6,
-    "markeredgecolor": "white",
-    "markeredgewidth": 0.5,
-    "zorder": 4,
-}
 DAY_S: Final = 86_400
 """matplotlib counts days since 1970."""
 YEAR_DAYS: Final = 365.25
@@ -49,17 +38,6 @@ LABEL_HEIGHT: Final = 0.13
 """The rough share of a panel's width and height that the name of a release takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class PictureDefinition:
-    """One picture of a quantity; ``judged`` is the quantity that decides its steps."""
-
-    name: str
-    quantity: str
-    judged: str
-    title: str
-    text: Callable[[float], str]
-
-
 def format_short_count(value: float) -> str:
     """Format a number at a tick: 500, 20 k, 5 M."""
     for unit, least in ((" M", 1e6), (" k", 1e3)):
@@ -68,17 +46,22 @@ def format_short_count(value: float) -> str:
     return f"{value:,.3g}"
 
 
+@dataclass(frozen=True, slots=True)
+class PictureDefinition:
+    """One picture of a quantity; ``judged`` is the quantity that decides its steps."""
+
+    name: str
+    quantity: str
+    judged: str
+    title: str
+    text: Callable[[float], str] = format_short_count
+
+
 PICTURES: Final = (
     PictureDefinition("latency", "latency_ns", "ratio", "time per call", style.format_short_time),
-    PictureDefinition(
-        "instructions", "instructions", "instructions", "instructions per call", format_short_count
-    ),
-    PictureDefinition(
-        "allocations", "peak_bytes", "allocated_bytes", "peak bytes per call", format_short_count
-    ),
-    PictureDefinition(
-        "scaling", "scaling", "scaling", "calls/s divided by the bare call's", format_short_count
-    ),
+    PictureDefinition("instructions", "instructions", "instructions", "instructions per call"),
+    PictureDefinition("allocations", "peak_bytes", "allocated_bytes", "peak bytes per call"),
+    PictureDefinition("scaling", "scaling", "scaling", "calls/s divided by the bare call's"),
 )
 
 
@@ -87,13 +70,13 @@ def make_pictures(history: History) -> list[Picture]:
     return [
         Picture(definition.name, functools.partial(draw, history, definition))
         for definition in PICTURES
-        if group_cases(history, definition.quantity)
+        if history_file.group_cases(history, definition.quantity)
     ]
 
 
 def draw(history: History, definition: PictureDefinition) -> Figure:
     """Draw what cases cost over the dates of the releases, with a panel for each scenario."""
-    groups = group_cases(history, definition.quantity)
+    groups = history_file.group_cases(history, definition.quantity)
     looks = style.assign_looks(_make_label(name) for names in groups.values() for name in names)
     rows = math.ceil(len(groups) / COLUMNS)
     legend_lines = math.ceil(len(looks) / LEGEND_COLUMNS) if len(looks) > 1 else 0
@@ -155,7 +138,7 @@ def _draw_panel(
             if step.case == name and step.quantity == definition.judged and step.release in points:
                 x, value = points[step.release]
                 marker, colour = MARKS[step.outcome]
-                axes.plot(x, value, marker, color=colour, **MARK_STYLE)
+                axes.plot(x, value, marker, color=colour, ms=6, mec="white", mew=0.5, zorder=4)
                 if value > marks.get(step.release, (-1.0, step))[0]:
                     marks[step.release] = value, step
     axes.set_ylim(0, highest * HEADROOM or 1)
@@ -214,10 +197,9 @@ def _find_places(releases: Sequence[Release]) -> dict[str, float]:
     """Place each release at its date, or at its number where a date is not known."""
     if not all(release.date for release in releases):
         return {release.version: float(number) for number, release in enumerate(releases)}
-    moments = (dt.datetime.fromisoformat(release.date) for release in releases)
     return {
-        release.version: moment.timestamp() / DAY_S
-        for release, moment in zip(releases, moments, strict=True)
+        release.version: dt.datetime.fromisoformat(release.date).timestamp() / DAY_S
+        for release in releases
     }
 
 
@@ -244,7 +226,7 @@ def _choose_date_ticks(first: float, last: float) -> tuple[Locator, str]:
 
 
 def _make_label(name: str) -> str:
-    return clean_text(split_name(name)[1]) or "(no library)"
+    return clean_text(history_file.split_name(name)[1]) or "(no library)"
 
 
 def _make_line_style(look: style.Look) -> dict[str, Any]:

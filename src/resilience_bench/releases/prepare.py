@@ -65,18 +65,15 @@ def prepare_releases(
         status: ReleaseStatus = "does not import" if reason else "measured"
         return PreparedRelease(release, variant, status, reason)
 
-    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
-    try:
+    # After an interruption `map` begins no further one.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(prepare, releases))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def check_import(package: str, variant: Variant) -> str:
     """Return why a package does not import in a variant; nothing if it does."""
-    environment = {"RESILIENCE_BENCH_PACKAGE": package}
     try:
-        reason = query_interpreter(variant.python, IMPORT_PROGRAM, **environment)
+        reason = query_interpreter(variant.python, IMPORT_PROGRAM, RESILIENCE_BENCH_PACKAGE=package)
     except subprocess.CalledProcessError as error:
         return extract_last_lines(error.stderr or f"it ended with exit code {error.returncode}")
     except (OSError, subprocess.SubprocessError, ValueError) as error:

@@ -9,7 +9,6 @@ from typing import Final
 
 from resilience_bench.commits import asv_files
 from resilience_bench.commits import publish as asv_publishing
-from resilience_bench.commits.publish import Publication
 from resilience_bench.errors import UserError
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.releases import asv_results, history_file
@@ -18,7 +17,7 @@ TREE: Final = "asv"
 """The folder of asv's results, beside ``releases.json``."""
 
 
-def publish(folder: Path, html_dir: Path) -> Publication:
+def publish(folder: Path, html_dir: Path) -> asv_publishing.Publication:
     """Publish a history's asv results, as 'asv publish' does, without those that cannot be read.
 
     ``folder`` is what 'resilience-bench releases' wrote; ``html_dir`` is replaced. A repository
@@ -31,9 +30,8 @@ def publish(folder: Path, html_dir: Path) -> Publication:
         message = f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
         raise UserError(message)
     tree = folder / TREE
-    if not (tree / asv_files.BENCHMARKS_FILE).exists() or not any(
-        asv_files.find_results_paths(tree)
-    ):
+    has_results = any(asv_files.find_results_paths(tree))
+    if not has_results or not (tree / asv_files.BENCHMARKS_FILE).exists():
         command = f"resilience-bench releases {history.package} -o {format_path(folder)}"
         message = (
             f"{format_path(tree)}: found no results of asv's, expected those of "

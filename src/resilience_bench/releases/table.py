@@ -52,7 +52,14 @@ def render(history: History, console: Console) -> None:
         console.print(Text(heading, style="bold"))
         console.print(_make_step_table(steps, console))
     console.print()
-    _print_undecided(history.undecided, console)
+    if history.undecided:
+        _print(f"not decided ({len(history.undecided)}):", console, style="yellow")
+    for step in history.undecided[:MAX_UNDECIDED]:
+        seen = f", seen {step.change.value:,.3f} ×" if step.change else ""
+        line = f"{step.release} {step.case} {step.signal}{seen}: {step.reason}"
+        _print(line, console, style="dim")
+    if len(history.undecided) > MAX_UNDECIDED:
+        _print(f"and {len(history.undecided) - MAX_UNDECIDED} more", console, style="dim")
     missing = (f"{signal}: {reason}" for signal, reason in history.not_available.items())
     for note in (*history.notes, *missing):
         _print(f"note: {note}", console, style="yellow")
@@ -133,18 +140,6 @@ def _format_change(step: Decision | None) -> Text:
         return Text("from 0", style=STYLES[step.outcome])
     half_width = f" ±{(change.high - change.low) / 2:.3f}" if step.p_value is not None else ""
     return Text(f"{change.value:,.3f}{half_width}", style=STYLES[step.outcome])
-
-
-def _print_undecided(undecided: Sequence[Decision], console: Console) -> None:
-    if not undecided:
-        return
-    _print(f"not decided ({len(undecided)}):", console, style="yellow")
-    for step in undecided[:MAX_UNDECIDED]:
-        seen = f", seen {step.change.value:,.3f} ×" if step.change else ""
-        line = f"{step.release} {step.case} {step.signal}{seen}: {step.reason}"
-        _print(line, console, style="dim")
-    if len(undecided) > MAX_UNDECIDED:
-        _print(f"and {len(undecided) - MAX_UNDECIDED} more", console, style="dim")
 
 
 def _make_table() -> Table:

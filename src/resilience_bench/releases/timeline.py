@@ -15,24 +15,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
-from resilience_bench import _model
-from resilience_bench._model import CaseRecord, Signal, WorkerRecord
+from resilience_bench._model import CaseRecord, LoadRecord, Signal, WorkerRecord
 from resilience_bench.gate.criteria import has_signal
 from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
 from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
 from resilience_bench.gate.live import select_records
 from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
-from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock
+from resilience_bench.measure.session import MEASURABLE_STATUSES, CountRecord, FinishedBlock
 from resilience_bench.quantities import COUNT_SIGNALS
-
-SignalRecord = _model.InstructionRecord | _model.AllocationRecord | _model.LoadRecord
-RECORDS: Final[Mapping[Signal, type[SignalRecord]]] = {
-    "instructions": _model.InstructionRecord,
-    "allocations": _model.AllocationRecord,
-    "scaling": _model.LoadRecord,
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +46,9 @@ class MeasuredRelease(MeasuredVariant):
 
     def find_due(self, cases: Collection[str], signal: Signal, index: int) -> frozenset[str]:
         """Return the cases whose signal the worker or process of this number has yet to measure."""
-        records = self.recording.select(RECORDS[signal])
-        done = {name for record in records if record.index == index for name in record.operations}
+        own = select_records(self.recording, [signal], [index])
+        records: list[CountRecord | LoadRecord] = [*own.instructions, *own.allocations, *own.loads]
+        done = {name for record in records for name in record.operations}
         return frozenset(
             name
             for name in {*cases} - done
