@@ -80,11 +80,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Everything that `check` or `compare` decided.
-
-    ``headline`` says what was compared with what, a line each; ``notes`` what could not be
-    compared, or what makes the whole doubtful.
-    """
+    """Everything that `check` or `compare` decided, of what, and what makes the whole doubtful."""
 
     title: str
     headline: tuple[str, ...]

@@ -1,8 +1,4 @@
-"""A pytest plugin that runs scenarios with pytest-benchmark: ``pytest benchmarks``.
-
-Files are collected only where the ini option ``scenario_files`` names them, so that having the
-tool installed changes nothing for other projects.
-"""
+"""A pytest plugin that runs scenarios with pytest-benchmark, in files that an ini option names."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from resilience_bench.files.json_lines import format_json
+from resilience_bench.files.checked_json import format_json
 
 
 def test_members_have_a_line_down_to_the_depth() -> None:

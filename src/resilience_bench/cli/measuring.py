@@ -110,10 +110,7 @@ def open_source(
     measurable: Measurable,
     deadline: float = math.inf,
 ) -> Iterator[LiveSource]:
-    """Open a source that measures HEAD, or HEAD, BASE and the null control, and shows progress.
-
-    What was measured is written at the end, and after an interruption.
-    """
+    """Measure HEAD, or HEAD, BASE and the null control, when asked; write all at the end."""
     title = f"measuring {len(variants[0].session.records)} cases"
     base, null = variants[1:] or (None, None)
     try:

@@ -69,8 +69,6 @@ def show_progress(
 
 def describe_block(done: FinishedBlock, name: str = "") -> str:
     """Say in a line what was measured: of what, which signal of which cases, by which worker."""
-    cases = f"{len(done.cases)} cases"
-    if len(done.cases) == 1:
-        cases = done.cases[0].case.name
+    cases = done.cases[0].case.name if len(done.cases) == 1 else f"{len(done.cases)} cases"
     signal = "under load" if done.signal == "scaling" else done.signal
     return f"{name and f'{name}: '}{signal} of {cases}, worker {done.index + 1}"

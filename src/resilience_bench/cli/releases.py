@@ -105,7 +105,13 @@ def releases(  # noqa: PLR0913 - one argument an option
     wanted = MeasurementRequest(name, cases, available, lacking, selectors, folder, tolerances)
     with _report_interruption(folder):
         history = _measure_releases(wanted, published, python, fresh=fresh)
-    _write(history, folder)
+    # matplotlib takes a second to import, for which --show should not have to wait.
+    from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
+
+    history_file.write(history, folder / FILE_NAME)
+    asv_results.write(history, folder / TREE)
+    for _ in write_pictures(make_pictures(history), folder):
+        pass
     table.render(history, make_console())
     click.echo(f"results: {folder}")
     return 0
@@ -192,14 +198,3 @@ def _report_interruption(folder: Path) -> Iterator[None]:
         found = f"what was measured is in {samples}" if has_some else "nothing was measured yet"
         click.echo(f"interrupted; {found}; type the same command again to go on", err=True)
         raise
-
-
-def _write(history: History, folder: Path) -> None:
-    """Write the history, asv's tree and the pictures."""
-    # matplotlib takes a second to import, for which --show should not have to wait.
-    from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
-
-    history_file.write(history, folder / FILE_NAME)
-    asv_results.write(history, folder / TREE)
-    for _ in write_pictures(make_pictures(history), folder):
-        pass

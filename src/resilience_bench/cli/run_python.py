@@ -35,10 +35,7 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
     signals: Sequence[Signal] | None,
     stem: Path,
 ) -> int:
-    """Measure under our own interpreter and others, a results file each, and show all of them.
-
-    The files are called like ``stem``, with the interpreter's name put behind it.
-    """
+    """Measure under our own interpreter and others, write a file each, and show all of them."""
     note = make_progress_console().print
     found = interpreters.find(pythons, note)
     files = _name_files(stem, found)
@@ -77,7 +74,7 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
 
 
 def _name_files(stem: Path, found: Sequence[Interpreter]) -> list[Path]:
-    """A file each; two builds of one version are told apart by a number."""
+    """Put the interpreter's name behind the stem, with a number for a second build of it."""
     stems = [interpreter.stem for interpreter in found]
     names = [
         f"{name}-{earlier + 1}" if (earlier := stems[:place].count(name)) else name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 import os
@@ -10,13 +11,10 @@ import re
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Final
 
 from resilience_bench._model import Commit, Environment
 from resilience_bench.environments.git import try_git
 from resilience_bench.worker.gil import is_gil_enabled
-
-_CPU_NUMBERS: Final = {"family": "cpu family", "model": "model"}
 
 
 def detect_environment() -> Environment:
@@ -77,20 +75,15 @@ def _detect_cpu_model() -> str:
         text = ""
     fields = dict(re.findall(r"^(model name|cpu family|model)[ \t]*: *(.*)$", text, re.MULTILINE))
     name = fields.get("model name", "").strip() or platform.processor() or platform.machine()
-    numbers = [
-        f"{word} {fields[key]}"
-        for word, key in _CPU_NUMBERS.items()
-        if fields.get(key, "").isdigit()
-    ]
-    return " ".join([name, *numbers])
+    numbers = {"family": fields.get("cpu family", ""), "model": fields.get("model", "")}
+    known = [f"{word} {number}" for word, number in numbers.items() if number.isdigit()]
+    return " ".join([name, *known])
 
 
 def _detect_os_name() -> str:
     if sys.platform == "linux":
-        try:
+        with contextlib.suppress(OSError, KeyError):
             return platform.freedesktop_os_release()["PRETTY_NAME"]
-        except (OSError, KeyError):
-            pass
     return f"{platform.system()} {platform.release()}"
 
 

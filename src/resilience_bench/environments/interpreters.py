@@ -49,11 +49,7 @@ class Interpreter:
 
 
 def find(texts: Iterable[str], note: variants.Notifier = lambda _: None) -> list[Interpreter]:
-    """Return the running interpreter, then the named ones, each of them once; the rest is noted.
-
-    A text is the path of an interpreter or its environment, or a command such as ``python3.12``;
-    VariantError if it is none of these, or older than Python 3.11.
-    """
+    """Return the running interpreter, then those of the paths and commands, each of them once."""
     ours = variants.inspect_interpreter(THIS, Path(sys.executable))
     found = [Interpreter(ours, detect_environment())]
     for text in texts:
@@ -71,10 +67,9 @@ def find(texts: Iterable[str], note: variants.Notifier = lambda _: None) -> list
 def prepare(
     one: Interpreter, needed: Sequence[str], note: variants.Notifier = lambda _: None
 ) -> Interpreter:
-    """Return the interpreter with everything that the cases need, as far as it installs.
+    """Return the interpreter, or an environment of it with what cases need, as far as possible.
 
-    An interpreter that has all of it is used as it is. For another one an environment is made in
-    the cache, with the versions that are installed here; VariantError if it cannot be made.
+    It has the versions that are installed here; VariantError if it cannot be made.
     """
     parts = recipe.list_requirements(needed)
     if parts.keys() <= one.variant.packages.keys():

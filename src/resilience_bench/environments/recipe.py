@@ -124,10 +124,7 @@ def plan(
     requirements: Sequence[Requirement] = (),
     sources: Mapping[str, Path] | None = None,
 ) -> Recipe:
-    """Plan an environment with requirements, and with what the cases need at the versions here.
-
-    ``sources`` are folders to install, by distribution; ``scratch`` gets those from here.
-    """
+    """Plan an environment with requirements, sources, and what cases need at the versions here."""
     folders = dict(sources or {})
     installed = _list_installed()
     replaced = {canonicalize_name(requirement.name) for requirement in requirements} | set(folders)
@@ -162,14 +159,12 @@ def _list_installed() -> dict[str, str]:
 def _compute_closure(
     needed: Iterable[str], installed: Collection[str], replaced: Collection[str]
 ) -> set[str]:
-    """Return the needed distributions with their dependencies, as far as they are installed here.
-
-    What is replaced is left out, with its dependencies: another release may have others.
-    """
+    """Return the needed distributions that are installed here, with what these need in turn."""
     found: set[str] = set()
     due = list(needed)
     while due:
         name = canonicalize_name(due.pop())
+        # Another release may have other dependencies.
         if name in found or name in replaced or name not in installed:
             continue
         found.add(name)

@@ -42,11 +42,7 @@ Notifier = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """An interpreter with what is installed for it; names in ``packages`` are normalised.
-
-    ``home`` is the venv's folder, or the prefix of a given interpreter; ``made`` says whether it
-    was made just now.
-    """
+    """An interpreter, its prefix ``home``, and what is installed for it, by normalised name."""
 
     text: str
     home: Path

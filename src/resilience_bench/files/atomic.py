@@ -30,7 +30,7 @@ def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text to a temporary file that then replaces the named one; if it cannot, it stays."""
+    """Write a text to a temporary file that then replaces the named one, or leaves it as it was."""
     write_bytes(text.encode("utf-8", errors="replace"), path)
 
 

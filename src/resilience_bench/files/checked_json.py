@@ -41,6 +41,21 @@ def format_names(names: Sequence[str], separator: str = ", ") -> str:
     return separator.join([*names[:SHOWN_NAMES], *more])
 
 
+def format_json(value: object, depth: int, indent: str = "\n") -> str:
+    """Format a value as JSON; ``depth`` levels of containers have a line for each member."""
+    if depth == 0 or not value or not isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False)
+    inner = f"{indent} "
+    if isinstance(value, dict):
+        lines = [
+            f"{json.dumps(key, ensure_ascii=False)}: {format_json(member, depth - 1, inner)}"
+            for key, member in value.items()
+        ]
+        return f"{{{inner}{f',{inner}'.join(lines)}{indent}}}"
+    lines = [format_json(member, depth - 1, inner) for member in value]
+    return f"[{inner}{f',{inner}'.join(lines)}{indent}]"
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
     """A file to read: its expected kind, the error if it is refused, and what to type then."""
@@ -134,16 +149,11 @@ def _locate_key(stored: object, wanted: Any, path: str) -> tuple[str, Any]:
         else:
             wanted = get_args(wanted)[1]
             step = next(name for name in value if not _fits(value[name], wanted))
-        wanted = _strip_none(wanted)
+        if get_origin(wanted) is types.UnionType:
+            wanted = next(kind for kind in get_args(wanted) if kind is not types.NoneType)
         key += f"[{step}]" if isinstance(step, int) else f".{step}"
         value = value[step]
     return key.lstrip("."), wanted
-
-
-def _strip_none(wanted: Any) -> Any:
-    if get_origin(wanted) is types.UnionType:
-        return next(kind for kind in get_args(wanted) if kind is not types.NoneType)
-    return wanted
 
 
 def _fits(value: object, wanted: Any) -> bool:

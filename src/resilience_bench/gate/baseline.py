@@ -14,8 +14,7 @@ from resilience_bench._model import Environment
 from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineError
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import CheckedFile, describe_value
-from resilience_bench.files.json_lines import format_json
+from resilience_bench.files.checked_json import CheckedFile, describe_value, format_json
 from resilience_bench.files.validation import check_numbers
 from resilience_bench.quantities import JUDGED, SIGNALS_JUDGED
 

@@ -12,8 +12,7 @@ import msgspec
 from resilience_bench._model import Environment, Estimate
 from resilience_bench.errors import UnreadableResultError
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import CheckedFile, describe_value
-from resilience_bench.files.json_lines import format_json
+from resilience_bench.files.checked_json import CheckedFile, describe_value, format_json
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""

@@ -66,8 +66,8 @@ class Counted:
 class Probed:
     """An operation of two parts: ``prepare`` opens a breaker and lets its recovery time pass.
 
-    Alone, both parts in a row are the operation. Under a load one caller prepares, then all callers
-    call once at the same time, and the tool counts how many of them reach the payload.
+    Alone, both are called in a row. Under a load one caller prepares, then all call once at the
+    same time, and the tool counts how many of them reach the payload.
     """
 
     prepare: Callable[[], object]

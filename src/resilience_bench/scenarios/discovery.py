@@ -95,10 +95,6 @@ def import_file(path: Path) -> ModuleType:
         sys.path.insert(0, str(root))
     if len(parts) > 1:
         return importlib.import_module(".".join(parts))
-    return _import_alone(path)
-
-
-def _import_alone(path: Path) -> ModuleType:
     # A private package name keeps a user's "json.py" from replacing another module.
     name = f"_scenario_files.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

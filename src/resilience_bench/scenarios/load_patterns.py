@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,17 +85,11 @@ def compute_thread_limit() -> int:
     """Return how many threads or processes can be started, with a reserve for running ones."""
     most = [MOST_TASKS]
     for path in map(Path, LIMIT_FILES):
-        try:
-            text = path.read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        if text.isdecimal():
-            most.append(int(text))
-    try:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no number
+            most.append(int(path.read_text(encoding="ascii")))
+    with contextlib.suppress(ImportError):
         import resource  # noqa: PLC0415 - there is none on Windows
-    except ImportError:
-        pass
-    else:
+
         soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
         most += [soft] if soft != resource.RLIM_INFINITY else []
     return max(min(most) - (os.cpu_count() or 1) - 16, 1)
@@ -117,7 +112,6 @@ def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInf
 
 
 def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:
-    """List a case under the standard loads and the named ones that it has."""
     # One caller around no work is the plain case, which every scenario has.
     payloads = info.payloads if info.loads else (loads.NOOP,)
     for kind in (loads.SINGLE, *info.loads):

@@ -46,14 +46,10 @@ def measure_allocations(operation: Operation, runner: asyncio.Runner) -> Weight:
         peak = min(_measure_peak(lambda: call_all([None])) for _ in range(min(PEAKS, calls)))
     finally:
         tracemalloc.stop()
-    kept_blocks, kept_bytes = _divide_by_calls(kept[0] - own_blocks, kept[1] - own_bytes, calls)
-    result_blocks, result_bytes = _divide_by_calls(grown[0] - kept[0], grown[1] - kept[1], calls)
     return Weight(
         calls,
-        kept_blocks=kept_blocks,
-        kept_bytes=kept_bytes,
-        result_blocks=result_blocks,
-        result_bytes=result_bytes,
+        *_divide_by_calls(kept[0] - own_blocks, kept[1] - own_bytes, calls),
+        *_divide_by_calls(grown[0] - kept[0], grown[1] - kept[1], calls),
         peak_bytes=float(max(peak - own_peak, 0)),
     )
 

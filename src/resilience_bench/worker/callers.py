@@ -34,11 +34,9 @@ class Callers(Protocol):
 
     def run_together(self, job: Job) -> tuple[int, list[Any]]:
         """Run a job in all callers; return when they were released, and their results."""
-        ...
 
     def close(self) -> None:
         """End the callers."""
-        ...
 
 
 def make_callers(load: Load, runner: asyncio.Runner, limit_s: float) -> Callers:
@@ -128,7 +126,6 @@ class Tasks:
     """Tasks of one event loop."""
 
     def __init__(self, count: int, runner: asyncio.Runner) -> None:
-        """Tasks that run in the runner's loop."""
         self._count = count
         self._runner = runner
 

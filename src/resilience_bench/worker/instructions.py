@@ -42,9 +42,8 @@ def choose_calls(function_calls: int) -> Calls:
 def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
     """Warm an operation up and dump the counters around two numbers of calls, and return these.
 
-    Their costs are in the second and third dump of this process. Of a heavy operation the first
-    call is counted: a warm-up would take as long again. One that turns out to be heavy gives None,
-    and a fresh process has to count it.
+    Of a heavy operation the first call is counted: a warm-up would take as long again. One that
+    turns out to be heavy gives None, and a fresh process has to count it.
     """
     fewer, more = HEAVY_CALLS
     if heavy:

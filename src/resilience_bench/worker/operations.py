@@ -125,19 +125,15 @@ def _make_operation(
     phases = getattr(payload, "__self__", None)
     if isinstance(phases, payloads.PhasedPayload):
         raises = (_find_rejection(library),)
-        prepare = phases.wrap_prepare(built.prepare)
-        return Operation(built.operation, scenario.is_async, raises, prepare=prepare)
-    return Operation(_prepare_before_call(built), scenario.is_async, raises)
-
-
-def _prepare_before_call(built: definition.Probed) -> Callable[[], Any]:
+        at_once = phases.wrap_prepare(built.prepare)
+        return Operation(built.operation, scenario.is_async, raises, prepare=at_once)
     prepare, operation = built.prepare, built.operation
 
     def prepared_and_called() -> Any:
         prepare()
         return operation()
 
-    return prepared_and_called
+    return Operation(prepared_and_called, scenario.is_async, raises)
 
 
 @contextlib.contextmanager

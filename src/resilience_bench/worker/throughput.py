@@ -35,8 +35,6 @@ TASK_NS: Final = 50_000
 LONGEST_WINDOW_NS: Final = 100_000_000
 MOST_STAMPS: Final = 200_000
 
-Announcer = Callable[[str], None]
-
 
 @dataclass(slots=True, eq=False)
 class LoadSubject:
@@ -68,10 +66,7 @@ class LoadSubject:
 
 @dataclass(slots=True)
 class LoadGroup:
-    """Cases under one load with one control, which are compared with each other.
-
-    ``starting`` is called with what is about to run, so that a worker that hangs names its case.
-    """
+    """Cases under one load with one control; ``starting`` is called with what is about to run."""
 
     load: Load
     payload: str
@@ -79,7 +74,7 @@ class LoadGroup:
     runner: asyncio.Runner
     window_ns: int
     limit_s: float
-    starting: Announcer
+    starting: Callable[[str], None]
     release_ns: int = 0
 
     def watch(self, name: str) -> None:
@@ -157,17 +152,14 @@ class LoadGroup:
         return job
 
     def run_burst(self, subject: LoadSubject) -> None:
-        """Have each caller call once at the same time, after a breaker was prepared for a probe.
-
-        Nothing is subtracted for the release: the first caller is at work while the last one is
-        released.
-        """
+        """Have each caller call once at the same time, after a breaker was prepared for a probe."""
         prepare = subject.operation.prepare
         assert prepare is not None
         call_once = load_loops.make_single_call(subject.operation)
         prepare()
         released_ns, results = self.callers.run_together(lambda _caller, _released_ns: call_once())
         last_ns = max(ended_ns for _, ended_ns in results)
+        # Not less the release: the first caller is at work while the last one is released.
         subject.add_sample([count for count, _ in results], last_ns - released_ns)
 
     def samples(self, subject: LoadSubject, *, timed_ns: int) -> LoadSamples:
