@@ -9,7 +9,9 @@ import pytest
 
 EXTRAS = {
     "asgi": ("asgi_correlation_id", "asgi-correlation-id", "asgi"),
+    "httpx": ("httpx", "httpx", "http"),
     "otel": ("opentelemetry", "opentelemetry-api", "otel"),
+    "redis": ("redis", "redis", "redis"),
 }
 
 
@@ -28,7 +30,7 @@ def test_without_the_extra_the_import_says_what_to_type(name: str) -> None:
 
 
 def test_the_package_itself_needs_none() -> None:
-    """Importing the stack and its edge loads no client of a server; pybreaker looks for redis itself."""
+    """Importing the stack and its edge loads no client; pybreaker looks for redis itself."""
     code = "import sys, resilience_stack, resilience_stack.edge.asgi; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     clients = {"sqlalchemy", "psycopg", "httpx", "asgi_correlation_id"}

@@ -139,6 +139,21 @@ def test_commands_that_count_twice_are_not_retried(
     assert counted(bench) == {"retries": 1, "hit": 3, "write: connection": 2}
 
 
+def test_attempt_that_is_given_up_is_not_made_again_if_that_counts(
+    bench: Bench, make_cache: MakeCache, redis_server: RedisServer, redis_proxy: Proxy
+) -> None:
+    """An attempt past its limit is retried if it reads, and not if it counts."""
+    cache = make_cache(redis_proxy.port, attempts=2, attempt_s=0.2, deadline_s=30, fail_max=9)
+    assert cache.do(cache.cache.client.incr, "number") == 1
+    redis_proxy.truncate(silently=True)
+    assert cache.get("number") == b"1"
+    redis_proxy.truncate(silently=True)
+    assert cache.do(cache.cache.write, lambda client: client.incr("number")) is None
+    assert redis_server.ask("GET", "number") == "2"
+    assert bench.calls("cache") == (2, 1, 0)
+    assert counted(bench) == {"retries": 1, "hit": 1, "write: timeout": 1}
+
+
 def test_pool_exhausted(bench: Bench, make_cache: MakeCache, redis_server: RedisServer) -> None:
     """A call that gets no connection in time is a miss, and the next one is a hit."""
     cache = make_cache(redis_server.port, {"max_connections": 1})

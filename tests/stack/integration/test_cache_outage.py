@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -15,13 +13,12 @@ from tests.stack.bench import Bench, in_tasks, in_threads
 from tests.stack.integration.processes import wait_until
 from tests.stack.integration.redis_server import RedisServer
 
-needs_redis = pytest.mark.needs("redis-server", "setpriv")
+pytestmark = pytest.mark.needs("redis-server", "setpriv")
 THREADS = 64
 TASKS = 1000
 CONNECTIONS = 16
 
 
-@needs_redis
 def test_threads_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
     """64 threads meet a frozen server: the breaker opens once, each call is a miss or refused."""
     guard = bench.manager.guard("cache", policy(deadline_s=0.3))
@@ -45,7 +42,6 @@ def test_threads_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
     wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
 
 
-@needs_redis
 def test_tasks_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
     """1,000 tasks meet a frozen server: likewise."""
     guard = bench.manager.guard("cache", policy(deadline_s=0.3))
@@ -74,7 +70,6 @@ def test_tasks_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
     wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
 
 
-@needs_redis
 def test_cancelled_tasks_give_their_connections_back(
     bench: Bench, redis_server: RedisServer
 ) -> None:
@@ -99,7 +94,6 @@ def test_cancelled_tasks_give_their_connections_back(
     wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
 
 
-@needs_redis
 @pytest.mark.parametrize("kind", ["plain", "awaited"])
 def test_recovery_by_a_probe(bench: Bench, redis_server: RedisServer, kind: str) -> None:
     """The probe closes the breaker once the server answers, and no call fails after that."""
@@ -125,13 +119,3 @@ def test_recovery_by_a_probe(bench: Bench, redis_server: RedisServer, kind: str)
         in_tasks(ask)
     assert bench.calls("cache") == (THREADS, 0, 0)
     assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 1}
-
-
-def test_importing_it_without_its_extra_says_what_to_install() -> None:
-    """Without redis-py there is one clear line."""
-    code = "import sys; sys.modules['redis'] = None; import resilience_stack.integrations.redis"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1] == (
-        "ImportError: resilience_stack.integrations.redis needs redis: "
-        "pip install 'resilience-stack[redis]'"
-    )

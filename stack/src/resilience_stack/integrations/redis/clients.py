@@ -14,11 +14,11 @@ from redis.client import Pipeline
 
 from resilience_stack.core.guard import Guard
 from resilience_stack.integrations.redis.limits import AsyncLimitedPool, LimitedPool
-from resilience_stack.integrations.redis.settings import NO_DATA
+from resilience_stack.integrations.redis.settings import NO_DATA, REPEATABLE
 
 __all__ = ["AsyncGuardedRedis", "GuardedRedis"]
 
-REPEATABLE: Final = frozenset(
+HARMLESS: Final = frozenset(
     """
     DEL ECHO EXISTS EXPIRE EXPIREAT GET GETRANGE HDEL HEXISTS HGET HGETALL HKEYS HLEN HMGET HSCAN
     HSET HVALS LINDEX LLEN LRANGE MGET MSET PERSIST PEXPIRE PEXPIREAT PING PSETEX PTTL SADD SCAN
@@ -34,7 +34,7 @@ CONDITIONS: Final = frozenset({"NX", "XX", "GET", "INCR", "GT", "LT"})
 def is_repeatable(command: tuple[Any, ...]) -> bool:
     """Whether a command may be sent again when it is not known whether it was done."""
     name, *arguments = command
-    return str(name).upper() in REPEATABLE and not any(
+    return str(name).upper() in HARMLESS and not any(
         isinstance(one, str) and one.upper() in CONDITIONS for one in arguments
     )
 
@@ -123,7 +123,12 @@ class AsyncGuardedPipeline(AsyncPipeline):
                 explain(error, [*commands, ("WATCH",)] if was_watching else commands)
                 raise
 
-        return await self.guard.call_async(send)
+        commands = [(*command[0],) for command in queued]
+        token = REPEATABLE.set(not was_watching and all(map(is_repeatable, commands)))
+        try:
+            return await self.guard.call_async(send)
+        finally:
+            REPEATABLE.reset(token)
 
 
 class AsyncGuardedRedis(aredis.Redis):
@@ -137,7 +142,11 @@ class AsyncGuardedRedis(aredis.Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Do a command through the guard."""
-        return await self._guarded(*args, **options)
+        token = REPEATABLE.set(is_repeatable(args))
+        try:
+            return await self._guarded(*args, **options)
+        finally:
+            REPEATABLE.reset(token)
 
     def pipeline(
         self,

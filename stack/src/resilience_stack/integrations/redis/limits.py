@@ -13,6 +13,11 @@ from redis.retry import Retry
 from resilience_stack.core.deadline import remaining_s
 from resilience_stack.core.guard import Guard
 
+try:
+    from redis.maint_notifications import MaintNotificationsConfig
+except ImportError:  # before redis-py 6.5
+    MaintNotificationsConfig = None  # type: ignore[assignment,misc]
+
 __all__ = ["make_async_pool", "make_pool"]
 
 STANDARD_S: Final = 1.0
@@ -137,6 +142,9 @@ def _find_settings(
         "retry_on_error": [],
         "retry_on_timeout": False,
     }
+    if MaintNotificationsConfig is not None:
+        # A server that announces maintenance would lengthen the limits.
+        settings["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
     return settings, float(settings["socket_timeout"])
 
 

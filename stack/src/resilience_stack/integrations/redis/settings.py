@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any, Final
 
 from redis import exceptions
 
 from resilience_stack.core.breaker import CircuitBreakerError
 from resilience_stack.core.bulkhead import BulkheadFullError
+from resilience_stack.core.deadline import DeadlineExceededError
 from resilience_stack.core.failures import categorize, register_category
+from resilience_stack.core.matching import matching
 from resilience_stack.core.policy import Policy, Retry
 
-__all__ = ["FAILURES", "NO_DATA", "describe_failure", "policy"]
+__all__ = ["FAILURES", "NO_DATA", "REPEATABLE", "describe_failure", "policy"]
 
 ANSWERS: Final = (exceptions.ResponseError, exceptions.WatchError, exceptions.DataError)
 """What a healthy server answers, out of memory and read-only among it: reads go on."""
@@ -27,11 +30,19 @@ FAILURES: Final = (
 )
 """What makes a read a miss and a write a failed one; anything else is the caller's mistake."""
 
+REPEATABLE: Final = ContextVar("resilience_redis_repeatable", default=False)
+"""Whether what is being sent changes no more when it is done twice."""
+
 register_category(exceptions.ConnectionError, "connection")
 register_category(exceptions.TimeoutError, "timeout")
 register_category(exceptions.ResponseError, "answer")
 register_category(exceptions.AuthenticationError, "answer")
 register_category(exceptions.AuthorizationError, "answer")
+
+
+def is_late(error: Exception) -> bool:
+    """Whether the guard has cancelled a command that may be sent again."""
+    return isinstance(error, DeadlineExceededError) and REPEATABLE.get()
 
 
 def policy(  # noqa: PLR0913 - the settings of one thing, by their names
@@ -65,7 +76,7 @@ def policy(  # noqa: PLR0913 - the settings of one thing, by their names
         TypeError: If a value is of another type, or there is no such field.
     """
     retry = Retry(
-        on=(exceptions.ConnectionError, exceptions.TimeoutError, TimeoutError),
+        on=(exceptions.ConnectionError, exceptions.TimeoutError, matching(is_late)),
         attempts=attempts,
         wait_initial_s=wait_initial_s,
         wait_max_s=wait_max_s,
