@@ -333,7 +333,7 @@ def test_many_callers_in_an_outage(
         return [one for group in found for one in group]
 
     proxy.refuse()
-    calls = 1000 if client.is_async else 64 * 5
+    calls = 400 if client.is_async else 64 * 5
     assert "answered" not in send_all(calls)
     (successes, failures, rejected), retries = client.counted()
     assert (successes, retries) == (0, 0)
