@@ -35,6 +35,19 @@ def test_bench_measures_without_setting_up_again(tmp_path: Path) -> None:
     assert output.exists()
 
 
+def test_costs_of_the_stack_are_told_of_a_run_that_has_some_of_them(tmp_path: Path) -> None:
+    """A case that was measured has its figures beside others and the target, others say so."""
+    output = tmp_path / "costs.txt"
+    done = call("scripts/stack-costs", "--from", "results/quick.json", "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line for line in output.read_text().splitlines() if line}
+    guarded = lines["composed.guarded"].split()
+    assert float(guarded[1]) > 0
+    assert "pyresilience" in guarded
+    assert "us: m" in lines["composed.guarded_failing"]
+    assert "not measured" in lines["health.probe"]
+
+
 def test_lock_has_exact_versions_and_no_address() -> None:
     """Every line of the lock file pins one version; nothing in it says where packages come from."""
     lines = (ROOT / "requirements.lock").read_text().splitlines()

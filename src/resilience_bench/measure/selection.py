@@ -50,7 +50,7 @@ def select(
         raise NoScenariosError(message)
     listing = discover(launcher, files, IMPORT_LIMIT_S)
     chosen = tuple(_choose_cases(patterns, listing, loaded=loaded))
-    if not (selectors or loaded or complete):
+    if not (selectors or complete):
         chosen = tuple(info for info in chosen if info.by_default) or chosen
     if loaded and listing.cases and not chosen:
         raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
