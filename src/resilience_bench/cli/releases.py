@@ -24,17 +24,9 @@ from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.measure.shared_path import create_shared_path
-from resilience_bench.releases import asv_results, history_file, index, table
+from resilience_bench.releases import asv_results, history_file, index, measure, table
 from resilience_bench.releases.assemble import assemble_history
 from resilience_bench.releases.history_file import FILE_NAME, History
-from resilience_bench.releases.measure import (
-    SAMPLES_FOLDER,
-    TOLERANCES,
-    MeasurementRequest,
-    decide,
-    make_measured_releases,
-    select_cases,
-)
 from resilience_bench.releases.prepare import PreparedRelease, check_import, prepare_releases
 from resilience_bench.releases.publish import TREE
 from resilience_bench.releases.timeline import Timeline
@@ -57,7 +49,7 @@ FOLDER: Final = Path("results") / "releases"
 @click.option("--fresh", is_flag=True, help="Measure again what an earlier run has measured.")
 @click.option("--show", is_flag=True, help="Show what lies in the folder; measure nothing.")
 @options.add_tolerance_options(
-    TOLERANCES,
+    measure.TOLERANCES,
     ratio="The largest change of latency that is no step, in per cent.",
     instructions="The same for instructions.",
 )
@@ -94,15 +86,17 @@ def releases(  # noqa: PLR0913 - one argument an option
             raise UserError(message)
         table.render(history_file.read(folder), make_console())
         return 0
-    for file in (folder / FILE_NAME, folder / SAMPLES_FOLDER / FILE_NAME):
+    for file in (folder / FILE_NAME, folder / measure.SAMPLES_FOLDER / FILE_NAME):
         atomic.ensure_writable(file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
     released = index.list_releases(name)
-    cases = select_cases(name, selection.cases)
+    cases = measure.select_cases(name, selection.cases)
     published = index.select_releases(name, released, first, last, pre=pre)
     sessions = create_sessions(launcher, cases, PROFILES["quick"])
     available, lacking = select_signals(signals, *sessions)
-    wanted = MeasurementRequest(name, cases, available, lacking, selectors, folder, tolerances)
+    wanted = measure.MeasurementRequest(
+        name, cases, available, lacking, selectors, folder, tolerances
+    )
     with _report_interruption(folder):
         history = _measure_releases(wanted, published, python, fresh=fresh)
     # matplotlib takes a second to import, for which --show should not have to wait.
@@ -118,7 +112,7 @@ def releases(  # noqa: PLR0913 - one argument an option
 
 
 def _measure_releases(
-    wanted: MeasurementRequest,
+    wanted: measure.MeasurementRequest,
     published: Sequence[index.PublishedRelease],
     python: str | None,
     *,
@@ -135,7 +129,7 @@ def _measure_releases(
     if not fresh:
         _ensure_same_python(wanted, prepared)
     with create_shared_path() as staged:
-        measured = make_measured_releases(
+        measured = measure.make_measured_releases(
             wanted,
             prepared,
             staged.launcher,
@@ -154,13 +148,15 @@ def _measure_releases(
                 wanted.signals,
                 wanted.not_available,
             )
-            decisions = decide(timeline, wanted.tolerances)
+            decisions = measure.decide(timeline, wanted.tolerances)
     for release in measured:
         release.recording.write(complete=True)
     return assemble_history(wanted, prepared, timeline, decisions)
 
 
-def _ensure_same_python(wanted: MeasurementRequest, prepared: Sequence[PreparedRelease]) -> None:
+def _ensure_same_python(
+    wanted: measure.MeasurementRequest, prepared: Sequence[PreparedRelease]
+) -> None:
     """Refuse to replace a history under another Python, or another build of it."""
     variant = next((release.variant for release in prepared if release.variant), None)
     if variant is None or not (wanted.folder / FILE_NAME).exists():
@@ -193,7 +189,7 @@ def _report_interruption(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        samples = folder / SAMPLES_FOLDER
+        samples = folder / measure.SAMPLES_FOLDER
         has_some = any(samples.glob("*.json"))
         found = f"what was measured is in {samples}" if has_some else "nothing was measured yet"
         click.echo(f"interrupted; {found}; type the same command again to go on", err=True)

@@ -11,12 +11,8 @@ from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.files import atomic
+from resilience_bench.measure import interleave
 from resilience_bench.measure.discovery import discover
-from resilience_bench.measure.interleave import (
-    MeasuredVariant,
-    create_interpreter_sessions,
-    measure_interleaved,
-)
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
@@ -49,21 +45,21 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
     paths = [Path(path) for path in dict.fromkeys(info.path for info in selection.cases)]
     with create_shared_path() as shared:
 
-        def prepare(interpreter: Interpreter, file: Path) -> MeasuredVariant:
+        def prepare(interpreter: Interpreter, file: Path) -> interleave.MeasuredVariant:
             workers = shared.launcher(interpreter.variant)
             listing = discover(workers, paths, IMPORT_LIMIT_S)
-            alone, loaded = create_interpreter_sessions(
+            alone, loaded = interleave.create_interpreter_sessions(
                 interpreter, workers, selection.cases, profile, listing
             )
             label, problems, environment = profile.name, selection.problems, interpreter.environment
             recording = Recording(
                 alone.records, label, file, selectors, problems, available, lacking, environment
             )
-            return MeasuredVariant(alone, recording, loaded, interpreter.name)
+            return interleave.MeasuredVariant(alone, recording, loaded, interpreter.name)
 
         variants = list(map(prepare, ready, files))
         measured = measuring.measure_variants(
-            measure_interleaved(variants, available),
+            interleave.measure_interleaved(variants, available),
             variants,
             f"measuring {len(selection.cases)} cases under {len(variants)} interpreters",
             {variant.name: variant.count_visits(available) for variant in variants},

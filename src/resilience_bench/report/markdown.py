@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report import side_by_side
+from resilience_bench.report import caveats, side_by_side
 from resilience_bench.report.blocks import (
     NO_VALUE,
     Block,
     explain_columns,
-)
-from resilience_bench.report.caveats import (
-    collect_notes,
-    describe_run,
-    list_unavailable_signals,
 )
 from resilience_bench.report.sections import make_sections
 from resilience_bench.report.text import clean_text
@@ -30,16 +25,15 @@ def render_side_by_side(results: Sequence[Result]) -> str:
     """Return several results of one plan as one Markdown text, a column for each."""
     lines = []
     for result, name in zip(results, side_by_side.name_interpreters(results), strict=True):
-        lines += [
-            f"{escape_markdown(name)}: {'; '.join(map(escape_markdown, describe_run(result)))}  "
-        ]
+        described = "; ".join(map(escape_markdown, caveats.describe_run(result)))
+        lines.append(f"{escape_markdown(name)}: {described}  ")
     for block in side_by_side.make_side_blocks(results):
         lines += _format_block(block)
     return "\n".join([*lines, "", escape_markdown(side_by_side.explain_columns(results))])
 
 
 def _format_lines(result: Result, measurements: Sequence[Measurement], sort: str) -> Iterator[str]:
-    for line in describe_run(result):
+    for line in caveats.describe_run(result):
         yield f"{escape_markdown(line)}  "
     drifts = estimate_drifts(result)
     for blocks in make_sections(result, measurements, drifts, sort).values():
@@ -47,13 +41,13 @@ def _format_lines(result: Result, measurements: Sequence[Measurement], sort: str
             yield from _format_block(block)
         yield ""
         yield escape_markdown(explain_columns(blocks))
-    for note in collect_notes(result, measurements, drifts):
+    for note in caveats.collect_notes(result, measurements, drifts):
         if note.kind != "defect":  # they stand beside the rows
             yield ""
             lines = "<br>".join(map(escape_markdown, note.lines))
             mark = "! " if note.is_doubt else ""
             yield f"{mark}{lines}: {', '.join(map(format_code, note.names))}"
-    for line in list_unavailable_signals(result):
+    for line in caveats.list_unavailable_signals(result):
         yield ""
         yield escape_markdown(line)
 

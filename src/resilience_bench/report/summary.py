@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from resilience_bench._model import Measurement, Result
-from resilience_bench.report import blocks
-from resilience_bench.report.caveats import (
-    Note,
-    collect_notes,
-    list_unavailable_signals,
-)
+from resilience_bench.report import blocks, caveats
 from resilience_bench.report.text import clean_text
 
 MAX_FULL_CASES: Final = 24
@@ -118,12 +113,12 @@ def summarise_run(result: Result, measurements: Sequence[Measurement]) -> Summar
     if compositions:
         title = f"the obvious composition ({OBVIOUS}) against the reference stack"
         sections.append(SummarySection(title, compositions))
-    notes = collect_notes(result, measurements)
+    notes = caveats.collect_notes(result, measurements)
     return Summary(
         tuple(sections),
         tuple(_describe_doubts(notes, len(measurements))),
         tuple(_describe_failures(notes)),
-        (*_describe_gaps(notes), *list_unavailable_signals(result)),
+        (*_describe_gaps(notes), *caveats.list_unavailable_signals(result)),
     )
 
 
@@ -157,7 +152,7 @@ def _rank_libraries(members: Sequence[Measurement]) -> _Ranking:
     return _Ranking("", {})
 
 
-def _describe_doubts(notes: Sequence[Note], count: int) -> list[str]:
+def _describe_doubts(notes: Sequence[caveats.Note], count: int) -> list[str]:
     lines = []
     for kind, words in (("doubt", "doubtful"), ("defect", "wrong under load")):
         found = [note for note in notes if note.kind == kind]
@@ -168,7 +163,7 @@ def _describe_doubts(notes: Sequence[Note], count: int) -> list[str]:
     return lines
 
 
-def _describe_failures(notes: Sequence[Note]) -> list[str]:
+def _describe_failures(notes: Sequence[caveats.Note]) -> list[str]:
     failures = [
         f"{note.subject}: {name}: {note.reason}"
         for note in notes
@@ -179,7 +174,7 @@ def _describe_failures(notes: Sequence[Note]) -> list[str]:
     return failures[:MAX_FAILURES] + more
 
 
-def _describe_gaps(notes: Sequence[Note]) -> list[str]:
+def _describe_gaps(notes: Sequence[caveats.Note]) -> list[str]:
     missing: Counter[str] = Counter()
     unavailable = 0
     for note in notes:
