@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from resilience_stack import ProbeSettings
 from resilience_stack.integrations.redis import AsyncCache, Cache, policy
-from tests.stack.bench import Bench, in_tasks, in_threads
+from tests.stack.bench import PATIENCE_S, Bench, in_tasks, in_threads
 from tests.stack.integration.processes import wait_until
+from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
 pytestmark = pytest.mark.needs("redis-server", "setpriv")
@@ -92,6 +95,49 @@ def test_cancelled_tasks_give_their_connections_back(
     asyncio.run(scenario())
     assert guard.state == "closed"
     wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
+
+
+SERVICE = """
+import asyncio, signal, sys
+from prometheus_client import REGISTRY
+from resilience_stack import ResilienceManager
+from resilience_stack.integrations.redis import AsyncCache, Cache, policy
+
+guard = ResilienceManager().guard("cache", policy(deadline_s=600))
+
+def end(number, frame):
+    raise SystemExit
+
+async def read():
+    async with AsyncCache(guard, sys.argv[1]) as cache:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+        await cache.get("key")
+
+try:
+    if sys.argv[2] == "plain":
+        with Cache(guard, sys.argv[1]) as cache:
+            signal.signal(signal.SIGTERM, end)
+            cache.get("key")
+    else:
+        asyncio.run(read())
+except (SystemExit, asyncio.CancelledError):
+    labels = {"guard": "cache", "outcome": "failure"}
+    print(guard.state, REGISTRY.get_sample_value("resilience_calls_total", labels))
+"""
+
+
+@pytest.mark.parametrize("kind", ["plain", "awaited"])
+def test_sigterm_in_the_middle(redis_proxy: Proxy, kind: str) -> None:
+    """A process that is asked to end while it waits for a frozen cache ends, and blames nobody."""
+    redis_proxy.freeze()
+    url = f"redis://127.0.0.1:{redis_proxy.port}/0"
+    command = [sys.executable, "-W", "error", "-c", SERVICE, url, kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: redis_proxy.connections == 1, "the service has begun to read")
+        process.terminate()
+        output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert output == "closed 1\n"
 
 
 @pytest.mark.parametrize("kind", ["plain", "awaited"])
