@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resilience_bench.measure.discovery import discover, inspect
 from resilience_bench.measure.launcher import ScriptedLauncher, WorkerFailedError
+from resilience_bench.measure.selection import discover, inspect
 from resilience_bench.worker.protocol import Message, Plan, StatusMessage
 from tests.scripted import info, suite
 

@@ -10,7 +10,6 @@ import pytest
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.variants import Variant
-from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.interleave import (
     MeasuredVariant,
     create_interpreter_sessions,
@@ -18,6 +17,7 @@ from resilience_bench.measure.interleave import (
 )
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.load_session import Effort
+from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import Profile
 from tests.factories import make_environment
 from tests.scripted import info, suite

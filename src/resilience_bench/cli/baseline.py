@@ -21,9 +21,8 @@ from resilience_bench.gate import learning
 from resilience_bench.gate.check import find_budgets, get_budgets_path
 from resilience_bench.gate.criteria import LOADED_SCREEN
 from resilience_bench.measure.counting import find_measurable_signals
-from resilience_bench.measure.discovery import Selection, inspect
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
+from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, inspect, select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.stats.latency import estimate

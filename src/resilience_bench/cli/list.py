@@ -8,9 +8,8 @@ import click
 
 from resilience_bench._model import CaseRecord
 from resilience_bench.cli.options import report_problems, selectors_argument
-from resilience_bench.measure.discovery import inspect
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
+from resilience_bench.measure.selection import IMPORT_LIMIT_S, inspect, select
 from resilience_bench.report.text import clean_text
 
 

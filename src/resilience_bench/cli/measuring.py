@@ -16,11 +16,11 @@ from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError
 from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import find_measurable_signals
-from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import GATE_EFFORT, LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
+from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
 
 Measurable = tuple[tuple[Signal, ...], dict[str, str]]

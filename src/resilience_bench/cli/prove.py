@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
@@ -17,49 +18,35 @@ from resilience_bench.measure.launcher import Launcher
 from resilience_bench.selftest import self_test as self_tests
 from resilience_bench.selftest.builds import HEADERS, POLICIES, WORDS, format_cells
 from resilience_bench.selftest.noise import keep_cores_busy
+from resilience_bench.selftest.self_test import BUILDS, PLANTED_BUILDS
 
 GATES: Final = tuple(POLICIES)
-PER_CENT: Final = click.FloatRange(min=0.1)
-COUNT: Final = click.IntRange(min=0)
-SOME: Final = click.IntRange(min=1)
 SLOWER: Final = "Per cent by which cases are made slower"
+
+size_option = functools.partial(click.option, type=click.FloatRange(min=0.1), multiple=True)
+some_option = functools.partial(click.option, type=click.IntRange(min=1))
+count_option = functools.partial(click.option, type=click.IntRange(min=0))
 
 
 @click.command(context_settings={"show_default": True})
 @click.argument("selectors", nargs=-1, metavar="[SELECTOR]...")
-@click.option(
-    "--plant", "percents", type=PER_CENT, multiple=True, help=f"{SLOWER} by work; repeatable."
-)
-@click.option(
-    "--wait", "waits", type=PER_CENT, multiple=True, help=f"{SLOWER} by waiting; repeatable."
-)
-@click.option(
-    "--builds",
-    type=SOME,
-    show_default=f"{self_tests.BUILDS}",
-    help="Healthy real builds of each gate.",
-)
-@click.option(
+@size_option("--plant", "percents", help=f"{SLOWER} by work; repeatable.")
+@size_option("--wait", "waits", help=f"{SLOWER} by waiting; repeatable.")
+@some_option("--builds", show_default=str(BUILDS), help="Healthy real builds of each gate.")
+@some_option(
     "--planted-builds",
-    type=SOME,
-    show_default=f"{self_tests.PLANTED_BUILDS}",
+    show_default=str(PLANTED_BUILDS),
     help="Real builds of each gate with each size planted.",
 )
-@click.option(
-    "--planted-cases", type=SOME, default=8, help="Cases made slower in each planted build."
-)
-@click.option(
-    "--drawn", type=COUNT, default=1000, help="Builds of each kind drawn from recorded workers."
-)
-@click.option(
+@some_option("--planted-cases", default=8, help="Cases made slower in each planted build.")
+@count_option("--drawn", default=1000, help="Builds of each kind drawn from recorded workers.")
+@count_option(
     "--neighbours",
-    type=COUNT,
     default=0,
     help="Processes that keep one core busy each meanwhile; --from uses the earlier number.",
 )
-@click.option(
+@count_option(
     "--counted-builds",
-    type=COUNT,
     default=1,
     help="Builds of each kind that also count instructions, which hardly vary.",
 )

@@ -12,11 +12,10 @@ from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.files import atomic
 from resilience_bench.measure import interleave
-from resilience_bench.measure.discovery import discover
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
-from resilience_bench.measure.selection import IMPORT_LIMIT_S, select
+from resilience_bench.measure.selection import IMPORT_LIMIT_S, discover, select
 from resilience_bench.measure.session import Profile
 from resilience_bench.measure.shared_path import create_shared_path
 from resilience_bench.report import table

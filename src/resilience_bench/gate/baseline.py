@@ -90,11 +90,7 @@ def _check_range(source: CheckedFile, key: str, quantity: str, bounds: Range) ->
 def find_differences(
     baseline: Environment, here: Environment, *, names: tuple[str, str] = ("baseline", "here")
 ) -> dict[str, tuple[str, ...]]:
-    """Find what keeps the signals of two environments from being compared.
-
-    Packages may differ: they are what is judged. The texts name both environments:
-    ``cpu_model: baseline 'X', here 'Y'``.
-    """
+    """Find by signal what keeps it from being compared: ``cpu_model: baseline 'X', here 'Y'``."""
     return {
         signal: tuple(
             f"{key}: {names[0]} {was!r}, {names[1]} {now[key]!r}"
@@ -107,6 +103,7 @@ def find_differences(
 
 
 def _select_decisive(signal: str, environment: Environment) -> dict[str, object]:
+    # Not the packages: they are what is judged.
     names = ["python", "free_threaded", "gil_enabled", "machine"]
     if signal == "instructions":
         names.insert(1, "python_build")

@@ -23,10 +23,7 @@ EXAMPLE: Final = 'type [[budget]], cases = "breaker.*", overhead_ns = 5000, reas
 
 
 def read_budgets(path: Path) -> tuple[Budget, ...]:
-    """Read a file of budgets: one for each unit that a table limits, in the file's order.
-
-    UnreadableBaselineError if it is missing, not TOML, or a budget makes no sense.
-    """
+    """Read a file of budgets, in its order; UnreadableBaselineError if one makes no sense."""
     source = CheckedFile(path, "a file of budgets", UnreadableBaselineError, EXAMPLE, "TOML")
     tables = _parse_tables(source, source.read_content())
     return tuple(

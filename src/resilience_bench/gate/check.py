@@ -129,10 +129,7 @@ def judge_cases(source: EvidenceSource, limits: Limits, chosen: CaseFilter) -> J
 
 
 def add_defects(judgement: Judgement, result: Result) -> Judgement:
-    """Add the defects under load to a judgement: a fast wrong answer is no good result.
-
-    Where the payload ran too often or too rarely, no scaling is within its range.
-    """
+    """Add the defects under load: a fast wrong answer is no good result, nor is its scaling."""
     cases = dict.fromkeys(verdict.case for verdict in judgement.verdicts)
     defects = {case: list(find_defects(collect_tallies(result.loads, case))) for case in cases}
     wrong_runs = {

@@ -38,10 +38,7 @@ def judge_comparison(
 
 
 def judge_runs(this: Result, other: Result) -> Judgement:
-    """Judge a run by another one, in all signals of both that compare.
-
-    The ranges are as wide as those of a baseline: the runs were measured at different times.
-    """
+    """Judge a run by another one, by ranges as wide as a baseline's: hours lie between them."""
     signals = [
         signal for signal in SIGNALS_JUDGED if signal in this.signals and signal in other.signals
     ]

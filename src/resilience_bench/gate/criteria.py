@@ -151,10 +151,7 @@ def apply_null_control(
     *,
     downgraded: tuple[Outcome, ...] = ("regressed",),
 ) -> tuple[list[Verdict], dict[str, Verdict]]:
-    """Downgrade verdicts on signals in which BASE differs from itself to inconclusive.
-
-    Return the verdicts without those on BASE, and the worst of those on BASE by flagged signal.
-    """
+    """Take verdicts back where BASE differs from itself; return its worst flag by signal too."""
     pairs = list(zip(criteria, verdicts, strict=True))
     flags = [flag for criterion, flag in pairs if criterion.is_null and flag.outcome in FLAGS]
     worst = {

@@ -198,9 +198,7 @@ def _count_decisions(trials: Sequence[Trial]) -> int:
 
 
 def _has_enough_observations(trial: Trial, evidence: Evidence) -> bool:
-    numbers = evidence.get(trial.criterion.key)
-    if numbers is None:
-        return False
+    numbers = evidence.get(trial.criterion.key, Observations())
     return min(map(len, filter(None, (numbers.heads, numbers.bases))), default=0) >= FEWEST
 
 
@@ -226,7 +224,10 @@ def _judge_same_scale(
     trials: list[Trial], rows: list[Observations], level: float, miss_rate: float
 ) -> None:
     criterion = trials[0].criterion
-    costs = _estimate_costs(rows, criterion.to_cost)
+    costs = _estimate_locations([row.heads for row in rows], criterion.to_cost)
+    if rows[0].bases:
+        bases = _estimate_locations([row.bases for row in rows], criterion.to_cost)
+        costs = trimmed_t.estimate_differences(costs, bases)
     best, worst = np.array([trial.criterion.limits for trial in trials]).T
     p_worse, p_better = costs.compute_p_value_below(worst), costs.compute_p_value_above(best)
     # One-sided: a case on its limit would look as good as this once in 1 / miss_rate looks.
@@ -242,15 +243,6 @@ def _judge_same_scale(
             trial.state = "regressed"
         elif p_better[index] < enough:
             trial.state, trial.p_value = "improved", float(p_better[index])
-
-
-def _estimate_costs(rows: list[Observations], scale: Callable[[Values], Values]) -> Estimates:
-    heads = _estimate_locations([row.heads for row in rows], scale)
-    if not rows[0].bases:
-        return heads
-    return trimmed_t.estimate_differences(
-        heads, _estimate_locations([row.bases for row in rows], scale)
-    )
 
 
 def _estimate_locations(

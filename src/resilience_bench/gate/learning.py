@@ -66,8 +66,7 @@ def _check_alike(runs: Sequence[Result]) -> None:
         ]
         if differing:
             found = f"run {position} differs from run 1 in {format_names(differing)}"
-            remedy = f"{LEARN} to measure them again"
-            _refuse(f"{found}; expected runs of one environment", remedy)
+            _refuse(f"{found}; expected runs of one environment", f"{LEARN} to measure them again")
 
 
 def _refuse(found: str, remedy: str) -> NoReturn:
@@ -129,25 +128,22 @@ class RangeChange:
     @property
     def loosens(self) -> bool:
         """Whether the range is wider, reaches higher, or expects more than before."""
-        rises = self._compute_rises()
-        if not rises:
-            return False
+        expected, low, high = self._compute_rises() or (0.0, 0.0, 0.0)
         # A range that moves down as a whole is no looser: the case has become cheaper.
-        return max(rises["high"], rises["expected"], rises["high"] - rises["low"]) > 0
+        return max(high, expected, high - low) > 0
 
     @property
     def is_real(self) -> bool:
         """Whether more differs than rounding explains."""
-        return self.before is None or self.after is None or any(self._compute_rises().values())
+        return self.before is None or self.after is None or any(self._compute_rises())
 
-    def _compute_rises(self) -> dict[str, float]:
-        """Compute by how much each number went up; 0 if that is rounding."""
+    def _compute_rises(self) -> list[float]:
+        """Compute by how much expected, low and high went up; 0 if that is rounding."""
         if self.before is None or self.after is None:
-            return {}
-        rounding = ROUNDING * self.before.high
+            return []
         names = ("expected", "low", "high")
-        rises = {name: getattr(self.after, name) - getattr(self.before, name) for name in names}
-        return {name: rise if abs(rise) > rounding else 0.0 for name, rise in rises.items()}
+        rises = [getattr(self.after, name) - getattr(self.before, name) for name in names]
+        return [rise if abs(rise) > ROUNDING * self.before.high else 0.0 for rise in rises]
 
     def __str__(self) -> str:
         before, after = _format_range(self.before), _format_range(self.after)
@@ -171,10 +167,7 @@ def find_range_changes(before: Baseline, after: Baseline) -> list[RangeChange]:
 
 
 def accept(before: Baseline, after: Baseline, reason: str | None) -> Baseline:
-    """Return the new baseline with this reason in looser ranges, and the old ones in all others.
-
-    RefusedLearningError if a range gets looser and there is no reason.
-    """
+    """Return the baseline with a reason in looser ranges; RefusedLearningError without one."""
     loosened = {
         (change.case, change.quantity): change
         for change in find_range_changes(before, after)

@@ -62,11 +62,7 @@ class CountingSession:
     def run(
         self, signals: Sequence[Signal], index: int = 0, cases: Collection[str] | None = None
     ) -> Iterator[FinishedBlock]:
-        """Measure instructions, allocations or both; yields whenever a process has ended.
-
-        The number of the pass is the hash seed, and shifts the memory layout. ValgrindFailedError
-        if valgrind does not work.
-        """
+        """Count; yields at each process's end; ValgrindFailedError if valgrind does not work."""
         started = now()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             running = {

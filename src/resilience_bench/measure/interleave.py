@@ -9,10 +9,10 @@ from typing import TypeVar
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.measure.counting import prepare_counting_session
-from resilience_bench.measure.discovery import Selection
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
+from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import FinishedBlock, Profile, Session
 from resilience_bench.quantities import COUNT_SIGNALS
 from resilience_bench.scenarios.loads import NOOP, SINGLE
@@ -74,10 +74,7 @@ def create_interpreter_sessions(
     profile: Profile,
     listing: Selection,
 ) -> tuple[Session, LoadSession]:
-    """Create the sessions of ``cases`` under one interpreter, with what is unavailable there.
-
-    ``listing`` has the cases of the same files as that interpreter itself lists them.
-    """
+    """Create the sessions under an interpreter; ``listing`` has the cases that it lists itself."""
     alone, loaded = create_sessions(launcher, cases, profile)
     there = {info.case.name for info in listing.cases}
     for info in cases:

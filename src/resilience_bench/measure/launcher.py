@@ -173,11 +173,7 @@ def _describe_exit(err: str, returncode: int) -> str:
 
 @dataclass(slots=True)
 class ScriptedLauncher:
-    """The launcher for tests: a script answers each plan, without a process or a clock.
-
-    ``script`` gets the plan and the hash seed. It returns the worker's messages, without
-    `EndMessage`, or raises the worker's failure.
-    """
+    """A launcher for tests: a script answers each plan with messages, or raises a failure."""
 
     script: Callable[[Plan, int], Iterable[Message]]
     plans: list[tuple[Plan, int]] = field(default_factory=list)

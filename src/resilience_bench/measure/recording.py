@@ -20,11 +20,7 @@ Kind = TypeVar("Kind", bound=Record)
 
 @dataclass(slots=True)
 class Recording:
-    """The records of a run in progress, kept on disk.
-
-    ``records`` is the mapping that the sessions bring up to date; ``environment`` is that of the
-    workers, by default our own.
-    """
+    """The records of a run, kept on disk; sessions bring ``records`` up to date."""
 
     records: Mapping[str, CaseRecord]
     profile: str

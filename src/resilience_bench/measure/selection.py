@@ -5,22 +5,74 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import CaseInfo
+from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
+from resilience_bench.environments.fingerprint import now
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
-from resilience_bench.measure.discovery import Selection, discover
-from resilience_bench.measure.launcher import Launcher
+from resilience_bench.measure.launcher import Launcher, WorkerFailedError
+from resilience_bench.measure.session import Profile, Session, list_loaded_cases, start_plan
 from resilience_bench.project import find_suite_folder
 from resilience_bench.scenarios import load_patterns
 from resilience_bench.scenarios.discovery import find_scenario_files
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.scenarios.patterns import matches
+from resilience_bench.worker.protocol import DeclarationMessage, Message, Plan, ProblemMessage
 
 CLOSE_NAMES: Final = 3
 IMPORT_LIMIT_S: Final = 30.0
 """The time limit for importing the scenario files, or building the cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Cases that scenario files declare, and the files that could not be used."""
+
+    cases: tuple[CaseInfo, ...]
+    problems: tuple[str, ...]
+
+
+def discover(launcher: Launcher, paths: Sequence[Path], time_limit_s: float) -> Selection:
+    """List the cases below paths; a file that ends its worker is a problem of itself alone."""
+    plan = Plan("discover", tuple(map(str, paths)), time_limit_s=time_limit_s)
+    try:
+        messages = launcher.run(plan, hash_seed=0)
+    except WorkerFailedError as error:
+        if len(paths) == 1:
+            return Selection((), (f"{paths[0]}:1: importing it {error}",))
+        listings = [discover(launcher, [path], time_limit_s) for path in paths]
+        return Selection(
+            tuple(info for listing in listings for info in listing.cases),
+            tuple(problem for listing in listings for problem in listing.problems),
+        )
+    return Selection(
+        tuple(message.info for message in messages if isinstance(message, DeclarationMessage)),
+        tuple(message.text for message in messages if isinstance(message, ProblemMessage)),
+    )
+
+
+def inspect(launcher: Launcher, cases: Sequence[CaseInfo], time_limit_s: float) -> list[CaseRecord]:
+    """Build every case, without timing it, to find out which are available and why not."""
+    profile = Profile("inspect", workers=1, samples=1, block_cases=1000, time_limit_s=time_limit_s)
+    session = _Inspection(launcher, cases, profile)
+    for _ in session.run():
+        pass
+    return list(session.records.values())
+
+
+class _Inspection(Session):
+    def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
+        del index
+        plan = start_plan("inspect", block)
+        return replace(plan, time_limit_s=profile.time_limit_s, under=list_loaded_cases(block))
+
+    def _build_record(
+        self, messages: Sequence[Message], index: int, number: int, started: str
+    ) -> WorkerRecord:
+        del messages
+        return WorkerRecord(index, number, index, started, now(), 0.0, Samples(1, ()))
 
 
 def select(
@@ -74,7 +126,11 @@ def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) 
             ):
                 message = f"no case matches {pattern!r}; {hint}"
                 raise UnknownLoadError(message)
-            raise UnknownSelectorError(pattern, _find_close_names(pattern, infos), listing.problems)
+            known = dict.fromkeys(
+                name for info in infos for name in (info.case.group, info.case.name)
+            )
+            close = difflib.get_close_matches(pattern.strip("*?"), known, n=CLOSE_NAMES, cutoff=0.5)
+            raise UnknownSelectorError(pattern, tuple(close), listing.problems)
         found.update((info.case.name, info) for info in some)
     # In the order of their definition, whatever the order of the patterns.
     order = {info.case.with_load(SINGLE, NOOP).name: number for number, info in enumerate(infos)}
@@ -102,11 +158,6 @@ def _is_path(selector: str) -> bool:
         )
         raise NoScenariosError(message)
     return exists
-
-
-def _find_close_names(pattern: str, infos: Sequence[CaseInfo]) -> tuple[str, ...]:
-    names = dict.fromkeys(name for info in infos for name in (info.case.group, info.case.name))
-    return tuple(difflib.get_close_matches(pattern.strip("*?"), names, n=CLOSE_NAMES, cutoff=0.5))
 
 
 def _explain_empty_selection(files: Sequence[Path], problems: Sequence[str]) -> str:

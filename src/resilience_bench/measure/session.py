@@ -112,11 +112,7 @@ class Session:
             yield from self.visit(index)
 
     def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
-        """Measure with one worker a block; its number ``index`` is its hash seed.
-
-        Of all ``cases`` (None), a few that are named are measured with more samples: the start of
-        the worker takes longer than those.
-        """
+        """Measure cases, by default all, with a worker a block; ``index`` is its hash seed."""
         wanted = [info for info in self.cases if cases is None or info.case.name in cases]
         more = MORE_SAMPLES if cases is not None and len(wanted) <= FEW_CASES else 1
         samples, case_ns = more * self.profile.samples, more * self.profile.case_ns

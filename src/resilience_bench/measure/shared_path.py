@@ -35,10 +35,7 @@ class SharedPath:
         return SharedPathLauncher(self, variant, workers)
 
     def point_at(self, variant: Variant) -> None:
-        """Link ``env`` to this variant's folder, in one atomic step, unless it is linked already.
-
-        What is no venv finds its packages by its own path, so it runs where it is.
-        """
+        """Link ``env`` to a venv, in one atomic step; what is no venv runs where it is."""
         if not _is_venv(variant):
             return
         link = self.folder / "env"

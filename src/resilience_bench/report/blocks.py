@@ -12,8 +12,12 @@ from resilience_bench._model import Case, Measurement, Result
 from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.stats.drift import LEAST_BLOCKS, LEAST_BYTES, LEAST_COST
-from resilience_bench.stats.latency import divide_by_fastest, make_comparison_key
-from resilience_bench.stats.memory import is_leaking, returns_object
+from resilience_bench.stats.latency import (
+    divide_by_fastest,
+    is_leaking,
+    make_comparison_key,
+    returns_object,
+)
 
 LEGEND: Final[Mapping[str, str]] = {
     "per_call": "per call: the time on this machine in this run, for information.",

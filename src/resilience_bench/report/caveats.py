@@ -12,7 +12,7 @@ from resilience_bench.report.blocks import format_count, get_value
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.correctness import describe_defect
 from resilience_bench.stats.drift import Drift
-from resilience_bench.stats.memory import is_leaking
+from resilience_bench.stats.latency import is_leaking
 
 PLACE_SEPARATOR: Final = " | "
 """Stands between the places at which something hung."""

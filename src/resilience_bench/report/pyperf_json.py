@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from resilience_bench._model import AllocationRecord, InstructionRecord, Result, WorkerRecord
 from resilience_bench.errors import UserError
-from resilience_bench.stats.memory import LEAST_BLOCKS_PER_CALL
+from resilience_bench.stats.latency import LEAST_BLOCKS_PER_CALL
 
 VERSION: Final = "1.0"
 """The format that pyperf 2 reads and writes."""

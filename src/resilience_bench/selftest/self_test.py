@@ -56,11 +56,7 @@ class SelfTestOptions:
 
 @dataclass(slots=True)
 class SelfTest:
-    """A self-test in progress; its file is written after every build and every rate.
-
-    ``proof`` holds the builds that are done, ``steps`` those that are left; without a
-    ``calibration`` this is left too.
-    """
+    """A self-test in progress: builds done and steps left; written after every build and rate."""
 
     runner: BuildRunner
     options: SelfTestOptions

@@ -76,11 +76,7 @@ def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of th
     cases: Sequence[str],
     trials: int,
 ) -> list[bool]:
-    """Simulate builds, and return whether the gate failed each for the case that is slower.
-
-    The criteria are all of one signal. One build after the other has one of the ``cases`` slower by
-    ``percent``; with 0 any failure counts.
-    """
+    """Return whether each build failed for the case that was slower, or for any with 0 %."""
     signal = criteria[0].signal
     generator = np.random.default_rng(SEED)
     decider = decide.decide if signal == "latency" else decide_counts

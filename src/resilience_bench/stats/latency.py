@@ -24,6 +24,8 @@ WEIGHTS: Final = {
     "peak_bytes": "peak_bytes",
 }
 """The quantities of the allocations, and their fields in `Weight`."""
+LEAST_BLOCKS_PER_CALL: Final = 0.5
+"""Minimum blocks per call: fewer are left by a cache that grew once among the calls."""
 FEWEST_SAMPLES: Final = 5
 """Minimum samples a worker for a 10 % quantile without a warning."""
 WIDE: Final = 0.05
@@ -243,3 +245,16 @@ def divide_by_fastest(measurements: Sequence[Measurement]) -> dict[Case, float]:
 def make_comparison_key(case: Case) -> tuple[str, str, str]:
     """Return a key that cases share which may be compared: same scenario, load and payload."""
     return case.group, case.load, case.payload
+
+
+def is_leaking(measured: Measurement) -> bool:
+    """Return whether calls leave blocks behind; bytes alone may be a cache that grew once."""
+    kept = (measured.quantities.get(name) for name in ("allocated_blocks", "allocated_bytes"))
+    blocks, size = (estimate.value if estimate else 0.0 for estimate in kept)
+    return blocks >= LEAST_BLOCKS_PER_CALL and size > 1
+
+
+def returns_object(measured: Measurement) -> bool:
+    """Return whether most calls return an object of their own."""
+    blocks = measured.quantities.get("object_blocks")
+    return blocks is not None and blocks.value >= LEAST_BLOCKS_PER_CALL

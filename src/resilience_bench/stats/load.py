@@ -200,11 +200,7 @@ def _estimate_longest(longest_ns: Iterable[int]) -> Estimate:
 def _estimate_quantiles(
     counts: Sequence[Mapping[int, int]], quantiles: Mapping[str, float], beyond: int
 ) -> dict[str, Estimate]:
-    """Estimate quantiles of all workers together, from the lowest to the highest of a worker.
-
-    ``counts`` has the number of each value by worker, none empty; a quantile is left out if fewer
-    than ``beyond`` values lie beyond it.
-    """
+    """Estimate quantiles over all workers, if ``beyond`` values lie beyond, from end to end."""
     together = sum(map(Counter, counts), Counter[int]())
     tables = [sorted(table.items()) for table in (together, *counts)]
     found = {}
