@@ -48,6 +48,8 @@ class Slots:
         """
         if self._take():
             return
+        if not self._wait_s:  # a refusal has to be cheap: nobody queues
+            raise BulkheadFullError(self._full)
         done = threading.Event()
         waiter = self._queue(done.set)
         if not waiter.has_place and (wait_s := self._wait_within(ends_s)) > 0:
@@ -62,6 +64,8 @@ class Slots:
         """
         if self._take():
             return
+        if not self._wait_s:
+            raise BulkheadFullError(self._full)
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
         waiter = self._queue(lambda: loop.call_soon_threadsafe(done.set))

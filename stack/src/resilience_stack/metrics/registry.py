@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 from resilience_stack.metrics.durations import Durations
+from resilience_stack.metrics.fallbacks import Fallbacks
 from resilience_stack.metrics.moments import Moments
 from resilience_stack.metrics.processes import ProcessFiles, is_multiprocess
 
@@ -58,12 +59,8 @@ class Metrics:
             ["guard"],
             registry=where,
         )
-        self.fallbacks = Counter(
-            "resilience_fallbacks",
-            "Calls that were answered by the fallback, by the source of the answer.",
-            ["guard", "source"],
-            registry=where,
-        )
+        self.fallbacks = Fallbacks()
+        where.register(self.fallbacks)
         self.fallback_failures = Counter(
             "resilience_fallback_failures",
             "Functions of a fallback that raised.",
@@ -84,10 +81,14 @@ class Metrics:
             registry=where,
         )
         self.files = (
-            ProcessFiles((self.calls, self.moments), self.calls.reset_locks)
+            ProcessFiles((self.calls, self.fallbacks, self.moments), self._reset_locks)
             if is_multiprocess()
             else None
         )
+
+    def _reset_locks(self) -> None:
+        self.calls.reset_locks()
+        self.fallbacks.reset_locks()
 
     def counter(self, name: str, documentation: str, labels: tuple[str, ...]) -> Counter:
         """Return the counter of this name, which an integration counts; a new one at first."""
@@ -161,9 +162,7 @@ class GuardMetrics:
         self._ignored = ignored
         self.count_retry = metrics.retries.labels(guard).inc
         self.count_exhaustion = metrics.exhausted.labels(guard).inc
-        self.count_fallback = {
-            source: metrics.fallbacks.labels(guard, source).inc for source in SOURCES
-        }
+        self.count_fallback = {source: metrics.fallbacks.count(guard, source) for source in SOURCES}
         self.count_fallback_failure = metrics.fallback_failures.labels(guard).inc
         self._state = metrics.state.labels(guard)
         self._transitions = {
