@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -216,6 +218,58 @@ def test_one_of_many_callers_loads(
         found = in_threads(*[ask_once] * count)
     assert set(found) == {load.error if fails else "made"}
     assert load.calls == 1
+
+
+PROCESS = """
+import asyncio, sys, time
+import redis
+from resilience_stack import ResilienceManager
+from resilience_stack.integrations.redis import AsyncCache, Cache, policy
+
+_, url, kind = sys.argv
+guard = ResilienceManager().guard("cache", policy(deadline_s=30))
+past_the_guard = redis.Redis.from_url(url)
+
+def load():
+    time.sleep(0.3)
+    return past_the_guard.incr("loads")
+
+async def read():
+    async def load_async():
+        return load()
+
+    async with AsyncCache(guard, url) as cache:
+        return await cache.read_through("key", load_async, ttl_s=600, wait_s=300)
+
+past_the_guard.incr("ready")
+while not past_the_guard.get("begin"):
+    time.sleep(0.01)
+if kind == "plain":
+    with Cache(guard, url) as cache:
+        print(cache.read_through("key", load, ttl_s=600, wait_s=300))
+else:
+    print(asyncio.run(read()))
+past_the_guard.close()
+"""
+
+
+def test_one_of_many_processes_loads(redis_server: RedisServer) -> None:
+    """Processes that ask for a key at the same time load it once, and all get that value."""
+    kinds = ["plain", "awaited"] * 2
+    command = [sys.executable, "-W", "error", "-c", PROCESS, redis_server.url]
+    processes = [
+        subprocess.Popen([*command, kind], stdout=subprocess.PIPE, text=True) for kind in kinds
+    ]
+    try:
+        wait_until(lambda: redis_server.ask("GET", "ready") == str(len(kinds)), "all have begun")
+        redis_server.ask("SET", "begin", "now")
+        found = [process.communicate(timeout=PATIENCE_S)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    assert found == ["1\n"] * len(kinds)
+    assert redis_server.ask("GET", "loads") == "1"
 
 
 @pytest.mark.parametrize("name", ["ttl_s", "stale_s", "wait_s", "lock_s"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,7 +95,8 @@ class Codec:
         if mark != MARK:
             return None
         try:
-            return Entry(self._loads(payload), float(made))
+            made_s = float(made)
+            return Entry(self._loads(payload), made_s) if math.isfinite(made_s) else None
         except ValueError:
             return None
 
