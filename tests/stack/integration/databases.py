@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, Protocol
@@ -11,10 +12,10 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from resilience_stack import Fallback, ProbeSettings
+from resilience_stack import Fallback, Guard, ProbeSettings
 from resilience_stack.integrations.sqlalchemy import AsyncDatabase, Database, policy
 from tests.stack.bench import Bench, in_threads
-from tests.stack.integration.processes import wait_until
+from tests.stack.integration.processes import PATIENCE_S, wait_until
 
 __all__ = ["Client", "MakeClient", "PlainClient", "Step", "TaskClient"]
 
@@ -39,6 +40,9 @@ class Client(Protocol):
 
     def run_crowd(self, *steps: Step) -> list[Any]:
         """Run a unit of work by many at once; return what they return or raise."""
+
+    def limit_attempts(self, seconds: float = PATIENCE_S) -> None:
+        """Let each further attempt take so long; what has to succeed has a long time."""
 
     def hold(self) -> None:
         """Take a connection out of the pool, until `close`."""
@@ -79,7 +83,7 @@ class PlainClient:
     ) -> None:
         self.attempts = 0
         self._bench = bench
-        self._guard = bench.manager.guard("database", policy(**settings), fallback)
+        self._guard = make_guard(bench, fallback, settings)
         self._database = Database(self._guard, url, **(options or {}))
         self._held = ExitStack()
 
@@ -113,6 +117,10 @@ class PlainClient:
                 return error
 
         return in_threads(*[work] * self.crowd)
+
+    def limit_attempts(self, seconds: float = PATIENCE_S) -> None:
+        """Let each further attempt take so long."""
+        limit_attempts(self._guard, seconds)
 
     def hold(self) -> None:
         """Take a connection out of the pool."""
@@ -148,7 +156,7 @@ class TaskClient:
         self._bench = bench
         self._runner = asyncio.Runner()
         self._is_closed = False
-        self._guard = bench.manager.guard("database", policy(**settings), fallback)
+        self._guard = make_guard(bench, fallback, settings)
         self._database = AsyncDatabase(self._guard, url, **(options or {}))
         self._held = AsyncExitStack()
 
@@ -184,6 +192,10 @@ class TaskClient:
 
         return self._runner.run(gathered())
 
+    def limit_attempts(self, seconds: float = PATIENCE_S) -> None:
+        """Let each further attempt take so long."""
+        limit_attempts(self._guard, seconds)
+
     def hold(self) -> None:
         """Take a connection out of the pool."""
 
@@ -216,7 +228,25 @@ class TaskClient:
         if not self._is_closed:
             self._is_closed = True
             self._runner.run(closed())
+            # What was cancelled ends in a thread of aiosqlite, which needs the loop to say so.
+            wait_until(lambda: not _find_workers(), "a thread of aiosqlite does not end")
             self._runner.close()
+
+
+def make_guard(bench: Bench, fallback: Fallback | None, settings: dict[str, Any]) -> Guard:
+    """Make a guard whose limits no busy machine reaches, but for those that a test sets."""
+    limits = {"deadline_s": PATIENCE_S, "attempt_s": PATIENCE_S}
+    return bench.manager.guard("database", policy(**{**limits, **settings}), fallback)
+
+
+def limit_attempts(guard: Guard, seconds: float) -> None:
+    """Change how long an attempt may take, which a policy says once and for all."""
+    assert guard._attempt is not None
+    guard._attempt._seconds = seconds
+
+
+def _find_workers() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if "_connection_worker_thread" in one.name]
 
 
 def returns_rows(statement: str) -> bool:

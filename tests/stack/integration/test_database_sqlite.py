@@ -49,13 +49,15 @@ def test_a_locked_database_is_waited_for(
     bench: Bench, path: Path, locker: sqlite3.Connection, make_client: MakeClient
 ) -> None:
     """As long as an attempt may take; then the transaction is tried again as a whole."""
-    client = make_client(bench, f"sqlite:///{path}", attempt_s=0.2)
+    client = make_client(bench, f"sqlite:///{path}")
+    client.limit_attempts(0.2)
 
     def unlock(attempt: int) -> None:
+        client.limit_attempts()
         if attempt == 2:
             locker.rollback()
 
-    client.run(COUNT, unlock, INSERT)
+    client.run(unlock, COUNT, INSERT)
     assert client.run(COUNT) == 1
     assert client.attempts == 3
     assert (bench.calls(), bench.sample("retries_total")) == ((2, 0, 0), 1)
@@ -65,7 +67,8 @@ def test_a_database_that_stays_locked(
     bench: Bench, path: Path, locker: sqlite3.Connection, make_client: MakeClient
 ) -> None:
     """It is a time limit: the breaker counts it, opens, and rejects."""
-    client = make_client(bench, f"sqlite:///{path}", attempt_s=0.1, attempts=2, fail_max=2)
+    client = make_client(bench, f"sqlite:///{path}", attempts=2, fail_max=2)
+    client.limit_attempts(0.1)
     with pytest.raises(FAILURES) as caught:
         client.run(INSERT)
     failure = find_failure(caught.value)
@@ -75,6 +78,7 @@ def test_a_database_that_stays_locked(
     assert (bench.calls(), bench.sample("retries_total")) == ((0, 1, 1), 1)
     assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 0}
     locker.rollback()
+    client.limit_attempts()
     bench.now_s += 61
     client.run(INSERT)
     assert bench.transitions() == {"open": 1, "half-open": 1, "closed": 1}
@@ -82,13 +86,15 @@ def test_a_database_that_stays_locked(
 
 def test_an_endless_statement(bench: Bench, path: Path, make_client: MakeClient) -> None:
     """It is interrupted at the limit of each attempt, and no thread goes on with it."""
-    client = make_client(bench, f"sqlite:///{path}", attempt_s=0.1, attempts=2)
+    client = make_client(bench, f"sqlite:///{path}", attempts=2)
+    client.limit_attempts(0.1)
     before = set(threading.enumerate())
     with pytest.raises(FAILURES) as caught:
         client.run(ENDLESS)
     failure = find_failure(caught.value)
     assert failure is not None
     assert (failure.category, failure.attempt) == ("timeout", 2)
+    client.limit_attempts()
     assert client.run(COUNT) == 0
     assert (bench.calls(), bench.sample("retries_total")) == ((1, 1, 0), 1)
     client.close()
@@ -139,13 +145,15 @@ def test_a_crowd_before_a_locked_database(
 ) -> None:
     """The breaker opens once, everybody gets an error, and no thread is left."""
     before = set(threading.enumerate())
-    client = make_client(bench, f"sqlite:///{path}", attempt_s=0.3, fail_max=5)
+    client = make_client(bench, f"sqlite:///{path}", fail_max=5)
+    client.limit_attempts(0.3)
     ended = client.run_crowd(INSERT)
     assert all(isinstance(one, Exception) for one in ended)
     success, failures, rejected = bench.calls()
     assert (success, (failures or 0) + (rejected or 0)) == (0, client.crowd)
     assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 0}
     locker.rollback()
+    client.limit_attempts()
     client.recover_by_probe()
     client.run(INSERT)
     assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 1}
