@@ -94,11 +94,11 @@ _known: dict[type[BaseException], Categorized] = {}
 
 def categorize(error: BaseException) -> Category:
     """Return the category of an exception: that of the nearest registered base of its type."""
-    kind = error.__class__
-    if kind not in _known:
-        _known[kind] = next(_CATEGORIES[base] for base in kind.__mro__ if base in _CATEGORIES)
-    category = _known[kind]
-    return category if isinstance(category, str) else category(error)
+    category = _known.get(error.__class__)
+    if category is None:
+        found = (_CATEGORIES[base] for base in type(error).__mro__ if base in _CATEGORIES)
+        category = _known[type(error)] = next(found)
+    return category(error) if callable(category) else category
 
 
 def annotate(  # noqa: PLR0917, PLR0913 - every failed call pays for this one
