@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from time import perf_counter
 from typing import Any
 
+from resilience_stack.core.deadline import DEADLINE
 from resilience_stack.integrations.redis import AsyncCache, Cache, policy
 from tests.stack.bench import Bench
 
-__all__ = ["KINDS", "Caller"]
+__all__ = ["KINDS", "Caller", "limited"]
 
 KINDS = ("plain", "awaited")
+
+
+@contextlib.contextmanager
+def limited(seconds: float = 0.4) -> Iterator[None]:
+    """Limit the calls inside: those of a test that must fail, while all others have ample time."""
+    token = DEADLINE.set(perf_counter() + seconds)
+    try:
+        yield
+    finally:
+        DEADLINE.reset(token)
 
 
 class Caller:
@@ -26,7 +40,7 @@ class Caller:
         options: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        made = {"deadline_s": 0.2, "fail_max": 3, **settings}
+        made = {"deadline_s": 30.0, "fail_max": 3, **settings}
         self.guard = bench.manager.guard("cache", policy(**made))
         self.is_async = kind == "awaited"
         self.runner = asyncio.Runner()
@@ -42,7 +56,8 @@ class Caller:
     def do(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call, and await what comes back if it can be awaited."""
         if self.is_async:
-            return self.runner.run(_await(function, args, kwargs))
+            context = contextvars.copy_context()
+            return self.runner.run(_await(function, args, kwargs), context=context)
         return function(*args, **kwargs)
 
     def get(self, key: str) -> Any:

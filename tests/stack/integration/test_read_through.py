@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.stack.bench import PATIENCE_S, Bench, in_threads
-from tests.stack.integration.caches import Caller
+from tests.stack.integration.caches import Caller, limited
 from tests.stack.integration.processes import wait_until
 from tests.stack.integration.redis_server import RedisServer
 
@@ -107,7 +107,10 @@ def test_cache_that_is_away_is_read_past(
     """Without a cache each call loads; one limit is all that a frozen one costs."""
     cache, load = make_cache(redis_server.port, fail_max=3), Load()
     {"killed": redis_server.kill, "frozen": redis_server.freeze}[outage]()
-    answers = [cache.answer("key", load, **LONG) for _ in range(10)]
+    answers = []
+    for _ in range(10):
+        with limited():
+            answers.append(cache.answer("key", load, **LONG))
     assert {(answer.value, answer.source) for answer in answers} == {("made", "live")}
     assert load.calls == 10
     assert bench.calls("cache") == (0, 3, 7)
@@ -179,7 +182,7 @@ def test_one_of_many_callers_loads(
     fails: bool,  # noqa: FBT001
 ) -> None:
     """Whoever asks while a key is being loaded gets what that load brings, or how it fails."""
-    cache, load, count = make_cache(redis_server.port, deadline_s=30), Load(), 32
+    cache, load, count = make_cache(redis_server.port), Load(), 32
     if fails:
         load.error = ConnectionError("the database is away")
 
