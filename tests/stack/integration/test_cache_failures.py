@@ -141,6 +141,22 @@ def test_commands_that_count_twice_are_not_retried(
     assert counted(bench) == {"retries": 1, "hit": 3, "write: connection": 2}
 
 
+def test_pipeline_that_is_refused_is_forgotten(
+    bench: Bench, make_cache: MakeCache, redis_server: RedisServer
+) -> None:
+    """What a pipeline could not execute is not executed with what is queued next."""
+    cache = make_cache(redis_server.port)
+    pipeline = cache.cache.client.pipeline()
+    pipeline.incr("number")
+    cache.guard.force("open")
+    assert cache.do(cache.cache.write, lambda _: pipeline.execute()) is None
+    cache.guard.release()
+    pipeline.set("key", "value")
+    assert cache.do(pipeline.execute) == [True]
+    assert redis_server.ask("EXISTS", "number") == 0
+    assert bench.calls("cache") == (1, 0, 1)
+
+
 def test_attempt_that_is_given_up_is_not_made_again_if_that_counts(
     bench: Bench, make_cache: MakeCache, redis_server: RedisServer, redis_proxy: Proxy
 ) -> None:

@@ -23,6 +23,11 @@ TASKS = 1000
 CONNECTIONS = 16
 
 
+def count_within(bench: Bench, seconds: str) -> float | None:
+    """How many failed calls took no longer; their limit is a second, the pool's own is twenty."""
+    return bench.sample("call_seconds_bucket", "cache", outcome="failure", le=seconds)
+
+
 def test_threads_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
     """64 threads meet a frozen server: the breaker opens once, each call is a miss or refused."""
     guard = bench.manager.guard("cache", policy(deadline_s=60))
@@ -43,6 +48,7 @@ def test_threads_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
         assert 5 <= (failures or 0) <= THREADS + 4  # who fails before it opens calls once more
         assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 0}
         assert bench.sample("cache_reads_total", "cache", result="error") == 3 * THREADS
+        assert count_within(bench, "10.0") == failures
         bench.now_s += 60
         assert in_threads(*[lambda: cache.get("key")] * THREADS).count(b"value") >= 1
         assert cache.get("key") == b"value"
@@ -67,6 +73,7 @@ def test_tasks_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
             successes, failures, rejected = bench.calls("cache")
             assert (successes, (failures or 0) + (rejected or 0)) == (1, TASKS + 1)
             assert rejected
+            assert count_within(bench, "10.0") == failures
             assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 0}
             bench.now_s += 60
             assert await cache.get("key") == b"value"

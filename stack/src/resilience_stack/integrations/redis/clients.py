@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import redis
 from redis import asyncio as aredis
@@ -39,11 +39,12 @@ def is_repeatable(command: tuple[Any, ...]) -> bool:
     )
 
 
-def explain(error: exceptions.RedisError, commands: Iterable[tuple[Any, ...]]) -> None:
-    """Make an error say what the guard has to know of it; it is raised or reraised here.
+def explain(error: exceptions.RedisError, commands: Iterable[tuple[Any, ...]]) -> NoReturn:
+    """Raise an error again, with what the guard has to know of it.
 
     Raises:
         ConnectionError: Of redis-py; for a server that can serve nothing.
+        RedisError: The error itself, for everything else.
     """
     # redis-py had no type for a replica that may not answer before 6.0.
     if isinstance(error, NO_DATA) or str(error).startswith("MASTERDOWN"):
@@ -72,9 +73,11 @@ class GuardedPipeline(Pipeline):
             except exceptions.RedisError as error:
                 commands = [(*command[0],) for command in queued]
                 explain(error, [*commands, ("WATCH",)] if was_watching else commands)
-                raise
 
-        return self.guard.call(send)
+        try:
+            return self.guard.call(send)
+        finally:
+            self.reset()  # what was refused is not executed with what is queued next
 
 
 class GuardedRedis(redis.Redis):
@@ -103,7 +106,6 @@ class GuardedRedis(redis.Redis):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except exceptions.RedisError as error:
             explain(error, [args])
-            raise
 
 
 class AsyncGuardedPipeline(AsyncPipeline):
@@ -122,7 +124,6 @@ class AsyncGuardedPipeline(AsyncPipeline):
             except exceptions.RedisError as error:
                 commands = [(*command[0],) for command in queued]
                 explain(error, [*commands, ("WATCH",)] if was_watching else commands)
-                raise
 
         commands = [(*command[0],) for command in queued]
         token = REPEATABLE.set(not was_watching and all(map(is_repeatable, commands)))
@@ -130,6 +131,7 @@ class AsyncGuardedPipeline(AsyncPipeline):
             return await self.guard.call_async(send)
         finally:
             REPEATABLE.reset(token)
+            await self.reset()  # type: ignore[no-untyped-call]
 
 
 class AsyncGuardedRedis(aredis.Redis):
@@ -166,4 +168,3 @@ class AsyncGuardedRedis(aredis.Redis):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except exceptions.RedisError as error:
             explain(error, [args])
-            raise

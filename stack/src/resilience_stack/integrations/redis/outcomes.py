@@ -14,10 +14,7 @@ __all__ = ["Outcomes"]
 
 LOGGER: Final = logging.getLogger("resilience_stack.redis")
 READS: Final = ("hit", "miss", "stale", "error")
-WRITES: Final = (
-    *("connection", "timeout", "rejected", "answer", "bug"),
-    *("out_of_memory", "read_only"),
-)
+REASONS: Final = ("connection", "timeout", "rejected", "answer", "out_of_memory", "read_only")
 
 
 class Outcomes:
@@ -35,7 +32,7 @@ class Outcomes:
         writes = guard.metrics.counter(
             "resilience_cache_failed_writes", "Writes that a cache did not take.", labels
         )
-        self._writes = {reason: writes.labels(guard.name, reason).inc for reason in WRITES}
+        self._writes = {reason: writes.labels(guard.name, reason).inc for reason in REASONS}
 
     def note_read(self, *, is_hit: bool) -> None:
         """Count a read that was answered."""
