@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from resilience_bench._model import Case, Result
-from resilience_bench.report import summary_table
+from resilience_bench.report import summary
 from resilience_bench.report.summary import (
     OBVIOUS,
     REFERENCE_STACK,
@@ -44,9 +44,7 @@ def test_a_scenario_shows_its_cheapest_and_its_costliest_library() -> None:
     result = measured_result({make_case(name): time for name, time in times.items()})
     [section] = summarise(result).sections
     [row] = section.rows
-    assert (row.scenario, row.cheaper, row.costlier) == ("closed_success", "low", "high")
-    assert (row.cheaper_cost, row.costlier_cost) == ("100 ns", "1,200 ns")
-    assert row.factor == pytest.approx(12)
+    assert list(row.values()) == ["  closed_success", "low", "100 ns", "high", "1,200 ns", "12.0"]
 
 
 def test_a_library_with_parameters_counts_once_at_its_cheapest() -> None:
@@ -54,7 +52,7 @@ def test_a_library_with_parameters_counts_once_at_its_cheapest() -> None:
     times = {"a,n=1": 100.0, "a,n=2": 900.0, "b,n=1": 300.0}
     result = measured_result({make_case(name): time for name, time in times.items()})
     [row] = summarise(result).sections[0].rows
-    assert (row.cheaper, row.costlier, row.costlier_cost) == ("a", "b", "300 ns")
+    assert (row["cheapest"], row["costliest"], row["highest"]) == ("a", "b", "300 ns")
 
 
 def test_the_main_scenarios_are_those_of_most_libraries() -> None:
@@ -67,7 +65,7 @@ def test_the_main_scenarios_are_those_of_most_libraries() -> None:
             for index in range(2)
         }
     sections = {section.title: section for section in summarise(measured_result(times)).sections}
-    shown = [row.scenario for row in sections["retry"].rows]
+    shown = [row["label"].strip() for row in sections["retry"].rows]
     assert "scenario_3" in shown
     assert shown == sorted(shown)
     assert sections["retry"].hidden == 9 - len(shown)
@@ -86,8 +84,8 @@ def test_the_obvious_composition_is_held_against_the_reference_stack() -> None:
     result = measured_result({make_case(name, "composed.guarded"): t for name, t in times.items()})
     *_, section = summarise(result).sections
     [row] = section.rows
-    assert (row.cheaper, row.costlier) == (REFERENCE_STACK, OBVIOUS)
-    assert row.factor == pytest.approx(20)
+    assert (row["cheapest"], row["costliest"]) == (REFERENCE_STACK, OBVIOUS)
+    assert row["factor"] == "20.0"
 
 
 def test_doubts_are_one_line_and_failures_are_named() -> None:
@@ -97,11 +95,11 @@ def test_doubts_are_one_line_and_failures_are_named() -> None:
     failed = make_record(make_case("c"), "failed", "it was ended by SIGSEGV")
     absent = make_record(make_case("d"), "not available", "it has none")
     result = make_result([*measured.cases, failed, absent], measured.workers)
-    summary = summarise(result)
-    [doubt] = summary.doubts
+    found = summarise(result)
+    [doubt] = found.doubts
     assert doubt.startswith("doubtful: 2 of 2 cases; most often: ")
-    assert summary.failures == ("failed: breaker.closed_success[c]: it was ended by SIGSEGV",)
-    assert "not available: 1 case; 'resilience-bench list' says why" in summary.notes
+    assert found.failures == ("failed: breaker.closed_success[c]: it was ended by SIGSEGV",)
+    assert "not available: 1 case; 'resilience-bench list' says why" in found.notes
 
 
 def test_a_whole_suite_fits_on_a_screen_and_a_half() -> None:
@@ -111,7 +109,7 @@ def test_a_whole_suite_fits_on_a_screen_and_a_half() -> None:
     assert is_large(measurements)
     file = io.StringIO()
     console = Console(file=file, width=100)
-    summary_table.render(summarise_run(result, measurements), result, console, Path("r.json"))
+    summary.render(summarise_run(result, measurements), result, console, Path("r.json"))
     lines = file.getvalue().splitlines()
     assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
@@ -126,6 +124,6 @@ def test_no_name_is_cut_at_any_width(width: int) -> None:
     cases = {make_case(name, f"composed.{'long_' * 8}"): 100.0 for name in names}
     result = measured_result(cases)
     file = io.StringIO()
-    summary_table.render(summarise(result), result, Console(file=file, width=width), Path("r.json"))
+    summary.render(summarise(result), result, Console(file=file, width=width), Path("r.json"))
     for name in (*names, "long_" * 8):
         assert name in file.getvalue()

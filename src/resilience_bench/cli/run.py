@@ -20,8 +20,7 @@ from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES, DriftSession, Profile
-from resilience_bench.report import summary_table, table
-from resilience_bench.report.summary import is_large, summarise_run
+from resilience_bench.report import summary, table
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.stats.latency import estimate
 
@@ -114,8 +113,8 @@ def _run_here(
         lambda _, done: (done.signal, ""),
     )
     measurements, console = estimate(measured[0]), make_console()
-    if is_large(measurements):
-        summary_table.render(summarise_run(measured[0], measurements), measured[0], console, path)
+    if summary.is_large(measurements):
+        summary.render(summary.summarise_run(measured[0], measurements), measured[0], console, path)
     else:
         table.render(measured[0], measurements, "latency", console)
     return measuring.report_end(measured, [path])

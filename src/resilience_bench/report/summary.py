@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from resilience_bench._model import Measurement, Result
-from resilience_bench.report import blocks, caveats
+from rich.console import Console
+from rich.text import Text
+
+from resilience_bench._model import Case, Measurement, Result
+from resilience_bench.files.checked_json import format_path
+from resilience_bench.report import blocks, caveats, terminal
 from resilience_bench.report.text import clean_text
 
 MAX_FULL_CASES: Final = 24
@@ -23,24 +28,23 @@ QUANTITIES: Final = {"calls_per_s": "calls/s", "latency_ns": "ns", "instructions
 """What libraries are ranked by, the first that was measured, with its unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryRow:
-    """Two libraries of one scenario, each with what it costs; ``factor`` is between the two."""
-
-    scenario: str
-    cheaper: str
-    cheaper_cost: str
-    costlier: str
-    costlier_cost: str
-    factor: float
+HEADERS: Final = {
+    terminal.LABEL: "",
+    "cheapest": "cheapest",
+    "lowest": "per call",
+    "costliest": "costliest",
+    "highest": "per call",
+    "factor": "×",
+}
+GAP: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SummarySection:
-    """The rows of a family, or of another heading; ``hidden`` scenarios are not among them."""
+    """Two libraries of each scenario of a family, by the keys of `HEADERS`; others are hidden."""
 
     title: str
-    rows: tuple[SummaryRow, ...]
+    rows: tuple[dict[str, str], ...]
     hidden: int = 0
 
 
@@ -56,32 +60,27 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Ranking:
-    """The libraries of one scenario by one quantity, the cheapest first."""
+    """The libraries of one scenario by one quantity, the cheapest first, with their values."""
 
     quantity: str
-    libraries: dict[str, Measurement]
+    case: Case
+    values: dict[str, float]
 
     @property
-    def first(self) -> Measurement:
-        return next(iter(self.libraries.values()))
+    def factor(self) -> float:
+        return max(self.values.values()) / min(self.values.values())
 
-    def make_row(self, cheaper: str, costlier: str) -> SummaryRow:
-        pair = [self.libraries[name] for name in (cheaper, costlier)]
-        values = [blocks.get_value(measured, self.quantity) for measured in pair]
+    def make_row(self, cheaper: str, costlier: str) -> dict[str, str]:
+        pair = [self.values[name] for name in (cheaper, costlier)]
         if self.quantity == "latency_ns":
-            unit = blocks.choose_unit(values)
-            costs = [f"{unit.text(value)} {unit.name}" for value in values]
+            unit = blocks.choose_unit(pair)
+            costs = [f"{unit.text(value)} {unit.name}" for value in pair]
         else:
-            costs = [
-                f"{blocks.format_count(value)} {QUANTITIES[self.quantity]}" for value in values
-            ]
-        scenario = blocks.format_title(pair[0].case).removeprefix(f"{pair[0].case.family}.")
-        factor = max(values) / min(values)
-        return SummaryRow(scenario, cheaper, costs[0], costlier, costs[1], factor)
-
-    def compare_extremes(self) -> SummaryRow:
-        names = list(self.libraries)
-        return self.make_row(names[0], names[-1])
+            costs = [f"{blocks.format_count(value)} {QUANTITIES[self.quantity]}" for value in pair]
+        scenario = blocks.format_title(self.case).removeprefix(f"{self.case.family}.")
+        factor = blocks.format_factor(max(pair) / min(pair))
+        texts = (f"  {scenario}", cheaper, costs[0], costlier, costs[1], factor)
+        return dict(zip(HEADERS, texts, strict=True))
 
 
 def is_large(measurements: Sequence[Measurement]) -> bool:
@@ -98,17 +97,18 @@ def summarise_run(result: Result, measurements: Sequence[Measurement]) -> Summar
     rankings = _rank_scenarios(measurements)
     families: dict[str, list[_Ranking]] = defaultdict(list)
     for ranking in rankings:
-        families[ranking.first.case.family].append(ranking)
+        families[ranking.case.family].append(ranking)
     share = max(MAX_ROWS // max(len(families), 1), 1)
     sections = []
     for family, members in families.items():
-        main = sorted(members, key=lambda ranking: -len(ranking.libraries))[:share]
-        rows = tuple(ranking.compare_extremes() for ranking in members if ranking in main)
+        main = sorted(members, key=lambda ranking: -len(ranking.values))[:share]
+        extremes = [(ranking, [*ranking.values]) for ranking in members if ranking in main]
+        rows = tuple(ranking.make_row(names[0], names[-1]) for ranking, names in extremes)
         sections.append(SummarySection(clean_text(family), rows, len(members) - len(rows)))
     compositions = tuple(
         ranking.make_row(REFERENCE_STACK, OBVIOUS)
         for ranking in rankings
-        if {REFERENCE_STACK, OBVIOUS} <= ranking.libraries.keys()
+        if {REFERENCE_STACK, OBVIOUS} <= ranking.values.keys()
     )
     if compositions:
         title = f"the obvious composition ({OBVIOUS}) against the reference stack"
@@ -127,29 +127,24 @@ def _rank_scenarios(measurements: Sequence[Measurement]) -> list[_Ranking]:
     best: dict[str, _Ranking] = {}
     for members in blocks.group_comparable(measurements):
         ranking = _rank_libraries(members)
-        scenario = members[0].case.group
-        if len(ranking.libraries) > 1 and (
-            scenario not in best
-            or ranking.compare_extremes().factor > best[scenario].compare_extremes().factor
-        ):
-            best[scenario] = ranking
+        if ranking and len(ranking.values) > 1:
+            best[ranking.case.group] = max(
+                best.get(ranking.case.group, ranking), ranking, key=lambda found: found.factor
+            )
     return list(best.values())
 
 
-def _rank_libraries(members: Sequence[Measurement]) -> _Ranking:
+def _rank_libraries(members: Sequence[Measurement]) -> _Ranking | None:
     for quantity in QUANTITIES:
-        found = [measured for measured in members if blocks.get_value(measured, quantity) > 0]
-        if found:
-            found.sort(
-                key=lambda measured: blocks.get_value(measured, quantity),
-                reverse=quantity == "calls_per_s",
-            )
-            libraries: dict[str, Measurement] = {}
-            for measured in found:
-                name = clean_text(measured.case.library) or blocks.format_label(measured.case)
-                libraries.setdefault(name, measured)
-            return _Ranking(quantity, libraries)
-    return _Ranking("", {})
+        found = [(blocks.get_value(measured, quantity), measured.case) for measured in members]
+        found = [(value, case) for value, case in found if value > 0]
+        found.sort(key=lambda pair: pair[0], reverse=quantity == "calls_per_s")
+        values: dict[str, float] = {}
+        for value, case in found:
+            values.setdefault(clean_text(case.library) or blocks.format_label(case), value)
+        if values:
+            return _Ranking(quantity, found[0][1], values)
+    return None
 
 
 def _describe_doubts(notes: Sequence[caveats.Note], count: int) -> list[str]:
@@ -192,3 +187,31 @@ def _describe_gaps(notes: Sequence[caveats.Note]) -> list[str]:
 
 def _count_cases(count: int) -> str:
     return f"{count} {'case' if count == 1 else 'cases'}"
+
+
+def render(summary: Summary, result: Result, console: Console, path: Path) -> None:
+    """Print a summary of a result in about fifty lines, and where the rest of it is."""
+    for line in caveats.describe_run(result):
+        terminal.print_line(line, console, "dim")
+    cells = [row for section in summary.sections for row in section.rows]
+    widths = terminal.choose_widths([(HEADERS, cells)], console.width, gap=GAP)
+    columns = terminal.Columns(HEADERS, widths, GAP, words=["cheapest", "costliest"])
+    console.print()
+    columns.print_header(console)
+    for section in summary.sections:
+        more = f"  {section.hidden} more" if section.hidden else ""
+        console.print()
+        terminal.print_line(Text.assemble((section.title, "bold"), (more, "dim")), console)
+        for row in section.rows:
+            columns.print_row(row, console)
+    console.print()
+    doubts = tuple(f"! {doubt}" for doubt in summary.doubts)
+    for lines, style in ((summary.failures, "red"), (doubts, "yellow"), (summary.notes, "dim")):
+        for line in lines:
+            terminal.print_line(line, console, style)
+    name = format_path(path)
+    for purpose, what in (
+        ("all cases", f"show {name}"),
+        ("a page", f"report {name} -o report.html"),
+    ):
+        terminal.print_line(f"{purpose + ':':<11}resilience-bench {what}", console)
