@@ -17,6 +17,7 @@ class Quantity:
     Attributes:
         unit: Behind a number, with its space; empty for none.
         label: Its heading where two sides are compared.
+        heading: That of its column in a history of releases, which is narrow.
         is_more_better: Whether a case regresses by falling below its range.
         is_quotient: Whether its logarithm is judged, because what slows code down multiplies.
         has_range: Whether baselines and comparisons judge it.
@@ -31,6 +32,7 @@ class Quantity:
     signal: Signal
     unit: str = ""
     label: str = ""
+    heading: str = ""
     is_more_better: bool = False
     is_quotient: bool = False
     has_range: bool = True
@@ -59,6 +61,7 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
             "ratio",
             "latency",
             label="ratio",
+            heading="latency",
             is_quotient=True,
             has_budget=False,
             tolerance=0.03,
@@ -69,16 +72,18 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
             "instructions",
             "instructions",
             label="instructions",
+            heading="instr",
             tolerance=0.005,
             release_tolerance=0.01,
             width=0.01,
         ),
-        _of_bytes("allocated_bytes", label="kept bytes"),
-        _of_bytes("object_bytes", label="object bytes"),
+        _of_bytes("allocated_bytes", label="kept bytes", heading="alloc. B"),
+        _of_bytes("object_bytes", label="object bytes", heading="object B"),
         Quantity(
             "scaling",
             "scaling",
             label="scaling",
+            heading="scaling",
             is_more_better=True,
             is_quotient=True,
             tolerance=0.10,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from resilience_bench.quantities import JUDGED
 from resilience_bench.releases import page
 from resilience_bench.releases.history_file import Decision, History
 from resilience_bench.report.blocks import NO_VALUE
@@ -17,14 +18,6 @@ from resilience_bench.report.text import clean_text
 
 STYLES: Final[Mapping[str, str]] = {"regressed": "red", "improved": "green"}
 WORDS: Final[Mapping[str, str]] = {"regressed": "slower", "improved": "faster"}
-HEADINGS: Final[Mapping[str, str]] = {
-    "ratio": "latency",
-    "instructions": "instr",
-    "allocated_bytes": "alloc. B",
-    "object_bytes": "object B",
-    "scaling": "scaling",
-}
-"""The quantities that are judged, and the headings of their columns."""
 LEGEND: Final = (
     "×: the release divided by the one before; ±: half of the 95 % interval.",
     (
@@ -111,7 +104,7 @@ def _make_step_table(steps: Sequence[Decision], console: Console) -> Table:
     """Make a row for each case; a name that is too long for its line continues at its library."""
     unbounded = console.options.update_width(UNBOUNDED)
     quantities = {step.quantity for step in steps}
-    headings = {key: text for key, text in HEADINGS.items() if key in quantities}
+    headings = {name: one.heading for name, one in JUDGED.items() if name in quantities}
     for line_break in ("", "\n  "):
         table = _make_table()
         table.add_column("", overflow="fold")

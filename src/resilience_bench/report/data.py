@@ -67,16 +67,12 @@ def _quantities_to_json(measured: Measurement) -> dict[str, Any]:
 def _case_to_json(
     record: CaseRecord, result: Result, measured: Measurement | None
 ) -> dict[str, Any]:
-    case = record.case
-    tally = sum_tallies(collect_tallies(result.loads, case.name))
+    case = dataclasses.asdict(record.case)
+    tally = sum_tallies(collect_tallies(result.loads, record.case.name))
     entry: dict[str, Any] = {
-        "case": case.name,
-        "family": case.family,
-        "scenario": case.scenario,
-        "library": case.library,
-        "parameters": dict(case.parameters),
-        "load": case.load,
-        "payload": case.payload,
+        "case": record.case.name,
+        **case,
+        "parameters": dict(record.case.parameters),
         "description": record.description,
         "status": record.status,
         "reason": record.reason,

@@ -48,11 +48,11 @@ def make_drift_blocks(drifts: Sequence[Drift]) -> list[blocks.Block]:
 
 def _make_row(drift: Drift) -> blocks.BlockRow:
     """Make the row of a case; growth is written large, so that it is seen without colour."""
-    mark = "!" if drift.warnings else ""
+    mark, growth = "!" if drift.warnings else "", drift.cost_in_all
     cells = {
         "drift_calls": blocks.format_count(drift.calls),
         "cost": mark + _format_with_interval(drift.cost),
-        "in_all": _format_percent(drift.cost_in_all),
+        "in_all": f"{_format_signed(growth.value)} %" if growth else blocks.NO_VALUE,
         "blocks": _format_with_interval(drift.blocks),
         "resident": blocks.NO_VALUE if drift.bytes is None else _format_signed(drift.bytes.value),
         "verdict": drift.verdict.upper() if drift.grows else drift.verdict,
@@ -88,10 +88,6 @@ def _format_with_interval(quantity: Estimate | None) -> str:
         return blocks.NO_VALUE
     value, low, high = map(_format_signed, (quantity.value, quantity.low, quantity.high))
     return value if low == high else f"{value} [{low}, {high}]"
-
-
-def _format_percent(quantity: Estimate | None) -> str:
-    return blocks.NO_VALUE if quantity is None else f"{_format_signed(quantity.value)} %"
 
 
 def _format_signed(value: float) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -19,9 +19,6 @@ from resilience_bench.report.plots.style import render_figure, use_settings
 from resilience_bench.report.two_runs import RunComparison
 from resilience_bench.report.verdicts import make_judgement_view
 
-CARD_STYLES: Final[Mapping[int, str]] = {0: "passed", 1: "failed", 2: "warned"}
-"""The styles of the card of a judgement, by its exit code."""
-
 
 def render(template: str, **values: Any) -> str:
     """Return a page made from a template of this package, named without its ending."""
@@ -34,7 +31,7 @@ def render(template: str, **values: Any) -> str:
     )
     environment.globals.update(
         best_of=find_best,
-        card_styles=CARD_STYLES,
+        card_styles={0: "passed", 1: "failed", 2: "warned"},  # by exit code
         nothing=NO_VALUE,
         tool_version=__version__,
     )

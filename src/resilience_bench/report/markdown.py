@@ -11,7 +11,7 @@ from resilience_bench.report.blocks import (
     Block,
     explain_columns,
 )
-from resilience_bench.report.sections import make_sections
+from resilience_bench.report.page import make_sections
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import estimate_drifts
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from resilience_bench._model import Environment, Measurement, Result
+from resilience_bench._model import Measurement, Result
 from resilience_bench.report import caveats
-from resilience_bench.report.blocks import Block, explain_columns
-from resilience_bench.report.sections import make_sections
+from resilience_bench.report.blocks import Block, explain_columns, make_blocks
+from resilience_bench.report.drift_rows import make_drift_blocks
+from resilience_bench.report.load_rows import make_load_blocks
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import Drift, estimate_drifts
 
@@ -33,18 +35,19 @@ class Chapter:
     legend: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunPage:
-    """A run as pages show it; ``facts`` say where, when and from what it was measured."""
+def make_sections(
+    result: Result, measurements: Sequence[Measurement], drifts: Sequence[Drift], sort: str
+) -> dict[str, list[Block]]:
+    """Return the blocks without a load, those under load, and those of long runs, by heading.
 
-    name: str
-    headline: tuple[str, ...]
-    chapters: tuple[Chapter, ...]
-    notes: tuple[caveats.Note, ...]
-    unavailable: tuple[str, ...]
-    figures: tuple[PageFigure, ...]
-    facts: Mapping[str, str]
-    packages: Mapping[str, str]
+    The first heading is empty. Rows are sorted by ``sort``, see `blocks.SORT_KEYS`.
+    """
+    sections = {
+        "": make_blocks(result, measurements, sort),
+        "under load": make_load_blocks(result, measurements, sort),
+        "in long runs": make_drift_blocks(drifts),
+    }
+    return {heading: blocks for heading, blocks in sections.items() if blocks}
 
 
 def make_run_page(
@@ -52,22 +55,23 @@ def make_run_page(
     measurements: Sequence[Measurement],
     name: str,
     figures: Sequence[PageFigure] = (),
-) -> RunPage:
-    """Return what a page shows of a results file of this name, with these pictures."""
+) -> dict[str, Any]:
+    """Return what a page shows of a results file of this name, with these pictures.
+
+    ``facts`` say where, when and from what it was measured.
+    """
     drifts = estimate_drifts(result)
-    return RunPage(
-        name=clean_text(name),
-        headline=tuple(caveats.describe_run(result)),
-        chapters=tuple(_make_chapters(result, measurements, drifts)),
-        notes=tuple(caveats.collect_notes(result, measurements, drifts)),
-        unavailable=tuple(caveats.list_unavailable_signals(result)),
-        figures=tuple(figures),
-        facts=collect_facts(result),
-        packages={
-            clean_text(package): clean_text(version)
-            for package, version in result.environment.packages.items()
-        },
-    )
+    packages = result.environment.packages
+    return {
+        "name": clean_text(name),
+        "headline": caveats.describe_run(result),
+        "chapters": _make_chapters(result, measurements, drifts),
+        "notes": caveats.collect_notes(result, measurements, drifts),
+        "unavailable": caveats.list_unavailable_signals(result),
+        "figures": figures,
+        "facts": collect_facts(result),
+        "packages": {clean_text(name): clean_text(packages[name]) for name in packages},
+    }
 
 
 def _make_chapters(
@@ -97,7 +101,8 @@ def collect_facts(result: Result) -> dict[str, str]:
         "ended": result.ended if result.complete else f"{result.ended}, before its end",
         "commit": commit,
         "Python": f"{caveats.describe_python(result)} ({environment.python_build})",
-        **_describe_machine(environment),
+        "processor": f"{environment.cpu_count} × {environment.cpu_model} ({environment.machine})",
+        "system": f"{environment.os}, kernel {environment.kernel}",
         "load average": ", ".join(f"{load:g}" for load in result.load_average),
         "profile": result.profile,
         "selected": ", ".join(result.selectors) or "everything",
@@ -107,10 +112,3 @@ def collect_facts(result: Result) -> dict[str, str]:
         f"{result.reference_version}",
     }
     return {key: clean_text(text) for key, text in facts.items()}
-
-
-def _describe_machine(environment: Environment) -> dict[str, str]:
-    return {
-        "processor": f"{environment.cpu_count} × {environment.cpu_model} ({environment.machine})",
-        "system": f"{environment.os}, kernel {environment.kernel}",
-    }

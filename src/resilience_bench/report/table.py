@@ -13,7 +13,7 @@ from rich.text import Text
 from resilience_bench._model import Measurement, Result
 from resilience_bench.report import caveats, side_by_side, terminal
 from resilience_bench.report.blocks import Block, BlockRow, Tone, explain_columns, find_best
-from resilience_bench.report.sections import make_sections
+from resilience_bench.report.page import make_sections
 from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import shorten_names
 from resilience_bench.stats.drift import estimate_drifts

@@ -39,15 +39,6 @@ SMALL_CHANGE_WORDS: Final[Mapping[SmallChange, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """Something that is known about both runs."""
-
-    name: str
-    other: str
-    this: str
-
-
-@dataclass(frozen=True, slots=True)
 class ComparedQuantity:
     """A quantity of a case in both runs; ``quotient`` is this run's by the other one's.
 
@@ -66,12 +57,15 @@ class ComparedQuantity:
 
 @dataclass(frozen=True, slots=True)
 class RunComparison:
-    """Two runs as a page shows them; ``pairs`` begin with what changed."""
+    """Two runs as a page shows them; ``pairs`` begin with what changed.
+
+    A fact is a name, what is known of the other run, and of this one.
+    """
 
     other: str
     this: str
     judgement: Judgement
-    facts: tuple[Fact, ...]
+    facts: tuple[tuple[str, str, str], ...]
     pairs: tuple[ComparedQuantity, ...]
     only_other: tuple[str, ...]
     only_this: tuple[str, ...]
@@ -89,7 +83,7 @@ def compare_runs(this: Result, this_name: str, other: Result, other_name: str) -
         clean_text(other_name),
         clean_text(this_name),
         judgement,
-        tuple(Fact(name, facts[name], text) for name, text in collect_facts(this).items()),
+        tuple((name, facts[name], text) for name, text in collect_facts(this).items()),
         tuple(_compare_quantities(judgement.verdicts, before, now)),
         tuple(map(clean_text, sorted(before.keys() - now.keys()))),
         tuple(map(clean_text, sorted(now.keys() - before.keys()))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Final
 
 import matplotlib as mpl
@@ -26,8 +27,8 @@ MANY_LOADS: Final = 12
 """With more loads than this the numbers are set smaller."""
 SMALL_SCALING: Final = 0.01
 """A scaling below it is written with a third decimal."""
-BRIGHT: Final = 0.179
-"""Minimum luminance for black text to be easier to read than white."""
+BRIGHT_FROM: Final = 0.47
+"""On this colour and brighter ones black text is easier to read than white."""
 
 ScalingTable = Mapping[str, Mapping[str, Measurement]]
 """Measurements by library, then by load."""
@@ -35,7 +36,11 @@ ScalingTable = Mapping[str, Mapping[str, Measurement]]
 
 def draw(title: str, foot: str, table: ScalingTable, loads: Sequence[str]) -> Figure:
     """Draw the scalings: a row for each library, the best first, and a column for each load."""
-    ordered = sorted(table, key=lambda label: -_compute_mean_scaling(table[label]))
+    means = {
+        label: fmean(measured.quantities["scaling"].value for measured in members.values())
+        for label, members in table.items()
+    }
+    ordered = sorted(table, key=lambda label: -means[label])
     labels = [wrap_label(label) + format_defects(table[label].values(), "\n") for label in ordered]
     lines = sum(max(label.count("\n") * 0.55 + 0.55, 1) for label in labels)
     height = HEAD_INCHES + CELL_INCHES * lines
@@ -73,11 +78,6 @@ def _add_scale(figure: Figure, axes: Axes, mesh: QuadMesh) -> None:
     bar.outline.set_visible(False)
 
 
-def _compute_mean_scaling(members: Mapping[str, Measurement]) -> float:
-    scalings = [measured.quantities["scaling"].value for measured in members.values()]
-    return sum(scalings) / len(scalings)
-
-
 def _write_cell(
     axes: Axes, row: int, column: int, measured: Measurement | None, loads: int
 ) -> None:
@@ -91,18 +91,9 @@ def _write_cell(
         f"{value:.{2 if value >= SMALL_SCALING else 3}f}{'!' if measured.defects else ''}",
         ha="center",
         va="center",
-        color="black" if compute_luminance(MAP(NORM(value))) > BRIGHT else "white",
+        color="black" if value > BRIGHT_FROM else "white",
         size=8.5 if loads <= MANY_LOADS else 7,
     )
-
-
-def compute_luminance(colour: Sequence[float]) -> float:
-    """Return the brightness of a colour from 0 to 1: the relative luminance of WCAG 2.2."""
-    linear = [
-        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4  # noqa: PLR2004
-        for channel in colour[:3]
-    ]
-    return float(np.dot((0.2126, 0.7152, 0.0722), linear))
 
 
 def _name_loads(axes: Axes, loads: Sequence[str]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from matplotlib.figure import Figure
@@ -95,8 +95,7 @@ def _plan_overheads(
             families[case.family].append((title, found))
     for family, panels in families.items():
         title = f"{clean_text(family)}: overhead per call"
-        draw = functools.partial(overheads.draw, title, foot, panels, looks[family])
-        yield f"overhead-{family}", draw
+        yield f"overhead-{family}", partial(overheads.draw, title, foot, panels, looks[family])
 
 
 def _collect_scenarios(
@@ -140,18 +139,8 @@ def _plan_rates(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:
         }
         if len(loads) > 1 and libraries:
             title = f"{scene.title} under {kind}"
-            yield (
-                f"{kind}-{scene.name}",
-                functools.partial(
-                    lines.draw_rates,
-                    title,
-                    scene.foot,
-                    kind,
-                    bare,
-                    dict(libraries),
-                    look=scene.look,
-                ),
-            )
+            shown = (title, scene.foot, kind, bare, dict(libraries))
+            yield f"{kind}-{scene.name}", partial(lines.draw_rates, *shown, look=scene.look)
 
 
 def _has_rate(measured: Measurement) -> bool:
@@ -169,12 +158,8 @@ def _plan_latencies(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:
         }
         if found:
             title = f"{scene.title} under {name}" if name != SINGLE else scene.title
-            yield (
-                f"latency-{scene.name}-{name}",
-                functools.partial(
-                    lines.draw_latencies, title, scene.foot, scene.bare.get(name), found, scene.look
-                ),
-            )
+            shown = (title, scene.foot, scene.bare.get(name), found, scene.look)
+            yield f"latency-{scene.name}-{name}", partial(lines.draw_latencies, *shown)
 
 
 def _plan_scaling(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:
@@ -185,8 +170,5 @@ def _plan_scaling(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:
                 table[label][name] = measured
     loads = [name for name in scene.loads if any(name in members for members in table.values())]
     if loads:
-        title = f"{scene.title}: scaling"
-        yield (
-            f"scaling-{scene.name}",
-            functools.partial(heat.draw, title, scene.foot, dict(table), loads),
-        )
+        shown = (f"{scene.title}: scaling", scene.foot, dict(table), loads)
+        yield f"scaling-{scene.name}", partial(heat.draw, *shown)
