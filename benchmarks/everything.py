@@ -52,7 +52,7 @@ class FullError(Exception):
     """All slots are taken."""
 
 
-@scenario(library=BOTH)
+@scenario(library=BOTH, by_default=False)
 def success(library: Any, payload: Payload) -> Iterator[Operation | Counted]:
     """A call succeeds that has everything around it."""
     with _opened(library, payload, "success") as counted:
@@ -78,7 +78,7 @@ def rejection(library: Any, payload: Payload) -> Iterator[Operation | Counted]:
         yield counted
 
 
-@scenario(library=ASYNC, in_profile=["tasks-100"])
+@scenario(library=ASYNC, by_default=False)
 async def async_success(library: Any, payload: Payload) -> AsyncIterator[Operation | Counted]:
     """A coroutine succeeds that has everything around it."""
     if not isinstance(library, tuple):

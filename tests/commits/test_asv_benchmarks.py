@@ -193,12 +193,11 @@ def test_asv_finds_what_is_meant_and_nothing_else(tmp_path: Path) -> None:
     """In the suite of this project asv lists the classes' methods only."""
     single = {
         f"history.{family}.{method}"
-        for family in ("Breaker", "Composed", "Control", "Everything", "Metrics", "Retry")
+        for family in ("Breaker", "Composed", "Control", "Metrics", "Retry")
         for method in METHODS
     }
     loaded = {
-        f"history.{family}.track_scaling"
-        for family in ("Breaker", "Composed", "Everything", "Metrics", "Retry")
+        f"history.{family}.track_scaling" for family in ("Breaker", "Composed", "Metrics", "Retry")
     }
     names = listed_by_asv(ROOT / "benchmarks", tmp_path)
     # The control has no overhead, and noise around nothing would be listed as a regression.
