@@ -143,3 +143,14 @@ def test_a_probe_that_makes_no_sense_is_refused(settings: dict[str, object]) -> 
     """When its settings are made."""
     with pytest.raises(ValueError, match="expected"):
         ProbeSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_a_coroutine_function_is_no_check_of_a_thread(bench: Bench) -> None:
+    """Nobody would await it: that it was made is no sign that the dependency answers."""
+    guard = bench.guard()
+    guard.trip("shown in a test")
+    probe = bench.manager.probe("database", Flaky(0).awaited)
+    for check in (probe.check_once, probe.start):
+        with pytest.raises(TypeError, match="type 'await probe.run\\(\\)'"):
+            check()
+    assert guard.state == "open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 import threading
 from collections.abc import Awaitable, Callable
@@ -64,7 +65,12 @@ class Probe:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Check in a daemon thread from now on."""
+        """Check in a daemon thread from now on.
+
+        Raises:
+            TypeError: If the check is a coroutine function; ``run`` is for those.
+        """
+        self._refuse_coroutines()
         name = f"probe of guard {self._guard.name}"
         self._thread = threading.Thread(target=self._run_in_thread, name=name, daemon=True)
         self._thread.start()
@@ -89,7 +95,12 @@ class Probe:
                 self._note_success()
 
     def check_once(self) -> bool:
-        """Check now; whether the dependency answers."""
+        """Check now; whether the dependency answers.
+
+        Raises:
+            TypeError: If the check is a coroutine function; ``run`` is for those.
+        """
+        self._refuse_coroutines()
         try:
             self._check()
         except Exception as error:  # noqa: BLE001 - whatever it is, the check has failed
@@ -97,6 +108,15 @@ class Probe:
             return False
         self._note_success()
         return True
+
+    def _refuse_coroutines(self) -> None:
+        # Nobody would await it, and what was never run would count as an answer.
+        if inspect.iscoroutinefunction(self._check):
+            message = (
+                f"the check of guard {self._guard.name!r} is the coroutine function "
+                f"{self._check!r}, expected a plain one; for coroutines type 'await probe.run()'"
+            )
+            raise TypeError(message)
 
     def _run_in_thread(self) -> None:
         while not self._stopped.wait(self._next_wait_s()):
