@@ -75,6 +75,16 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_runs_of_pytest() -> Iterator[None]:
+    """Let the pytest of a test be a run of its own, not a worker of this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+            patch.delenv(name)
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
+        yield
+
+
 def list_checkout() -> dict[str, tuple[int, int]]:
     """The files of the checkout but for caches, with their sizes and times of change."""
     found = {}
