@@ -96,9 +96,9 @@ def main(output: Path, profile: str, earlier: Path | None) -> None:
     measured = {each.case.name: each for each in estimate(result)}
     with output.open("w", encoding="utf-8") as file:
         for console in (Console(width=WIDTH), Console(file=file, width=WIDTH)):
-            console.print(_describe(result), highlight=False)
+            console.print(_describe(result), highlight=False, soft_wrap=True)
             console.print(_make_table(measured), highlight=False)
-            console.print(LEGEND, highlight=False)
+            console.print(LEGEND, highlight=False, soft_wrap=True)
 
 
 LEGEND: Final = (
