@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -113,9 +116,26 @@ def killing(action: str, seed: int) -> Script:
     def script(plan: Plan, now: int) -> Iterable[Message]:
         if (plan.action, now) == (action, seed):
             os.kill(os.getpid(), signal.SIGTERM)
+            wait_for_the_interrupt()
         return noisy()(plan, now)
 
     return script
+
+
+def wait_for_the_interrupt() -> None:
+    """In a thread: wait until the main thread has been interrupted, and shuts its threads down."""
+    main = threading.main_thread().ident
+    if main is None or main == threading.get_ident():
+        return
+    ends_s = time.monotonic() + 60
+    while time.monotonic() < ends_s:
+        frame, names = sys._current_frames().get(main), set()
+        while frame:
+            names.add(frame.f_code.co_name)
+            frame = frame.f_back
+        if "shutdown" in names:
+            return
+        time.sleep(0.002)
 
 
 Compare = Callable[..., tuple[int, str, str]]
