@@ -19,7 +19,7 @@ INTERRUPTED: Final = 130
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
-TOLERANCES: Final = {"--tolerance": "ratio", "--tolerance-instructions": "instructions"}
+TOLERANCE_OPTIONS: Final = {"--tolerance": "ratio", "--tolerance-instructions": "instructions"}
 
 
 def parse_signals(
@@ -51,10 +51,10 @@ def add_tolerance_options(defaults: Mapping[str, float], **helps: str) -> Callab
 
     def collect(context: click.Context, parameter: click.Parameter, percent: float) -> None:
         tolerances = context.params.setdefault("tolerances", dict(defaults))
-        tolerances[TOLERANCES[parameter.opts[0]]] = percent / 100
+        tolerances[TOLERANCE_OPTIONS[parameter.opts[0]]] = percent / 100
 
     def add(command: Any) -> Any:
-        for flag, quantity in reversed(TOLERANCES.items()):
+        for flag, quantity in reversed(TOLERANCE_OPTIONS.items()):
             command = click.option(
                 flag,
                 type=click.FloatRange(min=0),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
-from resilience_stack.core.checks import (
+from resilience_stack.core.validation import (
     refuse_bad_duration,
     refuse_bad_exceptions,
     refuse_less_than_one,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resilience_stack.core.checks import (
+from resilience_stack.core.validation import (
     refuse_bad_duration,
     refuse_bad_exceptions,
     refuse_bad_share,

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from resilience_stack.core.checks import refuse_bad_duration, refuse_less_than_one
 from resilience_stack.core.events import LOGGER
 from resilience_stack.core.guard import Guard
+from resilience_stack.core.validation import refuse_bad_duration, refuse_less_than_one
 
 __all__ = ["Probe", "ProbeSettings"]
 

@@ -7,10 +7,10 @@ from typing import Final
 
 import httpx
 
-from resilience_stack.core.checks import refuse_less_than_one
 from resilience_stack.core.guard import Guard
 from resilience_stack.core.manager import ResilienceManager
 from resilience_stack.core.policy import Policy
+from resilience_stack.core.validation import refuse_less_than_one
 
 __all__ = ["Hosts"]
 

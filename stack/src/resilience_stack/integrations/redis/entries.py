@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from resilience_stack.core.checks import refuse_bad_duration
 from resilience_stack.core.fallback import Answer
+from resilience_stack.core.validation import refuse_bad_duration
 
 __all__ = ["LOCK_SUFFIX", "POLL_S", "RELEASE", "Codec", "Entry", "Times", "find_milliseconds"]
 
