@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resilience_stack import Answer, CircuitBreakerError, Fallback
+from resilience_stack import Answer, Bulkhead, CircuitBreakerError, Fallback, matching
 from resilience_stack.core import fallback as fallback_module
 from tests.stack.bench import Bench, Flaky
 
@@ -145,6 +145,41 @@ def test_what_is_excluded_or_ignored_goes_to_the_caller(bench: Bench) -> None:
         with pytest.raises(kind):
             guard.call(Flaky(1, kind))
     assert sources(bench) == {"stale": 0, "default": 0, "other": 0}
+
+
+def test_what_the_guard_itself_refuses_is_answered_whatever_is_ignored(bench: Bench) -> None:
+    """An open breaker, a forced guard and a full bulkhead are no answers of the dependency."""
+    everything = matching(lambda _error: True)
+    policy = {"ignored": (everything,), "retries": (), "bulkhead": Bulkhead(1)}
+    guard = bench.guard(fallback=Fallback(default=lambda: "default"), **policy)
+    for mode in ("open", "degraded"):
+        guard.force(mode)
+        assert guard.call(lambda: "live") == "default"
+        guard.release()
+    assert guard.call(lambda: guard.call(lambda: "live")) == "default"
+    with pytest.raises(ZeroDivisionError):
+        guard.call(lambda: 1 // 0)
+    assert bench.calls() == (2, 0, 3)
+
+
+def test_what_an_inner_guard_refuses_may_be_ignored(bench: Bench) -> None:
+    """It is an exception of the function like any other one, and goes to the caller."""
+    inner = bench.guard("inner")
+    inner.force("open")
+    policy = {"ignored": (CircuitBreakerError,), "retries": ()}
+    outer = bench.guard(fallback=Fallback(default=lambda: "default"), **policy)
+    with pytest.raises(CircuitBreakerError):
+        outer.call(lambda: inner.call(lambda: "live"))
+    assert bench.calls() == (1, 0, 0)
+
+
+def test_a_refusal_goes_to_the_caller_if_the_fallback_says_so(bench: Bench) -> None:
+    """What stands in ``unless`` has no fallback, the guard's own refusals included."""
+    unless = Fallback(default=lambda: "default", unless=(CircuitBreakerError,))
+    guard = bench.guard(fallback=unless, retries=())
+    guard.force("open")
+    with pytest.raises(CircuitBreakerError):
+        guard.call(lambda: "live")
 
 
 def test_kept_values_are_bounded(bench: Bench) -> None:

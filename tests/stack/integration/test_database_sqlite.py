@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from resilience_stack import CircuitBreakerError, find_failure
+from resilience_stack import CircuitBreakerError, Fallback, find_failure
 from tests.stack.bench import Bench
 from tests.stack.integration.databases import MakeClient
 
@@ -82,6 +82,19 @@ def test_a_database_that_stays_locked(
     bench.now_s += 61
     client.run(INSERT)
     assert bench.transitions() == {"open": 1, "half-open": 1, "closed": 1}
+
+
+def test_the_fallback_goes_on_while_the_database_is_locked(
+    bench: Bench, path: Path, locker: sqlite3.Connection, make_client: MakeClient
+) -> None:
+    """Before the breaker opens and after it, and readiness warns of the same guard."""
+    fallback = Fallback(default=lambda *_: "default")
+    client = make_client(bench, f"sqlite:///{path}", fallback=fallback, attempts=1, fail_max=2)
+    client.limit_attempts(0.1)
+    assert [client.run(INSERT) for _ in range(5)] == ["default"] * 5
+    assert (client.attempts, bench.calls()) == (2, (0, 2, 3))
+    assert bench.sample("fallbacks_total", source="default") == 5
+    assert (bench.manager.health().status, bench.manager.health().http_status) == ("warn", 200)
 
 
 def test_an_endless_statement(bench: Bench, path: Path, make_client: MakeClient) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from resilience_stack.core.breaker import Breaker
+from resilience_stack.core.failures import find_failure
 from resilience_stack.core.fallback import NO_VALUE, Answer, Fallback, LastGood
 from resilience_stack.metrics.registry import GuardMetrics
 
@@ -32,7 +33,7 @@ class Chain:
         self._functions = tuple(fallback.functions())
         self._breaker = breaker
         self._metrics = metrics
-        self._passed_on = (*fallback.unless, *ignored)
+        self._ignored = ignored
         self.degraded_since_s: float | None = None
 
     def ensure_plain(self) -> None:
@@ -104,7 +105,7 @@ class Chain:
         kwargs: dict[str, Any],
         function: object,
     ) -> Answer[Any] | None:
-        if isinstance(error, self._passed_on) or self._breaker.mode == "off":
+        if self._is_for_the_caller(error):
             raise error
         if memory is None:
             return None
@@ -112,6 +113,21 @@ class Chain:
         if value is NO_VALUE:
             return None
         return self._note_answer(Answer(value, "stale", age_s))
+
+    def _is_for_the_caller(self, error: Exception) -> bool:
+        """Say whether an exception is no reason for a fallback.
+
+        What this guard refused itself is one, whatever the policy ignores: that speaks of answers
+        of the dependency, which was not asked.
+        """
+        if self._breaker.mode == "off" or isinstance(error, self._fallback.unless):
+            return True
+        if not isinstance(error, self._ignored):
+            return False
+        failure = find_failure(error)
+        if failure is None or failure.category != "rejected":
+            return True
+        return failure.guard != self._breaker.name
 
     def _note_answer(self, answer: Answer[Any]) -> Answer[Any]:
         self._metrics.count_fallback[answer.source]()
