@@ -148,9 +148,23 @@ def test_a_file_that_cannot_be_opened(
     client = make_client(bench, f"sqlite:///{tmp_path}/nowhere/orders.db")
     with pytest.raises(OperationalError) as caught:
         client.run(COUNT)
-    assert "guard 'database': the database refuses the connection" in caught.value.__notes__[0]
+    assert "guard 'database': the file of the database cannot be used" in caught.value.__notes__[0]
     assert f"{tmp_path}/nowhere/orders.db" in caught.value.__notes__[0]
     assert (bench.calls(), bench.sample("retries_total")) == ((0, 1, 0), 0)
+
+
+def test_a_file_that_is_gone(bench: Bench, path: Path, make_client: MakeClient) -> None:
+    """Whether it was there at first or not, it is a failure of the database, and is not retried."""
+    url = f"sqlite:///file:{path}?mode=rw&uri=true"
+    client = make_client(bench, url, {"pool_size": 1})
+    client.run(COUNT)
+    path.rename(f"{path}.taken")
+    with pytest.raises(OperationalError) as caught:
+        client.run(INSERT)
+    assert "guard 'database': the file of the database cannot be used" in caught.value.__notes__[0]
+    with pytest.raises(OperationalError, match="unable to open database file"):
+        make_client(bench, url).run(COUNT)
+    assert (bench.calls(), bench.sample("retries_total")) == ((1, 2, 0), 0)
 
 
 def test_a_crowd_before_a_locked_database(

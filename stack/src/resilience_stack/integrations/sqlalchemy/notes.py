@@ -9,7 +9,10 @@ from resilience_stack.integrations.sqlalchemy.verdicts import judge, mark_foreig
 
 __all__ = ["explain"]
 
+SQLITE: Final = "sqlite"
 HINTS: Final = {
+    SQLITE: "the file of the database cannot be used: check that it is there, and that the service "
+    "may write to it and to its folder, here {place}",
     "settings": "the database refuses the connection, and no retry will help: check user, "
     "password, host and name in the URL given to Database, here {place}",
     "connection": "no answer from the database: check that it runs, and host and port in the URL "
@@ -30,6 +33,9 @@ def explain(error: Exception, guard: str, place: str) -> None:
     if find_failure(error) is not None:
         mark_foreign(error)
         return
-    hint = HINTS.get(judge(error))
+    verdict: str = judge(error)
+    if verdict == "settings" and place.startswith(SQLITE):
+        verdict = SQLITE
+    hint = HINTS.get(verdict)
     if hint is not None:
         error.add_note(f"guard {guard!r}: {hint.format(place=place)}")

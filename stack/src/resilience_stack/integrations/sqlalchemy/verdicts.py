@@ -53,6 +53,7 @@ SQLITE: Final[dict[int, Verdict]] = {
     10: "connection",  # SQLITE_IOERR
     14: "settings",  # SQLITE_CANTOPEN
     26: "settings",  # SQLITE_NOTADB
+    1032: "settings",  # SQLITE_READONLY_DBMOVED: somebody has taken the file away
 }
 REFUSED: Final = re.compile(
     r"authentication failed|no password supplied|no pg_hba\.conf entry"
@@ -79,7 +80,7 @@ def _judge_driver(error: DBAPIError) -> Verdict:
         return STATES.get(state) or CLASSES.get(state[:2], "answer")
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
-        return SQLITE.get(code & 0xFF, "answer")
+        return SQLITE.get(code) or SQLITE.get(code & 0xFF, "answer")
     if getattr(cause, "is_time_limit", False) or type(cause).__name__ == "ConnectionTimeout":
         return "timeout"
     if isinstance(error, OperationalError) or error.connection_invalidated:
