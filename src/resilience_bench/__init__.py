@@ -45,7 +45,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: ``--help`` needs none of them."""
     if name not in __all__:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = "_model" if name == "Case" else "scenarios.definition"
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +29,21 @@ def find_suite_folder() -> Path:
     for root in (Path.cwd(), CHECKOUT):
         if (root / SUITE).is_dir():
             return root / SUITE
-    message = (
+    raise NoScenariosError(
         f"no folder {SUITE!r} in {Path.cwd()}; give the path of a scenario file or folder, "
         "e.g. 'resilience-bench run my_scenarios.py'"
     )
-    raise NoScenariosError(message)
+
+
+def find_outdated_install(folder: Path) -> str:
+    """Return the name of the project in a folder if another state of it is installed; else ""."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        files = metadata.distribution(project["name"]).files or ()
+        for file in (file for file in files if file.suffix == ".py"):
+            for source in (folder / file, folder / "src" / file):
+                if source.is_file() and source.read_bytes() != Path(file.locate()).read_bytes():
+                    return str(project["name"])
+    except (OSError, ValueError, LookupError, TypeError, metadata.PackageNotFoundError):
+        pass  # no project, or none that is installed
+    return ""

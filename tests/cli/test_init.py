@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,37 @@ def test_all_files_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert (tmp_path / name).is_file()
         assert name in said
     assert "note: the workflow installs this project" in said
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, "resilience-bench"),
+        ('{"url": "file:///home/me/checkout", "dir_info": {}}', "resilience-bench"),
+        (
+            '{"url": "https://example.org/bench", "vcs_info": {"vcs": "git", "commit_id": "12ab"}}',
+            "resilience-bench @ git+https://example.org/bench@12ab",
+        ),
+    ],
+)
+def test_the_workflow_installs_what_is_installed_here(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    origin: str | None,
+    expected: str,
+) -> None:
+    """From the same commit if it came from git; else by its name, and a note says so."""
+
+    class Installed:
+        """A distribution with the record of where it came from."""
+
+        def read_text(self, name: str) -> str | None:
+            """The record, as pip writes it."""
+            return origin if name == "direct_url.json" else None
+
+    monkeypatch.setattr(metadata, "distribution", lambda _name: Installed())
+    assert main.main(("init", str(tmp_path))) == 0
+    workflow = (tmp_path / ".github/workflows/benchmarks.yml").read_text()
+    assert f"python -m pip install . '{expected}'" in workflow
+    assert ("package index" in capsys.readouterr().out) == (expected == "resilience-bench")

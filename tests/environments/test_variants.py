@@ -13,6 +13,7 @@ import pytest
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.environments.variants import Variant, clean, make, query_environment
 from resilience_bench.errors import VariantError
+from tests.conftest import ROOT
 from tests.environments.test_recipe import Git, repository, write_stack
 
 
@@ -184,3 +185,10 @@ def test_interpreter_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
     gone = Variant("gone", tmp_path, tmp_path / "python", made=False, packages={})
     with pytest.raises(VariantError, match=r"gone: it does not run as Python"):
         query_environment(gone)
+
+
+def test_a_revision_without_its_prefix_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What git knows is most probably meant as a revision."""
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(VariantError, match=r"'HEAD' is no variant \(did you mean 'git:HEAD'\?\)"):
+        make("HEAD", [])

@@ -89,6 +89,7 @@ def test_what_needs_an_extra_says_which(arguments: tuple[str, ...], project: Ins
     done = project.bench(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"resilience-bench: {arguments[0]} needs ")
     assert "type: pip install 'resilience-bench[history]'" in done.stderr
 
 

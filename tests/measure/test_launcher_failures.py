@@ -16,6 +16,7 @@ from resilience_bench.worker.protocol import (
     StatusMessage,
     TallyMessage,
 )
+from resilience_bench.worker.verification import HINT
 from tests.measure.launcher_factories import plan
 
 LIMITS_S = (2, 8, 32, 128)
@@ -38,7 +39,7 @@ def test_dishonest_and_raising_cases_are_broken_and_the_rest_goes_on(file: Path)
     messages = ProcessLauncher().run(plan(file, "lying", "raising", "good"), hash_seed=0)
     told = {message.case: message for message in messages if isinstance(message, StatusMessage)}
     assert told["cases.lying"].status == "broken"
-    assert told["cases.lying"].reason == "call 1 ran the payload 0 times, expected 1"
+    assert told["cases.lying"].reason == f"call 1 ran the payload 0 times, expected 1; {HINT}"
     assert told["cases.raising"].reason == "building it raised OSError: no such thing"
     operations = [
         m.name for m in messages if isinstance(m, SamplesMessage) and m.kind == "operation"

@@ -111,7 +111,10 @@ def test_discovery_goes_on_after_a_file_that_does_not_import(tmp_path: Path) -> 
     found = discover([tmp_path])
     assert [info.case.name for info in found.cases] == ["b_good.one"]
     [problem] = found.problems
-    assert str(problem) == f"{broken}:5: ModuleNotFoundError: No module named 'nowhere_at_all'"
+    assert str(problem) == (
+        f"{broken}:5: ModuleNotFoundError: No module named 'nowhere_at_all'; "
+        "type 'pip install -e .' if it is this project's own"
+    )
 
 
 def test_syntax_error_names_its_line(tmp_path: Path) -> None:

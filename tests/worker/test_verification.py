@@ -22,7 +22,7 @@ from resilience_bench.worker.operations import (
     Operation,
     add_wait,
 )
-from resilience_bench.worker.verification import BrokenCaseError, check
+from resilience_bench.worker.verification import HINT, BrokenCaseError, check
 from tests.worker.operation_factories import bound, declared, declared_async
 
 
@@ -67,21 +67,21 @@ def test_rejection_is_what_the_adapter_names(runner: asyncio.Runner) -> None:
 @pytest.mark.parametrize(
     ("options", "operation", "complaint"),
     [
-        ({}, lambda payload: lambda: RESULT, "call 1 ran the payload 0 times, expected 1"),
+        ({}, lambda payload: lambda: RESULT, f"call 1 ran the payload 0 times, expected 1; {HINT}"),
         (
             {},
             lambda payload: lambda: (payload(), payload())[0],
-            "call 1 ran the payload 2 times, expected 1",
+            f"call 1 ran the payload 2 times, expected 1; {HINT}",
         ),
         (
             {},
             lambda payload: lambda: payload() and "other",
-            "returned 'other'; expected that it returns 'payload result'",
+            f"returned 'other'; expected that it returns 'payload result'; {HINT}",
         ),
         (
             {"raises": KeyError},
             lambda payload: payload,
-            "returned 'payload result'; expected that it raises KeyError",
+            f"returned 'payload result'; expected that it raises KeyError; {HINT}",
         ),
         (
             {"outcomes": (FAILS,)},

@@ -35,9 +35,11 @@ def baseline_group() -> None:
 
 @baseline_group.command()
 @options.selectors_argument
-@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--runs", type=click.IntRange(min=1), default=5)
 @click.option("-o", "--output", type=options.FILE, help="By default baselines/<environment>.json.")
-@click.option("--reason", default="", help="Why it is learned; kept in the file.")
+@click.option(
+    "--reason", default="", show_default=False, help="Why it is learned; kept in the file."
+)
 @click.option("--accept", metavar="REASON", help="Why ranges that get looser or higher are right.")
 @options.signals_option
 @click.pass_obj
@@ -103,8 +105,9 @@ def _read_old_baseline(path: Path) -> Baseline | None:
         return baselines.read(path)
     except UnreadableBaselineError as error:
         found = str(error).rpartition("; type ")[0]
-        message = f"{found}; delete the file, or name another one with --output"
-        raise UnreadableBaselineError(message) from error
+        raise UnreadableBaselineError(
+            f"{found}; delete the file, or name another one with --output"
+        ) from error
 
 
 def _merge_old_ranges(
@@ -137,11 +140,10 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
     path = budgets_file or get_budgets_path()
     budgets = find_budgets(budgets_file)
     if not read and not budgets:
-        message = (
+        raise UserError(
             f"{folder}: expected baselines and budgets, found none; "
             "type 'resilience-bench baseline learn'"
         )
-        raise UserError(message)
     selected = select(launcher, (), gated=True, complete=True).cases
     cases = inspect(launcher, selected, IMPORT_LIMIT_S)
     optional = {info.case.name for info in selected if not info.by_default}

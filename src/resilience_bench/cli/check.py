@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from resilience_bench._model import Signal
-from resilience_bench.cli import verdict_output
+from resilience_bench.cli import options, verdict_output
 from resilience_bench.cli.measuring import open_source, prepare_variant
-from resilience_bench.cli.options import FILE, budgets_option, build_output_path, selectors_argument
+from resilience_bench.cli.options import FILE
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import check as checks
@@ -23,14 +23,14 @@ from resilience_bench.worker.reference import REFERENCE_VERSION
 
 
 @click.command()
-@selectors_argument
+@options.selectors_argument
 @click.option(
     "--baseline",
     "baseline_file",
     type=FILE,
     help="By default that of this machine; 'none' to judge budgets alone.",
 )
-@budgets_option
+@options.budgets_option
 @click.option("--result", "result_file", type=FILE, help="Judge this file; measure nothing.")
 @click.option("-o", "--output", type=FILE, help="Where to write what is measured.")
 @verdict_output.add_output_options
@@ -62,8 +62,9 @@ def check(  # noqa: PLR0913 - one argument an option
         is_judged = checks.make_case_filter(stored, selectors)
         result = checks.judge_cases(StoredSource(stored), limits, is_judged)
     else:
-        file = output or build_output_path("check")
+        file = output or options.build_output_path("check")
         atomic.ensure_writable(file)
+        options.report_outdated_install()
         selection = select(launcher, selectors, gated=True)
         found = f"results: {file}"
         measurable = find_measurable_signals(limits.signals)

@@ -48,7 +48,6 @@ TWO_FILES: Final = (
     "--seconds",
     type=click.FloatRange(min=1),
     default=comparison.SECONDS,
-    show_default=True,
     help="How long to measure, without making the environments: every case is measured, then "
     "the time left goes to latencies that are still undecided. What stays undecided is "
     "inconclusive.",
@@ -82,8 +81,7 @@ def compare(  # noqa: PLR0913 - one argument an option
     """
     for text in (base, head):
         if text.endswith(".json"):
-            message = f"{text}: 'compare' measures variants; {TWO_FILES}"
-            raise UserError(message)
+            raise UserError(f"{text}: 'compare' measures variants; {TWO_FILES}")
     verdict_output.ensure_outputs_writable(shown)
     folder = output or options.build_output_path("compare").with_suffix("")
     files = [folder / f"{name}.json" for name in ("base", "head", "null")]

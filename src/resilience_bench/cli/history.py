@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     "--profile",
     type=click.Choice(["quick", "standard", "thorough"]),
     default="quick",
-    show_default=True,
     help="How much to measure of each commit.",
 )
 @click.option("--most", type=click.IntRange(min=1), help="Measure at most this many commits.")
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     "conf_file",
     type=FILE,
     default=Path("asv.conf.json"),
-    show_default=True,
     help="The configuration of asv.",
 )
 def history(*, commits: str | None, profile: str, most: int | None, conf_file: Path) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import format_names, format_path
 
+NAME: Final = "resilience-bench"
 FILES: Final = {
     "benchmarks/guard.py": "guard.py.txt",
     "baselines/budgets.toml": "budgets.toml",
@@ -23,6 +26,7 @@ FILES: Final = {
 NEXT_STEPS: Final = """
 Type next:
   resilience-bench run                     measure the example in benchmarks/guard.py
+  resilience-bench show results/run-*.json show what was measured again
   resilience-bench check --baseline none   hold it against baselines/budgets.toml
   resilience-bench baseline learn          learn what is acceptable on this machine
 Then put your own guard into benchmarks/guard.py, and commit these files."""
@@ -36,26 +40,35 @@ def init(folder: Path) -> int:
     FOLDER is the top of the project, by default the current one. No file is overwritten.
     """
     if not folder.is_dir():
-        message = (
+        raise UserError(
             f"{format_path(folder)}: expected the folder of a project, found none; type its path"
         )
-        raise UserError(message)
     if taken := [name for name in FILES if (folder / name).exists()]:
-        message = (
+        raise UserError(
             f"{format_path(folder)}: found {format_names(taken)}, which 'init' does not overwrite; "
             "nothing was written; move them away, or type 'resilience-bench list' to use them"
         )
-        raise UserError(message)
+    requirement = find_requirement()
     templates = importlib.resources.files("resilience_bench.cli") / "templates"
     for name in FILES:
         atomic.ensure_writable(folder / name)
     for name, template in FILES.items():
         text = (templates / template).read_text(encoding="utf-8")
-        atomic.write_text(text, folder / name)
+        atomic.write_text(text.replace("REQUIREMENT", requirement), folder / name)
         click.echo(f"wrote {folder / name}")
     if not (folder / "pyproject.toml").exists():
         click.echo(
             "note: the workflow installs this project, which needs a pyproject.toml for that"
         )
+    if requirement == NAME:
+        click.echo("note: the workflow takes resilience-bench from the runner's package index")
     click.echo(NEXT_STEPS)
     return OK
+
+
+def find_requirement() -> str:
+    """Return what pip installs this tool by, wherever a project's workflow runs."""
+    origin = json.loads(metadata.distribution(NAME).read_text("direct_url.json") or "{}")
+    if not (vcs := origin.get("vcs_info")):
+        return NAME
+    return f"{NAME} @ {vcs['vcs']}+{origin['url']}@{vcs['commit_id']}"

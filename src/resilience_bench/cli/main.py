@@ -92,9 +92,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is none of this name."""
-        del ctx
         if cmd_name not in COMMANDS:
             return None
+        ctx.invoked_subcommand = cmd_name  # an import that fails names it
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         found: click.Command = getattr(
             importlib.import_module(f"resilience_bench.cli.{module}"), name
@@ -109,11 +109,10 @@ class LazyGroup(click.Group):
             package = (error.name or "").partition(".")[0]
             if package not in EXTRAS:
                 raise
-            message = (
+            raise UserError(
                 f"{ctx.invoked_subcommand} needs {package}, which is not installed; "
                 f"type: pip install 'resilience-bench[{EXTRAS[package]}]'"
-            )
-            raise UserError(message) from None
+            ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from `COMMANDS`: importing all of them takes seconds."""
@@ -128,7 +127,9 @@ class LazyGroup(click.Group):
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__)
 @click.option("--no-progress", is_flag=True, help="Show no progress while measuring.")
 @click.option(

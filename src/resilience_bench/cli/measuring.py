@@ -38,8 +38,7 @@ def select_signals(
     found = [signal for signal in possible if signal in wanted]
     if not found:
         has = ",".join(possible)
-        message = f"these cases have no {' and no '.join(wanted)}; type --signals {has}"
-        raise UserError(message)
+        raise UserError(f"these cases have no {' and no '.join(wanted)}; type --signals {has}")
     return require_signals(found)
 
 

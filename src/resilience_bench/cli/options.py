@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import click
 
 from resilience_bench._model import Result, Signal
+from resilience_bench.project import find_outdated_install
 
 OK: Final = 0
 SOMETHING_FAILED: Final = 1
@@ -30,8 +31,7 @@ def parse_signals(
         return None
     wanted = {name.strip() for name in text.split(",")}
     if unknown := wanted - set(SIGNALS):
-        message = f"{', '.join(sorted(unknown))!r} is none of {', '.join(SIGNALS)}."
-        raise click.BadParameter(message)
+        raise click.BadParameter(f"{', '.join(sorted(unknown))!r} is none of {', '.join(SIGNALS)}.")
     return tuple(signal for signal in SIGNALS if signal in wanted)
 
 
@@ -59,7 +59,6 @@ def add_tolerance_options(defaults: Mapping[str, float], **helps: str) -> Callab
                 flag,
                 type=click.FloatRange(min=0),
                 default=100 * defaults[quantity],
-                show_default=True,
                 expose_value=False,
                 callback=collect,
                 help=helps[quantity],
@@ -81,6 +80,16 @@ def report_problems(problems: Iterable[str]) -> int:
     for line in unread:
         click.echo(line, err=True)
     return SOMETHING_FAILED if unread else OK
+
+
+def report_outdated_install() -> None:
+    """Report a project here of which another state is installed: that one is measured."""
+    if name := find_outdated_install(Path.cwd()):
+        click.echo(
+            f"note: the installed {name} is measured, which differs from the files here; type "
+            "'pip install .' first, or once 'pip install -e .'",
+            err=True,
+        )
 
 
 def choose_exit_code(*run: Result) -> int:

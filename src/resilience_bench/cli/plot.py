@@ -42,11 +42,10 @@ def plot(result_file: Path, folder: Path) -> int:
     result = results.read(result_file)
     found = plan_pictures(result, estimate(result))
     if not found:
-        message = (
+        raise UserError(
             f"{format_path(result_file)}: found no overhead and nothing under load, so there is "
             "nothing to draw; type 'resilience-bench run' to measure"
         )
-        raise UserError(message)
     atomic.ensure_writable(folder / f"{found[0].name}.svg", ANOTHER_FOLDER)
     for path in write_pictures(found, folder):
         click.echo(path)

@@ -82,8 +82,7 @@ def releases(  # noqa: PLR0913 - one argument an option
         if not (folder / FILE_NAME).exists():
             where = "" if folder == FOLDER / name else f" -o {folder}"
             command = f"resilience-bench releases {name}{where}"
-            message = f"{folder}: no history of {name} was measured here; type '{command}'"
-            raise UserError(message)
+            raise UserError(f"{folder}: no history of {name} was measured here; type '{command}'")
         table.render(history_file.read(folder), make_console())
         return 0
     for file in (folder / FILE_NAME, folder / measure.SAMPLES_FOLDER / FILE_NAME):
@@ -167,11 +166,10 @@ def _ensure_same_python(
         return  # it is measured again
     here = variants.query_environment(variant).python
     if before != here:
-        message = (
+        raise UserError(
             f"{wanted.folder}: holds the history of {wanted.package} under {before}; expected a "
             f"folder of its own for {here}; type -o FOLDER, or --fresh to replace what is there"
         )
-        raise UserError(message)
 
 
 def _explain_nothing_measured(package: str, prepared: Sequence[PreparedRelease]) -> str:

@@ -34,11 +34,10 @@ def report(result_file: Path, output: Path, other_file: Path | None) -> int:
     result = results.read(result_file)
     other = results.read(other_file) if other_file else None
     if output.resolve() in {path.resolve() for path in (result_file, other_file) if path}:
-        message = (
+        raise UserError(
             f"cannot write the page to {format_path(output)}: it is the results file itself; "
             "give the name of another file with --output"
         )
-        raise UserError(message)
     atomic.ensure_writable(output)
     name = result_file.name
     beside = None

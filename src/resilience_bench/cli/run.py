@@ -36,7 +36,6 @@ DRIFT_ALONE: Final = (
     "--profile",
     type=click.Choice(list(PROFILES)),
     default="quick",
-    show_default=True,
     help="How much to measure.",
 )
 @click.option("-o", "--output", type=options.FILE, help="Where to write the results file.")
@@ -98,6 +97,7 @@ def _run_here(
     path: Path,
 ) -> int:
     """Measure under the interpreter that this runs in, write the file and show it."""
+    options.report_outdated_install()
     selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
     session, loaded = create_sessions(launcher, selection.cases, chosen)
     available, lacking = measuring.select_signals(signals, session, loaded)
@@ -128,11 +128,10 @@ def _run_drift(
     count = len(selection.cases)
     for info in selection.cases:
         if info.case.is_loaded:
-            message = (
+            raise UnknownLoadError(
                 f"--drift keeps one caller going, around a payload without work; found "
                 f"{info.case.name}; type '{info.case.with_load(SINGLE, NOOP).name}'"
             )
-            raise UnknownLoadError(message)
     session = DriftSession(launcher, selection.cases, profile, drift_s=seconds)
     label = f"{seconds:g} s a case"
     signals = ("drift",)

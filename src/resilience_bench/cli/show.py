@@ -23,7 +23,6 @@ from resilience_bench.stats.latency import estimate
     "--sort",
     type=click.Choice(["latency", "overhead", "ratio", "name"]),
     default="latency",
-    show_default=True,
     help="The order within a scenario.",
 )
 def show(files: tuple[Path, ...], form: str, sort: str) -> int:
@@ -45,11 +44,10 @@ def show(files: tuple[Path, ...], form: str, sort: str) -> int:
 
 def _show_side_by_side(found: Sequence[Result], files: Sequence[Path], form: str, sort: str) -> int:
     if not any(map(estimate, found)):
-        message = (
+        raise UserError(
             "these files hold no case with times, rates or instructions; expected results of "
             "'resilience-bench run'; type 'resilience-bench show FILE' for each of them"
         )
-        raise UserError(message)
     if form == "table":
         table.render_side_by_side(found, make_console(obeys_quiet=False), files)
     elif form == "markdown":

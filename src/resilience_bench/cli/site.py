@@ -19,7 +19,6 @@ from resilience_bench.files.checked_json import format_path
     type=FILE,
     metavar="DIR",
     default=Path("results/site"),
-    show_default=True,
     help="Where to make it; a site that is there is replaced once the new one is whole.",
 )
 @click.option(
@@ -28,7 +27,6 @@ from resilience_bench.files.checked_json import format_path
     type=FILE,
     metavar="DIR",
     default=Path("results"),
-    show_default=True,
     help="Where the results files and the release histories are.",
 )
 @click.option(
@@ -37,7 +35,6 @@ from resilience_bench.files.checked_json import format_path
     type=FILE,
     metavar="FILE",
     default=Path("asv.conf.json"),
-    show_default=True,
     help="asv's configuration, which says where the history of commits is.",
 )
 @click.option("--serve", is_flag=True, help="Then serve it to this machine, until Ctrl-C.")
@@ -59,14 +56,12 @@ def site(
     from resilience_bench.site import serve as serving  # noqa: PLC0415
 
     if port is not None and not serve:
-        message = f"--port {port} says where to serve, so it goes with --serve; type both"
-        raise UserError(message)
+        raise UserError(f"--port {port} says where to serve, so it goes with --serve; type both")
     if not results_folder.is_dir():
-        message = (
+        raise UserError(
             f"{format_path(results_folder)}: expected the folder of results, found none; go to the "
             "folder that holds it, name another one with --results, or type scripts/bench"
         )
-        raise UserError(message)
     # Before the work: nobody should wait to be told that the port is taken.
     server = serving.make_server(output, serving.PORT if port is None else port) if serve else None
     try:

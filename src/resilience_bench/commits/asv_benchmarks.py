@@ -164,8 +164,7 @@ class _FamilyBase:
         *results, library, scenario, load = given
         bound = self.bound.get((library, scenario, load))
         if bound is None:
-            message = f"{library} has no {scenario} under {load}"
-            raise NotImplementedError(message)
+            raise NotImplementedError(f"{library} has no {scenario} under {load}")
         if results:
             results[0].skip_if_absent(bound.name)
         else:
@@ -215,8 +214,7 @@ class _ImportBase:
             ):
                 version(distribution)
         except PackageNotFoundError as error:
-            message = f"{error.name} is not installed"
-            raise NotImplementedError(message) from error
+            raise NotImplementedError(f"{error.name} is not installed") from error
 
     def peakmem_import(self, library: str) -> None:
         """Import a library and its adapter; asv reads the most memory that the process held."""

@@ -59,11 +59,10 @@ def read_project(conf_file: Path) -> Project:
     try:
         conf = Config.load(str(path))
     except ASV_ERRORS as error:
-        message = (
+        raise HistoryError(
             f"{format_path(conf_file)}: {extract_last_lines(str(error))}; expected the "
             f"configuration of asv; go to the folder that holds {CONFIGURATION}"
-        )
-        raise HistoryError(message) from error
+        ) from error
     repo = path.parent / str(conf.repo)
     return Project(
         path,
@@ -93,11 +92,10 @@ def publish_pages(project: Project, results: Path, html: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
     if done.returncode != 0:
         reason = extract_last_lines(done.stderr or done.stdout or "nothing")
-        message = (
+        raise HistoryError(
             f"{format_path(project.conf_file)}: asv could not publish the results; it said: "
             f"{reason}; type 'asv publish' beside that file to see all of it"
         )
-        raise HistoryError(message)
 
 
 def register_machine(environment: Environment) -> str:
@@ -120,8 +118,7 @@ def register_machine(environment: Environment) -> str:
         MachineCollection.save(name, machine)
     except ASV_ERRORS as error:
         path, reason = MachineCollection.get_machine_file_path(), extract_last_lines(str(error))
-        message = f"{path}: {reason}; expected asv's list of machines; mend it"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{path}: {reason}; expected asv's list of machines; mend it") from error
     return name
 
 
@@ -198,8 +195,9 @@ class Asv:
                     skip_benchmarks(Benchmarks.load(conf), environment, results=results)
                     results.save(conf.results_dir)
             except ASV_ERRORS as error:
-                message = f"{commit[:8]} does not build, and asv cannot record it: {error}"
-                raise HistoryError(message) from error
+                raise HistoryError(
+                    f"{commit[:8]} does not build, and asv cannot record it: {error}"
+                ) from error
 
 
 def _start_command(conf_file: Path) -> list[str]:

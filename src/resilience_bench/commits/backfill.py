@@ -62,8 +62,9 @@ class ResultsTree:
             try:
                 found.append(asv_files.read(path))
             except UnreadableFileError as error:
-                message = f"{format_path(path)} {error}; mend it, or move it away to measure again"
-                raise UnreadableFileError(message) from error
+                raise UnreadableFileError(
+                    f"{format_path(path)} {error}; mend it, or move it away to measure again"
+                ) from error
         return [file for file in found if file.commit == commit]
 
     def lacking(self, commit: str, benchmarks: Mapping[str, Benchmark]) -> list[str]:
@@ -125,12 +126,11 @@ def measure_missing(
     output = tool.run([*commits, *tree.find_buildable()], JUST_DISCOVER)
     benchmarks = tree.benchmarks()
     if CANNOT_BUILD in output or not benchmarks:
-        message = (
+        raise HistoryError(
             "asv can build none of the commits, or found no benchmarks; it said: "
             f"{extract_last_lines(output)}; expected a package index that can be reached, and a "
             "commit that builds; mend that and type the command again"
         )
-        raise HistoryError(message)
     for revision in revisions:
         announce(revision)
         started = time.monotonic()
@@ -155,11 +155,10 @@ def _measure_commit(
         if CANNOT_BUILD in output and not tree.read_commit(commit):
             tool.mark_unbuilt(commit)
         elif missing & set(tree.lacking(commit, benchmarks)):
-            message = (
+            raise HistoryError(
                 f"{commit[:8]}: asv recorded nothing; it said: {extract_last_lines(output)}; "
                 "mend that and type the command again: it goes on where it stopped"
             )
-            raise HistoryError(message)
     is_unbuilt = any(file.is_unbuilt for file in tree.read_commit(commit))
     return "does not build" if is_unbuilt else "measured"
 

@@ -31,25 +31,23 @@ def list_commits(repo: Path, text: str | None = None) -> list[Revision]:
     """
     run_git(repo, "rev-parse", "--git-dir")
     if not try_git(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"):
-        message = (
+        raise HistoryError(
             f"{repo}: the repository has no commits, expected one to measure; type 'git commit'"
         )
-        raise HistoryError(message)
     try:
         wanted = shlex.split(text or HEAD)
     except ValueError as error:
-        message = f"{text!r} is no range: {error}; expected e.g. 'HEAD~3..HEAD'"
-        raise HistoryError(message) from error
+        raise HistoryError(
+            f"{text!r} is no range: {error}; expected e.g. 'HEAD~3..HEAD'"
+        ) from error
     log = try_git(repo, "log", "--first-parent", "--format=%H %s", *wanted, "--")
     if log is None:
-        message = (
+        raise HistoryError(
             f"{text!r} is no range of commits in {repo}; expected e.g. 'HEAD~3..HEAD' or "
             "'HEAD^!'; type 'git log --oneline' to see the commits"
         )
-        raise HistoryError(message)
     if not log.strip():
-        message = f"{text!r} holds no commit{_explain_empty_range(repo, wanted)}"
-        raise HistoryError(message)
+        raise HistoryError(f"{text!r} holds no commit{_explain_empty_range(repo, wanted)}")
     return [Revision(*line.split(" ", 1)) for line in log.splitlines()]
 
 

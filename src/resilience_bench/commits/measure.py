@@ -72,8 +72,7 @@ class SignalEstimates:
             raise RuntimeError(missing.reason)
         found = self.figures.get(case, {}).get(quantity)
         if found is None:
-            message = f"no worker reported its {quantity}"
-            raise RuntimeError(message)
+            raise RuntimeError(f"no worker reported its {quantity}")
         return float(f"{found:.{DIGITS}g}")
 
 
@@ -90,8 +89,7 @@ def measure_signal(
         return SignalEstimates({}, {}, "; ".join(lacking.values()))
     profile = os.environ.get(PROFILE_VARIABLE) or "quick"
     if profile not in EFFORTS:
-        message = f"{PROFILE_VARIABLE} is {profile!r}, expected {', '.join(EFFORTS)}"
-        raise ValueError(message)
+        raise ValueError(f"{PROFILE_VARIABLE} is {profile!r}, expected {', '.join(EFFORTS)}")
     arguments = (launcher or ProcessLauncher(), cases, PROFILES[profile])
     if signal == "scaling":
         session: Session = LoadSession(*arguments, effort=EFFORTS[profile])

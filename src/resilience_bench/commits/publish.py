@@ -54,14 +54,12 @@ def publish(conf_file: Path, html_dir: Path) -> Publication:
     if not readable.files:
         reasons = [f"{format_path(path)} {reason}" for path, reason in readable.skipped]
         advice = format_names(reasons, "; ") or "type 'scripts/history' to measure commits"
-        message = f"{format_path(project.results)}: found no results to publish; {advice}"
-        raise HistoryError(message)
+        raise HistoryError(f"{format_path(project.results)}: found no results to publish; {advice}")
     try:
         benchmarks = asv_files.read_benchmarks(project.results)
     except UnreadableFileError as error:
         path = format_path(project.results / asv_files.BENCHMARKS_FILE)
-        message = f"{path}: {error}; without it asv cannot publish; {DISCOVER}"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{path}: {error}; without it asv cannot publish; {DISCOVER}") from error
     try:
         html_dir.parent.mkdir(parents=True, exist_ok=True)
         # Beside the pages, so that the new ones can be renamed into their place.
@@ -73,10 +71,9 @@ def publish(conf_file: Path, html_dir: Path) -> Publication:
                 html_dir.rename(scratch / "before")
             shutil.move(scratch / "html", html_dir)
     except OSError as error:
-        message = (
+        raise HistoryError(
             f"{format_path(html_dir)}: cannot be written: {error.strerror}; give another folder"
-        )
-        raise HistoryError(message) from error
+        ) from error
     names = {name for file in readable.files for name in file.rows} & benchmarks.keys()
     unbuilt = dict.fromkeys(file.commit for file in readable.files if file.is_unbuilt)
     commits = {file.commit for file in readable.files}

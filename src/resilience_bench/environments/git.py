@@ -19,18 +19,16 @@ def run_git_bytes(folder: Path, *arguments: str, content: bytes = b"") -> bytes:
             check=True,
         )
     except FileNotFoundError as error:
-        message = (
+        raise GitError(
             f"git is not installed, or {folder} does not exist; expected a git repository; "
             "type 'apt-get install git' or name another folder"
-        )
-        raise GitError(message) from error
+        ) from error
     except subprocess.CalledProcessError as error:
         lines = error.stderr.decode(errors="replace").strip().splitlines()
-        message = (
+        raise GitError(
             f"{folder}: git {arguments[0]} failed: {lines[0] if lines else error}; expected a git "
             "repository and git 2.28 or newer; type 'git status' there, and 'git --version'"
-        )
-        raise GitError(message) from error
+        ) from error
     return done.stdout
 
 

@@ -94,11 +94,10 @@ def _find_program(text: str) -> Path:
     if path.is_dir():
         path = path / "bin" / "python"
     found = "no program" if path.exists() else "nothing there"
-    message = (
+    raise VariantError(
         f"{text!r} is no Python interpreter: found {found}; expected the path of one, or of its "
         "environment, or a command such as python3.12; type 'ls /usr/bin/python3*' to see some"
     )
-    raise VariantError(message)
 
 
 def _fill(

@@ -42,8 +42,9 @@ def refuse_unusable_interpreter(text: str) -> Iterator[None]:
         yield
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         reason = extract_last_lines(getattr(error, "stderr", None) or str(error))
-        message = f"{text}: it does not run as Python 3.11 or newer: {reason}; name another one"
-        raise VariantError(message) from error
+        raise VariantError(
+            f"{text}: it does not run as Python 3.11 or newer: {reason}; name another one"
+        ) from error
 
 
 def create_venv(text: str, base: Path, home: Path) -> None:
@@ -52,11 +53,10 @@ def create_venv(text: str, base: Path, home: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
     if done.returncode:
         reason = extract_last_lines(f"{done.stdout}\n{done.stderr}")
-        message = (
+        raise VariantError(
             f"{text}: it cannot make a virtual environment: {reason}; expected its "
             "module venv; install that (apt-get install python3-venv), or name another interpreter"
         )
-        raise VariantError(message)
 
 
 def install_packages(
@@ -68,11 +68,10 @@ def install_packages(
     environment's own takes wheels that it cannot use. VariantError if the running one has no pip.
     """
     if owner is None and importlib.util.find_spec("pip") is None:
-        message = (
+        raise VariantError(
             f"{sys.executable} has no pip, which is expected to fill the environments to compare; "
             f"type '{sys.executable} -m ensurepip'"
         )
-        raise VariantError(message)
     command = [str(owner or sys.executable), "-m", "pip", "--python", str(python), "install"]
     options = ["--quiet", "--disable-pip-version-check", "--no-input"]
     with NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
@@ -92,11 +91,10 @@ def install_packages(
 def refuse_pip_failure(text: str, reason: str) -> None:
     """Raise VariantError for a variant that pip could not install, if there is pip's reason."""
     if reason:
-        message = (
+        raise VariantError(
             f"{text}: pip could not install it; it said: {reason}; expected "
             "releases that exist and can be reached; mend the variant and type the command again"
         )
-        raise VariantError(message)
 
 
 def extract_last_lines(output: str) -> str:

@@ -147,8 +147,9 @@ def _parse_requirements(text: str) -> list[Requirement]:
         return [Requirement(part.strip()) for part in COMMA.split(text.removeprefix("pip:"))]
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
-        message = f"{text}: no requirement that pip understands: {reason}; {FORMS}"
-        raise VariantError(message) from error
+        raise VariantError(
+            f"{text}: no requirement that pip understands: {reason}; {FORMS}"
+        ) from error
 
 
 def _list_installed() -> dict[str, str]:
@@ -189,12 +190,11 @@ def _read_pyproject(text: str, source: Path) -> tuple[str, list[Requirement]]:
         table = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return canonicalize_name(table["name"]), _parse_applicable(table.get("dependencies", ()))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        message = (
+        raise VariantError(
             f"{text}: its pyproject.toml cannot be used: {type(error).__name__}: "
             f"{str(error).splitlines()[0]}; expected a table [project] with a name and dependencies"
             "; mend it, or name another folder"
-        )
-        raise VariantError(message) from error
+        ) from error
 
 
 def _find_git_root(root: Path) -> Path:
@@ -208,20 +208,18 @@ def _extract(text: str, project: str, root: Path, target: Path) -> None:
     wanted = f"{revision or 'nothing'}^{{commit}}"
     commit = "" if revision.startswith("-") else try_git(top, "rev-parse", "--verify", "-q", wanted)
     if not commit:
-        message = (
+        raise VariantError(
             f"{text}: {top} has no revision {revision!r}; expected a commit, branch or tag; "
             "type 'git log --oneline' to see commits"
         )
-        raise VariantError(message)
     commit = commit.strip()
     inside = "" if Path(project) == Path() else Path(project).as_posix()
     below = f"{inside}/" if inside else ""
     if try_git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
-        message = (
+        raise VariantError(
             f"{text}: no {below}pyproject.toml in that revision; expected the folder of a "
             f"distribution; type a revision of 'git log --oneline -- {project}', or name its folder"
         )
-        raise VariantError(message)
     archive = run_git_bytes(top, "archive", "--format=tar", f"{commit}:{inside}")
     with tarfile.open(fileobj=io.BytesIO(archive)) as file:
         # As the documentation of tarfile does it for Python 3.11.3 and older, which has no filters.

@@ -21,6 +21,7 @@ from platformdirs import user_cache_path
 from resilience_bench._model import Environment
 from resilience_bench.environments import pip, recipe
 from resilience_bench.environments.fingerprint import now
+from resilience_bench.environments.git import try_git
 from resilience_bench.environments.recipe import Recipe
 from resilience_bench.errors import VariantError
 
@@ -75,8 +76,9 @@ def make(  # noqa: PLR0913 - what decides the content, by name
     if text != "." and not text.startswith(("git:", "pip:")):
         if python := find_program(Path(text)):
             return inspect_interpreter(text, python)
-        message = f"{text!r} is no variant; {recipe.FORMS}"
-        raise VariantError(message)
+        known = try_git(Path.cwd(), "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}")
+        meant = f" (did you mean 'git:{text}'?)" if known else ""
+        raise VariantError(f"{text!r} is no variant{meant}; {recipe.FORMS}")
     with create_scratch_folder(text) as scratch:
         content = recipe.read(text, needed, project, root or Path.cwd(), scratch)
         fill = functools.partial(_fill, text, content)
@@ -91,11 +93,10 @@ def create_scratch_folder(text: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
             yield Path(scratch)
     except (OSError, subprocess.SubprocessError) as error:
-        message = (
+        raise VariantError(
             f"{text}: cannot make its environment: {error}; expected a writable folder "
             f"{get_cache_folder()}; set RESILIENCE_BENCH_CACHE to another one"
-        )
-        raise VariantError(message) from error
+        ) from error
 
 
 def identify(base: Variant | None) -> tuple[str, ...]:

@@ -22,8 +22,9 @@ def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:
         if target.exists() and not target.is_file():
             # A rename would put a plain file in the place of /dev/null.
             kind = "a folder" if target.is_dir() else "a device or a pipe"
-            message = f"cannot write {format_path(path)}: it is {kind}, not a file; {remedy}"
-            raise UnwritableOutputError(message)
+            raise UnwritableOutputError(
+                f"cannot write {format_path(path)}: it is {kind}, not a file; {remedy}"
+            )
         probe = _get_temporary_path(target)
         probe.write_bytes(b"\n")
         probe.unlink()
@@ -60,5 +61,6 @@ def _explain_errors(path: Path, remedy: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        message = f"cannot write {format_path(path)}: {reason}; {remedy}"
-        raise UnwritableOutputError(message) from error
+        raise UnwritableOutputError(
+            f"cannot write {format_path(path)}: {reason}; {remedy}"
+        ) from error

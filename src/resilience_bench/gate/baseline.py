@@ -148,5 +148,6 @@ def select_comparable(
     remedy = f"nothing else can be: {LEARN} here first"
     if left:
         remedy = f"{' and '.join(left)} can be: type --signals {','.join(left)}"
-    message = f"the baseline cannot be compared with what is measured here: {reasons}; {remedy}"
-    raise ForeignBaselineError(message)
+    raise ForeignBaselineError(
+        f"the baseline cannot be compared with what is measured here: {reasons}; {remedy}"
+    )

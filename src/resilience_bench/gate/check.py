@@ -120,8 +120,9 @@ def judge_cases(source: EvidenceSource, limits: Limits, chosen: CaseFilter) -> J
     wanted += criteria.make_budget_criteria(limits.budgets, limits.signals, records)
     if not wanted:
         files = "the baseline and the budgets say" if limits.baseline else "the budgets say"
-        message = f"{files} nothing of the selected cases; {LEARN}, or write a budget of them"
-        raise UserError(message)
+        raise UserError(
+            f"{files} nothing of the selected cases; {LEARN}, or write a budget of them"
+        )
     verdicts = criteria.select_relevant(criteria.judge(wanted, source, policy), source.cases)
     notes = _make_notes(limits, _select_records(source, chosen))
     headline = criteria.make_headline(policy, verdicts)

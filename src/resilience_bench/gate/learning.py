@@ -70,8 +70,7 @@ def _check_alike(runs: Sequence[Result]) -> None:
 
 
 def _refuse(found: str, remedy: str) -> NoReturn:
-    message = f"cannot learn: {found}; {remedy}"
-    raise RefusedLearningError(message)
+    raise RefusedLearningError(f"cannot learn: {found}; {remedy}")
 
 
 def _get_identity(run: Result) -> dict[str, object]:

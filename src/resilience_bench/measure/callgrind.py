@@ -68,11 +68,13 @@ def _read_total(dump: Path) -> int:
     try:
         total = _TOTAL.search(dump.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
-        message = f"valgrind wrote no counters to {dump.name} ({error.strerror}); {_VERSION}"
-        raise ValgrindFailedError(message) from error
+        raise ValgrindFailedError(
+            f"valgrind wrote no counters to {dump.name} ({error.strerror}); {_VERSION}"
+        ) from error
     if total is None:
-        message = f"valgrind wrote a dump without a total to {dump.name}; {_VERSION}"
-        raise ValgrindFailedError(message)
+        raise ValgrindFailedError(
+            f"valgrind wrote a dump without a total to {dump.name}; {_VERSION}"
+        )
     return int(total[1])
 
 
@@ -95,5 +97,6 @@ def ensure_working(python: str = sys.executable) -> None:
             return
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         failure = " | ".join(lines[-SHOWN_LINES:]) or f"exit code {done.returncode}"
-    message = f"valgrind failed: {failure}; {_VERSION}, or leave instructions out with --signals"
-    raise ValgrindFailedError(message)
+    raise ValgrindFailedError(
+        f"valgrind failed: {failure}; {_VERSION}, or leave instructions out with --signals"
+    )

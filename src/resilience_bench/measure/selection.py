@@ -96,10 +96,9 @@ def select(
     files = [file for path in paths or [find_suite_folder()] for file in find_scenario_files(path)]
     if not files:
         where = ", ".join(map(str, paths))
-        message = (
+        raise NoScenariosError(
             f"no file below {where} uses @scenario; see docs/scenarios.md for how to write one"
         )
-        raise NoScenariosError(message)
     listing = discover(launcher, files, IMPORT_LIMIT_S)
     chosen = tuple(_choose_cases(patterns, listing, loaded=loaded))
     if not (selectors or complete):
@@ -124,8 +123,7 @@ def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) 
             if (loaded or load_patterns.looks_loaded(pattern)) and (
                 hint := load_patterns.suggest_loads(pattern, infos)
             ):
-                message = f"no case matches {pattern!r}; {hint}"
-                raise UnknownLoadError(message)
+                raise UnknownLoadError(f"no case matches {pattern!r}; {hint}")
             known = dict.fromkeys(
                 name for info in infos for name in (info.case.group, info.case.name)
             )
@@ -152,11 +150,10 @@ def _is_path(selector: str) -> bool:
     except OSError:  # longer than a file's name may be
         exists = False
     if looks_like_one and not exists:
-        message = (
+        raise NoScenariosError(
             f"no such file or folder: {selector}; expected a scenario file, a folder of them, or "
             "a pattern such as 'breaker.*'; type 'resilience-bench list' to see every case"
         )
-        raise NoScenariosError(message)
     return exists
 
 

@@ -53,11 +53,10 @@ def list_releases(package: str) -> list[PublishedRelease]:
     found = collect_releases(_list_files(package, _read_pip_settings(), failures))
     if not found:
         reason = "; ".join(failures) or "no index of pip's lists it"
-        message = (
+        raise UserError(
             f"{package}: no releases found: {reason}; expected the name of a package of pip's "
             f"index that can be reached; type 'pip index versions {package}'"
         )
-        raise UserError(message)
     return found
 
 
@@ -67,8 +66,7 @@ def _read_pip_settings() -> dict[str, str]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
     if done.returncode:
         reason = extract_last_lines(done.stderr or "nothing")
-        message = f"pip's configuration cannot be read: {reason}; type '{' '.join(command)}'"
-        raise UserError(message)
+        raise UserError(f"pip's configuration cannot be read: {reason}; type '{' '.join(command)}'")
     settings = [line.partition("=") for line in done.stdout.splitlines()]
     return {
         key.removeprefix(section): ast.literal_eval(value)
@@ -154,11 +152,10 @@ def normalise_name(package: str) -> str:
     try:
         return str(canonicalize_name(package, validate=True))
     except InvalidName as error:
-        message = (
+        raise UserError(
             f"{package!r} is no package; expected its name alone, such as tenacity; versions go "
             "into --from and --to"
-        )
-        raise UserError(message) from error
+        ) from error
 
 
 def select_releases(
@@ -176,11 +173,10 @@ def select_releases(
     low = _find_end(package, releases, "--from", first, pre=pre)
     high = _find_end(package, releases, "--to", last, pre=pre)
     if low and high and low > high:
-        message = (
+        raise UserError(
             f"--from {first} is newer than --to {last}; expected the older version first; "
             f"type --from {last} --to {first}"
         )
-        raise UserError(message)
     found = [
         release
         for release in releases
@@ -190,8 +186,7 @@ def select_releases(
         and (high is None or version <= high)
     ]
     if not found:
-        message = f"{package} has no final release in this range; add --pre for pre-releases"
-        raise UserError(message)
+        raise UserError(f"{package} has no final release in this range; add --pre for pre-releases")
     return found
 
 
@@ -208,9 +203,9 @@ def _find_end(
         older = sum(key < version for key in shown) if version else len(shown)
         start = max(0, min(older - SUGGESTIONS // 2, len(shown) - SUGGESTIONS))
         near = ", ".join(known[key] for key in shown[start : start + SUGGESTIONS])
-        message = f"{option} {text}: {package} has no such release; expected one such as {near}"
-        raise UserError(message)
+        raise UserError(
+            f"{option} {text}: {package} has no such release; expected one such as {near}"
+        )
     if version.is_prerelease and not pre:
-        message = f"{option} {text} is a pre-release; add --pre, or name a final release"
-        raise UserError(message)
+        raise UserError(f"{option} {text} is a pre-release; add --pre, or name a final release")
     return version

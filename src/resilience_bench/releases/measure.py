@@ -56,12 +56,11 @@ def select_cases(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
     chosen = [info for info, names in zip(cases, packages, strict=True) if package in names]
     if not chosen:
         known = sorted(set().union(*packages))
-        message = (
+        raise UserError(
             f"{package}: none of the selected cases needs it; expected one of "
             f"{', '.join(known) or 'those that scenarios name'}; type 'resilience-bench list' to "
             "see every case"
         )
-        raise UserError(message)
     return chosen
 
 

@@ -27,17 +27,17 @@ def publish(folder: Path, html_dir: Path) -> asv_publishing.Publication:
     """
     history = history_file.read(folder)
     if not history.measured:
-        message = f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
-        raise UserError(message)
+        raise UserError(
+            f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
+        )
     tree = folder / TREE
     has_results = any(asv_files.find_results_paths(tree))
     if not has_results or not (tree / asv_files.BENCHMARKS_FILE).exists():
         command = f"resilience-bench releases {history.package} -o {format_path(folder)}"
-        message = (
+        raise UserError(
             f"{format_path(tree)}: found no results of asv's, expected those of "
             f"{history.package}; type '{command}' to write them"
         )
-        raise UserError(message)
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as scratch:
         repository = Path(scratch) / "repository"
         asv_results.make_repository(history, repository)

@@ -47,8 +47,9 @@ def render(result: Result) -> str:
                 if run := _make_run(result, process):
                     runs.setdefault(process.name, []).append(run)
     if not runs:
-        message = "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
-        raise UserError(message)
+        raise UserError(
+            "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
+        )
     benchmarks = [{"runs": members} for members in runs.values()]
     return json.dumps({"version": VERSION, "benchmarks": benchmarks}, separators=(",", ":")) + "\n"
 

@@ -236,8 +236,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
             by_default=by_default,
         )
         if contradiction := _find_contradiction(registered):
-            message = f"scenario {builder.__qualname__}{contradiction}"
-            raise TypeError(message)
+            raise TypeError(f"scenario {builder.__qualname__}{contradiction}")
         return registered
 
     return register if function is None else register(function)

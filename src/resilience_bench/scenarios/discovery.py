@@ -99,8 +99,9 @@ def import_file(path: Path) -> ModuleType:
     name = f"_scenario_files.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        message = f"not a Python file; expected a name that ends in .py, found {path.name!r}"
-        raise ImportError(message)
+        raise ImportError(
+            f"not a Python file; expected a name that ends in .py, found {path.name!r}"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -109,6 +110,8 @@ def import_file(path: Path) -> ModuleType:
 
 def _build_problem(path: Path, error: BaseException) -> FileProblem:
     message = traceback.format_exception_only(error)[-1].strip()
+    if isinstance(error, ModuleNotFoundError):
+        message += "; type 'pip install -e .' if it is this project's own"
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return FileProblem(str(path), error.lineno or 1, message)
     inside = [

@@ -50,10 +50,10 @@ def parse_load(text: str) -> Load:
         return Load(SINGLE, 1)
     found = _LOAD.fullmatch(text)
     if found is None:
-        message = f"no such load: {text}; expected {', '.join([SINGLE, *LOAD_FORMS.values()])}"
-        raise ValueError(message)
+        raise ValueError(
+            f"no such load: {text}; expected {', '.join([SINGLE, *LOAD_FORMS.values()])}"
+        )
     numbers = [int(digits) for digits in (found[2], found[4], found[5]) if digits is not None]
     if not all(numbers):
-        message = f"{text}: expected 1 or more of each kind of caller, found 0"
-        raise ValueError(message)
+        raise ValueError(f"{text}: expected 1 or more of each kind of caller, found 0")
     return Load(found[1] or found[3], *numbers)

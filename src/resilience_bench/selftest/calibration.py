@@ -147,11 +147,10 @@ def _read_run(folder: Path, name: str) -> Result:
     result = results.read(path) if path.exists() else None
     if result is None or not result.complete:
         found = "cut short" if result else "missing"
-        message = (
+        raise UserError(
             f"{folder}: the earlier proof was interrupted before it had learned what is "
             f"acceptable: {path.name} is {found}; {RESTART_HINT}"
         )
-        raise UserError(message)
     return result
 
 
@@ -159,11 +158,10 @@ def _read_probe_cost(folder: Path, signal: Signal, number: int) -> float:
     run = _read_run(folder, f"price-{signal}-{number}")
     costs = extract_values(estimate(run), QUANTITY[signal])
     if PROBE not in costs:
-        message = (
+        raise UserError(
             f"{PROBE} was not measured, so the cost of planting is unknown; "
             f"type 'resilience-bench run {PROBE}' to see why"
         )
-        raise UserError(message)
     return costs[PROBE]
 
 

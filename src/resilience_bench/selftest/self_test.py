@@ -183,8 +183,9 @@ def _find_missing_steps(options: SelfTestOptions, proof: Proof) -> list[Step]:
 def _refuse_unlearned_signals(proof: Proof, signals: Sequence[Signal], path: Path) -> None:
     if unknown := set(signals) & set(QUANTITY) - set(proof.signals):
         remedy = f"leave it out with --signals {','.join(proof.signals)}"
-        message = f"{format_path(path)}: {', '.join(sorted(unknown))} was not learned; {remedy}"
-        raise UserError(message)
+        raise UserError(
+            f"{format_path(path)}: {', '.join(sorted(unknown))} was not learned; {remedy}"
+        )
 
 
 def _select_signals(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:

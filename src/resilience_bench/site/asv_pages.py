@@ -42,8 +42,7 @@ def publish_commits(conf_file: Path, folder: Path) -> CommitHistory:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(PACKAGE):
             raise
-        message = f"{error.name or 'asv'} is not installed; {INSTALL_HINT}"
-        raise HistoryError(message) from error
+        raise HistoryError(f"{error.name or 'asv'} is not installed; {INSTALL_HINT}") from error
     published = publish(conf_file, folder)
     subjects = _read_subjects(conf_file.absolute().parent)
     unbuilt = {commit: subjects.get(commit, "") for commit in published.unbuilt}

@@ -39,11 +39,10 @@ def make_server(folder: Path, port: int) -> http.server.ThreadingHTTPServer:
         taken = error.errno == errno.EADDRINUSE
         found = "it is taken" if taken else (error.strerror or str(error))
         other = port + 1 if taken and port < MAX_PORT else 0 if taken else PORT
-        message = (
+        raise UserError(
             f"cannot serve on port {port} of {LOOPBACK}: {found}; type "
             f"'resilience-bench site --serve --port {other}', or --port 0 for any that is free"
-        )
-        raise UserError(message) from error
+        ) from error
 
 
 def format_address(serving: http.server.ThreadingHTTPServer) -> str:

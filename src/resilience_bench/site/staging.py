@@ -31,8 +31,9 @@ def replace_folder(place: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
-        message = f"cannot write {format_path(place)}: {error.strerror}; {ANOTHER_FOLDER}"
-        raise UnwritableOutputError(message) from error
+        raise UnwritableOutputError(
+            f"cannot write {format_path(place)}: {error.strerror}; {ANOTHER_FOLDER}"
+        ) from error
     try:
         new = scratch / "new"
         new.mkdir()
@@ -46,17 +47,15 @@ def _ensure_replaceable(target: Path, place: Path) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        message = (
+        raise UnwritableOutputError(
             f"cannot write {format_path(place)}: it is a file, expected a folder; {ANOTHER_FOLDER}"
         )
-        raise UnwritableOutputError(message)
     names = {each.name for each in target.iterdir()}
     if names and MARKER not in names and (foreign := sorted(names - ALLOWED_NAMES)):
-        message = (
+        raise UnwritableOutputError(
             f"cannot write {format_path(place)}: expected a site or an empty folder, found "
             f"{format_names(foreign)}, which would be lost; {ANOTHER_FOLDER}"
         )
-        raise UnwritableOutputError(message)
 
 
 def _swap(new: Path, target: Path, old: Path) -> None:

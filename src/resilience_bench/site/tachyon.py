@@ -56,8 +56,7 @@ def install(folder: Path, messages: Mapping[str, str], back: str) -> None:
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
         failed = f"asv-tachyon could not show {format_path(folder)}; it said: {lines[-1]}"
-        message = f"{failed}; {INSTALL_HINT}"
-        raise HistoryError(message)
+        raise HistoryError(f"{failed}; {INSTALL_HINT}")
     _remove_asv_page(folder)
     index = read_index(folder)
     known = set(index["revision_to_hash"].values())

@@ -178,8 +178,7 @@ class _Processes:
         try:
             self.run_together(lambda _caller, _released_ns: None)
         except OSError as error:
-            message = f"can't start new process: {error}"
-            raise RuntimeError(message) from error
+            raise RuntimeError(f"can't start new process: {error}") from error
 
     def run_together(self, job: Job) -> tuple[int, list[Any]]:
         children: list[tuple[int, socket.socket]] = []
@@ -200,8 +199,7 @@ class _Processes:
                 os.waitpid(child, 0)
         for answer in answers:
             if "error" in answer:
-                message = f"it raised {answer['error']}"
-                raise CallerFailedError(message)
+                raise CallerFailedError(f"it raised {answer['error']}")
         return released_ns, [answer["result"] for answer in answers]
 
     def _fork(self, caller: int, job: Job) -> tuple[int, socket.socket]:
@@ -248,8 +246,7 @@ def _receive(channel: socket.socket) -> bytes:
 def _receive_exactly(channel: socket.socket, size: int) -> bytes:
     data = channel.recv(size, socket.MSG_WAITALL)
     if len(data) < size:
-        message = "a process ended before it reported its result"
-        raise CallerFailedError(message)
+        raise CallerFailedError("a process ended before it reported its result")
     return data
 
 

@@ -114,8 +114,9 @@ def _make_operation(
     scenario = bound.scenario
     raises = _find_expected_exceptions(scenario, library)
     if isinstance(built, definition.Probed) is not scenario.probes:
-        message = f"probes={scenario.probes}, but it built a {type(built).__name__}; see Probed"
-        raise TypeError(message)
+        raise TypeError(
+            f"probes={scenario.probes}, but it built a {type(built).__name__}; see Probed"
+        )
     if isinstance(built, definition.Counted):
         lossy = built.is_lossy and bound.info.case.is_loaded
         count = None if lossy else built.count
@@ -192,8 +193,9 @@ def load_library(bound: definition.BoundCase) -> Any:
         return None
     for distribution in library.distributions:
         if not _is_installed(distribution):
-            message = f"{distribution} is not installed; type: pip install {distribution}"
-            raise NotInstalledError(message)
+            raise NotInstalledError(
+                f"{distribution} is not installed; type: pip install {distribution}"
+            )
     if isinstance(library.adapters, tuple):
         return tuple(_load_adapter(adapter, bound) for adapter in library.adapters)
     return _load_adapter(library.adapters, bound)
@@ -219,8 +221,9 @@ def _load_adapter(given: object, bound: definition.BoundCase) -> object:
         found = getattr(importlib.import_module(module), name)
     except ImportError as error:
         # Installed, but not as the adapter expects it: a fact about this release, not a crash.
-        message = f"{bound.info.case.library} does not import: {error}"
-        raise definition.Unsupported(message) from error
+        raise definition.Unsupported(
+            f"{bound.info.case.library} does not import: {error}"
+        ) from error
     return found() if isinstance(found, type) else found
 
 
@@ -233,8 +236,7 @@ def _find_expected_exceptions(
         return (scenario.raises,)
     if scenario.raises == definition.REJECTION:
         return (_find_rejection(library),)
-    message = f"raises={scenario.raises!r}: expected an exception type or REJECTION"
-    raise TypeError(message)
+    raise TypeError(f"raises={scenario.raises!r}: expected an exception type or REJECTION")
 
 
 def _find_rejection(library: Any) -> type[BaseException]:
@@ -242,5 +244,4 @@ def _find_rejection(library: Any) -> type[BaseException]:
         if hasattr(adapter, "rejection"):
             rejection: type[BaseException] = adapter.rejection
             return rejection
-    message = "no adapter has a 'rejection', the exception that an open breaker raises"
-    raise TypeError(message)
+    raise TypeError("no adapter has a 'rejection', the exception that an open breaker raises")

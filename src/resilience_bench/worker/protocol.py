@@ -209,8 +209,7 @@ def _read_samples(fields: dict[str, Any]) -> _model.Samples:
     samples = _model.Samples(**_restore_tuples(fields))
     are_whole = all(type(ns) is int and ns >= 0 for ns in samples.elapsed_ns)
     if samples.calls < 1 or not samples.elapsed_ns or not are_whole:
-        message = f"samples with calls={samples.calls!r}"
-        raise ValueError(message)
+        raise ValueError(f"samples with calls={samples.calls!r}")
     return samples
 
 
@@ -218,16 +217,14 @@ def _read_load_samples(fields: dict[str, Any]) -> _model.LoadSamples:
     latencies = {int(bucket): count for bucket, count in fields.pop("latencies").items()}
     samples = _model.LoadSamples(**_restore_tuples(fields), latencies=latencies)
     if not samples.calls or len(samples.calls) != len(samples.elapsed_ns):
-        message = f"load samples with calls={samples.calls!r}"
-        raise ValueError(message)
+        raise ValueError(f"load samples with calls={samples.calls!r}")
     return samples
 
 
 def _read_drift_points(fields: dict[str, Any]) -> _model.DriftPoints:
     points = _model.DriftPoints(**_restore_tuples(fields))
     if not len(points.calls) == len(points.operation_ns) == len(points.reference_ns) > 0:
-        message = f"points of {len(points.calls)} numbers of calls"
-        raise ValueError(message)
+        raise ValueError(f"points of {len(points.calls)} numbers of calls")
     return points
 
 

@@ -12,6 +12,7 @@ from resilience_bench.worker.operations import Operation, open_operation
 
 CHECKED_CALLS: Final = 12
 """More calls than the breakers' five failures, to notice one that opens by mistake."""
+HINT: Final = "if that is meant, say so: @scenario(payload_calls=..., returns=..., raises=...)"
 PATIENCE_S: Final = 0.02
 """An operation that takes longer is checked by two calls only."""
 
@@ -39,11 +40,13 @@ def check(bound: BoundCase, runner: asyncio.Runner) -> None:
             before = operation.count() if operation.count else 0
             check_outcome(bound, operation, runner)
             if runs != promised:
-                message = f"call {call} ran the payload {runs} times, expected {promised}"
-                raise BrokenCaseError(message)
+                raise BrokenCaseError(
+                    f"call {call} ran the payload {runs} times, expected {promised}; {HINT}"
+                )
             if operation.count and (moved := operation.count() - before) != operation.step:
-                message = f"call {call} moved the counter by {moved:g}, expected {operation.step:g}"
-                raise BrokenCaseError(message)
+                raise BrokenCaseError(
+                    f"call {call} moved the counter by {moved:g}, expected {operation.step:g}"
+                )
             if call > 1 and time.perf_counter() > give_up_at:
                 break
 
@@ -56,12 +59,12 @@ def check_outcome(bound: BoundCase, operation: Operation, runner: asyncio.Runner
     except Exception as error:
         if isinstance(error, operation.raises):
             return
-        message = f"raised {type(error).__name__}: {error}; expected {expected}"
-        raise BrokenCaseError(message) from error
+        raise BrokenCaseError(
+            f"raised {type(error).__name__}: {error}; expected {expected}"
+        ) from error
     promised = bound.scenario.returns
     if operation.raises or (promised is not ANYTHING and seen != promised):
-        message = f"returned {seen!r}; expected {expected}"
-        raise BrokenCaseError(message)
+        raise BrokenCaseError(f"returned {seen!r}; expected {expected}; {HINT}")
 
 
 def _describe_expected(bound: BoundCase, operation: Operation) -> str:
