@@ -200,8 +200,8 @@ def make_headline(policy: Policy, verdicts: Sequence[Verdict]) -> str:
     if not timed:
         return decisions
     return (
-        f"{decisions}, {timed} of them on latency or scaling: these make a build with nothing "
-        f"outside its range fail by chance in fewer than {policy.error_rate:g} of all builds"
+        f"{decisions}, {timed} of them on latency or scaling, which fail a healthy build "
+        f"with a probability below {policy.error_rate:g}"
     )
 
 
