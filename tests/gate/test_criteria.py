@@ -163,7 +163,7 @@ def test_the_headline_says_how_sure_the_gate_is() -> None:
     """The number of decisions and the error rate of a build."""
     line = make_headline(Policy(), [verdict("within")] * 3)
     assert line.startswith("3 decisions, ")
-    assert "fewer than 0.001 of all builds" in line
+    assert "a probability below 0.001" in line
 
 
 def test_a_case_under_load_has_scaling_and_nothing_else() -> None:
