@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-Signal = Literal["latency", "instructions", "allocations", "scaling"]
+Signal = Literal["latency", "instructions", "allocations", "scaling", "share"]
 """What is measured of a case."""
+
+SYNTHETIC_PAYLOADS: Final = ("noop", "cpu", "io")
+"""The payloads that are part of the tool; all others are real calls: a query, a request."""
 
 CaseStatus = Literal[
     "measured", "not installed", "not available", "broken", "failed", "hung", "interrupted"
@@ -48,6 +51,11 @@ class Case:
     def is_loaded(self) -> bool:
         """Whether its rate under a load is measured."""
         return (self.load, self.payload) != ("single", "noop")
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its payload is a real call, of which the overhead is a share."""
+        return self.payload not in SYNTHETIC_PAYLOADS
 
     def with_load(self, load: str, payload: str) -> Case:
         """Return the same scenario and library under another load, around another payload."""

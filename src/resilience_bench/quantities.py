@@ -19,7 +19,8 @@ class Quantity:
         label: Its heading where two sides are compared.
         heading: That of its column in a history of releases, which is narrow.
         is_more_better: Whether a case regresses by falling below its range.
-        is_quotient: Whether its logarithm is judged, because what slows code down multiplies.
+        is_quotient: Whether its logarithm is judged, because what slows code down multiplies;
+            otherwise two sides are compared by their difference, or by counts.
         has_range: Whether baselines and comparisons judge it.
         has_budget: Whether a budget may limit it.
         tolerance: How much HEAD may exceed BASE in a comparison, as a share.
@@ -90,6 +91,16 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
             release_tolerance=0.10,
             width=0.15,
         ),
+        Quantity(
+            "share",
+            "share",
+            label="share",
+            heading="share",
+            tolerance=0.02,
+            release_tolerance=0.02,
+            width=0.25,
+            slack=0.02,
+        ),
     )
 }
 JUDGED: Final = {name: one for name, one in QUANTITIES.items() if one.has_range}
@@ -102,3 +113,5 @@ SIGNALS_JUDGED: Final = tuple(dict.fromkeys(one.signal for one in JUDGED.values(
 """The signals of the quantities that are judged."""
 COUNT_SIGNALS: Final[frozenset[Signal]] = frozenset({"instructions", "allocations"})
 """The signals that hardly vary, so that a few processes are enough."""
+LOAD_SIGNALS: Final[tuple[Signal, ...]] = ("scaling", "share")
+"""The signals of cases under a load: around a synthetic payload, and around a real call."""

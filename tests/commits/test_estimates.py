@@ -20,7 +20,7 @@ from resilience_bench._model import (
 from resilience_bench.commits import estimates
 from resilience_bench.stats.bootstrap import trimmed_mean
 from resilience_bench.stats.latency import compute_worker_latencies
-from resilience_bench.stats.load import compute_worker_scalings
+from resilience_bench.stats.load import compute_worker_loads
 from resilience_bench.stats.quantiles import estimate_locations_ns
 from tests.factories import CONTROL, make_case, make_record
 
@@ -118,7 +118,7 @@ def test_scaling_is_more_where_more_is_lost() -> None:
         for index in range(5)
     ]
     cases = [CaseRecord(case, "measured", control="control")]
-    told = compute_worker_scalings(records, cases)[case.name]["scaling"]
+    told = compute_worker_loads(records, cases)[case.name]["scaling"]
     found = estimates.estimate_scaling(records, {case.name: "control"})[case.name]["scaling"]
     assert found == pytest.approx(1 / float(trimmed_mean(np.array(told))), rel=1e-12)
     assert found > 10

@@ -232,8 +232,8 @@ def test_a_name_can_always_be_a_file(cpu: str, python: str, machine: str) -> Non
     assert re.fullmatch(r"[a-z0-9][a-z0-9._-]*", baseline.make_environment_name(odd))
 
 
-ALL = ("latency", "instructions", "allocations", "scaling")
-CLOCKED = ("latency", "scaling")
+ALL = ("latency", "instructions", "allocations", "scaling", "share")
+CLOCKED = ("latency", "scaling", "share")
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_another_processor_is_refused_until_other_signals_are_asked_for() -> Non
     differs = "(cpu_model: baseline 'AMD EPYC 7B13', here 'X')"
     start = "the baseline cannot be compared with what is measured here: latency"
     end = "; instructions and allocations can be: type --signals instructions,allocations"
-    assert foreign(here, None) == f"{start} {differs}; scaling {differs}{end}"
+    assert foreign(here, None) == f"{start} {differs}; scaling {differs}; share {differs}{end}"
     assert foreign(here, ["latency"]) == f"{start} {differs}{end}"
     assert foreign(here, ["latency", "allocations"]).endswith("type --signals allocations")
     left = ["instructions", "allocations"]

@@ -15,7 +15,7 @@ from resilience_bench.gate.criteria import (
     make_headline,
     select_relevant,
 )
-from resilience_bench.gate.decide import Criterion, Policy
+from resilience_bench.gate.decide import Criterion, Observations, Policy, decide
 from resilience_bench.measure.counting import SIGNALS
 from tests.factories import make_case, make_environment, make_record
 from tests.gate.criteria_factories import ONE, RETRY, TWO, known, verdict
@@ -28,6 +28,7 @@ TOLERANCES = {
     "allocated_bytes": 0.05,
     "object_bytes": 0.05,
     "scaling": 0.1,
+    "share": 0.02,
 }
 
 STATUSES = ("measured", "not installed", "not available", "broken", "failed", "interrupted")
@@ -183,3 +184,30 @@ def test_a_case_under_load_has_scaling_and_nothing_else() -> None:
     compared = make_comparison_criteria(known(*cases), SIGNALS, TOLERANCES)
     assert {each.quantity for each in compared if each.case == loaded.case.name} == {"scaling"}
     assert "scaling" not in {each.quantity for each in compared if each.case == plain.case.name}
+
+
+def test_a_real_call_has_a_share_and_nothing_else() -> None:
+    """Alone and under a load; it is compared by its difference, because it may be 0."""
+    for load in ("single", "threads-8"):
+        record = make_record(make_case().with_load(load, "sqlite"))
+        (limit,) = make_budget_criteria([Budget("*", "share", 0.01, "1 %")], SIGNALS, [record])
+        assert (limit.quantity, limit.low, limit.high) == ("share", None, 0.01)
+        compared = make_comparison_criteria(known(record), SIGNALS, TOLERANCES)
+        bounds = {(each.quantity, each.low, each.expected, each.high) for each in compared}
+        assert bounds == {("share", -0.02, 0.0, 0.02)}
+
+
+def test_a_share_of_nothing_can_be_judged() -> None:
+    """An empty guard is within its budget, and two of 0 do not differ."""
+    name = make_case().with_load("single", "sqlite").name
+    numbers = (0.001, -0.001, 0.002, -0.002, 0.0)
+    compared = Criterion(name, "share", "share", 0.02, -0.02, 0.0)
+    budget = Criterion(name, "share", "share", 0.01)
+    for criterion, found in (
+        (compared, Observations(numbers, numbers)),
+        (budget, Observations(numbers)),
+    ):
+        (seen,) = decide([criterion], lambda _, __, found=found: {criterion.key: found}, Policy())
+        assert seen.outcome == "within"
+        assert seen.seen is not None
+        assert seen.seen.low <= 0 <= seen.seen.high

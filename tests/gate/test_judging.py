@@ -41,7 +41,7 @@ class Source:
         quantities = ("instructions", "allocated_bytes", "object_bytes")
         return self._told(quantities, cases, (10.0,))
 
-    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_loads(self, workers: int, cases: Collection[str]) -> Evidence:
         """Numbers of the rate under load."""
         self.asked.append(("scalings", set(cases)))
         return self._told(("scaling",), cases, (0.5, 0.51, 0.5, 0.49, 0.5))

@@ -20,6 +20,9 @@ from resilience_bench.measure.launcher import (
 from resilience_bench.measure.load_session import (
     BLOCK_CASES,
     EFFORTS,
+    GATE_EFFORT,
+    SHARE_EFFORTS,
+    SHARE_GATE_EFFORT,
     Effort,
     LoadSession,
     create_sessions,
@@ -231,30 +234,35 @@ def test_what_was_not_reached_is_interrupted() -> None:
 def test_a_selection_is_measured_alone_and_under_load() -> None:
     """Each session has its own cases; what became of all of them is in one place, in order."""
     alone, together = info("closed", "x"), under("closed", "x")
-    infos = [together, alone, under("closed", "y")]
+    real = replace(together, case=together.case.with_load("threads-16", "sqlite"))
+    infos = [together, alone, under("closed", "y"), real]
 
     def script(plan: Plan, seed: int) -> list[Message]:
         del seed
         return loaded(plan.cases) if plan.action == "load" else sampled(plan.cases)
 
-    plain, loaded_session = create_sessions(ScriptedLauncher(script), infos, PROFILE)
+    plain, (scaling, share) = create_sessions(ScriptedLauncher(script), infos, PROFILE)
     assert [case.case.name for case in plain.cases] == [alone.case.name]
-    assert len(loaded_session.cases) == 2
-    assert plain.records is loaded_session.records
+    assert [info.case.is_real for info in scaling.cases] == [False, False]
+    assert [info.case.is_real for info in share.cases] == [True]
+    assert (scaling.signal, share.signal) == ("scaling", "share")
+    assert plain.records is scaling.records is share.records
     assert list(plain.records) == [each.case.name for each in infos]
     list(plain.run())
-    list(loaded_session.run())
+    list(scaling.run())
+    list(share.run())
     assert {record.status for record in plain.records.values()} == {"measured"}
-    assert loaded_session.effort == EFFORTS["quick"]
-    _, gated = create_sessions(ScriptedLauncher(script), infos, PROFILE, EFFORT)
-    assert gated.effort == EFFORT
+    assert (scaling.effort, share.effort) == (EFFORTS["quick"], SHARE_EFFORTS["quick"])
+    _, gated = create_sessions(ScriptedLauncher(script), infos, PROFILE, gated=True)
+    assert [session.effort for session in gated] == [GATE_EFFORT, SHARE_GATE_EFFORT]
 
 
 def test_every_profile_has_its_effort() -> None:
     """Whoever chooses a profile gets it under load as well: more of it with the thorough one."""
-    assert set(EFFORTS) == set(PROFILES)
-    workers = [EFFORTS[name].workers for name in ("quick", "standard", "thorough")]
-    assert workers == sorted(set(workers))
+    for efforts in (EFFORTS, SHARE_EFFORTS):
+        assert set(efforts) == set(PROFILES)
+        workers = [efforts[name].workers for name in ("quick", "standard", "thorough")]
+        assert workers == sorted(set(workers))
 
 
 @dataclass(slots=True)

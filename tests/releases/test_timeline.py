@@ -12,7 +12,7 @@ from resilience_bench._model import Counts, Result, Signal
 from resilience_bench.files import results
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.launcher import ScriptedLauncher
-from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
+from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import SLOW_CALL_NS, SLOW_WORKERS, Profile
 from resilience_bench.releases.timeline import MeasuredRelease, Timeline
@@ -58,7 +58,7 @@ def made(tmp_path: Path) -> Made:
 
             launcher = ScriptedLauncher(script)
             profile = Profile("tiny", 3, 4)
-            session, loaded = create_sessions(launcher, cases, profile, GATE_EFFORT)  # type: ignore[arg-type]
+            session, loaded = create_sessions(launcher, cases, profile, gated=True)  # type: ignore[arg-type]
             path = tmp_path / f"{name}.json"
             recording = Recording(session.records, "releases", path, signals=signals)
             one = MeasuredRelease(session, recording, loaded, version, is_null)
@@ -179,7 +179,7 @@ def test_cases_under_load_take_turns_as_well(made: Made) -> None:
         ]
 
     timeline, log = made(("scaling",), {"2.0": script}, cases=[LOADED_CASE])
-    found = timeline.draw_scalings(2, {f"{version} {name}" for version in VERSIONS[1:]})
+    found = timeline.draw_loads(2, {f"{version} {name}" for version in VERSIONS[1:]})
     assert found[f"2.0 {name}", "scaling", False].heads == (2.0, 2.0)
     assert found[f"2.0 {name}", "scaling", False].bases == (1.0, 1.0)
     assert found[f"1.1 {name}", "scaling", True].heads == (1.0, 1.0)

@@ -13,7 +13,7 @@ from resilience_bench._model import BUCKET, Estimate, LoadRecord, Measurement, T
 from resilience_bench.report import data
 from resilience_bench.stats.correctness import describe_defect, find_defects, sum_tallies
 from resilience_bench.stats.latency import divide_by_fastest, estimate
-from resilience_bench.stats.load import compute_worker_scalings, estimate_controls
+from resilience_bench.stats.load import compute_worker_loads, estimate_controls
 from tests.factories import make_case, make_record, measured_result
 from tests.load_factories import (
     concurrency_result,
@@ -257,12 +257,10 @@ def test_numbers_for_the_gate_are_one_a_worker() -> None:
     other = make_case("other", load="threads-16", payload="io")
     records = [make_loads(CASE, (rate,), (1e4,)) for rate in RATES]
     records += [make_loads(other, RATES)]
-    found = compute_worker_scalings(records, [make_load_record(CASE)])
+    found = compute_worker_loads(records, [make_load_record(CASE)])
     assert set(found) == {CASE.name}
     assert found[CASE.name]["scaling"] == pytest.approx([0.08, 0.09, 0.1, 0.085], rel=0.02)
-    assert (
-        compute_worker_scalings([replace(records[0], controls={})], [make_load_record(CASE)]) == {}
-    )
+    assert compute_worker_loads([replace(records[0], controls={})], [make_load_record(CASE)]) == {}
 
 
 def test_measurements_under_load_stand_among_the_others() -> None:

@@ -83,7 +83,7 @@ def learn(  # noqa: PLR0913 - one argument an option
                 source.draw_latencies(PROFILES["quick"].workers, names)
             source.draw_counts(1, names)
             if "scaling" in source.signals:
-                source.draw_scalings(LOADED_SCREEN, names)
+                source.draw_loads(LOADED_SCREEN, names)
         result = results.read(file)
         measured.append((result, estimate(result)))
     after = learning.learn(measured, reason)

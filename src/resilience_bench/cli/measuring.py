@@ -18,7 +18,7 @@ from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATE_EFFORT, LoadSession, create_sessions
+from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
@@ -28,13 +28,12 @@ Measurable = tuple[tuple[Signal, ...], dict[str, str]]
 
 
 def select_signals(
-    signals: Sequence[Signal] | None, session: Session, loaded: LoadSession
+    signals: Sequence[Signal] | None, session: Session, loaded: Sequence[LoadSession]
 ) -> Measurable:
-    """Return those of the signals that the cases have: scaling under load, all others alone."""
+    """Return those of the signals that the cases have, see `has_signal`."""
     wanted = signals or options.SIGNALS
-    possible = [
-        signal for signal in options.SIGNALS if (loaded if signal == "scaling" else session).cases
-    ]
+    under_load = {one.signal: one for one in loaded}
+    possible = [signal for signal in options.SIGNALS if under_load.get(signal, session).cases]
     found = [signal for signal in possible if signal in wanted]
     if not found:
         has = ",".join(possible)
@@ -95,7 +94,7 @@ def prepare_variant(  # noqa: PLR0913 - what a results file says of itself
     environment: Environment | None = None,
 ) -> MeasuredVariant:
     """Prepare the measurement of what a gate judges."""
-    session, loaded = create_sessions(launcher, selection.cases, PROFILES["quick"], GATE_EFFORT)
+    session, loaded = create_sessions(launcher, selection.cases, PROFILES["quick"], gated=True)
     recording = Recording(
         session.records, label, file, selectors, selection.problems, *measurable, environment
     )

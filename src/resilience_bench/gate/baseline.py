@@ -16,7 +16,7 @@ from resilience_bench.errors import ForeignBaselineError, UnreadableBaselineErro
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, describe_value, format_json
 from resilience_bench.files.validation import check_numbers
-from resilience_bench.quantities import JUDGED, SIGNALS_JUDGED
+from resilience_bench.quantities import JUDGED, LOAD_SIGNALS, SIGNALS_JUDGED
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
@@ -109,7 +109,7 @@ def _select_decisive(signal: str, environment: Environment) -> dict[str, object]
         names.insert(1, "python_build")
     else:
         environment = replace(environment, python=_shorten_version(environment.python))
-    if signal in {"latency", "scaling"}:
+    if signal in {"latency", *LOAD_SIGNALS}:
         names = ["cpu_model", "cpu_count", *names]
     return {name: getattr(environment, name) for name in names}
 

@@ -12,7 +12,7 @@ from resilience_bench._verdicts import Baseline, Budget, Outcome, Verdict
 from resilience_bench.gate.decide import FLAGS, Criterion, Policy, Trial, decide, make_verdict
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import EvidenceSource
-from resilience_bench.quantities import BUDGETED, COUNT_SIGNALS, JUDGED
+from resilience_bench.quantities import BUDGETED, COUNT_SIGNALS, JUDGED, LOAD_SIGNALS, Quantity
 from resilience_bench.scenarios.patterns import matches
 
 LOADED_SCREEN: Final = 5
@@ -59,28 +59,32 @@ def make_budget_criteria(
 
 
 def has_signal(case: Case, signal: str) -> bool:
-    """Return whether a case has a signal at all: scaling under load, all others alone."""
-    return case.is_loaded is (signal == "scaling")
+    """Return whether a case has a signal: share around a real call, scaling under a load."""
+    if case.is_real:
+        return signal == "share"
+    return signal == "scaling" if case.is_loaded else signal not in LOAD_SIGNALS
 
 
 def judge(criteria: Sequence[Criterion], source: EvidenceSource, policy: Policy) -> list[Verdict]:
     """Draw evidence and judge every criterion; a verdict says why something was not measured.
 
     Counts come first, because their time is fixed: latency gets the time that is left. Latency and
-    scaling share the error rate in proportion to their decisions.
+    the signals under load divide the error rate in proportion to their decisions.
     """
     under_load = replace(
         policy,
         screen=LOADED_SCREEN,
         confirm=LOADED_CONFIRM,
-        error_rate=policy.error_rate * _compute_share("scaling", criteria),
+        error_rate=policy.error_rate * _compute_proportion(LOAD_SIGNALS, criteria),
     )
-    alone = replace(policy, error_rate=policy.error_rate * _compute_share("latency", criteria))
+    alone = replace(
+        policy, error_rate=policy.error_rate * _compute_proportion(("latency",), criteria)
+    )
     verdicts: dict[Criterion, Verdict] = {}
     for signals, decider, draw, limited in (
         (COUNT_SIGNALS, decide_counts, source.draw_counts, policy),
-        ({"scaling"}, decide, source.draw_scalings, under_load),
-        ({"latency"}, decide, source.draw_latencies, alone),
+        (LOAD_SIGNALS, decide, source.draw_loads, under_load),
+        (("latency",), decide, source.draw_latencies, alone),
     ):
         own = [criterion for criterion in criteria if criterion.signal in signals]
         obstacles = _find_obstacles(own, source)
@@ -97,14 +101,14 @@ def judge(criteria: Sequence[Criterion], source: EvidenceSource, policy: Policy)
     return [verdicts[criterion] for criterion in criteria]
 
 
-def _compute_share(signal: str, criteria: Sequence[Criterion]) -> float:
-    """Return the share of a signal in the decisions that are tested; 1 if there are none."""
+def _compute_proportion(signals: Collection[str], criteria: Sequence[Criterion]) -> float:
+    """Return the proportion of signals in the decisions that are tested; 1 if there are none."""
     tested = [
         criterion.signal
         for criterion in criteria
         if criterion.signal not in COUNT_SIGNALS and not criterion.is_null
     ]
-    return tested.count(signal) / len(tested) if tested else 1.0
+    return sum(signal in signals for signal in tested) / len(tested) if tested else 1.0
 
 
 def _find_obstacles(criteria: Sequence[Criterion], source: EvidenceSource) -> dict[Criterion, str]:
@@ -133,16 +137,26 @@ def make_comparison_criteria(
     signals: Collection[str],
     tolerances: Mapping[str, float],
 ) -> list[Criterion]:
-    """Make the criteria of a comparison: is HEAD / BASE within the tolerance, and BASE / BASE?"""
+    """Make the criteria of a comparison: is HEAD / BASE within the tolerance, and BASE / BASE?
+
+    A share is compared by its difference, because it may be 0.
+    """
     return [
-        Criterion(name, quantity.signal, quantity.name, most, 1 / most, 1.0, is_null=is_null)
+        Criterion(name, quantity.signal, quantity.name, *bounds, is_null=is_null)
         for name, record in records.items()
         if record.status in EXISTING_STATUSES
         for quantity in JUDGED.values()
         if quantity.signal in signals and has_signal(record.case, quantity.signal)
-        for most in [1 + tolerances[quantity.name]]
+        for bounds in [_make_bounds(quantity, tolerances[quantity.name])]
         for is_null in ((False,) if quantity.signal == "allocations" else (False, True))
     ]
+
+
+def _make_bounds(quantity: Quantity, tolerance: float) -> tuple[float, float, float]:
+    """Return the upper and lower limit of a comparison, and what is expected."""
+    if quantity.signal == "share":
+        return tolerance, -tolerance, 0.0
+    return 1 + tolerance, 1 / (1 + tolerance), 1.0
 
 
 def apply_null_control(
@@ -170,7 +184,10 @@ def apply_null_control(
 
 def describe_null_failure(verdict: Verdict, case: str, base: str = "BASE") -> str:
     """Describe in which case, and by how much, BASE differs from itself."""
-    seen = f"{verdict.seen.value:.3f} times" if verdict.seen else "not"
+    seen = "not"
+    if verdict.seen:
+        is_share = verdict.signal == "share"
+        seen = f"{verdict.seen.value:.3f}{'' if is_share else ' times'}"
     return (
         f"null control: {verdict.signal} of {base} measured twice differs, {case} by {seen}; no "
         f"regression in {verdict.signal} is reported: measure again on a quieter machine"
@@ -178,7 +195,9 @@ def describe_null_failure(verdict: Verdict, case: str, base: str = "BASE") -> st
 
 
 def _compute_distance(verdict: Verdict) -> float:
-    """Return how far a quotient lies from 1, where half is as far as twice."""
+    """Return how far a quotient lies from 1, where half is as far as twice, or a share from 0."""
+    if verdict.signal == "share":
+        return abs(verdict.seen.value) if verdict.seen else 0.0
     seen = verdict.seen.value if verdict.seen else 1.0
     return abs(math.log(seen)) if seen > 0 else math.inf
 
@@ -200,7 +219,7 @@ def make_headline(policy: Policy, verdicts: Sequence[Verdict]) -> str:
     if not timed:
         return decisions
     return (
-        f"{decisions}, {timed} of them on latency or scaling, which fail a healthy build "
+        f"{decisions}, {timed} of them on times, which fail a healthy build "
         f"with a probability below {policy.error_rate:g}"
     )
 

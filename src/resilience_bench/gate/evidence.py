@@ -12,7 +12,7 @@ from resilience_bench._model import CaseRecord, Result
 from resilience_bench.gate.decide import Evidence, Key, Observations
 from resilience_bench.quantities import COUNT_SIGNALS, JUDGED, QUANTITIES
 from resilience_bench.stats.latency import WEIGHTS, compute_worker_latencies
-from resilience_bench.stats.load import compute_worker_scalings
+from resilience_bench.stats.load import compute_worker_loads
 
 Numbers = tuple[float, ...]
 
@@ -38,8 +38,8 @@ class EvidenceSource(Protocol):
     def draw_counts(self, processes: int, cases: Collection[str], /) -> Evidence:
         """Return the numbers of fresh processes that count instructions or allocations."""
 
-    def draw_scalings(self, workers: int, cases: Collection[str], /) -> Evidence:
-        """Return the numbers of fresh workers under load."""
+    def draw_loads(self, workers: int, cases: Collection[str], /) -> Evidence:
+        """Return the numbers of fresh workers under load, or around real calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def collect_evidence(
     heads, bases, nulls = (
         {
             (name, quantity): tuple(values)
-            for values_by_case in (timed, compute_worker_scalings(side.loads, measured))
+            for values_by_case in (timed, compute_worker_loads(side.loads, measured))
             for name, quantities in values_by_case.items()
             for quantity, values in quantities.items()
         }
@@ -152,7 +152,7 @@ class StoredSource:
         """See `EvidenceSource`; the number of workers is that of the file."""
         return self._draw_once(cases, "workers")
 
-    def draw_scalings(self, _workers: int, cases: Collection[str]) -> Evidence:
+    def draw_loads(self, _workers: int, cases: Collection[str]) -> Evidence:
         """See `EvidenceSource`; the number of workers is that of the file."""
         return self._draw_once(cases, "loads")
 

@@ -16,7 +16,7 @@ from resilience_bench.gate.evidence import Records, choose_record, collect_evide
 from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock
-from resilience_bench.quantities import COUNT_SIGNALS
+from resilience_bench.quantities import COUNT_SIGNALS, LOAD_SIGNALS
 
 BLOCK: Final = 4
 """A confirmation of latencies looks at the clock after this many workers of each variant."""
@@ -33,12 +33,13 @@ def select_records(
         records = recording.select(kind) if signal in signals else []
         return [record for record in records if record.index in indices]
 
+    under_load: Signal = "scaling" if "scaling" in signals else "share"
     return Records(
         select("latency", _model.WorkerRecord, indices),
         select("latency", _model.WorkerRecord, range(min(indices, default=0))),
         select("instructions", _model.InstructionRecord, indices),
         select("allocations", _model.AllocationRecord, indices),
-        select("scaling", _model.LoadRecord, indices),
+        select(under_load, _model.LoadRecord, indices),
     )
 
 
@@ -93,21 +94,22 @@ class LiveSource:
             self._drawn["counts"] += 1
         return found
 
-    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_loads(self, workers: int, cases: Collection[str]) -> Evidence:
         """Return the numbers of fresh workers under load, as many as the deadline allows."""
-        first = self._drawn["scaling"]
-        for index in self._number_workers("scaling", workers, 1):
-            self._measure(["scaling"], index, cases, with_null=True)
-        return self._collect(["scaling"], range(first, self._drawn["scaling"]), cases)
+        signals = [signal for signal in self.signals if signal in LOAD_SIGNALS]
+        first = self._drawn["loads"]
+        for index in self._number_workers("loads", workers, 1):
+            self._measure(signals, index, cases, with_null=True)
+        return self._collect(signals, range(first, self._drawn["loads"]), cases)
 
-    def _number_workers(self, signal: Signal, workers: int, block: int) -> Iterator[int]:
+    def _number_workers(self, kind: str, workers: int, block: int) -> Iterator[int]:
         """Yield the numbers of fresh workers; look at the clock before each block of them."""
-        first = self._drawn[signal]
+        first = self._drawn[kind]
         for index in range(first, first + workers):
             if first and (index - first) % block == 0 and time.monotonic() > self.deadline:
                 return
             yield index
-            self._drawn[signal] += 1
+            self._drawn[kind] += 1
 
     def _align_cases(self) -> None:
         """Have all variants measure the same cases, as far as is known.

@@ -17,9 +17,10 @@ from resilience_bench.measure import callgrind
 from resilience_bench.measure import session as sessions
 from resilience_bench.measure.launcher import WorkerFailedError
 from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock, Session
+from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.worker.protocol import CountsMessage, Message, StatusMessage, WeightMessage
 
-SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", "scaling")
+SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", *LOAD_SIGNALS)
 MINIMUM_CASES: Final = 12
 """With fewer cases in each, a second process takes longer to import than it saves."""
 SLOW_WEIGHT: Final = 20

@@ -14,7 +14,7 @@ from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import FinishedBlock, Profile, Session
-from resilience_bench.quantities import COUNT_SIGNALS
+from resilience_bench.quantities import COUNT_SIGNALS, LOAD_SIGNALS
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 
 Item = TypeVar("Item")
@@ -26,7 +26,7 @@ class MeasuredVariant:
 
     session: Session
     recording: Recording
-    loaded: LoadSession | None = None
+    loaded: tuple[LoadSession, ...] = ()
     name: str = ""
     is_null: bool = False
 
@@ -46,20 +46,21 @@ class MeasuredVariant:
             yield from self.session.visit(index, cases)
         if counted := [signal for signal in signals if signal in COUNT_SIGNALS]:
             yield from prepare_counting_session(self.session).run(counted, index, cases)
-        if "scaling" in signals and self.loaded:
-            yield from self.loaded.visit(index, cases)
+        for loaded in self.loaded:
+            if loaded.signal in signals:
+                yield from loaded.visit(index, cases)
 
     def count_visits(self, signals: Sequence[Signal]) -> int:
         """Return how many measurements of a case a run makes, all workers and signals together."""
         alone = sum(
             self.session.workers if signal == "latency" else 1
             for signal in signals
-            if signal != "scaling"
+            if signal not in LOAD_SIGNALS
         )
-        visits = alone * len(self.session.cases)
-        if self.loaded and "scaling" in signals:
-            visits += self.loaded.workers * len(self.loaded.cases)
-        return visits
+        loaded = [session for session in self.loaded if session.signal in signals]
+        return alone * len(self.session.cases) + sum(
+            session.workers * len(session.cases) for session in loaded
+        )
 
 
 def order_by_turn(items: Sequence[Item], turn: int) -> Sequence[Item]:
@@ -73,7 +74,7 @@ def create_interpreter_sessions(
     cases: Sequence[CaseInfo],
     profile: Profile,
     listing: Selection,
-) -> tuple[Session, LoadSession]:
+) -> tuple[Session, tuple[LoadSession, ...]]:
     """Create the sessions under an interpreter; ``listing`` has the cases that it lists itself."""
     alone, loaded = create_sessions(launcher, cases, profile)
     there = {info.case.name for info in listing.cases}
@@ -94,8 +95,8 @@ def measure_interleaved(
 ) -> Iterator[tuple[MeasuredVariant, FinishedBlock]]:
     """Measure with all workers of a run; yields each block with its variant.
 
-    Latency and scaling take turns. Counts do not depend on the load of the machine, and are taken
-    of one variant after the other. ValgrindFailedError if valgrind does not work.
+    Latency, scaling and share take turns. Counts do not depend on the load of the machine, and are
+    taken of one variant after the other. ValgrindFailedError if valgrind does not work.
     """
     counted = [signal for signal in signals if signal in COUNT_SIGNALS]
     turns: list[tuple[list[Signal], int]] = []
@@ -103,8 +104,9 @@ def measure_interleaved(
         turns += [(["latency"], index) for index in range(variants[0].session.workers)]
     if counted:
         turns.append((counted, 0))
-    if "scaling" in signals and variants[0].loaded:
-        turns += [(["scaling"], index) for index in range(variants[0].loaded.workers)]
+    for loaded in variants[0].loaded:
+        if loaded.signal in signals:
+            turns += [([loaded.signal], index) for index in range(loaded.workers)]
     for measured, index in turns:
         for variant in order_by_turn(variants, index):
             for block in variant.visit(measured, index):

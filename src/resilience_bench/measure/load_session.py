@@ -11,6 +11,7 @@ from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import session
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.session import Profile, Session, group_by_kind
+from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
@@ -27,12 +28,22 @@ class Effort:
 EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": Effort(workers=5, rounds=16, window_ns=10_000_000, timed=20),
     "concurrency": Effort(workers=3, rounds=5, window_ns=10_000_000, timed=3),
+    "real": Effort(workers=5, rounds=16, window_ns=10_000_000, timed=20),
     "standard": Effort(workers=10, rounds=24, window_ns=10_000_000, timed=40),
     "thorough": Effort(workers=20, rounds=40, window_ns=10_000_000, timed=80),
 }
 """By the name of the profile. Windows are short and many: a disturbance spoils only a few."""
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much each draw of a gate measures."""
+SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
+    "quick": Effort(workers=10, rounds=150, window_ns=200_000, timed=100),
+    "concurrency": Effort(workers=10, rounds=150, window_ns=200_000, timed=100),
+    "real": Effort(workers=10, rounds=150, window_ns=200_000, timed=100),
+    "standard": Effort(workers=20, rounds=300, window_ns=200_000, timed=200),
+    "thorough": Effort(workers=40, rounds=600, window_ns=200_000, timed=400),
+}
+"""The same for shares, whose windows are shorter and far more: neighbours are subtracted."""
+SHARE_GATE_EFFORT: Final = replace(SHARE_EFFORTS["quick"], workers=5, timed=0)
 CASE_LIMIT_S: Final = 10.0
 """A case is hung if its callers do not return within this time."""
 CASE_S: Final = 3.0
@@ -42,7 +53,10 @@ BLOCK_CASES: Final = 40
 
 @dataclass(slots=True)
 class LoadSession(Session):
-    """A session of cases under load; it yields `LoadRecord`."""
+    """A session of cases under load, or around real calls; it yields `LoadRecord`.
+
+    Its ``signal`` is ``share`` around real calls, else ``scaling``.
+    """
 
     signal: Signal = "scaling"
     effort: Effort = field(default_factory=lambda: EFFORTS["quick"])
@@ -101,16 +115,30 @@ class LoadSession(Session):
 
 
 def create_sessions(
-    launcher: Launcher,
-    cases: Sequence[CaseInfo],
-    profile: Profile,
-    effort: Effort | None = None,
-) -> tuple[Session, LoadSession]:
-    """Create the sessions of a selection, alone and under load, with one mapping of records."""
-    plain = [info for info in cases if not info.case.is_loaded]
-    loaded = [info for info in cases if info.case.is_loaded]
-    alone = Session(launcher, plain, profile)
-    together = LoadSession(launcher, loaded, profile, effort=effort or EFFORTS[profile.name])
-    records = alone.records | together.records
-    alone.records = together.records = {info.case.name: records[info.case.name] for info in cases}
-    return alone, together
+    launcher: Launcher, cases: Sequence[CaseInfo], profile: Profile, *, gated: bool = False
+) -> tuple[Session, tuple[LoadSession, LoadSession]]:
+    """Create the sessions of a selection, with one mapping of records.
+
+    The second are those under a load, around synthetic payloads and around real calls. ``gated``
+    measures as much as one draw of a gate.
+    """
+    efforts = (
+        (GATE_EFFORT, SHARE_GATE_EFFORT)
+        if gated
+        else (EFFORTS[profile.name], SHARE_EFFORTS[profile.name])
+    )
+    alone = Session(launcher, [info for info in cases if not info.case.is_loaded], profile)
+    scaling, share = (
+        LoadSession(
+            launcher,
+            [info for info in cases if info.case.is_loaded and info.case.is_real is is_real],
+            profile,
+            signal=signal,
+            effort=effort,
+        )
+        for signal, is_real, effort in zip(LOAD_SIGNALS, (False, True), efforts, strict=True)
+    )
+    found = alone.records | scaling.records | share.records
+    records = {info.case.name: found[info.case.name] for info in cases}
+    alone.records = scaling.records = share.records = records
+    return alone, (scaling, share)

@@ -39,6 +39,7 @@ PROFILES: Final = {
         Profile("quick", workers=14, samples=16),
         Profile("standard", workers=40, samples=24, case_ns=20_000_000, time_limit_s=60.0),
         Profile("concurrency", workers=14, samples=16),
+        Profile("real", workers=14, samples=16),
         Profile("thorough", workers=100, samples=40, case_ns=40_000_000, time_limit_s=120.0),
     )
 }

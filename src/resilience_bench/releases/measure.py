@@ -18,7 +18,7 @@ from resilience_bench.files import results
 from resilience_bench.gate.criteria import LOADED_SCREEN, judge
 from resilience_bench.gate.decide import Criterion, Policy
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.load_session import GATE_EFFORT, create_sessions
+from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.quantities import COUNT_SIGNALS, JUDGED
@@ -89,7 +89,7 @@ def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
         environment = query_environment(variant)
         for is_null in (False, True) if has_null else (False,):
             session, loaded = create_sessions(
-                launch(variant), wanted.cases, PROFILES["quick"], GATE_EFFORT
+                launch(variant), wanted.cases, PROFILES["quick"], gated=True
             )
             recording = Recording(
                 session.records,
@@ -138,7 +138,7 @@ def decide(timeline: Timeline, tolerances: Mapping[str, float]) -> changes.Sorte
         if "latency" in timeline.signals:
             timeline.draw_latencies(POLICY.screen, ())
         if "scaling" in timeline.signals:
-            timeline.draw_scalings(LOADED_SCREEN, ())
+            timeline.draw_loads(LOADED_SCREEN, ())
         alone = "one release has no neighbour to be compared with"
         return changes.SortedDecisions((), (), {}, (), alone)
     places = {

@@ -23,7 +23,7 @@ from resilience_bench.gate.evidence import Records, choose_record, collect_evide
 from resilience_bench.gate.live import select_records
 from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
 from resilience_bench.measure.session import MEASURABLE_STATUSES, CountRecord, FinishedBlock
-from resilience_bench.quantities import COUNT_SIGNALS
+from resilience_bench.quantities import COUNT_SIGNALS, LOAD_SIGNALS
 
 
 @dataclass(slots=True, eq=False)
@@ -139,19 +139,21 @@ class Timeline:
         self._passes += processes
         return found
 
-    def draw_scalings(self, workers: int, cases: Collection[str]) -> Evidence:
+    def draw_loads(self, workers: int, cases: Collection[str]) -> Evidence:
         """Return the numbers of fresh workers of each release under load."""
+        under_load = [signal for signal in self.signals if signal in LOAD_SIGNALS]
         indices = range(self._loads, self._loads + workers)
         self._loads += workers
         selected = {release: self._select_cases(release, cases) for release in self.releases}
         wanted = frozenset().union(*selected.values())
         for index in indices:
             for release in order_by_turn(self.releases, index):
-                due = release.find_due(wanted if selected[release] else (), "scaling", index)
-                if due:
-                    self._measure(release, ["scaling"], index, due)
+                for signal in under_load:
+                    due = release.find_due(wanted if selected[release] else (), signal, index)
+                    if due:
+                        self._measure(release, [signal], index, due)
         return self._collect(
-            cases, lambda _, release: select_records(release.recording, ["scaling"], indices)
+            cases, lambda _, release: select_records(release.recording, under_load, indices)
         )
 
     def _probe_cases(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from resilience_bench._model import Measurement, Result
+from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.report.blocks import format_count, get_value
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.correctness import describe_defect
@@ -89,7 +90,8 @@ def list_unavailable_signals(result: Result) -> list[str]:
 def describe_run(result: Result) -> list[str]:
     """Return where, when and how much was measured, in a few lines."""
     environment = result.environment
-    workers = {"latency": len(result.seeds), "scaling": len({load.index for load in result.loads})}
+    under_load = len({load.index for load in result.loads})
+    workers = {"latency": len(result.seeds), **dict.fromkeys(LOAD_SIGNALS, under_load)}
     signals = [
         f"{signal} over {workers[signal]} worker{'s' * (workers[signal] != 1)}"
         if signal in workers

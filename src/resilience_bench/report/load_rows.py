@@ -107,7 +107,7 @@ def _make_block(
     rows = [
         BlockRow(
             BARE if len(bare) == 1 else f"{BARE} {clean_text(key.partition(' ')[0])}",
-            {**_format_cells(measured, unit), "scaling": "1"},
+            {**_format_cells(measured, unit), **({} if case.is_real else {"scaling": "1"})},
             is_control=True,
         )
         for key, measured in bare.items()
@@ -124,6 +124,8 @@ def _make_block(
         "calls": "calls/s",
         "scaling": "scaling",
         "scaling_interval": "±",
+        "share": "share",
+        "share_interval": "±",
         "call": f"{unit.name}/call",
         "p50": f"p50 {unit.name}",
         "p99": "p99",
@@ -158,9 +160,10 @@ def _format_cells(measured: Measurement, unit: TimeUnit) -> dict[str, str]:
         for key, name in TIME_COLUMNS.items()
         if name in quantities
     }
+    main = ("share", format_share) if measured.case.is_real else ("scaling", format_scaling)
     formats: dict[str, tuple[str, Callable[[float], str]]] = {
         "calls": ("calls_per_s", format_rate),
-        "scaling": ("scaling", format_scaling),
+        main[0]: main,
         "fair": ("fairness", "{:.2f}".format),
         "reads": ("reads_per_s", format_rate),
     }
@@ -169,8 +172,10 @@ def _format_cells(measured: Measurement, unit: TimeUnit) -> dict[str, str]:
         for key, (name, format_value) in formats.items()
         if name in quantities
     }
-    if "scaling" in quantities:
+    if "scaling" in cells:
         cells["scaling_interval"] = format_interval(measured, "scaling")
+    if "share" in cells:
+        cells["share_interval"] = format_points(quantities["share"])
     if lag := _format_lag(quantities, unit):
         cells["lag"] = lag
     return cells
@@ -189,6 +194,22 @@ def format_rate(per_s: float) -> str:
     if per_s >= MILLION:
         return f"{per_s / MILLION:,.2f} M"
     return _format_three_digits(per_s)
+
+
+def format_share(value: float) -> str:
+    """Return a share of the bare call for people, in per cent."""
+    return f"{_format_percent(value)} %"
+
+
+def format_points(share: Estimate) -> str:
+    """Return half of a share's interval, in percentage points."""
+    return _format_percent((share.high - share.low) / 2)
+
+
+def _format_percent(share: float) -> str:
+    percent = 100 * share
+    decimals = 0 if abs(percent) >= 100 else 1 if abs(percent) >= 10 else 2  # noqa: PLR2004
+    return f"{round(percent, decimals) + 0.0:,.{decimals}f}"
 
 
 def format_scaling(value: float) -> str:

@@ -11,14 +11,16 @@ import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from resilience_bench import _model
 from resilience_bench._model import Case, CaseRecord, Estimate, LoadRecord, LoadSamples, Measurement
+from resilience_bench.quantities import JUDGED
 from resilience_bench.stats import load_rounds
 from resilience_bench.stats.bootstrap import estimate_quantities, warn_of_few_workers
 from resilience_bench.stats.correctness import collect_tallies, find_defects
+from resilience_bench.stats.share import compute_share
 
 PERCENTILES: Final = {"p50_ns": 0.5, "p90_ns": 0.9, "p99_ns": 0.99, "p999_ns": 0.999}
 LAGS: Final = {"lag_p50_ns": 0.5, "lag_p99_ns": 0.99}
@@ -28,6 +30,9 @@ FEWEST_TICKS_BEYOND: Final = 1
 """The same for lags: at most one tick a millisecond, and none while the loop is blocked."""
 WIDE: Final = 0.10
 """Maximum span of the scaling's interval, relative to its value, without a warning."""
+
+WIDE_SHARE: Final = 0.02
+"""The same for the share's interval, in shares of the bare call."""
 
 ControlledSamples = tuple[LoadSamples, LoadSamples | None]
 """An operation in one worker, and its control, if there is one."""
@@ -39,8 +44,9 @@ def estimate_loads(result: _model.Result) -> dict[str, Measurement]:
     ``calls_per_s`` is the rate of all callers together, ``control_calls_per_s`` that of the same
     callers with the payload called bare, and ``scaling`` their quotient. ``call_ns`` is the mean
     time of a call, ``overhead_ns`` the same less the control's; ``fairness`` is the calls of the
-    slowest caller / those of the fastest, and ``reads_per_s`` the rate of the readers. Each is
-    estimated by `bootstrap.estimate_quantities`, from one number a worker.
+    slowest caller / those of the fastest, and ``reads_per_s`` the rate of the readers. ``share`` is
+    the overhead / the control's time, see `compute_share`. Each is estimated by
+    `bootstrap.estimate_quantities`, from one number a worker.
 
     ``p50_ns`` to ``p999_ns`` and ``longest_ns`` come from the single calls that were timed in all
     workers, less ``clock_ns``; ``lag_...`` are how late a ticking task was. Their intervals go from
@@ -60,17 +66,21 @@ def estimate_controls(result: _model.Result) -> dict[str, Measurement]:
     return _measure(pairs, {key: Case("control", key) for key in pairs})
 
 
-def compute_worker_scalings(
+def compute_worker_loads(
     records: Iterable[LoadRecord], cases: Iterable[CaseRecord]
 ) -> dict[str, dict[str, list[float]]]:
-    """Compute the workers' numbers of ``scaling`` by case name, before anything is estimated."""
-    found = {
-        name: [
-            median for pair in pairs for median in _compute_median(load_rounds.divide_rates(*pair))
-        ]
-        for name, pairs in _pair_with_controls(records, cases).items()
-    }
-    return {name: {"scaling": scaling} for name, scaling in found.items() if scaling}
+    """Compute the workers' numbers that gates judge, by case name, before anything is estimated.
+
+    They are the shares of real calls, and the scalings of all others.
+    """
+    cases = list(cases)
+    real = {record.case.name for record in cases if record.case.is_real}
+    found = {}
+    for name, pairs in _pair_with_controls(records, cases).items():
+        values = _compute_worker_values(pairs, is_real=name in real)
+        if judged := {key: values[key] for key in JUDGED & values.keys()}:
+            found[name] = judged
+    return found
 
 
 def _pair_with_controls(
@@ -90,7 +100,10 @@ def _measure(
     cases: Mapping[str, Case],
     records: Sequence[LoadRecord] = (),
 ) -> dict[str, Measurement]:
-    rows = {name: _compute_worker_values(some) for name, some in pairs.items()}
+    rows = {
+        name: _compute_worker_values(some, is_real=cases[name].is_real)
+        for name, some in pairs.items()
+    }
     # All at once, which is far faster.
     flat = [row for named in rows.values() for row in named.values()]
     estimates = iter(estimate_quantities(flat))
@@ -105,12 +118,17 @@ def _measure(
     }
 
 
-def _compute_worker_values(pairs: Sequence[ControlledSamples]) -> dict[str, list[float]]:
-    """Compute the workers' numbers by quantity, without what cannot be computed."""
+def _compute_worker_values(
+    pairs: Sequence[ControlledSamples], *, is_real: bool
+) -> dict[str, list[float]]:
+    """Compute the workers' numbers by quantity, without what cannot be computed.
+
+    A real call has a share, and no scaling.
+    """
     found: defaultdict[str, list[float]] = defaultdict(list)
     for samples, control in pairs:
         rounds = {
-            "scaling": load_rounds.divide_rates(samples, control),
+            "scaling": () if is_real else load_rounds.divide_rates(samples, control),
             "calls_per_s": load_rounds.compute_rates(samples.calls, samples),
             "control_calls_per_s": (
                 load_rounds.compute_rates(control.calls, control) if control else ()
@@ -129,6 +147,8 @@ def _compute_worker_values(pairs: Sequence[ControlledSamples]) -> dict[str, list
         for key, values in rounds.items():
             for median in _compute_median(values):
                 found[key].append(median)
+        if is_real and (share := compute_share(samples, control)) is not None:
+            found["share"].append(share)
     return found
 
 
@@ -146,8 +166,7 @@ def _make_measurement(
 ) -> Measurement:
     samples = [operation for operation, _control in pairs]
     warnings = list(warn_of_few_workers(len(samples)))
-    if (scaling := numbers.get("scaling")) and scaling.high - scaling.low > WIDE * scaling.value:
-        warnings.append(f"interval of scaling spans more than {WIDE:.0%} of the value")
+    warnings += _warn_of_wide_interval(case, numbers)
     return Measurement(
         case,
         numbers | _estimate_percentiles(samples) | _estimate_lags(samples),
@@ -157,6 +176,17 @@ def _make_measurement(
         defects=tuple(find_defects(tallies)),
         timed_calls=sum(sum(worker.latencies.values()) for worker in samples),
     )
+
+
+def _warn_of_wide_interval(case: Case, numbers: Mapping[str, Estimate]) -> Iterator[str]:
+    if case.is_real:
+        share = numbers.get("share")
+        if share and share.high - share.low > WIDE_SHARE:
+            yield f"interval of share spans more than {100 * WIDE_SHARE:g} percentage points"
+        return
+    scaling = numbers.get("scaling")
+    if scaling and scaling.high - scaling.low > WIDE * scaling.value:
+        yield f"interval of scaling spans more than {WIDE:.0%} of the value"
 
 
 def _estimate_percentiles(samples: Sequence[LoadSamples]) -> dict[str, Estimate]:
