@@ -9,8 +9,10 @@ from typing import ClassVar, Final
 from resilience_bench._model import CaseInfo, LoadRecord, Signal
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import session
+from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.session import Profile, Session, group_by_kind
+from resilience_bench.servers.open_servers import Servers
 from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
@@ -105,12 +107,17 @@ def create_sessions(
     cases: Sequence[CaseInfo],
     profile: Profile,
     effort: Effort | None = None,
+    servers: Servers | None = None,
 ) -> tuple[Session, LoadSession]:
-    """Create the sessions of a selection, alone and under load, with one mapping of records."""
+    """Create the sessions of a selection, alone and under load, with one mapping of records.
+
+    ``servers`` starts what payloads call; without it their cases are not available.
+    """
     plain = [info for info in cases if not info.case.is_loaded]
     loaded = [info for info in cases if info.case.is_loaded]
     alone = Session(launcher, plain, profile)
-    together = LoadSession(launcher, loaded, profile, effort=effort or EFFORTS[profile.name])
+    effort, started = effort or EFFORTS[profile.name], CaseServers(servers)
+    together = LoadSession(launcher, loaded, profile, effort=effort, servers=started)
     records = alone.records | together.records
     alone.records = together.records = {info.case.name: records[info.case.name] for info in cases}
     return alone, together
