@@ -17,12 +17,12 @@ from rich.text import Text
 from resilience_bench._model import CaseRecord, LoadRecord
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.measure.launcher import ProcessLauncher
-from resilience_bench.measure.load_session import EFFORTS, create_sessions
+from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.selftest.noise import keep_cores_busy
 from resilience_bench.stats.bootstrap import trimmed_mean
-from resilience_bench.stats.load import compute_worker_scalings
+from resilience_bench.stats.load import compute_worker_loads
 
 PROFILE = "concurrency"
 
@@ -56,12 +56,12 @@ def main(selectors: tuple[str, ...], runs: int, neighbours: int) -> None:
 def _one_run(selectors: Sequence[str]) -> dict[str, float]:
     launcher = ProcessLauncher()
     cases = select(launcher, selectors, loaded=True).cases
-    _, loaded = create_sessions(launcher, cases, PROFILES[PROFILE], EFFORTS[PROFILE])
+    _, (loaded, _) = create_sessions(launcher, cases, PROFILES[PROFILE])
     records = [done.record for done in loaded.run() if isinstance(done.record, LoadRecord)]
     measured: list[CaseRecord] = list(loaded.records.values())
     return {
         name: float(trimmed_mean(np.array(each["scaling"])))
-        for name, each in compute_worker_scalings(records, measured).items()
+        for name, each in compute_worker_loads(records, measured).items()
     }
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Unsupported,
         scenario,
     )
+    from resilience_bench.scenarios.payload_definition import ServerAddress, payload
 
 __version__ = "0.1.0"
 
@@ -37,14 +38,20 @@ __all__ = [
     "Library",
     "PayloadError",
     "Probed",
+    "ServerAddress",
     "Unsupported",
+    "payload",
     "scenario",
 ]
+
+
+PAYLOADS_MODULE = "scenarios.payload_definition"
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: ``--help`` needs none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "_model" if name == "Case" else "scenarios.definition"
+    others = {"Case": "_model", "ServerAddress": PAYLOADS_MODULE, "payload": PAYLOADS_MODULE}
+    module = others.get(name, "scenarios.definition")
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -63,10 +63,24 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class RealPayload:
+    """A payload that does real work: the server that it calls, if any, and what it imports.
+
+    ``path`` is the file that defines it; empty if it is one of this package.
+    """
+
+    name: str
+    server: str = ""
+    distributions: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CaseInfo:
     """A case as its scenario file declares it, before anything is built.
 
-    ``loads`` are the kinds of load and ``payloads`` the payloads that make sense for it;
+    ``loads`` are the kinds of load and ``payloads`` the payloads that make sense for it, with
+    ``real_payloads`` as those that do real work;
     ``in_profile`` are the kinds of load, or single loads, of the concurrency profile;
     ``by_default`` is whether it is measured when nothing is selected.
     """
@@ -79,6 +93,19 @@ class CaseInfo:
     payloads: tuple[str, ...] = ("noop",)
     in_profile: tuple[str, ...] = ()
     by_default: bool = True
+    real_payloads: tuple[RealPayload, ...] = ()
+
+    @property
+    def real_payload(self) -> RealPayload | None:
+        """The payload of this case if it does real work."""
+        name = self.case.payload
+        return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def needed_distributions(self) -> tuple[str, ...]:
+        """What must be installed to measure it, with its payload."""
+        payload = self.real_payload
+        return self.distributions + (payload.distributions if payload else ())
 
 
 @dataclass(frozen=True, slots=True)

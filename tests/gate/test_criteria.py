@@ -207,7 +207,8 @@ def test_a_share_of_nothing_can_be_judged() -> None:
         (compared, Observations(numbers, numbers)),
         (budget, Observations(numbers)),
     ):
-        (seen,) = decide([criterion], lambda _, __, found=found: {criterion.key: found}, Policy())
+        evidence = {criterion.key: found}
+        (seen,) = decide([criterion], lambda _, __, all_of=evidence: all_of, Policy())
         assert seen.outcome == "within"
         assert seen.seen is not None
         assert seen.seen.low <= 0 <= seen.seen.high

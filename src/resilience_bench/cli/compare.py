@@ -88,7 +88,7 @@ def compare(  # noqa: PLR0913 - one argument an option
     for file in files:
         atomic.ensure_writable(file)
     selection = select(launcher, selectors, gated=True)
-    needed = sorted({name for info in selection.cases for name in info.distributions})
+    needed = sorted({name for info in selection.cases for name in info.needed_distributions})
     note = make_progress_console().print
     project = project or find_default_project(Path.cwd())
     made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]

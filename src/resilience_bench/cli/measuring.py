@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -22,7 +23,10 @@ from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
+from resilience_bench.servers.open_servers import Servers
 
+SERVERS: Final = "resilience_bench.servers"
+"""Where click's context has the servers of a command."""
 Measurable = tuple[tuple[Signal, ...], dict[str, str]]
 """The signals that can be measured here, and why the others cannot."""
 
@@ -47,6 +51,15 @@ def require_signals(signals: Sequence[Signal] | None) -> Measurable:
     if not available:
         raise UserError("; ".join(lacking.values()))
     return available, lacking
+
+
+def open_servers() -> Servers:
+    """Return the servers of the command that runs: it ends them when it ends itself."""
+    context = click.get_current_context()
+    if SERVERS not in context.meta:
+        context.meta[SERVERS] = context.with_resource(Servers())
+    servers: Servers = context.meta[SERVERS]
+    return servers
 
 
 def measure_variants(
@@ -94,7 +107,9 @@ def prepare_variant(  # noqa: PLR0913 - what a results file says of itself
     environment: Environment | None = None,
 ) -> MeasuredVariant:
     """Prepare the measurement of what a gate judges."""
-    session, loaded = create_sessions(launcher, selection.cases, PROFILES["quick"], gated=True)
+    session, loaded = create_sessions(
+        launcher, selection.cases, PROFILES["quick"], gated=True, servers=open_servers()
+    )
     recording = Recording(
         session.records, label, file, selectors, selection.problems, *measurable, environment
     )

@@ -99,7 +99,8 @@ def _run_here(
     """Measure under the interpreter that this runs in, write the file and show it."""
     options.report_outdated_install()
     selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
-    session, loaded = create_sessions(launcher, selection.cases, chosen)
+    servers = measuring.open_servers()
+    session, loaded = create_sessions(launcher, selection.cases, chosen, servers=servers)
     available, lacking = measuring.select_signals(signals, session, loaded)
     recording = Recording(
         session.records, chosen.name, path, selectors, selection.problems, available, lacking

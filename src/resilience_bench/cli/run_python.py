@@ -39,16 +39,17 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
     selection = select(launcher, selectors, loaded=profile.name == "concurrency")
     sessions = create_sessions(launcher, selection.cases, profile)
     available, lacking = measuring.select_signals(signals, *sessions)
-    needed = sorted({name for info in selection.cases for name in info.distributions})
+    needed = sorted({name for info in selection.cases for name in info.needed_distributions})
     ready = [interpreters.prepare(interpreter, needed, note) for interpreter in found]
     paths = [Path(path) for path in dict.fromkeys(info.path for info in selection.cases)]
+    servers = measuring.open_servers()
     with create_shared_path() as shared:
 
         def prepare(interpreter: Interpreter, file: Path) -> interleave.MeasuredVariant:
             workers = shared.launcher(interpreter.variant)
             listing = discover(workers, paths, IMPORT_LIMIT_S)
             alone, loaded = interleave.create_interpreter_sessions(
-                interpreter, workers, selection.cases, profile, listing
+                interpreter, workers, selection.cases, profile, listing, servers=servers
             )
             label, problems, environment = profile.name, selection.problems, interpreter.environment
             recording = Recording(

@@ -42,7 +42,7 @@ class Interpreter:
 
     def explain_unavailability(self, info: CaseInfo) -> str:
         """Return why a case cannot be measured under it; nothing if it can, as far as is known."""
-        for name in info.distributions:
+        for name in info.needed_distributions:
             if reason := self.lacking.get(canonicalize_name(name)):
                 return f"{name} does not install under {self.name}: {reason}"
         return ""

@@ -16,6 +16,7 @@ from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import FinishedBlock, Profile, Session
 from resilience_bench.quantities import COUNT_SIGNALS, LOAD_SIGNALS
 from resilience_bench.scenarios.loads import NOOP, SINGLE
+from resilience_bench.servers.open_servers import Servers
 
 Item = TypeVar("Item")
 
@@ -68,15 +69,17 @@ def order_by_turn(items: Sequence[Item], turn: int) -> Sequence[Item]:
     return items[::-1] if turn % 2 else items
 
 
-def create_interpreter_sessions(
+def create_interpreter_sessions(  # noqa: PLR0913 - what a run and its interpreter say
     interpreter: Interpreter,
     launcher: Launcher,
     cases: Sequence[CaseInfo],
     profile: Profile,
     listing: Selection,
+    *,
+    servers: Servers | None = None,
 ) -> tuple[Session, tuple[LoadSession, ...]]:
     """Create the sessions under an interpreter; ``listing`` has the cases that it lists itself."""
-    alone, loaded = create_sessions(launcher, cases, profile)
+    alone, loaded = create_sessions(launcher, cases, profile, servers=servers)
     there = {info.case.name for info in listing.cases}
     for info in cases:
         reason = interpreter.explain_unavailability(info)

@@ -9,9 +9,11 @@ from typing import ClassVar, Final
 from resilience_bench._model import CaseInfo, LoadRecord, Signal
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import session
+from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.session import Profile, Session, group_by_kind
 from resilience_bench.quantities import LOAD_SIGNALS
+from resilience_bench.servers.open_servers import Servers
 from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
@@ -115,12 +117,18 @@ class LoadSession(Session):
 
 
 def create_sessions(
-    launcher: Launcher, cases: Sequence[CaseInfo], profile: Profile, *, gated: bool = False
+    launcher: Launcher,
+    cases: Sequence[CaseInfo],
+    profile: Profile,
+    *,
+    gated: bool = False,
+    servers: Servers | None = None,
 ) -> tuple[Session, tuple[LoadSession, LoadSession]]:
     """Create the sessions of a selection, with one mapping of records.
 
     The second are those under a load, around synthetic payloads and around real calls. ``gated``
-    measures as much as one draw of a gate.
+    measures as much as one draw of a gate. ``servers`` starts what payloads call; without it their
+    cases are not available.
     """
     efforts = (
         (GATE_EFFORT, SHARE_GATE_EFFORT)
@@ -128,6 +136,7 @@ def create_sessions(
         else (EFFORTS[profile.name], SHARE_EFFORTS[profile.name])
     )
     alone = Session(launcher, [info for info in cases if not info.case.is_loaded], profile)
+    started = CaseServers(servers)
     scaling, share = (
         LoadSession(
             launcher,
@@ -135,6 +144,7 @@ def create_sessions(
             profile,
             signal=signal,
             effort=effort,
+            servers=started,
         )
         for signal, is_real, effort in zip(LOAD_SIGNALS, (False, True), efforts, strict=True)
     )

@@ -12,6 +12,7 @@ from typing import Final
 from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
+from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.measure.session import Profile, Session, list_loaded_cases, start_plan
 from resilience_bench.project import find_suite_folder
@@ -19,6 +20,7 @@ from resilience_bench.scenarios import load_patterns
 from resilience_bench.scenarios.discovery import find_scenario_files
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.scenarios.patterns import matches
+from resilience_bench.servers.open_servers import Servers
 from resilience_bench.worker.protocol import DeclarationMessage, Message, Plan, ProblemMessage
 
 CLOSE_NAMES: Final = 3
@@ -56,7 +58,8 @@ def discover(launcher: Launcher, paths: Sequence[Path], time_limit_s: float) -> 
 def inspect(launcher: Launcher, cases: Sequence[CaseInfo], time_limit_s: float) -> list[CaseRecord]:
     """Build every case, without timing it, to find out which are available and why not."""
     profile = Profile("inspect", workers=1, samples=1, block_cases=1000, time_limit_s=time_limit_s)
-    session = _Inspection(launcher, cases, profile)
+    servers = CaseServers(Servers(), only_looks=True)
+    session = _Inspection(launcher, cases, profile, servers=servers)
     for _ in session.run():
         pass
     return list(session.records.values())
@@ -120,7 +123,7 @@ def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) 
     for pattern in patterns:
         some = _match_cases(pattern, infos, loaded=loaded)
         if not some:
-            if (loaded or load_patterns.looks_loaded(pattern)) and (
+            if (loaded or load_patterns.looks_loaded(pattern, infos)) and (
                 hint := load_patterns.suggest_loads(pattern, infos)
             ):
                 raise UnknownLoadError(f"no case matches {pattern!r}; {hint}")
@@ -138,7 +141,7 @@ def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) 
 def _match_cases(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
     plain = [info for info in infos if matches(pattern, info.case)]
     # Without the name of a load, a pattern means loads only if it matches no plain case.
-    if load_patterns.mentions_load(pattern) or not plain:
+    if load_patterns.mentions_load(pattern, infos) or not plain:
         return [*plain, *load_patterns.expand_load_pattern(pattern, infos)]
     return load_patterns.select_profile_cases(plain) if loaded else plain
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 from resilience_bench import _model
 from resilience_bench._model import CaseInfo, CaseRecord, CaseStatus, Samples, Signal, WorkerRecord
 from resilience_bench.environments.fingerprint import now
+from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.worker import protocol
@@ -51,6 +52,8 @@ SLOW_WORKERS: Final = 5
 FEW_CASES: Final = 40
 MORE_SAMPLES: Final = 3
 """With `FEW_CASES` or fewer to a worker, each case gets this many times as many samples."""
+FAILURE_STATUSES: Final = frozenset({"broken", "failed", "hung"})
+"""The statuses that a case may have because its server has ended."""
 MEASURABLE_STATUSES: Final = frozenset({"measured", "interrupted"})
 """The statuses of cases that can be measured, as far as is known."""
 
@@ -76,7 +79,7 @@ class Session:
     a case are spread over the whole run, and a run that is cut short has some of everything.
     ``plants`` and ``waits`` make cases slower, see `Plan`; ``count_plants`` does so for the other
     signals. ``left_out`` names cases that are not measured although they could be, ``slow`` those
-    that turned out to be slow.
+    that turned out to be slow. ``servers`` starts what the payloads of the cases call.
     """
 
     launcher: Launcher
@@ -88,6 +91,7 @@ class Session:
     signal: Signal = "latency"
     left_out: frozenset[str] = frozenset()
     slow: set[str] = field(default_factory=set)
+    servers: CaseServers = field(default_factory=CaseServers)
     records: dict[str, CaseRecord] = field(init=False)
     _visits: collections.Counter[str] = field(default_factory=collections.Counter)
 
@@ -153,7 +157,7 @@ class Session:
     def _measure(
         self, index: int, number: int, block: list[CaseInfo], profile: Profile
     ) -> Iterator[FinishedBlock]:
-        due = [info for info in block if self._is_due(info)]
+        due = [info for info in block if self._is_due(info) and self._has_server(info)]
         left_out = tuple(info for info in block if info not in due)
         if left_out:
             yield FinishedBlock(None, left_out, index, self.signal)
@@ -172,6 +176,12 @@ class Session:
         if name in self.left_out or self.records[name].status not in MEASURABLE_STATUSES:
             return False
         return name not in self.slow or self._visits[name] < SLOW_WORKERS
+
+    def _has_server(self, info: CaseInfo) -> bool:
+        """Start the server of a case, if it needs one; record why there is none."""
+        if problem := self.servers.find_problem(info):
+            self._set_status(info.case.name, *problem)
+        return not problem
 
     def _handle_failure(
         self, block: list[CaseInfo], error: WorkerFailedError
@@ -193,7 +203,9 @@ class Session:
     ) -> Record:
         started = now()
         try:
-            messages = self.launcher.run(self._make_plan(index, block, profile), hash_seed=index)
+            plan = self._make_plan(index, block, profile)
+            plan = replace(plan, servers=self.servers.list_addresses(block))
+            messages = self.launcher.run(plan, hash_seed=index)
             self._note(messages)
             return self._build_record(messages, index, number, started)
         except WorkerFailedError as error:
@@ -249,6 +261,8 @@ class Session:
             self.slow.add(name)
 
     def _set_status(self, name: str, status: CaseStatus, reason: str, control: str = "") -> None:
+        if status in FAILURE_STATUSES and (end := self.servers.explain_end(self.cases, name)):
+            status, reason = "failed", end
         before = self.records[name]
         self.records[name] = replace(
             before, status=status, reason=reason, control=control or before.control
@@ -295,8 +309,11 @@ class DriftSession(Session):
 
 def start_plan(action: protocol.Action, block: Sequence[CaseInfo]) -> Plan:
     """Return the plan of an action on the cases of a block, with default settings."""
-    paths = tuple(dict.fromkeys(info.path for info in block))
-    return Plan(action, paths, tuple(info.case.name for info in block))
+    paths = dict.fromkeys(info.path for info in block)
+    paths |= dict.fromkeys(
+        payload.path for info in block if (payload := info.real_payload) and payload.path
+    )
+    return Plan(action, tuple(paths), tuple(info.case.name for info in block))
 
 
 def group_by_kind(

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from resilience_bench._model import Case, CaseInfo
 from resilience_bench.scenarios.loads import IO, MIXED, NOOP, PAYLOADS, PROCESSES, TASKS, THREADS
+from resilience_bench.scenarios.payload_definition import Payload, Payloads
 
 RETURNS: Final = "returns"
 """An outcome of the payload: it returns `RESULT`."""
@@ -129,8 +130,30 @@ class Scenario:
             return (IO,)
         return PAYLOADS if self.payload_calls else (NOOP,)
 
-    def bind(self, path: str) -> Iterator[BoundCase]:
-        """Yield every case of this scenario, with its library and the values of its parameters."""
+    @property
+    def takes_real_payloads(self) -> bool:
+        """Whether real work can be put inside: it succeeds, and the operation returns its value."""
+        return (
+            self.payload_calls > 0
+            and set(self.outcomes) == {RETURNS}
+            and isinstance(self.returns, str)
+            and self.returns in {RESULT, ANYTHING}
+            and self.raises is None
+            and self.arguments is None
+            and not self.probes
+        )
+
+    def bind(self, path: str, payloads: Payloads | None = None) -> Iterator[BoundCase]:
+        """Yield every case of this scenario, with its library and the values of its parameters.
+
+        ``payloads`` are those that do real work; the case can have those that fit it.
+        """
+        real = {
+            name: payload
+            for (name, is_async), payload in (payloads or {}).items()
+            if self.takes_real_payloads and is_async == self.is_async
+        }
+        needs = tuple(payload.needs for payload in real.values())
         for library in self.libraries or (None,):
             axes = {**self.parameters, **(library.parameters if library else {})}
             for values in itertools.product(*axes.values()):
@@ -143,21 +166,29 @@ class Scenario:
                     self.description,
                     library.distributions if library else (),
                     self.loads,
-                    self.payloads,
+                    (*self.payloads, *real),
                     self.in_profile,
                     self.by_default,
+                    needs,
                 )
-                yield BoundCase(info, self, library, chosen)
+                yield BoundCase(info, self, library, chosen, real)
 
 
 @dataclass(frozen=True, slots=True)
 class BoundCase:
-    """A case with everything that is needed to build its operation."""
+    """A case with everything that is needed to build its operation.
+
+    ``real_payloads`` are those that it can have, by name. ``work`` is that of its own one once it
+    was opened, and ``answer`` what a bare call of it returns.
+    """
 
     info: CaseInfo
     scenario: Scenario
     library: Library | None
     parameters: Mapping[str, object]
+    real_payloads: Mapping[str, Payload] = field(default_factory=dict)
+    work: Callable[[], Any] | None = None
+    answer: object = None
 
     @property
     def name(self) -> str:
@@ -168,6 +199,17 @@ class BoundCase:
     def is_probed_at_once(self) -> bool:
         """Whether all callers call once at the same time after a breaker was prepared."""
         return self.scenario.probes and self.info.case.is_loaded
+
+    @property
+    def real_payload(self) -> Payload | None:
+        """The payload of this case if it does real work."""
+        return self.real_payloads.get(self.info.case.payload)
+
+    @property
+    def returns(self) -> object:
+        """What one operation must return."""
+        promised = self.scenario.returns
+        return promised if self.work is None or promised is ANYTHING else self.answer
 
     def with_load(self, load: str, payload: str) -> BoundCase:
         """Return the same case under another load, around another payload."""

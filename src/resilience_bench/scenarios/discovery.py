@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Final, TypeVar
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.scenarios.definition import BoundCase, Scenario
+from resilience_bench.scenarios.payload_definition import Payload, Payloads, register_payloads
 
-DECORATOR: Final = re.compile(r"^\s*@(\w+\.)*scenario\b", re.MULTILINE)
+Kind = TypeVar("Kind", Scenario, Payload)
+DECORATOR: Final = re.compile(r"^\s*@(\w+\.)*(scenario|payload)\b", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +48,28 @@ class Discovery:
         return [bound.info for bound in self.bound.values()]
 
 
-def discover(paths: Iterable[Path]) -> Discovery:
-    """Import scenario files (or those below a folder) and list their cases and problems."""
-    found: dict[str, BoundCase] = {}
+def discover(paths: Iterable[Path], builtin: Iterable[Payload] = ()) -> Discovery:
+    """Import scenario files (or those below a folder) and list their cases and problems.
+
+    Payloads of any of the files, and the ``builtin`` ones, can be put into all scenarios.
+    """
+    payloads = register_payloads({}, builtin)
     problems: list[FileProblem] = []
+    modules: dict[Path, ModuleType] = {}
     files = itertools.chain.from_iterable(map(find_scenario_files, paths))
     for path in dict.fromkeys(file.resolve() for file in files):
         try:
             module = import_file(path)
-            bound = [
-                case
-                for value in vars(module).values()
-                if isinstance(value, Scenario) and value.function.__module__ == module.__name__
-                for case in value.bind(str(path))
-            ]
+            payloads = register_payloads(payloads, _list_own(module, Payload))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's file may raise anything
+            problems.append(_build_problem(path, error))
+        else:
+            modules[path] = module
+    found: dict[str, BoundCase] = {}
+    for path, module in modules.items():
+        try:
+            bound = _bind_scenarios(module, path, payloads)
+        except Exception as error:  # noqa: BLE001 - values of parameters may be anything
             problems.append(_build_problem(path, error))
             continue
         if taken := next((case for case in bound if case.name in found), None):
@@ -70,6 +79,20 @@ def discover(paths: Iterable[Path]) -> Discovery:
             continue
         found.update((case.name, case) for case in bound)
     return Discovery(found, tuple(problems))
+
+
+def _bind_scenarios(module: ModuleType, path: Path, payloads: Payloads) -> list[BoundCase]:
+    scenarios = _list_own(module, Scenario)
+    return [case for scenario in scenarios for case in scenario.bind(str(path), payloads)]
+
+
+def _list_own(module: ModuleType, kind: type[Kind]) -> list[Kind]:
+    """Return what a module defines of a kind, without what it imports."""
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, kind) and value.function.__module__ == module.__name__
+    ]
 
 
 def find_scenario_files(path: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -37,23 +37,40 @@ MOST_TASKS: Final = 1_000_000
 """More tasks do not fit into memory."""
 EXAMPLE: Final = "e.g. 'breaker.closed_success[*,threads-8,io]'"
 _CALLERS: Final = re.compile(r"([a-z]+)-([0-9*?]+(?:-[0-9*?]+)?)")
-_LOAD_PART: Final = re.compile(rf"({'|'.join(KINDS)})-|,({'|'.join(loads.PAYLOADS)})\b")
+_LOAD_PART: Final = re.compile(rf"({'|'.join(KINDS)})-")
 _LOAD: Final = re.compile(r"mixed-[0-9]+-[0-9]+|(?:threads|tasks|processes)-[0-9]+")
 
 
-def mentions_load(pattern: str) -> bool:
+def find_payloads(pattern: str, infos: Sequence[CaseInfo]) -> list[str]:
+    """Return the payloads that a pattern names; a wildcard alone names none.
+
+    ``redis*`` behind the library names all payloads that begin so.
+    """
+    known = dict.fromkeys([*loads.PAYLOADS, *(name for info in infos for name in info.payloads)])
+    words = _split_words(pattern)
+    return [
+        name
+        for name in known
+        if any(_names_payload(word, [name], is_first=not place) for place, word in enumerate(words))
+        or re.search(rf",{re.escape(name)}(?![\w-])", pattern)
+    ]
+
+
+def mentions_load(pattern: str, infos: Sequence[CaseInfo]) -> bool:
     """Return whether a pattern names a load or payload; UnknownLoadError if it is impossible."""
     # A list, so that an impossible load is refused wherever it is.
-    named = [_is_load(word) or word in loads.PAYLOADS for word in _split_words(pattern)]
-    return any(named) or _LOAD_PART.search(pattern) is not None
+    named = [_is_load(word) for word in _split_words(pattern)]
+    return (
+        any(named) or bool(find_payloads(pattern, infos)) or _LOAD_PART.search(pattern) is not None
+    )
 
 
-def looks_loaded(pattern: str) -> bool:
+def looks_loaded(pattern: str, infos: Sequence[CaseInfo]) -> bool:
     """Return whether a pattern names a load or payload, or something written like a load."""
     words = _split_words(pattern)
     # The words after the library are parameters, which have values, or loads and payloads.
     others = [word for word in words[1:] if "=" not in word]
-    return mentions_load(pattern) or bool(others) or any(map(_CALLERS.fullmatch, words))
+    return mentions_load(pattern, infos) or bool(others) or any(map(_CALLERS.fullmatch, words))
 
 
 def _split_words(pattern: str) -> list[str]:
@@ -99,38 +116,47 @@ def expand_load_pattern(pattern: str, infos: Sequence[CaseInfo]) -> list[CaseInf
     """Find the cases under load that a pattern selects, by their whole names or word by word.
 
     Words may come in any order, without a library, ``single`` or ``noop``; a last ``*`` after a
-    load is every payload.
+    load is every payload that needs nothing: one that does real work has to be named.
     """
-    fits_words = _compile_words(pattern)
+    payloads = find_payloads(pattern, infos)
+    fits_words = _compile_words(pattern, payloads)
     named = [load for load in _LOAD.findall(pattern) if not _find_problem(load)]
     return [
         loaded
         for info in infos
-        for loaded in _list_loaded(info, named)
+        for loaded in _list_loaded(info, named, {*loads.PAYLOADS, *payloads})
         if matches_text(pattern, loaded.case.name) or fits_words(loaded.case)
     ]
 
 
-def _list_loaded(info: CaseInfo, named: Sequence[str]) -> Iterator[CaseInfo]:
+def _list_loaded(
+    info: CaseInfo, named: Sequence[str], wanted: Collection[str]
+) -> Iterator[CaseInfo]:
     # One caller around no work is the plain case, which every scenario has.
-    payloads = info.payloads if info.loads else (loads.NOOP,)
+    payloads = [name for name in info.payloads if name in wanted] if info.loads else [loads.NOOP]
+    real = {payload.name for payload in info.real_payloads}
     for kind in (loads.SINGLE, *info.loads):
         others = [load for load in named if load.partition("-")[0] == kind]
         for load in dict.fromkeys([*loads.STANDARD_LOADS[kind], *others]):
             for payload in payloads:
-                yield replace(info, case=info.case.with_load(load, payload))
+                # A forked process must not use the connections of its parent.
+                if kind != loads.PROCESSES or payload not in real:
+                    yield replace(info, case=info.case.with_load(load, payload))
 
 
-def _compile_words(pattern: str) -> Callable[[Case], bool]:
+def _compile_words(pattern: str, payloads: Sequence[str]) -> Callable[[Case], bool]:
     """Make a test of whether a case fits the words between the brackets."""
     words = _split_words(pattern)
     callers = [word for word in words if _is_load(word)]
-    payloads = [word for word in words if word in loads.PAYLOADS]
     if not callers and not payloads:
         return lambda _case: False
-    rest = [word for word in words if word not in {*callers, *payloads}]
+    rest = [
+        word
+        for place, word in enumerate(words)
+        if word not in callers and not _names_payload(word, payloads, is_first=place == 0)
+    ]
     if callers and words[-2:] == [callers[-1], "*"]:
-        rest, payloads = rest[:-1], list(loads.PAYLOADS)
+        rest, payloads = rest[:-1], loads.PAYLOADS
     group = pattern.partition("[")[0]
     if not {".", "*", "?"} & set(group):
         group = f"{group}.*"  # a family
@@ -140,6 +166,13 @@ def _compile_words(pattern: str) -> Callable[[Case], bool]:
         and any(matches_text(load, case.load) for load in callers or [loads.SINGLE])
         and matches(plain, case.with_load(loads.SINGLE, loads.NOOP))
     )
+
+
+def _names_payload(word: str, payloads: Sequence[str], *, is_first: bool) -> bool:
+    """Return whether a word is a payload, or a wildcard for some; a first one is a library's."""
+    if word in payloads or is_first or not word.strip("*?"):
+        return word in payloads
+    return any(matches_text(word, name) for name in payloads)
 
 
 def suggest_loads(pattern: str, infos: Sequence[CaseInfo]) -> str:
@@ -153,7 +186,8 @@ def suggest_loads(pattern: str, infos: Sequence[CaseInfo]) -> str:
     if not kinds:
         return f"{group} is measured alone only: several callers would mix up its outcomes"
     spelled = ", ".join([loads.SINGLE, *(loads.LOAD_FORMS[kind] for kind in kinds)])
-    load, payload = loads.STANDARD_LOADS[next(iter(kinds))][-1], list(payloads)[-1]
+    load = loads.STANDARD_LOADS[next(iter(kinds))][-1]
+    payload = loads.IO if loads.IO in payloads else next(iter(payloads))
     example = f"{group}[*,{load}{f',{payload}' if payload != loads.NOOP else ''}]"
     return (
         f"{group} has the loads {spelled} and the payloads {', '.join(payloads)}; "

@@ -17,6 +17,7 @@ NOOP: Final = "noop"
 CPU: Final = "cpu"
 IO: Final = "io"
 PAYLOADS: Final = (NOOP, CPU, IO)
+"""The payloads that need nothing; see `payload_definition` for those that do real work."""
 STANDARD_LOADS: Final[Mapping[str, tuple[str, ...]]] = {
     SINGLE: (SINGLE,),
     THREADS: tuple(f"{THREADS}-{count}" for count in (1, 2, 4, 8, 16, 32)),
@@ -42,6 +43,11 @@ class Load:
     kind: str
     callers: int
     readers: int = 0
+
+
+def is_load(text: str) -> bool:
+    """Return whether a text is written like a load, possible or not."""
+    return text == SINGLE or _LOAD.fullmatch(text) is not None
 
 
 def parse_load(text: str) -> Load:

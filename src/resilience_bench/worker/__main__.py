@@ -22,6 +22,12 @@ from resilience_bench.worker.allocations import measure_allocations
 from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.drift import LongRun
 from resilience_bench.worker.gil import is_gil_enabled
+from resilience_bench.worker.real_payloads import (
+    DishonestPayloadError,
+    PayloadFailedError,
+    RealPayloads,
+    find_builtin_payloads,
+)
 from resilience_bench.worker.reference import Reference
 from resilience_bench.worker.verification import BrokenCaseError, check, check_outcome
 
@@ -54,9 +60,10 @@ class _Worker:
         self._parent = os.getppid()
         self._plants, self._waits = dict(plan.plants), dict(plan.waits)
         self._runner = asyncio.Runner()
+        self._real = RealPayloads(dict(plan.servers), self._runner)
 
     def run(self) -> None:
-        discovery = discover(map(Path, self._plan.paths))
+        discovery = discover(map(Path, self._plan.paths), find_builtin_payloads(self._plan))
         for problem in discovery.problems:
             self._send(protocol.ProblemMessage(str(problem)))
         if self._plan.action == "discover":
@@ -65,7 +72,7 @@ class _Worker:
         elif self._plan.action == "count":
             self._count(self._select(discovery))
         else:
-            with self._runner, contextlib.ExitStack() as stack:
+            with self._runner, self._real, contextlib.ExitStack() as stack:
                 self._measure(self._select(discovery), stack)
         resolution_s = time.get_clock_info("perf_counter").resolution
         self._send(protocol.EndMessage(resolution_s * 1e9, is_gil_enabled()))
@@ -90,8 +97,8 @@ class _Worker:
         ready: list[Ready] = []
         for bound in chosen:
             self._send(protocol.StartMessage(bound.name))
-            if operation := self._prepare(bound, stack):
-                ready.append((bound, operation))
+            if prepared := self._prepare(bound, stack):
+                ready.append(prepared)
         if self._plan.action == "measure":
             self._measure_latencies(ready)
         elif self._plan.action != "inspect":
@@ -102,30 +109,43 @@ class _Worker:
                 with self._report_failure(bound.name):
                     measure(bound, operation)
 
-    def _prepare(
-        self, bound: BoundCase, stack: contextlib.ExitStack
-    ) -> operations.Operation | None:
+    def _prepare(self, bound: BoundCase, stack: contextlib.ExitStack) -> Ready | None:
+        """Check a case and build its operation; report its status, and return it if it is ready."""
         status: Status = "ready"
         reason = ""
+        name, key = bound.name, operations.make_control_key(bound)
         operation = None
         try:
+            bound = self._attach_payload(bound)
             if self._plan.check and self._plan.action != "inspect":
                 check(bound, self._runner)
             operation = stack.enter_context(operations.open_operation(bound, self._runner))
-            if bound.name in self._plants:
-                operation = operations.add_empty_loop(operation, self._plants[bound.name])
-            if bound.name in self._waits:
-                operation = operations.add_wait(operation, self._waits[bound.name])
+            if name in self._plants:
+                operation = operations.add_empty_loop(operation, self._plants[name])
+            if name in self._waits:
+                operation = operations.add_wait(operation, self._waits[name])
         except operations.NotInstalledError as error:
             status, reason = "not installed", str(error)
         except Unsupported as error:
             status, reason = "not available", str(error)
-        except BrokenCaseError as error:
+        except (BrokenCaseError, DishonestPayloadError) as error:
             status, reason = "broken", str(error)
+        except PayloadFailedError as error:
+            status, reason = "failed", str(error)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             status, reason = "broken", f"building it raised {type(error).__name__}: {error}"
-        self._send_status(bound.name, status, reason, operations.make_control_key(bound))
-        return operation if status == "ready" else None
+        self._send_status(name, status, reason, key)
+        return (bound, operation) if operation is not None and status == "ready" else None
+
+    def _attach_payload(self, bound: BoundCase) -> BoundCase:
+        """Open the payload of a case if it does real work; while inspecting, see what it needs."""
+        if self._plan.action != "inspect":
+            return self._real.attach(bound)
+        if bound.real_payload is None:
+            return bound
+        for distribution in bound.real_payload.distributions:
+            operations.ensure_installed(distribution)
+        return bound.with_load(SINGLE, NOOP)
 
     @contextlib.contextmanager
     def _report_failure(self, case: str) -> Iterator[None]:
@@ -232,8 +252,11 @@ class _Worker:
         # Makes its event loop when it is first used, and ends with this process.
         self._runner = asyncio.Runner()
         with self._report_failure(case), contextlib.ExitStack() as stack:
-            operation = operations.make_control(bound) if not case else self._prepare(bound, stack)
-            if operation is None:
+            if not case:
+                operation = operations.make_control(bound)
+            elif prepared := self._prepare(bound, stack):
+                operation = prepared[1]
+            else:
                 return True
             calls = instructions.mark(timing.make_sampler(operation, self._runner), heavy=heavy)
             if calls is None:
@@ -263,22 +286,26 @@ class _Worker:
         subjects: dict[str, tuple[BoundCase, throughput.LoadSubject]] = {}
         for bound in bounds:
             group.watch(bound.name)
-            operation = self._prepare(bound, stack)
-            if operation is not None and load.kind == MIXED and operation.count is None:
+            prepared = self._prepare(bound, stack)
+            if prepared is None:
+                continue
+            attached, operation = prepared
+            if load.kind == MIXED and operation.count is None:
                 reason = "it has no counter that readers could read"
                 self._send_status(bound.name, "not available", reason)
-            elif operation is not None:
-                subjects[bound.name] = bound, throughput.LoadSubject(bound.name, operation)
+            else:
+                subjects[bound.name] = attached, throughput.LoadSubject(bound.name, operation)
         if not subjects:
             return
-        control = throughput.LoadSubject("", operations.make_control(bounds[0]))
+        controlled = next(iter(subjects.values()))[0]
+        control = throughput.LoadSubject("", operations.make_control(controlled))
         everything = [control, *(subject for _, subject in subjects.values())]
         failed = group.measure(everything, plan.rounds)
         if control.name in failed:  # without it nothing can be said of any
             failed |= dict.fromkeys(subjects, f"its control: {failed[control.name]}")
         else:
             samples = group.samples(control, timed_ns=plan.timed * plan.window_ns)
-            key = operations.make_control_key(bounds[0])
+            key = operations.make_control_key(controlled)
             self._send(protocol.LoadMessage("control", key, samples))
         for name, (bound, subject) in subjects.items():
             if name in failed:

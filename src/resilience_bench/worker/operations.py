@@ -104,7 +104,7 @@ def open_operation(
     wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     # Parameters that only other libraries have keep their defaults.
     arguments = {name: offered[name] for name in wanted if name in offered}
-    with _build_operation(scenario, arguments, runner) as built:
+    with open_made(scenario.function(**arguments), runner) as built:
         yield _make_operation(bound, built, library, payload)
 
 
@@ -138,10 +138,8 @@ def _make_operation(
 
 
 @contextlib.contextmanager
-def _build_operation(
-    scenario: definition.Scenario, arguments: dict[str, Any], runner: asyncio.Runner
-) -> Iterator[Any]:
-    made = scenario.function(**arguments)
+def open_made(made: Any, runner: asyncio.Runner) -> Iterator[Any]:
+    """Yield what a scenario's or a payload's function made: a generator or coroutine, or itself."""
     if hasattr(made, "__anext__"):
         try:
             yield runner.run(anext(made))
@@ -192,13 +190,18 @@ def load_library(bound: definition.BoundCase) -> Any:
     if library is None:
         return None
     for distribution in library.distributions:
-        if not _is_installed(distribution):
-            raise NotInstalledError(
-                f"{distribution} is not installed; type: pip install {distribution}"
-            )
+        ensure_installed(distribution)
     if isinstance(library.adapters, tuple):
         return tuple(_load_adapter(adapter, bound) for adapter in library.adapters)
     return _load_adapter(library.adapters, bound)
+
+
+def ensure_installed(distribution: str) -> None:
+    """Raise NotInstalledError unless a distribution is installed."""
+    if not _is_installed(distribution):
+        raise NotInstalledError(
+            f"{distribution} is not installed; type: pip install {distribution}"
+        )
 
 
 @functools.cache

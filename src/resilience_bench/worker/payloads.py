@@ -33,7 +33,9 @@ def make_payload(bound: BoundCase, record: RunRecorder | None = None) -> Callabl
     scenario, kind = bound.scenario, bound.info.case.payload
     if bound.is_probed_at_once:
         return PhasedPayload(kind, record).payload
-    payload = _add_work(_make_plain_payload(scenario), kind, is_async=scenario.is_async)
+    payload = bound.work or _add_work(
+        _make_plain_payload(scenario), kind, is_async=scenario.is_async
+    )
     if record is None:
         return payload
     counted = record  # a name that is not Optional, for the closures below

@@ -28,6 +28,8 @@ class Plan:
     ``under`` has the cases under a load: their names, the names of the same cases without it, load
     and payload. Each is sampled in ``rounds`` windows of ``window_ns``, its single calls are timed
     over ``timed`` windows, and it counts as hung after ``case_limit_s``.
+
+    ``servers`` has the names and addresses of the servers that payloads call.
     """
 
     action: Action
@@ -48,6 +50,7 @@ class Plan:
     case_limit_s: float = 0.0
     timed: int = 3
     drift_s: float = 0.0
+    servers: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> str:
         """Return the plan as the worker reads it from standard input."""
@@ -231,7 +234,12 @@ def _read_drift_points(fields: dict[str, Any]) -> _model.DriftPoints:
 def _read_case_info(fields: dict[str, Any]) -> _model.CaseInfo:
     case = fields.pop("case")
     parameters = tuple((key, value) for key, value in case.pop("parameters"))
-    return _model.CaseInfo(_model.Case(**case, parameters=parameters), **_restore_tuples(fields))
+    payloads = fields.pop("real_payloads")
+    return _model.CaseInfo(
+        _model.Case(**case, parameters=parameters),
+        **_restore_tuples(fields),
+        real_payloads=tuple(_model.RealPayload(**_restore_tuples(each)) for each in payloads),
+    )
 
 
 _READERS: dict[type[Any], dict[str, Callable[[Any], Any]]] = {

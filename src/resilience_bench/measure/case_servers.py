@@ -1,0 +1,55 @@
+"""The servers that the payloads of cases call, and what to say of cases that lack theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resilience_bench._model import CaseInfo, CaseStatus
+from resilience_bench.servers.open_servers import ProgramMissingError, ServerFailedError, Servers
+
+
+@dataclass(frozen=True, slots=True)
+class CaseServers:
+    """The servers of the cases of a session; without ``servers`` none is started.
+
+    With ``only_looks`` none is started either: it is enough that they are installed.
+    """
+
+    servers: Servers | None = None
+    only_looks: bool = False
+
+    def find_problem(self, info: CaseInfo) -> tuple[CaseStatus, str] | None:
+        """Start the server of a case, if it needs one; return why there is none, or None."""
+        if not (name := _find_server(info)):
+            return None
+        if self.servers is None:
+            return "not available", f"it needs the server {name}, and none is started here"
+        try:
+            if self.only_looks:
+                self.servers.check_programs(name)
+            else:
+                self.servers.find_address(name)
+        except ProgramMissingError as error:
+            return "not available", str(error)
+        except ServerFailedError as error:
+            return "failed", str(error)
+        return None
+
+    def list_addresses(self, block: Sequence[CaseInfo]) -> tuple[tuple[str, str], ...]:
+        """Return the names and addresses of the running servers of cases, for a plan."""
+        if self.servers is None or self.only_looks:
+            return ()
+        names = filter(None, dict.fromkeys(map(_find_server, block)))
+        return tuple((name, self.servers.get_address(name)) for name in names)
+
+    def explain_end(self, infos: Sequence[CaseInfo], case: str) -> str:
+        """Return how the server of a case ended, with its last words; empty if it did not."""
+        names = [_find_server(info) for info in infos if info.case.name == case]
+        if self.servers is None or not any(names):
+            return ""
+        return self.servers.explain_end(names[0])
+
+
+def _find_server(info: CaseInfo) -> str:
+    return info.real_payload.server if info.real_payload else ""

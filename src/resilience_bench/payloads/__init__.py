@@ -1,0 +1,1 @@
+"""The payloads that do real work, one file a driver; standard library only until one is used."""
