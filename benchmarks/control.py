@@ -8,7 +8,7 @@ from typing import Any
 from resilience_bench import FAILS, PayloadError, scenario
 
 
-@scenario
+@scenario(in_profile=["real"])
 def call(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call."""
     return payload
@@ -20,7 +20,7 @@ def call_raising(payload: Callable[[], Any]) -> Callable[[], Any]:
     return payload
 
 
-@scenario
+@scenario(in_profile=["real"])
 async def async_call(payload: Callable[[], Any]) -> Callable[[], Any]:
     """The bare call of a coroutine, awaited."""
     return payload

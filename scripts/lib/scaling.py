@@ -55,7 +55,7 @@ def main(selectors: tuple[str, ...], runs: int, neighbours: int) -> None:
 
 def _one_run(selectors: Sequence[str]) -> dict[str, float]:
     launcher = ProcessLauncher()
-    cases = select(launcher, selectors, loaded=True).cases
+    cases = select(launcher, selectors, profile="concurrency").cases
     _, (loaded, _) = create_sessions(launcher, cases, PROFILES[PROFILE])
     records = [done.record for done in loaded.run() if isinstance(done.record, LoadRecord)]
     measured: list[CaseRecord] = list(loaded.records.values())

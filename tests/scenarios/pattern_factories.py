@@ -50,7 +50,10 @@ CASES = [
 def names(*selectors: str, cases: Sequence[CaseInfo] = CASES, loaded: bool = False) -> list[str]:
     """The names that the selectors mean in a scripted suite."""
     launcher = ScriptedLauncher(suite(cases))
-    return [case.case.name for case in select(launcher, selectors, loaded=loaded).cases]
+    return [
+        case.case.name
+        for case in select(launcher, selectors, profile="concurrency" if loaded else "").cases
+    ]
 
 
 def refused(selector: str, *, loaded: bool = False) -> str:

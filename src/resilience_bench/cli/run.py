@@ -98,7 +98,7 @@ def _run_here(
 ) -> int:
     """Measure under the interpreter that this runs in, write the file and show it."""
     options.report_outdated_install()
-    selection = select(launcher, selectors, loaded=chosen.name == "concurrency")
+    selection = select(launcher, selectors, profile=chosen.name)
     servers = measuring.open_servers()
     session, loaded = create_sessions(launcher, selection.cases, chosen, servers=servers)
     available, lacking = measuring.select_signals(signals, session, loaded)

@@ -36,7 +36,7 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
     files = _name_files(stem, found)
     for file in files:
         atomic.ensure_writable(file)
-    selection = select(launcher, selectors, loaded=profile.name == "concurrency")
+    selection = select(launcher, selectors, profile=profile.name)
     sessions = create_sessions(launcher, selection.cases, profile)
     available, lacking = measuring.select_signals(signals, *sessions)
     needed = sorted({name for info in selection.cases for name in info.needed_distributions})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final
 
@@ -11,20 +11,25 @@ from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure import session
 from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.session import Profile, Session, group_by_kind
+from resilience_bench.measure.session import FinishedBlock, Profile, Session, group_by_kind
 from resilience_bench.quantities import LOAD_SIGNALS
+from resilience_bench.scenarios.loads import parse_load
 from resilience_bench.servers.open_servers import Servers
 from resilience_bench.worker.protocol import EndMessage, LoadMessage, Message, Plan, TallyMessage
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Workers a case under load, windows in each, and ``timed`` windows that time single calls."""
+    """Workers a case under load, windows in each, and ``timed`` windows that time single calls.
+
+    ``crowd`` is that of cases with several callers, where it differs: windows must be longer.
+    """
 
     workers: int
     rounds: int
     window_ns: int
     timed: int
+    crowd: Effort | None = None
 
 
 EFFORTS: Final[Mapping[str, Effort]] = {
@@ -37,15 +42,21 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 """By the name of the profile. Windows are short and many: a disturbance spoils only a few."""
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much each draw of a gate measures."""
+_CROWD: Final = Effort(workers=5, rounds=20, window_ns=2_000_000, timed=10)
+_QUICK: Final = Effort(workers=10, rounds=150, window_ns=200_000, timed=100, crowd=_CROWD)
 SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
-    "quick": Effort(workers=10, rounds=150, window_ns=200_000, timed=100),
-    "concurrency": Effort(workers=10, rounds=150, window_ns=200_000, timed=100),
-    "real": Effort(workers=10, rounds=150, window_ns=200_000, timed=100),
-    "standard": Effort(workers=20, rounds=300, window_ns=200_000, timed=200),
-    "thorough": Effort(workers=40, rounds=600, window_ns=200_000, timed=400),
+    "quick": _QUICK,
+    "concurrency": _QUICK,
+    "real": _QUICK,
+    "standard": replace(
+        _QUICK, workers=20, rounds=300, crowd=replace(_CROWD, workers=10, rounds=40)
+    ),
+    "thorough": replace(
+        _QUICK, workers=40, rounds=600, crowd=replace(_CROWD, workers=20, rounds=80)
+    ),
 }
 """The same for shares, whose windows are shorter and far more: neighbours are subtracted."""
-SHARE_GATE_EFFORT: Final = replace(SHARE_EFFORTS["quick"], workers=5, timed=0)
+SHARE_GATE_EFFORT: Final = replace(_QUICK, workers=5, timed=0, crowd=replace(_CROWD, timed=0))
 CASE_LIMIT_S: Final = 10.0
 """A case is hung if its callers do not return within this time."""
 CASE_S: Final = 3.0
@@ -71,30 +82,47 @@ class LoadSession(Session):
         """How many workers a run has."""
         return self.effort.workers
 
+    def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
+        """See `Session.visit`; by default only the cases that have as many workers."""
+        wanted = cases
+        if wanted is None:
+            wanted = [
+                info.case.name for info in self.cases if index < self._choose_effort(info).workers
+            ]
+        yield from Session.visit(self, index, wanted)
+
     def blocks(self, cases: Sequence[CaseInfo]) -> list[list[CaseInfo]]:
-        """Split the cases into blocks; cases that share a control stay together."""
-        groups: dict[tuple[str, str, str], list[CaseInfo]] = {}
+        """Split the cases into blocks of one effort; cases that share a control stay together."""
+        groups: dict[tuple[str, ...], list[CaseInfo]] = {}
         for info in cases:
-            key = (info.case.group, info.case.load, info.case.payload)
+            scenario = () if info.case.is_real else (info.case.group,)
+            key = (*scenario, info.case.load, info.case.payload)
             groups.setdefault(key, []).append(info)
-        blocks: list[list[CaseInfo]] = []
+        blocks: dict[Effort, list[list[CaseInfo]]] = {}
         for group in groups.values():
-            if blocks and len(blocks[-1]) + len(group) <= BLOCK_CASES:
-                blocks[-1] += group
+            some = blocks.setdefault(self._choose_effort(group[0]), [])
+            if some and len(some[-1]) + len(group) <= BLOCK_CASES:
+                some[-1] += group
             else:
-                blocks.append(list(group))
-        return blocks
+                some.append(list(group))
+        return [block for some in blocks.values() for block in some]
+
+    def _choose_effort(self, info: CaseInfo) -> Effort:
+        load = parse_load(info.case.load)
+        is_crowd = load.callers + load.readers > 1
+        return self.effort.crowd if is_crowd and self.effort.crowd else self.effort
 
     def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
+        effort = self._choose_effort(block[0])
         return replace(
             session.start_plan("load", block),
             check=index == 0,
             time_limit_s=profile.time_limit_s + CASE_S * len(block),
             under=session.list_loaded_cases(block),
-            rounds=self.effort.rounds,
-            window_ns=self.effort.window_ns,
+            rounds=effort.rounds,
+            window_ns=effort.window_ns,
             case_limit_s=CASE_LIMIT_S,
-            timed=self.effort.timed,
+            timed=effort.timed,
         )
 
     def _build_record(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,15 @@ from resilience_bench.worker.protocol import DeclarationMessage, Message, Plan, 
 CLOSE_NAMES: Final = 3
 IMPORT_LIMIT_S: Final = 30.0
 """The time limit for importing the scenario files, or building the cases."""
+
+
+ChooseCases = Callable[[Sequence[CaseInfo]], list[CaseInfo]]
+"""Puts cases under the loads of a profile."""
+PROFILE_LOADS: Final[Mapping[str, ChooseCases]] = {
+    "concurrency": load_patterns.select_profile_cases,
+    "real": load_patterns.select_real_cases,
+}
+"""The profiles that have loads or payloads of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +91,16 @@ def select(
     launcher: Launcher,
     selectors: Sequence[str],
     *,
-    loaded: bool = False,
+    profile: str = "",
     gated: bool = False,
     complete: bool = False,
 ) -> Selection:
     """Find the cases that patterns over their names mean, in paths of scenario files or folders.
 
-    ``loaded`` takes all cases under the loads of the concurrency profile, not only where a pattern
-    names a load or a payload; ``gated`` adds the cases under load that gates judge, if there is no
-    pattern; with ``complete`` no selector means all cases, also those that must be asked for.
+    ``profile`` puts all cases under its loads if it is one of `PROFILE_LOADS`, not only where a
+    pattern names a load or a payload; ``gated`` adds the cases under load that gates judge, if
+    there is no pattern; with ``complete`` no selector means all cases, also those that must be
+    asked for.
     UnknownLoadError if a pattern names a load that does not exist; UnknownSelectorError if a
     pattern matches nothing, or a path does not exist; NoScenariosError if nothing is left.
     """
@@ -103,10 +113,13 @@ def select(
             f"no file below {where} uses @scenario; see docs/scenarios.md for how to write one"
         )
     listing = discover(launcher, files, IMPORT_LIMIT_S)
-    chosen = tuple(_choose_cases(patterns, listing, loaded=loaded))
-    if not (selectors or complete):
+    choose = PROFILE_LOADS.get(profile)
+    chosen = tuple(_choose_cases(patterns, listing, choose))
+    if not (selectors or complete or choose):
+        everywhere = load_patterns.select_real_cases(listing.cases, load_patterns.EVERYWHERE)
         chosen = tuple(info for info in chosen if info.by_default) or chosen
-    if loaded and listing.cases and not chosen:
+        chosen += tuple(everywhere)
+    if choose and listing.cases and not chosen:
         raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
     if gated and not patterns:
         chosen += tuple(load_patterns.select_gated_cases(listing.cases))
@@ -115,15 +128,17 @@ def select(
     return Selection(chosen, listing.problems)
 
 
-def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) -> list[CaseInfo]:
+def _choose_cases(
+    patterns: Sequence[str], listing: Selection, choose: ChooseCases | None
+) -> list[CaseInfo]:
     infos = listing.cases
     if not patterns:
-        return load_patterns.select_profile_cases(infos) if loaded else list(infos)
+        return choose(infos) if choose else list(infos)
     found: dict[str, CaseInfo] = {}
     for pattern in patterns:
-        some = _match_cases(pattern, infos, loaded=loaded)
+        some = _match_cases(pattern, infos, choose)
         if not some:
-            if (loaded or load_patterns.looks_loaded(pattern, infos)) and (
+            if (choose or load_patterns.looks_loaded(pattern, infos)) and (
                 hint := load_patterns.suggest_loads(pattern, infos)
             ):
                 raise UnknownLoadError(f"no case matches {pattern!r}; {hint}")
@@ -138,12 +153,14 @@ def _choose_cases(patterns: Sequence[str], listing: Selection, *, loaded: bool) 
     return sorted(found.values(), key=lambda info: order[info.case.with_load(SINGLE, NOOP).name])
 
 
-def _match_cases(pattern: str, infos: Sequence[CaseInfo], *, loaded: bool) -> list[CaseInfo]:
+def _match_cases(
+    pattern: str, infos: Sequence[CaseInfo], choose: ChooseCases | None
+) -> list[CaseInfo]:
     plain = [info for info in infos if matches(pattern, info.case)]
     # Without the name of a load, a pattern means loads only if it matches no plain case.
     if load_patterns.mentions_load(pattern, infos) or not plain:
         return [*plain, *load_patterns.expand_load_pattern(pattern, infos)]
-    return load_patterns.select_profile_cases(plain) if loaded else plain
+    return choose(plain) if choose else plain
 
 
 def _is_path(selector: str) -> bool:

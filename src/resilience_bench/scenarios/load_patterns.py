@@ -31,6 +31,15 @@ PROFILE_LOADS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     loads.MIXED: tuple((load, loads.NOOP) for load in loads.STANDARD_LOADS[loads.MIXED]),
 }
 """The loads and payloads of the concurrency profile."""
+REAL: Final = "real"
+"""The profile of real calls, in ``in_profile``."""
+REAL_LOADS: Final = {
+    False: (loads.SINGLE, "threads-8", "threads-32"),
+    True: ("tasks-1", "tasks-100"),
+}
+"""Its loads, by whether the operation is a coroutine function."""
+EVERYWHERE: Final = ("sqlite", "sqlite-file")
+"""Payloads that need nothing but Python, and are measured by default."""
 LIMIT_FILES: Final = ("/sys/fs/cgroup/pids.max", "/proc/sys/kernel/threads-max")
 GATE_LOAD: Final = ("threads-16", loads.IO)
 MOST_TASKS: Final = 1_000_000
@@ -210,6 +219,22 @@ def select_profile_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
         # A single load is for counting: around no work callers meet most often.
         for load, payload in PROFILE_LOADS.get(wanted, [(wanted, info.payloads[0])])
         if payload in info.payloads
+    ]
+
+
+def select_real_cases(infos: Sequence[CaseInfo], payloads: Collection[str] = ()) -> list[CaseInfo]:
+    """Return the cases of the profile of real calls: those that ask to be in it, or else all.
+
+    ``payloads`` selects some, called by one caller; by default it is every payload that does real
+    work, under every load of the profile.
+    """
+    able = [info for info in infos if info.real_payloads]
+    return [
+        replace(info, case=info.case.with_load(load, payload.name))
+        for info in [info for info in able if REAL in info.in_profile] or able
+        for payload in info.real_payloads
+        if not payloads or payload.name in payloads
+        for load in REAL_LOADS[loads.TASKS in info.loads][: 1 if payloads else None]
     ]
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from resilience_bench._model import LoadSamples
 from resilience_bench.scenarios.definition import BoundCase
-from resilience_bench.scenarios.loads import IO, MIXED, PROCESSES, TASKS, Load, parse_load
+from resilience_bench.scenarios.loads import CPU, MIXED, NOOP, PROCESSES, TASKS, Load, parse_load
 from resilience_bench.worker import load_loops, timing
 from resilience_bench.worker.callers import CallerFailedError, Callers, Job, run_and_measure_lag
 from resilience_bench.worker.operations import Operation, make_control_key
@@ -215,7 +215,7 @@ def choose_window_ns(load: Load, least_ns: int) -> int:
 
 def choose_long_window_ns(load: Load, payload: str, least_ns: int) -> int:
     """Return a window with two turns of every thread that shares the interpreter's lock."""
-    if payload == IO or load.kind == PROCESSES:
+    if load.kind == PROCESSES or payload not in {NOOP, CPU}:
         return least_ns
     turns_ns = (load.callers + load.readers) * TURN_NS
     return max(least_ns, min(turns_ns, LONGEST_WINDOW_NS))
