@@ -22,6 +22,7 @@ from resilience_bench.measure.counting import (
 from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import WorkerFailedError
 from resilience_bench.measure.session import SLOW_CALL_NS, FinishedBlock, Profile, Session
+from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.worker.protocol import (
     Message,
     Plan,
@@ -153,7 +154,7 @@ def test_latency_is_measured_first_and_alone() -> None:
         assert plan.heavy == (C,)
 
 
-@pytest.mark.parametrize("signal", [each for each in SIGNALS if each != "scaling"])
+@pytest.mark.parametrize("signal", [each for each in SIGNALS if each not in LOAD_SIGNALS])
 def test_only_what_is_asked_for_is_measured(signal: signals.Signal) -> None:
     """One signal starts one kind of process, after one worker that visits the cases."""
     launcher = Launcher(suite(CASES))

@@ -25,6 +25,7 @@ from tests.scripted import info, suite
 PROFILE = Profile("quick", workers=3, samples=4)
 PLAIN = info("closed", "a")
 LOADED = CaseInfo(PLAIN.case.with_load("threads-4", "io"), PLAIN.path, PLAIN.description)
+REAL = CaseInfo(PLAIN.case.with_load("single", "sqlite"), PLAIN.path, PLAIN.description)
 
 
 def interpreter(name: str, lacking: dict[str, str] | None = None) -> Interpreter:
@@ -40,7 +41,8 @@ def arm(name: str, *cases: CaseInfo) -> MeasuredVariant:
     alone, loaded = create_interpreter_sessions(
         interpreter(name), launcher, cases, PROFILE, listing
     )
-    loaded.effort = Effort(workers=2, rounds=1, window_ns=1, timed=0)
+    for session in loaded:
+        session.effort = Effort(workers=2, rounds=1, window_ns=1, timed=0)
     unused: Any = None
     return MeasuredVariant(alone, unused, loaded, name)
 
@@ -61,12 +63,15 @@ def test_workers_take_turns_in_both_directions() -> None:
     assert [each.count_visits(signals) for each in arms] == [6, 6]
 
 
-@pytest.mark.parametrize("signal", ["latency", "scaling"])
-def test_only_what_is_asked_for_is_measured(signal: Signal) -> None:
+@pytest.mark.parametrize(
+    ("signal", "case", "workers"),
+    [("latency", PLAIN, 3), ("scaling", LOADED, 2), ("share", REAL, 2)],
+)
+def test_only_what_is_asked_for_is_measured(signal: Signal, case: CaseInfo, workers: int) -> None:
     """Arms without cases of a signal are left alone."""
-    arms = [arm("A", PLAIN if signal == "latency" else LOADED)]
+    arms = [arm("A", case)]
     assert {done.signal for _, done in measure_interleaved(arms, [signal])} == {signal}
-    assert arms[0].count_visits([signal]) == (3 if signal == "latency" else 2)
+    assert arms[0].count_visits([signal]) == workers
 
 
 def test_what_an_interpreter_cannot_do_is_told() -> None:
