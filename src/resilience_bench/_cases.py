@@ -65,7 +65,8 @@ class CaseInfo:
     ``loads`` are the kinds of load and ``payloads`` the payloads that make sense for it, with
     ``real_payloads`` as those that do real work;
     ``in_profile`` are the kinds of load, or single loads, of the concurrency profile;
-    ``by_default`` is whether it is measured when nothing is selected.
+    ``by_default`` is whether it is measured when nothing is selected; ``server`` is what the
+    scenario itself calls, such as the Redis in which a breaker keeps its state.
     """
 
     case: Case
@@ -77,12 +78,19 @@ class CaseInfo:
     in_profile: tuple[str, ...] = ()
     by_default: bool = True
     real_payloads: tuple[RealPayload, ...] = ()
+    server: str = ""
 
     @property
     def real_payload(self) -> RealPayload | None:
         """The payload of this case if it does real work."""
         name = self.case.payload
         return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers that its scenario and its payload call."""
+        payload = self.real_payload
+        return tuple(filter(None, (self.server, payload.server if payload else "")))
 
     @property
     def needed_distributions(self) -> tuple[str, ...]:

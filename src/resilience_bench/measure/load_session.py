@@ -115,8 +115,9 @@ def create_sessions(
     """
     plain = [info for info in cases if not info.case.is_loaded]
     loaded = [info for info in cases if info.case.is_loaded]
-    alone = Session(launcher, plain, profile)
-    effort, started = effort or EFFORTS[profile.name], CaseServers(servers)
+    started = CaseServers(servers)
+    alone = Session(launcher, plain, profile, servers=started)
+    effort = effort or EFFORTS[profile.name]
     together = LoadSession(launcher, loaded, profile, effort=effort, servers=started)
     records = alone.records | together.records
     alone.records = together.records = {info.case.name: records[info.case.name] for info in cases}
