@@ -14,12 +14,14 @@ import pytest
 from resilience_bench import PayloadError, Unsupported
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.discovery import Discovery, discover
+from resilience_bench.servers.open_servers import ProgramMissingError, Servers
 from resilience_bench.worker.operations import (
     NotInstalledError,
     Operation,
     load_library,
     open_operation,
 )
+from resilience_bench.worker.real_payloads import RealPayloads
 from resilience_bench.worker.verification import check
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -37,6 +39,7 @@ FAMILIES = (
     "pipeline",
     "ratelimit",
     "retry",
+    "shared",
     "telemetry",
     "timeout",
 )
@@ -63,10 +66,13 @@ def discovery() -> Discovery:
 @functools.cache
 def outcome(name: str) -> str:
     """Empty when the check passes, else the reason why the case is not available."""
-    with asyncio.Runner() as runner:
+    bound = discovery().bound[name]
+    with asyncio.Runner() as runner, Servers() as servers:
         try:
-            check(discovery().bound[name], runner)
-        except (Unsupported, NotInstalledError) as error:
+            needed = bound.info.servers
+            addresses = {server: servers.find_address(server) for server in needed}
+            check(RealPayloads(addresses, runner).attach(bound), runner)
+        except (Unsupported, NotInstalledError, ProgramMissingError) as error:
             return str(error) or "no reason given"
     return ""
 

@@ -87,6 +87,14 @@ GROUPS = {
     "correlation": {"asgi", "wsgi"},
     "telemetry": {"success"},
     "health": {"read", "probe"},
+    "shared": {
+        "closed_success",
+        "closed_failure",
+        "open_rejection",
+        "async_closed_success",
+        "async_closed_failure",
+        "async_open_rejection",
+    },
 }
 
 CASES = {
@@ -104,6 +112,7 @@ CASES = {
     "correlation": 10,
     "telemetry": 9,
     "health": 10,
+    "shared": 18,
 }
 NO_STALE_VALUES = {"circuitbreaker", "interlock_cb", "pyresilience"}
 
@@ -136,6 +145,9 @@ UNSUPPORTED = {
     "pipeline.success": {"pybreaker"},
     "pipeline.async_success": {"pybreaker", "hyx"},
     "telemetry.success": {"interlock_cb", "resilience_stack"},
+    "shared.closed_success": {"purgatory"},
+    "shared.closed_failure": {"purgatory"},
+    "shared.open_rejection": {"purgatory"},
 }
 
 

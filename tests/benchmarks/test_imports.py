@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,12 @@ def test_adapters_never_import_one_another(file: Path) -> None:
     ours = [name for name in imports_of(file) if name.startswith("benchmarks")]
 
     assert not [name for name in ours if not name.startswith("benchmarks.vocabulary")]
+
+
+def test_shared_breakers_are_listed_without_a_driver() -> None:
+    """Redis' driver is imported when a breaker is made."""
+    code = "import sys; sys.path[:0] = ['src', '.']; import benchmarks.shared"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=FOLDER.parent, check=True)
 
 
 def test_adapters_are_out_of_reach_of_asv() -> None:

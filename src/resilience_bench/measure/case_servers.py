@@ -20,36 +20,30 @@ class CaseServers:
     only_looks: bool = False
 
     def find_problem(self, info: CaseInfo) -> tuple[CaseStatus, str] | None:
-        """Start the server of a case, if it needs one; return why there is none, or None."""
-        if not (name := _find_server(info)):
-            return None
-        if self.servers is None:
-            return "not available", f"it needs the server {name}, and none is started here"
-        try:
-            if self.only_looks:
-                self.servers.check_programs(name)
-            else:
-                self.servers.find_address(name)
-        except ProgramMissingError as error:
-            return "not available", str(error)
-        except ServerFailedError as error:
-            return "failed", str(error)
+        """Start the servers of a case, if it needs any; return why one is missing, or None."""
+        for name in info.servers:
+            if self.servers is None:
+                return "not available", f"it needs the server {name}, and none is started here"
+            try:
+                if self.only_looks:
+                    self.servers.check_programs(name)
+                else:
+                    self.servers.find_address(name)
+            except ProgramMissingError as error:
+                return "not available", str(error)
+            except ServerFailedError as error:
+                return "failed", str(error)
         return None
 
     def list_addresses(self, block: Sequence[CaseInfo]) -> tuple[tuple[str, str], ...]:
         """Return the names and addresses of the running servers of cases, for a plan."""
         if self.servers is None or self.only_looks:
             return ()
-        names = filter(None, dict.fromkeys(map(_find_server, block)))
+        names = dict.fromkeys(name for info in block for name in info.servers)
         return tuple((name, self.servers.get_address(name)) for name in names)
 
     def explain_end(self, infos: Sequence[CaseInfo], case: str) -> str:
         """Return how the server of a case ended, with its last words; empty if it did not."""
-        names = [_find_server(info) for info in infos if info.case.name == case]
-        if self.servers is None or not any(names):
-            return ""
-        return self.servers.explain_end(names[0])
-
-
-def _find_server(info: CaseInfo) -> str:
-    return info.real_payload.server if info.real_payload else ""
+        names = [name for info in infos if info.case.name == case for name in info.servers]
+        ends = map(self.servers.explain_end, names) if self.servers else ()
+        return next(filter(None, ends), "")

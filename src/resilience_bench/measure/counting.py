@@ -121,6 +121,7 @@ class CountingSession:
             time_limit_s=LIMIT_S,
             heavy=tuple(info.case.name for info in block if info.case.name in self.session.slow),
             plants=sessions.restrict_to_block(self.session.count_plants, block),
+            servers=self.session.servers.list_addresses(block),
         )
         return self.session.launcher.run(plan, hash_seed=index)
 

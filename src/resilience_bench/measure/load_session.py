@@ -163,8 +163,9 @@ def create_sessions(
         if gated
         else (EFFORTS[profile.name], SHARE_EFFORTS[profile.name])
     )
-    alone = Session(launcher, [info for info in cases if not info.case.is_loaded], profile)
     started = CaseServers(servers)
+    plain = [info for info in cases if not info.case.is_loaded]
+    alone = Session(launcher, plain, profile, servers=started)
     scaling, share = (
         LoadSession(
             launcher,

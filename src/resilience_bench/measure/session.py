@@ -178,7 +178,7 @@ class Session:
         return name not in self.slow or self._visits[name] < SLOW_WORKERS
 
     def _has_server(self, info: CaseInfo) -> bool:
-        """Start the server of a case, if it needs one; record why there is none."""
+        """Start the servers of a case, if it needs any; record why one is missing."""
         if problem := self.servers.find_problem(info):
             self._set_status(info.case.name, *problem)
         return not problem

@@ -12,6 +12,7 @@ from resilience_bench.report import caveats
 from resilience_bench.report.blocks import Block, explain_columns, make_blocks
 from resilience_bench.report.drift_rows import make_drift_blocks
 from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.real_calls import make_real_blocks
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import Drift, estimate_drifts
 
@@ -38,11 +39,13 @@ class Chapter:
 def make_sections(
     result: Result, measurements: Sequence[Measurement], drifts: Sequence[Drift], sort: str
 ) -> dict[str, list[Block]]:
-    """Return the blocks without a load, those under load, and those of long runs, by heading.
+    """Return the real calls at a glance, then all blocks: alone, under load, in long runs.
 
-    The first heading is empty. Rows are sorted by ``sort``, see `blocks.SORT_KEYS`.
+    The headings are the keys; that of cases without a load is empty. Rows are sorted by ``sort``,
+    see `blocks.SORT_KEYS`.
     """
     sections = {
+        "at a glance": make_real_blocks(result, measurements),
         "": make_blocks(result, measurements, sort),
         "under load": make_load_blocks(result, measurements, sort),
         "in long runs": make_drift_blocks(drifts),

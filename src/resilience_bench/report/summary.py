@@ -13,7 +13,8 @@ from rich.text import Text
 
 from resilience_bench._model import Case, Measurement, Result
 from resilience_bench.files.checked_json import format_path
-from resilience_bench.report import blocks, caveats, terminal
+from resilience_bench.report import blocks, caveats, table, terminal
+from resilience_bench.report.real_calls import make_real_blocks
 from resilience_bench.report.text import clean_text
 
 MAX_FULL_CASES: Final = 24
@@ -56,6 +57,7 @@ class Summary:
     doubts: tuple[str, ...]
     failures: tuple[str, ...]
     notes: tuple[str, ...]
+    real_calls: tuple[blocks.Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,18 @@ def summarise_run(result: Result, measurements: Sequence[Measurement]) -> Summar
         tuple(_describe_doubts(notes, len(measurements))),
         tuple(_describe_failures(notes)),
         (*_describe_gaps(notes), *caveats.list_unavailable_signals(result)),
+        tuple(make_real_blocks(result, measurements)),
     )
 
 
 def _rank_scenarios(measurements: Sequence[Measurement]) -> list[_Ranking]:
-    """Rank the libraries of each scenario, under the load where they differ most."""
+    """Rank the libraries of each scenario, under the load where they differ most.
+
+    Not around real calls, whose shares are shown at a glance.
+    """
     best: dict[str, _Ranking] = {}
-    for members in blocks.group_comparable(measurements):
+    synthetic = [measured for measured in measurements if not measured.case.is_real]
+    for members in blocks.group_comparable(synthetic):
         ranking = _rank_libraries(members)
         if ranking and len(ranking.values) > 1:
             best[ranking.case.group] = max(
@@ -193,6 +200,7 @@ def render(summary: Summary, result: Result, console: Console, path: Path) -> No
     """Print a summary of a result in about fifty lines, and where the rest of it is."""
     for line in caveats.describe_run(result):
         terminal.print_line(line, console, "dim")
+    table.print_blocks(summary.real_calls, console)
     cells = [row for section in summary.sections for row in section.rows]
     widths = terminal.choose_widths([(HEADERS, cells)], console.width, gap=GAP)
     columns = terminal.Columns(HEADERS, widths, GAP, words=["cheapest", "costliest"])

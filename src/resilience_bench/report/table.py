@@ -31,7 +31,7 @@ def render(
         terminal.print_line(line, console, "dim")
     drifts = estimate_drifts(result)
     for blocks in make_sections(result, measurements, drifts, sort).values():
-        _print_blocks(blocks, console)
+        print_blocks(blocks, console)
     if not measurements:
         console.print()
     notes = [
@@ -68,7 +68,7 @@ def render_side_by_side(
         ):
             terminal.print_line(line, console, "dim")
     blocks = side_by_side.make_side_blocks(results)
-    _print_blocks(blocks, console)
+    print_blocks(blocks, console)
     if blocks:
         terminal.print_prose(side_by_side.explain_columns(results), console, "dim")
     for result, name in zip(results, names, strict=True):
@@ -79,7 +79,8 @@ def render_side_by_side(
             terminal.print_line(f"{name}: {line}", console, "yellow")
 
 
-def _print_blocks(blocks: Sequence[Block], console: Console) -> None:
+def print_blocks(blocks: Sequence[Block], console: Console) -> None:
+    """Print blocks, those of a kind with columns of the same widths, and explain the columns."""
     widths = {}
     for kind in {block.kind for block in blocks}:
         alike = [block for block in blocks if block.kind == kind]

@@ -10,7 +10,12 @@ from typing import Any, Final
 
 from resilience_bench._model import Case, CaseInfo
 from resilience_bench.scenarios.loads import IO, MIXED, NOOP, PAYLOADS, PROCESSES, TASKS, THREADS
-from resilience_bench.scenarios.payload_definition import Payload, Payloads
+from resilience_bench.scenarios.payload_definition import (
+    Payload,
+    Payloads,
+    ServerAddress,
+    find_server_problem,
+)
 
 RETURNS: Final = "returns"
 """An outcome of the payload: it returns `RESULT`."""
@@ -91,6 +96,7 @@ class Scenario:
     across_processes: bool = False
     in_profile: tuple[str, ...] = ()
     by_default: bool = True
+    server: str = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Build the operation, as the undecorated function would."""
@@ -170,6 +176,7 @@ class Scenario:
                     self.in_profile,
                     self.by_default,
                     needs,
+                    self.server,
                 )
                 yield BoundCase(info, self, library, chosen, real)
 
@@ -179,7 +186,8 @@ class BoundCase:
     """A case with everything that is needed to build its operation.
 
     ``real_payloads`` are those that it can have, by name. ``work`` is that of its own one once it
-    was opened, and ``answer`` what a bare call of it returns.
+    was opened, and ``answer`` what a bare call of it returns; ``server`` is where its scenario's
+    server listens.
     """
 
     info: CaseInfo
@@ -189,6 +197,7 @@ class BoundCase:
     real_payloads: Mapping[str, Payload] = field(default_factory=dict)
     work: Callable[[], Any] | None = None
     answer: object = None
+    server: ServerAddress | None = None
 
     @property
     def name(self) -> str:
@@ -231,12 +240,14 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
     across_processes: bool = False,
     in_profile: Sequence[str] = (),
     by_default: bool = True,
+    server: str = "",
 ) -> Any:
     """Register a function that builds an operation as a scenario.
 
-    The function may take ``library`` (the adapter), ``payload`` (the work inside the guard) and
-    the names in ``parameters``; it returns the operation, a zero-argument callable, or yields it
-    and tidies up afterwards. An ``async def`` function builds a coroutine function.
+    The function may take ``library`` (the adapter), ``payload`` (the work inside the guard),
+    ``server`` (a `ServerAddress`) and the names in ``parameters``; it returns the operation, a
+    zero-argument callable, or yields it and tidies up afterwards. An ``async def`` function
+    builds a coroutine function.
 
     Args:
         function: The decorated function, if the decorator is used without arguments.
@@ -251,6 +262,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
         across_processes: Whether forked processes share what the operation changes.
         in_profile: The kinds of load, or single loads, of ``--profile concurrency``.
         by_default: Whether it is measured when no pattern and no path is given.
+        server: A server that the operation itself calls, which the suite starts once a run.
 
     Raises:
         TypeError: If the definition contradicts itself.
@@ -276,6 +288,7 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
             across_processes=across_processes,
             in_profile=tuple(in_profile),
             by_default=by_default,
+            server=server,
         )
         if contradiction := _find_contradiction(registered):
             raise TypeError(f"scenario {builder.__qualname__}{contradiction}")
@@ -286,15 +299,17 @@ def scenario(  # noqa: PLR0913 - the whole definition of a benchmark stands in o
 
 def _find_contradiction(registered: Scenario) -> str:
     wanted = set(inspect.signature(registered.function).parameters)
-    offered = {"library", "payload", *registered.parameters}
+    offered = {"library", "payload", "server", *registered.parameters}
     for library in registered.libraries:
         offered |= set(library.parameters)
     if "library" in wanted and not registered.libraries:
         return " takes 'library', but @scenario(library=...) names none"
+    if problem := find_server_problem(registered.server, "scenario", takes="server" in wanted):
+        return problem
     if unknown := wanted - offered:
         return (
             f" takes {', '.join(sorted(unknown))}; a scenario may take 'library', "
-            "'payload' and the names in @scenario(parameters=...)"
+            "'payload', 'server' and the names in @scenario(parameters=...)"
         )
     if registered.payload_calls < 0:
         return f": payload_calls is {registered.payload_calls}, expected 0 or more"

@@ -131,12 +131,19 @@ def _find_contradiction(registered: Payload) -> str:
     wanted = set(inspect.signature(registered.function).parameters)
     if unknown := wanted - {"server"}:
         return f" takes {', '.join(sorted(unknown))}; a payload may take 'server' only"
-    if wanted and not registered.server:
-        return " takes 'server', but @payload(server=...) names none"
-    if registered.server and registered.server not in SERVERS:
-        return f": server is {registered.server!r}, expected one of {', '.join(SERVERS)}"
+    if problem := find_server_problem(registered.server, "payload", takes=bool(wanted)):
+        return problem
     if registered.name in PAYLOADS or is_load(registered.name):
         return f": {registered.name!r} already has a meaning in the names of cases; rename it"
+    return ""
+
+
+def find_server_problem(server: str, decorator: str, *, takes: bool) -> str:
+    """Return what is wrong with the server of a definition, which may be taken as an argument."""
+    if takes and not server:
+        return f" takes 'server', but @{decorator}(server=...) names none"
+    if server and server not in SERVERS:
+        return f": server is {server!r}, expected one of {', '.join(SERVERS)}"
     return ""
 
 

@@ -79,7 +79,8 @@ class KeptServer:
         """Return how it ended, with its last words; empty while it runs."""
         if (self._folder / keeper.ENDED).exists():
             code = (self._folder / keeper.ENDED).read_text(encoding="ascii")
-            how = f"was ended by signal {code[1:]}" if code.startswith("-") else f"ended: {code}"
+            is_killed = code.startswith("-")
+            how = f"was ended by signal {code[1:]}" if is_killed else f"ended with exit code {code}"
             return f"it {how}; {self._quote_last_words()}"
         if self._keeper.poll() is not None:
             return f"its keeper was killed; {self._quote_last_words()}"

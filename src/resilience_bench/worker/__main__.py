@@ -22,6 +22,7 @@ from resilience_bench.worker.allocations import measure_allocations
 from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.drift import LongRun
 from resilience_bench.worker.gil import is_gil_enabled
+from resilience_bench.worker.inspection import look_at
 from resilience_bench.worker.real_payloads import (
     DishonestPayloadError,
     PayloadFailedError,
@@ -113,17 +114,12 @@ class _Worker:
         """Check a case and build its operation; report its status, and return it if it is ready."""
         status: Status = "ready"
         reason = ""
-        name, key = bound.name, operations.make_control_key(bound)
-        operation = None
+        ready = None
         try:
-            bound = self._attach_payload(bound)
-            if self._plan.check and self._plan.action != "inspect":
-                check(bound, self._runner)
-            operation = stack.enter_context(operations.open_operation(bound, self._runner))
-            if name in self._plants:
-                operation = operations.add_empty_loop(operation, self._plants[name])
-            if name in self._waits:
-                operation = operations.add_wait(operation, self._waits[name])
+            if self._plan.action == "inspect":
+                stack.enter_context(look_at(bound, self._runner))
+            else:
+                ready = self._check_and_open(bound, stack)
         except operations.NotInstalledError as error:
             status, reason = "not installed", str(error)
         except Unsupported as error:
@@ -134,18 +130,19 @@ class _Worker:
             status, reason = "failed", str(error)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             status, reason = "broken", f"building it raised {type(error).__name__}: {error}"
-        self._send_status(name, status, reason, key)
-        return (bound, operation) if operation is not None and status == "ready" else None
+        self._send_status(bound.name, status, reason, operations.make_control_key(bound))
+        return ready
 
-    def _attach_payload(self, bound: BoundCase) -> BoundCase:
-        """Open the payload of a case if it does real work; while inspecting, see what it needs."""
-        if self._plan.action != "inspect":
-            return self._real.attach(bound)
-        if bound.real_payload is None:
-            return bound
-        for distribution in bound.real_payload.distributions:
-            operations.ensure_installed(distribution)
-        return bound.with_load(SINGLE, NOOP)
+    def _check_and_open(self, bound: BoundCase, stack: contextlib.ExitStack) -> Ready:
+        bound = self._real.attach(bound)
+        if self._plan.check:
+            check(bound, self._runner)
+        operation = stack.enter_context(operations.open_operation(bound, self._runner))
+        if bound.name in self._plants:
+            operation = operations.add_empty_loop(operation, self._plants[bound.name])
+        if bound.name in self._waits:
+            operation = operations.add_wait(operation, self._waits[bound.name])
+        return bound, operation
 
     @contextlib.contextmanager
     def _report_failure(self, case: str) -> Iterator[None]:

@@ -99,7 +99,16 @@ def open_operation(
     scenario = bound.scenario
     library = load_library(bound)
     payload = payloads.make_payload(bound, record)
-    offered = {"library": library, "payload": payload, **bound.parameters}
+    if scenario.server and bound.server is None:
+        raise definition.Unsupported(
+            f"it calls the server {scenario.server}, which only 'resilience-bench' starts"
+        )
+    offered = {
+        "library": library,
+        "payload": payload,
+        "server": bound.server,
+        **bound.parameters,
+    }
     code = scenario.function.__code__
     wanted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     # Parameters that only other libraries have keep their defaults.

@@ -64,11 +64,13 @@ class RealPayloads:
             self._stack.__exit__(kind, error, trace)
 
     def attach(self, bound: BoundCase) -> BoundCase:
-        """Return the case with the work of its payload, if that does real work.
+        """Return the case with its server, and with the work of its payload if that is real.
 
         NotInstalledError if a driver is missing; PayloadFailedError if opening it or one of two
         bare calls fails; DishonestPayloadError if these return what they should not.
         """
+        if address := self._servers.get(bound.scenario.server):
+            bound = replace(bound, server=ServerAddress.from_json(address))
         payload = bound.real_payload
         if payload is None:
             return bound

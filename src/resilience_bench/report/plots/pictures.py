@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from resilience_bench._model import Measurement, Result
 from resilience_bench.report.blocks import format_label, format_title, group_comparable, is_loaded
 from resilience_bench.report.load_rows import find_load, group_by_load, make_load_sort_key
-from resilience_bench.report.plots import heat, lines, overheads
+from resilience_bench.report.plots import heat, layers, lines, overheads
 from resilience_bench.report.plots.style import Look, assign_looks, format_foot
+from resilience_bench.report.real_calls import TITLES, collect_real_calls
 from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import PROCESSES, SINGLE, TASKS, THREADS
 from resilience_bench.stats.load import estimate_controls
@@ -68,6 +69,7 @@ def _plan_all(
     labels: dict[str, set[str]] = defaultdict(set)
     for measured in measurements:
         labels[measured.case.family].add(format_label(measured.case))
+    yield from _plan_layers(result, measurements, foot)
     # A library looks the same in all pictures of its family.
     looks = {family: assign_looks(members) for family, members in labels.items()}
     yield from _plan_overheads(foot, looks, measurements)
@@ -75,6 +77,16 @@ def _plan_all(
         yield from _plan_rates(scene)
         yield from _plan_latencies(scene)
         yield from _plan_scaling(scene)
+
+
+def _plan_layers(
+    result: Result, measurements: Sequence[Measurement], foot: str
+) -> Iterator[tuple[str, DrawFunction]]:
+    calls = collect_real_calls(result, measurements)
+    for load, title in TITLES.items():
+        if found := [call for call in calls if call.load == load]:
+            name = "real-calls" if load == SINGLE else f"real-calls-{load}"
+            yield name, partial(layers.draw, title.capitalize(), foot, found)
 
 
 def _plan_overheads(

@@ -1,0 +1,108 @@
+"""What can be measured: cases and their payloads; frozen, slotted, only data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+SYNTHETIC_PAYLOADS: Final = ("noop", "cpu", "io")
+"""The payloads that are part of the tool; all others are real calls: a query, a request."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Case:
+    """One scenario with one library, under one load, around one payload."""
+
+    family: str
+    scenario: str
+    library: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+    load: str = "single"
+    payload: str = "noop"
+
+    @property
+    def group(self) -> str:
+        """The name without the brackets; libraries are compared within a group."""
+        return f"{self.family}.{self.scenario}"
+
+    @property
+    def label(self) -> str:
+        """The text in the brackets, without ``single`` and ``noop``."""
+        parts = [self.library] if self.library else []
+        parts += [f"{key}={value}" for key, value in self.parameters]
+        parts += [self.load] if self.load != "single" else []
+        parts += [self.payload] if self.payload != "noop" else []
+        return ",".join(parts)
+
+    @property
+    def name(self) -> str:
+        """The full name, e.g. ``breaker.closed_success[pybreaker,threads-8,io]``."""
+        return f"{self.group}[{self.label}]" if self.label else self.group
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its rate under a load is measured."""
+        return (self.load, self.payload) != ("single", "noop")
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its payload is a real call, of which the overhead is a share."""
+        return self.payload not in SYNTHETIC_PAYLOADS
+
+    def with_load(self, load: str, payload: str) -> Case:
+        """Return the same scenario and library under another load, around another payload."""
+        return replace(self, load=load, payload=payload)
+
+
+@dataclass(frozen=True, slots=True)
+class RealPayload:
+    """A payload that does real work: the server that it calls, if any, and what it imports.
+
+    ``path`` is the file that defines it; empty if it is one of this package.
+    """
+
+    name: str
+    server: str = ""
+    distributions: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseInfo:
+    """A case as its scenario file declares it, before anything is built.
+
+    ``loads`` are the kinds of load and ``payloads`` the payloads that make sense for it, with
+    ``real_payloads`` as those that do real work;
+    ``in_profile`` are the kinds of load, or single loads, of the concurrency profile;
+    ``by_default`` is whether it is measured when nothing is selected; ``server`` is what the
+    scenario itself calls, such as the Redis in which a breaker keeps its state.
+    """
+
+    case: Case
+    path: str
+    description: str = ""
+    distributions: tuple[str, ...] = ()
+    loads: tuple[str, ...] = ()
+    payloads: tuple[str, ...] = ("noop",)
+    in_profile: tuple[str, ...] = ()
+    by_default: bool = True
+    real_payloads: tuple[RealPayload, ...] = ()
+    server: str = ""
+
+    @property
+    def real_payload(self) -> RealPayload | None:
+        """The payload of this case if it does real work."""
+        name = self.case.payload
+        return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The servers that its scenario and its payload call."""
+        payload = self.real_payload
+        return tuple(filter(None, (self.server, payload.server if payload else "")))
+
+    @property
+    def needed_distributions(self) -> tuple[str, ...]:
+        """What must be installed to measure it, with its payload."""
+        payload = self.real_payload
+        return self.distributions + (payload.distributions if payload else ())

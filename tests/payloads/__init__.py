@@ -1,0 +1,1 @@
+"""Tests of the payloads that do real work."""
