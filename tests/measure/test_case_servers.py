@@ -91,7 +91,8 @@ NAMES = [each.case.name for each in CASES]
 
 def run(launcher: Launcher, servers: Servers | None) -> LoadSession:
     """The session after its end."""
-    _, session = create_sessions(launcher, CASES, PROFILES["quick"], EFFORT, servers)
+    _, (_, session) = create_sessions(launcher, CASES, PROFILES["quick"], servers=servers)
+    session.effort = EFFORT
     for _ in session.run():
         pass
     return session
@@ -193,7 +194,8 @@ def test_real_work_is_measured_by_a_real_worker(file: Path) -> None:
     patterns = ("mine.success[listing]", "mine.*[threads-2,sqlite]", "mine.success[counting]")
     chosen = select(launcher, (str(file), *patterns)).cases
     with make_place(), Servers() as servers:
-        _, session = create_sessions(launcher, chosen, PROFILES["quick"], EFFORT, servers)
+        _, (_, session) = create_sessions(launcher, chosen, PROFILES["quick"], servers=servers)
+        session.effort = EFFORT
         records = [block.record for block in session.run() if block.record]
     found = {name: (record.status, record.reason) for name, record in session.records.items()}
     assert found["mine.success[listing]"] == ("measured", "")
@@ -244,7 +246,8 @@ def test_a_server_that_dies_in_mid_run_fails_its_cases_alone(file: Path) -> None
         with Servers() as servers:
             launcher = Interfering(kill(place, servers, "redis"))
             chosen = select(launcher, (str(file), *patterns)).cases
-            _, session = create_sessions(launcher, chosen, PROFILES["quick"], EFFORT, servers)
+            _, (_, session) = create_sessions(launcher, chosen, PROFILES["quick"], servers=servers)
+            session.effort = EFFORT
             for _ in session.run():
                 pass
             address = ServerAddress.from_json(servers.get_address("redis"))

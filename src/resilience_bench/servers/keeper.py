@@ -103,7 +103,9 @@ class Keeper:
                 return False
         if process.returncode != 0 or step is self._plan.steps[-1]:
             self._remove_shared_memory()
-            (self._folder / ENDED).write_text(str(process.returncode), encoding="ascii")
+            unfinished = self._folder / f"{ENDED}.part"
+            unfinished.write_text(str(process.returncode), encoding="ascii")
+            unfinished.rename(self._folder / ENDED)  # whoever sees the file sees all of it
             self._wait_for_parent()
             return False
         return True
