@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from resilience_bench._model import Signal
-from resilience_bench.cli import options, verdict_output
+from resilience_bench.cli import compare_files, options, verdict_output
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.measuring import open_source, prepare_variant, require_signals
 from resilience_bench.environments import variants
 from resilience_bench.environments.recipe import find_default_project
-from resilience_bench.errors import UserError
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import comparison
 from resilience_bench.gate.check import add_defects
 from resilience_bench.measure.launcher import Launcher
-from resilience_bench.measure.selection import select
+from resilience_bench.measure.selection import Selection, select
 from resilience_bench.measure.shared_path import create_shared_path
-
-TWO_FILES: Final = (
-    "for two results files type "
-    "'resilience-bench report HEAD.json --against BASE.json -o page.html'"
-)
 
 
 @click.command()
@@ -59,9 +54,9 @@ TWO_FILES: Final = (
     help="A folder for the results of both, and of BASE measured twice.",
 )
 @verdict_output.add_output_options
-@click.pass_obj
+@click.pass_context
 def compare(  # noqa: PLR0913 - one argument an option
-    launcher: Launcher,
+    context: click.Context,
     /,
     *,
     base: str,
@@ -77,22 +72,28 @@ def compare(  # noqa: PLR0913 - one argument an option
     """Measure two variants against each other, and fail if HEAD costs more than BASE.
 
     A variant is '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT[,REQUIREMENT]' (for example
-    'pip:tenacity==8.2.3') or the path of an interpreter. Exit codes as for 'check'.
+    'pip:tenacity==8.2.3') or the path of an interpreter. Two results files (*.json) are compared
+    as they are, as far as runs of different hours can be. Exit codes as for 'check'.
     """
-    for text in (base, head):
-        if text.endswith(".json"):
-            raise UserError(f"{text}: 'compare' measures variants; {TWO_FILES}")
     verdict_output.ensure_outputs_writable(shown)
+    if compare_files.are_results_files(base, head):
+        return compare_files.judge_files(
+            context,
+            base,
+            head,
+            selectors=selectors,
+            tolerances=options.select_typed_tolerances(context, tolerances),
+            signals=signals,
+            shown=shown,
+        )
     folder = output or options.build_output_path("compare").with_suffix("")
     files = [folder / f"{name}.json" for name in ("base", "head", "null")]
     for file in files:
         atomic.ensure_writable(file)
+    launcher: Launcher = context.obj
     selection = select(launcher, selectors, gated=True)
-    needed = sorted({name for info in selection.cases for name in info.distributions})
-    note = make_progress_console().print
-    project = project or find_default_project(Path.cwd())
-    made = [variants.make(text, needed, project=project, note=note) for text in (base, head)]
     measurable = require_signals(signals)
+    made = _make_variants((base, head), selection, project)
     with create_shared_path() as shared:
         base_side, head_side, null_side = (
             prepare_variant(
@@ -114,3 +115,12 @@ def compare(  # noqa: PLR0913 - one argument an option
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
     result = replace(result, headline=(*headline, *result.headline))
     return verdict_output.show_judgement(result, shown, with_changes=True)
+
+
+def _make_variants(
+    texts: Sequence[str], selection: Selection, project: str | None
+) -> list[variants.Variant]:
+    needed = sorted({name for info in selection.cases for name in info.distributions})
+    note = make_progress_console().print
+    project = project or find_default_project(Path.cwd())
+    return [variants.make(text, needed, project=project, note=note) for text in texts]

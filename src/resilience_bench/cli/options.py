@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import click
+from click.core import ParameterSource
 
 from resilience_bench._model import Result, Signal
 from resilience_bench.project import find_outdated_install
@@ -66,6 +67,18 @@ def add_tolerance_options(defaults: Mapping[str, float], **helps: str) -> Callab
         return command
 
     return add
+
+
+def select_typed_tolerances(
+    context: click.Context, tolerances: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the tolerances, by quantity, whose options were typed."""
+    names = {flag[2:].replace("-", "_"): quantity for flag, quantity in TOLERANCE_OPTIONS.items()}
+    return {
+        quantity: tolerances[quantity]
+        for name, quantity in names.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 def build_output_path(kind: str) -> Path:

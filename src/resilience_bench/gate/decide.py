@@ -130,7 +130,7 @@ def extend_evidence(collected: dict[Key, Observations], fresh: Evidence) -> None
 
 @dataclass(slots=True, eq=False)
 class Trial:
-    """The result for one criterion so far."""
+    """The result for one criterion so far; ``doubt`` is why it was taken back."""
 
     criterion: Criterion
     state: State = "undecided"
@@ -139,6 +139,7 @@ class Trial:
     level: float | None = None
     workers: int = 0
     steps: list[str] = field(default_factory=list)
+    doubt: str = ""
 
 
 def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
@@ -284,7 +285,7 @@ def make_verdict(trial: Trial) -> Verdict:
         outcome = "not measured"
         reason = f"fewer than {FEWEST} workers measured it at the machine's best speed"
     elif trial.state == "undecided":
-        reason = "not certain either way with the workers it was given"
+        reason = trial.doubt or "not certain either way with the workers it was given"
     judged = (criterion.case, criterion.signal, criterion.quantity)
     limits = (criterion.expected, criterion.low, criterion.high)
     chances, steps = (trial.p_value, trial.level), tuple(trial.steps)
