@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from click.core import ParameterSource
 
 from resilience_bench._model import Signal
-from resilience_bench.cli import verdict_output
+from resilience_bench.cli import options, verdict_output
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
 from resilience_bench.gate import stored_runs
@@ -82,5 +81,5 @@ def judge_files(  # noqa: PLR0913 - what was typed
 
 def _refuse_measuring_options(context: click.Context) -> None:
     for name in MEASURING_OPTIONS:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        if options.was_typed(context, name):
             raise UserError(f"two results files are compared without measuring; leave out --{name}")

@@ -20,6 +20,8 @@ INTERRUPTED: Final = 130
 """The exit codes of commands that do not judge; `gate.verdicts` has those that do."""
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
+SETTABLE: Final = ("run", "check", "compare")
+"""The commands whose options may have other defaults in `pyproject.toml`, see `cli.settings`."""
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 TOLERANCE_OPTIONS: Final = {"--tolerance": "ratio", "--tolerance-instructions": "instructions"}
 
@@ -69,6 +71,11 @@ def add_tolerance_options(defaults: Mapping[str, float], **helps: str) -> Callab
     return add
 
 
+def was_typed(context: click.Context, name: str) -> bool:
+    """Return whether a parameter was typed, and is no default of the project or of the tool."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def select_typed_tolerances(
     context: click.Context, tolerances: Mapping[str, float]
 ) -> dict[str, float]:
@@ -77,7 +84,7 @@ def select_typed_tolerances(
     return {
         quantity: tolerances[quantity]
         for name, quantity in names.items()
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if was_typed(context, name)
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -34,12 +33,7 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
 
 
 def _parse_tables(source: CheckedFile, content: str) -> list[Any]:
-    try:
-        stored = tomllib.loads(content)
-    except ValueError as error:  # also what Python says of a number of thousands of digits
-        source.refuse("", f"expected TOML, found none ({error})")
-    except RecursionError:
-        source.refuse("", f"expected {source.kind}, found something nested too deeply")
+    stored = source.parse_toml(content)
     for key in stored:
         if key != "budget":
             source.refuse(key, "expected tables named budget only, found another name")
