@@ -13,15 +13,16 @@ import click
 from resilience_bench._model import Signal
 from resilience_bench.cli import compare_files, options, verdict_output
 from resilience_bench.cli.console import make_progress_console
-from resilience_bench.cli.measuring import open_source, prepare_variant, require_signals
+from resilience_bench.cli.measuring import Measurable, open_source, prepare_variant, require_signals
 from resilience_bench.environments import variants
 from resilience_bench.environments.recipe import find_default_project
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import comparison
-from resilience_bench.gate.check import add_defects
+from resilience_bench.gate.check import add_defects, find_tolerances
+from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import Selection, select
-from resilience_bench.measure.shared_path import create_shared_path
+from resilience_bench.measure.shared_path import SharedPath, create_shared_path
 
 
 @click.command()
@@ -32,6 +33,12 @@ from resilience_bench.measure.shared_path import create_shared_path
     comparison.TOLERANCES,
     ratio="How much slower a case may get, in per cent.",
     instructions="How many more instructions there may be, in per cent.",
+)
+@click.option(
+    "--budgets",
+    "budgets_file",
+    type=options.FILE,
+    help="A file with tolerances by case.  [default: baselines/budgets.toml, if there is one]",
 )
 @click.option(
     "--project",
@@ -63,6 +70,7 @@ def compare(  # noqa: PLR0913 - one argument an option
     head: str,
     selectors: tuple[str, ...],
     tolerances: dict[str, float],
+    budgets_file: Path | None,
     project: str | None,
     seconds: float,
     output: Path | None,
@@ -76,6 +84,7 @@ def compare(  # noqa: PLR0913 - one argument an option
     as they are, as far as runs of different hours can be. Exit codes as for 'check'.
     """
     verdict_output.ensure_outputs_writable(shown)
+    written = find_tolerances(budgets_file)
     if compare_files.are_results_files(base, head):
         return compare_files.judge_files(
             context,
@@ -83,6 +92,7 @@ def compare(  # noqa: PLR0913 - one argument an option
             head,
             selectors=selectors,
             tolerances=options.select_typed_tolerances(context, tolerances),
+            written=written,
             signals=signals,
             shown=shown,
         )
@@ -96,21 +106,14 @@ def compare(  # noqa: PLR0913 - one argument an option
     made = _make_variants((base, head), selection, project)
     with create_shared_path() as shared:
         base_side, head_side, null_side = (
-            prepare_variant(
-                shared.launcher(variant),
-                selection,
-                measurable,
-                label=f"compare, {file.stem}",
-                file=file,
-                selectors=(variant.text,),
-                environment=variants.query_environment(variant),
-            )
+            _prepare_side(shared, variant, selection, measurable, file)
             for variant, file in zip((*made, made[0]), files, strict=True)
         )
         deadline = time.monotonic() + seconds
         sides = [head_side, base_side, null_side]
         with open_source(sides, folder, measurable, deadline) as source:
-            result = comparison.judge_comparison(source, tolerances, comparison.COMPARISON_POLICY)
+            policy = comparison.COMPARISON_POLICY
+            result = comparison.judge_comparison(source, tolerances, policy, written)
     result = add_defects(result, results.read(folder / "head.json"))
     headline = [f"{base} (BASE) against {head} (HEAD); results: {folder}"]
     result = replace(result, headline=(*headline, *result.headline))
@@ -124,3 +127,21 @@ def _make_variants(
     note = make_progress_console().print
     project = project or find_default_project(Path.cwd())
     return [variants.make(text, needed, project=project, note=note) for text in texts]
+
+
+def _prepare_side(
+    shared: SharedPath,
+    variant: variants.Variant,
+    selection: Selection,
+    measurable: Measurable,
+    file: Path,
+) -> MeasuredVariant:
+    return prepare_variant(
+        shared.launcher(variant),
+        selection,
+        measurable,
+        label=f"compare, {file.stem}",
+        file=file,
+        selectors=(variant.text,),
+        environment=variants.query_environment(variant),
+    )

@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from resilience_bench._model import Signal
+from resilience_bench._verdicts import Tolerance
 from resilience_bench.cli import options, verdict_output
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
@@ -46,12 +47,14 @@ def judge_files(  # noqa: PLR0913 - what was typed
     *,
     selectors: Sequence[str],
     tolerances: Mapping[str, float],
+    written: Sequence[Tolerance],
     signals: Sequence[Signal] | None,
     shown: dict[str, Any],
 ) -> int:
     """Judge HEAD's file by BASE's and print what can be said; return the exit code.
 
-    ``tolerances`` are those that were typed, as shares by quantity.
+    ``tolerances`` are those that were typed, as shares by quantity, ``written`` those of the file
+    of budgets.
     """
     _refuse_measuring_options(context)
     base, head = results.read(Path(base_text)), results.read(Path(head_text))
@@ -69,7 +72,14 @@ def judge_files(  # noqa: PLR0913 - what was typed
     if signals:
         head = replace(head, signals=chosen)
     widths = {**LEARNED_WIDTHS, **tolerances}
-    judgement = stored_runs.judge_runs(head, base, widths, is_judged, stored_runs.SIDES)
+    judgement = stored_runs.judge_runs(
+        head,
+        base,
+        tolerances=widths,
+        is_judged=is_judged,
+        names=stored_runs.SIDES,
+        written=written,
+    )
     judgement = replace(
         add_defects(judgement, head),
         title="compare",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -62,7 +62,9 @@ class Criterion:
     """An acceptable range for one quantity of a case.
 
     A budget has one limit only, and no ``expected``. Quotients are judged by their logarithm,
-    because slowdowns multiply. ``is_null`` marks the null control: BASE against itself.
+    because slowdowns multiply. ``is_null`` marks the null control: BASE against itself. A range of
+    latencies reaches at least ``floor_ns`` ns per call to either side, as soon as evidence says
+    what part of the latency that is.
     """
 
     case: str
@@ -73,6 +75,7 @@ class Criterion:
     expected: float | None = None
     reason: str = ""
     is_null: bool = False
+    floor_ns: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -105,6 +108,22 @@ class Criterion:
             -math.inf if best is None else float(self.to_cost(np.array(best))),
             math.inf if worst is None else float(self.to_cost(np.array(worst))),
         )
+
+    def widen_to_floor(self, evidence: Evidence) -> Criterion:
+        """Return this criterion with a range of at least ``floor_ns`` to either side.
+
+        The unit of the range is that of a quotient: of HEAD by BASE, or of the latency by the
+        reference. The medians of the evidence say how much of it is one ns.
+        """
+        own = evidence.get(self.key, Observations())
+        times = evidence.get((self.case, "latency_ns", self.is_null), Observations())
+        if not self.floor_ns or self.expected is None or not times.heads or not own.heads:
+            return self
+        one = 1.0 if own.bases else float(np.median(own.heads))
+        reach = self.floor_ns * one / float(np.median(times.bases or times.heads))
+        low = None if self.low is None else max(min(self.low, self.expected - reach), 0.0)
+        high = None if self.high is None else max(self.high, self.expected + reach)
+        return replace(self, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +228,7 @@ def _judge_trials(
     """Judge each criterion once, by this evidence alone."""
     groups = defaultdict[str, list[Trial]](list)
     for trial in trials:
+        trial.criterion = trial.criterion.widen_to_floor(evidence)
         quantity = trial.criterion.quantity
         groups[quantity if QUANTITIES[quantity].is_quotient else "absolute"].append(trial)
     for group in groups.values():

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from resilience_bench._model import Result, Signal
-from resilience_bench._verdicts import Judgement
+from resilience_bench._verdicts import Judgement, Tolerance
 from resilience_bench.errors import ForeignResultError
 from resilience_bench.gate import criteria
 from resilience_bench.gate.baseline import find_differences
 from resilience_bench.gate.check import CaseFilter, accept_every_case
 from resilience_bench.gate.decide import Policy
 from resilience_bench.gate.evidence import StoredSource
+from resilience_bench.gate.tolerances import apply_tolerances, describe_tolerances
 from resilience_bench.quantities import LEARNED_WIDTHS, SIGNALS_JUDGED
 
 SIDES: Final = ("BASE", "HEAD")
@@ -65,17 +66,20 @@ def select_comparable_signals(
     raise ForeignResultError(f"these results files do not compare: {reasons}; {remedy}")
 
 
-def judge_runs(
+def judge_runs(  # noqa: PLR0913 - what two runs are judged by
     this: Result,
     other: Result,
+    *,
     tolerances: Mapping[str, float] = LEARNED_WIDTHS,
     is_judged: CaseFilter = accept_every_case,
     names: tuple[str, str] = ("before", "now"),
+    written: Sequence[Tolerance] = (),
 ) -> Judgement:
     """Judge a run by another one, by ranges as wide as a baseline's: hours lie between them.
 
     There is no null control, because neither was measured twice. For ``names`` see
-    `find_foreign_signals`.
+    `find_foreign_signals`. The tolerances that people have ``written`` make ranges wider only: they
+    are meant for variants that are measured side by side.
     """
     foreign = find_foreign_signals(this, other, names)
     compared = tuple(
@@ -90,6 +94,8 @@ def judge_runs(
         for criterion in criteria.make_comparison_criteria(records, compared, tolerances)
         if not criterion.is_null
     ]
+    ranges = apply_tolerances(ranges, written, may_narrow=False)
     verdicts = criteria.select_relevant(criteria.judge(ranges, source, Policy()), source.cases)
-    notes = tuple(f"{signal} is not compared: {reason}" for signal, reason in foreign.items())
-    return Judgement("", (), tuple(verdicts), notes)
+    notes = [f"{signal} is not compared: {reason}" for signal, reason in foreign.items()]
+    notes += describe_tolerances(written, records)
+    return Judgement("", (), tuple(verdicts), tuple(notes))
