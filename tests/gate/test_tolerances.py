@@ -209,3 +209,19 @@ def test_a_floor_without_latencies_changes_nothing() -> None:
     draw: Draw = {("a", "ratio", False): lambda n: spread(1.15, n, 0.001)}
     [verdict], _ = decided([criterion], draw)
     assert (verdict.outcome, verdict.high) == ("regressed", 1.1)
+
+
+def test_a_floor_is_that_of_the_machine_at_its_best() -> None:
+    """Workers of a slow hour make the range no narrower: 2 ns are a fifth of the best 10 ns."""
+
+    def slowed(ns: float, workers: int) -> Observations:
+        slow = [ns * (1 + index % 4) for index in range(workers)]
+        return Observations(tuple(slow), tuple(slow))
+
+    [criterion] = apply_tolerances([compared("a")], [FLOORED])
+    draw: Draw = {
+        ("a", "latency_ns", False): lambda n: slowed(10.0, n),
+        ("a", "ratio", False): lambda n: pair(0.115, 0.1, n, 0.001),
+    }
+    [verdict], _ = decided([criterion], draw)
+    assert (verdict.outcome, verdict.high) == ("within", pytest.approx(1.2))

@@ -32,6 +32,8 @@ TINY: Final = 1e-12
 """A quotient of 0 has no logarithm."""
 NULL_LEVEL: Final = 0.1
 """The level of a null control, as a share of the others': a flag silences all other cases."""
+UNIT_QUANTILE: Final = 0.1
+"""A floor in ns is a part of this quantile of the latencies of BASE, or of the references."""
 
 Key = tuple[str, str, bool]
 """A case's name, a quantity, and whether the numbers are those of the null control."""
@@ -112,15 +114,21 @@ class Criterion:
     def widen_to_floor(self, evidence: Evidence) -> Criterion:
         """Return this criterion with a range of at least ``floor_ns`` to either side.
 
-        The unit of the range is that of a quotient: of HEAD by BASE, or of the latency by the
-        reference. The medians of the evidence say how much of it is one ns.
+        The unit of the range is the latency of BASE, or the time of the reference. Its 10 %
+        quantile over workers converts, which is the machine near its best speed: a median would
+        move with the machine's noise, and cases on the edge of the range would fail more often.
         """
         own = evidence.get(self.key, Observations())
         times = evidence.get((self.case, "latency_ns", self.is_null), Observations())
         if not self.floor_ns or self.expected is None or not times.heads or not own.heads:
             return self
-        one = 1.0 if own.bases else float(np.median(own.heads))
-        reach = self.floor_ns * one / float(np.median(times.bases or times.heads))
+        units_ns = times.bases or tuple(
+            time_ns / ratio for time_ns, ratio in zip(times.heads, own.heads, strict=False) if ratio
+        )
+        unit_ns = float(np.quantile(units_ns, UNIT_QUANTILE)) if units_ns else 0.0
+        if unit_ns <= 0:
+            return self
+        reach = self.floor_ns / unit_ns
         low = None if self.low is None else max(min(self.low, self.expected - reach), 0.0)
         high = None if self.high is None else max(self.high, self.expected + reach)
         return replace(self, low=low, high=high)
