@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client import parser as text_format
@@ -36,6 +38,7 @@ def count_samples(families: Iterable[Metric]) -> int:
     return sum(len(family.samples) for family in families)
 
 
+@functools.cache
 def everything() -> Result:
     """A result with every signal, alone and under loads, and a case with an odd name."""
     every, odd = with_all_signals(concurrency_result()), measured_result({make_case(ODD): 500.0})
@@ -161,6 +164,26 @@ def test_a_case_that_comes_twice_is_one_series() -> None:
     result = measured_result({make_case(): 1000.0})
     families = read(replace(result, cases=result.cases * 2))
     assert len(families["resilience_bench_latency_seconds"].samples) == 1
+
+
+@pytest.mark.needs("promtool")
+def test_prometheus_stores_every_sample(tmp_path: Path) -> None:
+    """Its own parser of OpenMetrics reads the text into a database, with odd names and all.
+
+    Only the import wants a time behind each sample; a scrape has one of its own.
+    """
+    text = openmetrics.render(everything())
+    lines = [line if line.startswith("#") else f"{line} 1767323100" for line in text.splitlines()]
+    (tmp_path / "metrics.om").write_text("\n".join(lines) + "\n")
+    (tmp_path / "data" / "wal").mkdir(parents=True)
+    promtool = [require("promtool"), "tsdb"]
+    for command in (["create-blocks-from", "openmetrics", "metrics.om", "data"], ["dump", "data"]):
+        done = subprocess.run(
+            [*promtool, *command], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
+        )
+        assert done.returncode == 0, done.stderr
+    stored = [line for line in done.stdout.splitlines() if "resilience_bench_" in line]
+    assert len(stored) == sum(not line.startswith("#") for line in lines) > 100
 
 
 def test_nothing_measured_is_refused() -> None:
