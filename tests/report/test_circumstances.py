@@ -30,7 +30,7 @@ def test_the_same_circumstances_are_two_lines() -> None:
 @pytest.mark.parametrize(
     ("started", "said"),
     [
-        ("2026-01-02T03:35:00+00:00", "0.5 hours apart"),
+        ("2026-01-02T03:35:00+00:00", "30 minutes apart"),
         ("2026-01-03T03:05:00+00:00", "24.0 hours apart"),
         ("2026-01-12T03:05:00+00:00", "10 days apart"),
         ("soon", "HEAD soon"),

@@ -54,11 +54,17 @@ def _describe_time(base: Result, head: Result) -> str:
         )
         if max(begun) <= min(ended):
             return f"{started}: they overlap in time"
-        hours = (max(begun) - min(ended)).total_seconds() / HOUR_S
+        apart = _format_duration((max(begun) - min(ended)).total_seconds())
     except (ValueError, TypeError):
         return started  # a file that somebody edited
-    apart = f"{hours:.1f} hours" if hours < DAY_H else f"{hours / 24:.0f} days"
     return f"{started}: {apart} apart"
+
+
+def _format_duration(duration_s: float) -> str:
+    hours = duration_s / HOUR_S
+    if hours < 1:
+        return f"{duration_s / 60:.0f} minutes"
+    return f"{hours:.1f} hours" if hours < DAY_H else f"{hours / 24:.0f} days"
 
 
 def _list_differences(base: Result, head: Result, names: tuple[str, ...]) -> Iterator[str]:
