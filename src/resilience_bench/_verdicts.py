@@ -49,6 +49,20 @@ class Budget:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How much a person allows the cases that match a pattern to change.
+
+    ``shares`` is by quantity, 0.25 for 25 %. A change of latency by at most ``floor_ns`` ns per
+    call counts as none.
+    """
+
+    cases: str
+    shares: dict[str, float]
+    floor_ns: float
+    reason: str
+
+
 Outcome = Literal["regressed", "improved", "within", "inconclusive", "not measured"]
 """The decision on one quantity of a case."""
 

@@ -52,6 +52,10 @@ class ForeignBaselineError(UserError):
     """A baseline is of an environment that cannot be compared with this one."""
 
 
+class ForeignResultError(UserError):
+    """Two results files have nothing that can be compared."""
+
+
 class RefusedLearningError(UserError):
     """Runs do not belong together, or ranges would get looser without a reason."""
 

@@ -247,3 +247,21 @@ def test_real_workers_find_what_grows(run: Run, tmp_path: Path) -> None:
         "gives_up": "failed",
         "impossible": "not available",
     }
+
+
+def test_what_is_typed_goes_before_the_defaults_of_a_project(run: Run) -> None:
+    """A typed --drift before its signals, typed signals before its drift; two defaults clash."""
+    settings, table = Path("pyproject.toml"), "[tool.resilience-bench.run]\n"
+    settings.write_text(f'{table}signals = "latency"')
+    assert run("run", PYBREAKER, "--drift", "1", "-o", "typed.json")[0] == 0
+    assert results.read(Path("typed.json")).signals == ("drift",)
+    settings.write_text(f"{table}drift = 1")
+    assert run("run", PYBREAKER, "-o", "set.json")[0] == 0
+    assert results.read(Path("set.json")).signals == ("drift",)
+    latency = ("--signals", "latency", "-o", "latency.json")
+    assert run("run", PYBREAKER, *latency, script=suite(CASES))[0] == 0
+    assert results.read(Path("latency.json")).signals == ("latency",)
+    settings.write_text(f'{table}drift = 1\nsignals = "latency"')
+    code, out, err = run("run", PYBREAKER)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--drift measures the cost and the memory of one caller" in err

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from resilience_bench._model import Defect
+from resilience_bench.cli.export import FORMATS
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import results
 from resilience_bench.report import data as data_report
-from resilience_bench.report import markdown, pyperf_json, table
+from resilience_bench.report import markdown, table
 from resilience_bench.stats.latency import estimate
 from tests.files.results_factories import NAME, full_result, refusal
 
@@ -108,5 +109,6 @@ def show_everything(result: Any) -> None:
         table.render(result, measurements, sort, console)
         file.write(markdown.render(result, measurements, sort))
         file.write(data_report.render(result, measurements, sort))
-    with contextlib.suppress(UserError):
-        pyperf_json.render(result)
+    for render, _ in FORMATS.values():
+        with contextlib.suppress(UserError):
+            file.write(render(result))

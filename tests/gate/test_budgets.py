@@ -59,7 +59,7 @@ def test_no_budgets_are_no_error(tmp_path: Path, content: str) -> None:
         (GOOD + "x =\n", "at line 5"),
         ("x = " + "[" * 5000, "nested too deeply"),
         ("x = " + "9" * 5000, "expected TOML, found none"),
-        (GOOD + "[[bugdet]]\n", "key bugdet: expected tables named budget only"),
+        (GOOD + "[[bugdet]]\n", "key bugdet: expected tables named budget or tolerance"),
         (GOOD + GOOD.replace("head_ns", "head_us"), "key budget[1].overhead_us: expected one of"),
         (GOOD.replace("= 1", "= 0"), "key budget[0].overhead_ns: expected a finite number of more"),
         (GOOD.replace("= 1", "= -5"), "found -5"),

@@ -157,5 +157,27 @@ def test_counts_of_two_variants_are_divided(head: float, base: float, outcome: O
 def test_what_costs_something_where_it_cost_nothing_regressed() -> None:
     """HEAD keeps bytes, BASE keeps none: that is no missing number, it is infinitely dearer."""
     draw = {("a", False): Observations((4096.0,), (0.0,))}
-    [verdict], _ = counted([relative()], draw)
+    [verdict], _ = counted([relative()], draw, {})
     assert verdict.outcome == "regressed"
+
+
+@pytest.mark.parametrize(
+    ("head", "processes", "outcome"),
+    [
+        (1012.0, 1, "inconclusive"),
+        (988.0, 2, "inconclusive"),
+        (1012.0, 3, "regressed"),
+        (1100.0, 1, "regressed"),
+        (900.0, 1, "improved"),
+        (1001.0, 1, "within"),
+    ],
+)
+def test_files_with_few_layouts_prove_large_steps_only(
+    head: float, processes: int, outcome: Outcome
+) -> None:
+    """Stored files give no fresh processes: one or two layouts may explain a small difference."""
+    draw = {("a", False): Observations((head,) * processes, (1000.0,) * processes)}
+    [verdict], _ = counted([relative()], draw, {})
+    assert verdict.outcome == outcome
+    assert ("another memory layout" in verdict.reason) is (outcome == "inconclusive")
+    assert ("undecided" in verdict.steps[-1]) is (outcome == "inconclusive")

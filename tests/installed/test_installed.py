@@ -65,6 +65,8 @@ def test_a_project_is_measured_and_shown(project: Installation) -> None:
     assert "Our guard lets a call through." in (project.project / "report.html").read_text()
     succeed(project.bench("export", file, "--format", "pyperf", "-o", "pyperf.json"))
     assert json.loads((project.project / "pyperf.json").read_text())["benchmarks"]
+    succeed(project.bench("export", file, "--format", "openmetrics", "-o", "run.prom"))
+    assert "resilience_bench_latency_seconds{" in (project.project / "run.prom").read_text()
 
 
 def test_a_project_is_gated(project: Installation) -> None:

@@ -18,7 +18,7 @@ from resilience_bench.files import atomic, results
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate import learning
-from resilience_bench.gate.check import find_budgets, get_budgets_path
+from resilience_bench.gate.check import find_budgets, find_tolerances, get_budgets_path
 from resilience_bench.gate.criteria import LOADED_SCREEN
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
@@ -138,7 +138,7 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
     folder = find_baselines_folder()
     read = {path: baselines.read(path) for path in files or sorted(folder.glob("*.json"))}
     path = budgets_file or get_budgets_path()
-    budgets = find_budgets(budgets_file)
+    budgets, tolerances = find_budgets(budgets_file), find_tolerances(budgets_file)
     if not read and not budgets:
         raise UserError(
             f"{folder}: expected baselines and budgets, found none; "
@@ -147,7 +147,7 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
     selected = select(launcher, (), gated=True, complete=True).cases
     cases = inspect(launcher, selected, IMPORT_LIMIT_S)
     optional = {info.case.name for info in selected if not info.by_default}
-    findings = budget_files.lint(read, budgets, path, cases, optional)
+    findings = budget_files.lint(read, [*budgets, *tolerances], path, cases, optional)
     for finding in findings:
         click.echo(finding)
     click.echo(f"{len(read)} baselines and {len(budgets)} budgets, {len(findings)} findings")

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from resilience_bench import __version__
-from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK
+from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK, SETTABLE
 from resilience_bench.cli.streams import protect_output
 from resilience_bench.errors import UserError
 
@@ -142,6 +142,11 @@ def command(context: click.Context, *, no_progress: bool, quiet: bool) -> None:
     --no-progress and --quiet may stand behind the command as well.
     """
     del no_progress, quiet  # `console` reads them from the context
+    name = context.invoked_subcommand or ""
+    if name in SETTABLE and (subcommand := command.get_command(context, name)):
+        from resilience_bench.cli.settings import FILE, read_defaults  # noqa: PLC0415 - takes time
+
+        context.default_map = {name: read_defaults(FILE, subcommand)}
     if context.obj is None:
         from resilience_bench.measure.launcher import ProcessLauncher  # noqa: PLC0415 - takes time
 

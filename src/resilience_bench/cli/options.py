@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import click
+from click.core import ParameterSource
 
 from resilience_bench._model import Result, Signal
 from resilience_bench.project import find_outdated_install
@@ -19,6 +20,8 @@ INTERRUPTED: Final = 130
 """The exit codes of commands that do not judge; `gate.verdicts` has those that do."""
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
+SETTABLE: Final = ("run", "check", "compare")
+"""The commands whose options may have other defaults in `pyproject.toml`, see `cli.settings`."""
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
 TOLERANCE_OPTIONS: Final = {"--tolerance": "ratio", "--tolerance-instructions": "instructions"}
 
@@ -66,6 +69,23 @@ def add_tolerance_options(defaults: Mapping[str, float], **helps: str) -> Callab
         return command
 
     return add
+
+
+def was_typed(context: click.Context, name: str) -> bool:
+    """Return whether a parameter was typed, and is no default of the project or of the tool."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def select_typed_tolerances(
+    context: click.Context, tolerances: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the tolerances, by quantity, whose options were typed."""
+    names = {flag[2:].replace("-", "_"): quantity for flag, quantity in TOLERANCE_OPTIONS.items()}
+    return {
+        quantity: tolerances[quantity]
+        for name, quantity in names.items()
+        if was_typed(context, name)
+    }
 
 
 def build_output_path(kind: str) -> Path:

@@ -54,9 +54,9 @@ DRIFT_ALONE: Final = (
     metavar="PATH",
     help="Also measure under this interpreter, side by side; may be repeated.",
 )
-@click.pass_obj
+@click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
-    launcher: Launcher,
+    context: click.Context,
     /,
     *,
     selectors: tuple[str, ...],
@@ -73,20 +73,33 @@ def run(  # noqa: PLR0913 - one argument an option
     or the path of a file or folder with your own scenarios. Patterns select among the cases found
     in the paths.
     """
+    launcher: Launcher = context.obj
     chosen = PROFILES[profile]
     if time_limit is not None:
         chosen = dataclasses.replace(chosen, time_limit_s=time_limit)
-    if drift is not None and (profile == "concurrency" or signals or pythons):
-        raise UserError(DRIFT_ALONE)
     path = output or options.build_output_path("run")
+    others = {
+        "profile": profile == "concurrency",
+        "signals": bool(signals),
+        "pythons": bool(pythons),
+    }
+    if drift is not None and _chooses_drift(context, [name for name in others if others[name]]):
+        atomic.ensure_writable(path)
+        return _run_drift(launcher, selectors, drift, chosen, path)
     if pythons:
         return run_python.run_under_interpreters(
             launcher, selectors, pythons=pythons, profile=chosen, signals=signals, stem=path
         )
     atomic.ensure_writable(path)
-    if drift is not None:
-        return _run_drift(launcher, selectors, drift, chosen, path)
     return _run_here(launcher, selectors, chosen, signals, path)
+
+
+def _chooses_drift(context: click.Context, conflicting: Sequence[str]) -> bool:
+    """Return whether to measure drift: what was typed goes before a project's defaults."""
+    is_typed = options.was_typed(context, "drift")
+    if conflicting and is_typed == any(options.was_typed(context, name) for name in conflicting):
+        raise UserError(DRIFT_ALONE)
+    return is_typed or not conflicting
 
 
 def _run_here(

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import re
+import tomllib
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,15 @@ class CheckedFile:
             if not math.isfinite(number):
                 self.refuse(key, f"expected a finite number, found {number}")
         return stored
+
+    def parse_toml(self, content: str) -> dict[str, Any]:
+        """Parse TOML; refuse what is none."""
+        try:
+            return tomllib.loads(content)
+        except ValueError as error:  # also what Python says of a number of thousands of digits
+            self.refuse("", f"expected TOML, found none ({error})")
+        except RecursionError:
+            self.refuse("", f"expected {self.kind}, found something nested too deeply")
 
     def check_schema(self, stored: dict[str, Any], newest: int) -> None:
         """Refuse a file whose key ``schema`` is not a number from 1 to the newest known."""

@@ -1,15 +1,17 @@
-"""Budgets: limits that people write; and what is out of date in them and in baselines."""
+"""Budgets: limits that people write; and what is out of date in them and in baselines.
+
+The file of budgets also holds the tolerances of `resilience_bench.gate.tolerances`.
+"""
 
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from resilience_bench._model import Case, CaseRecord
-from resilience_bench._verdicts import Baseline, Budget
+from resilience_bench._verdicts import Baseline, Budget, Tolerance
 from resilience_bench.errors import UnreadableBaselineError
 from resilience_bench.files import checked_json
 from resilience_bench.files.checked_json import CheckedFile, describe_value
@@ -19,13 +21,13 @@ from resilience_bench.scenarios.patterns import matches
 
 FEWEST_WORKERS: Final = 10
 """With fewer workers, a range of latency is too uncertain for any decision."""
+TABLES: Final = ("budget", "tolerance")
 EXAMPLE: Final = 'type [[budget]], cases = "breaker.*", overhead_ns = 5000, reason = "..." in it'
 
 
 def read_budgets(path: Path) -> tuple[Budget, ...]:
     """Read a file of budgets, in its order; UnreadableBaselineError if one makes no sense."""
-    source = CheckedFile(path, "a file of budgets", UnreadableBaselineError, EXAMPLE, "TOML")
-    tables = _parse_tables(source, source.read_content())
+    source, tables = read_tables(path, "budget", EXAMPLE)
     return tuple(
         budget
         for position, table in enumerate(tables)
@@ -33,23 +35,21 @@ def read_budgets(path: Path) -> tuple[Budget, ...]:
     )
 
 
-def _parse_tables(source: CheckedFile, content: str) -> list[Any]:
-    try:
-        stored = tomllib.loads(content)
-    except ValueError as error:  # also what Python says of a number of thousands of digits
-        source.refuse("", f"expected TOML, found none ({error})")
-    except RecursionError:
-        source.refuse("", f"expected {source.kind}, found something nested too deeply")
+def read_tables(path: Path, name: str, remedy: str) -> tuple[CheckedFile, list[Any]]:
+    """Read the tables of one name; UnreadableBaselineError, with the remedy, for other names."""
+    source = CheckedFile(path, "a file of budgets", UnreadableBaselineError, remedy, "TOML")
+    stored = source.parse_toml(source.read_content())
     for key in stored:
-        if key != "budget":
-            source.refuse(key, "expected tables named budget only, found another name")
-    tables = stored.get("budget", [])
+        if key not in TABLES:
+            source.refuse(key, "expected tables named budget or tolerance, found another name")
+    tables = stored.get(name, [])
     if not isinstance(tables, list):
-        source.refuse("budget", f"expected tables, found {describe_value(tables)}")
-    return tables
+        source.refuse(name, f"expected tables, found {describe_value(tables)}")
+    return source, tables
 
 
-def _parse_budgets(source: CheckedFile, key: str, table: object) -> Iterator[Budget]:
+def check_table(source: CheckedFile, key: str, table: object) -> dict[str, Any]:
+    """Return what a table holds beside its texts ``cases`` and ``reason``, which it must have."""
     if not isinstance(table, dict):
         source.refuse(key, f"expected a table, found {describe_value(table)}")
     for name in ("cases", "reason"):
@@ -57,30 +57,41 @@ def _parse_budgets(source: CheckedFile, key: str, table: object) -> Iterator[Bud
         if not isinstance(text, str) or not text.strip():
             found = describe_value(text) if name in table else "no such key"
             source.refuse(f"{key}.{name}", f"expected a text, found {found}")
-    limits = {name: limit for name, limit in table.items() if name not in {"cases", "reason"}}
+    return {name: value for name, value in table.items() if name not in {"cases", "reason"}}
+
+
+def check_number(source: CheckedFile, key: str, value: Any) -> float:
+    """Return a finite number of more than 0, or refuse the value."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and 0 < value <= sys.float_info.max):
+        complaint = f"expected a finite number of more than 0, found {describe_value(value)}"
+        source.refuse(key, complaint)
+    return float(value)
+
+
+def _parse_budgets(source: CheckedFile, key: str, table: Any) -> Iterator[Budget]:
+    limits = check_table(source, key, table)
     units = f"one of {', '.join(BUDGETED)}"
     if not limits:
         source.refuse(key, f"expected a limit, {units}, found none")
     for unit, limit in limits.items():
         if unit not in BUDGETED:
             source.refuse(f"{key}.{unit}", f"expected {units}, found another unit")
-        is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
-        if not (is_number and 0 < limit <= sys.float_info.max):
-            complaint = f"expected a finite number of more than 0, found {describe_value(limit)}"
-            source.refuse(f"{key}.{unit}", complaint)
-        yield Budget(table["cases"], unit, float(limit), table["reason"])
+        number = check_number(source, f"{key}.{unit}", limit)
+        yield Budget(table["cases"], unit, number, table["reason"])
 
 
 def lint(
     baselines: Mapping[Path, Baseline],
-    budgets: Sequence[Budget],
+    budgets: Sequence[Budget | Tolerance],
     budgets_path: Path,
     cases: Sequence[CaseRecord],
     optional: Collection[str] = (),
 ) -> list[str]:
     """Find what is out of date, or rests on too few runs or workers; one line a finding.
 
-    Cases named in ``optional`` need no range: they are measured only if selected.
+    ``budgets`` are all limits of the file, tolerances among them. Cases named in ``optional`` need
+    no range: they are measured only if selected.
     """
     found = [
         f"{checked_json.format_path(path)}: {finding}"
@@ -88,14 +99,18 @@ def lint(
         for finding in _lint_baseline(baseline, cases, optional)
     ]
     return found + [
-        f"{checked_json.format_path(budgets_path)}: the budget of {pattern!r} matches no case; "
+        f"{checked_json.format_path(budgets_path)}: the {name} of {pattern!r} matches no case; "
         "type 'resilience-bench list' to see every case"
-        for pattern in find_unmatched(budgets, [record.case for record in cases])
+        for name, kind in (("budget", Budget), ("tolerance", Tolerance))
+        for pattern in find_unmatched(
+            [limit for limit in budgets if isinstance(limit, kind)],
+            [record.case for record in cases],
+        )
     ]
 
 
-def find_unmatched(budgets: Sequence[Budget], cases: Sequence[Case]) -> list[str]:
-    """Return the patterns of the budgets that match none of the cases."""
+def find_unmatched(budgets: Sequence[Budget | Tolerance], cases: Sequence[Case]) -> list[str]:
+    """Return the patterns of budgets or tolerances that match none of the cases."""
     patterns = dict.fromkeys(budget.cases for budget in budgets)
     return [pattern for pattern in patterns if not any(matches(pattern, case) for case in cases)]
 

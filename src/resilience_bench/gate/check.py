@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from resilience_bench._model import CaseRecord, Environment, Result
-from resilience_bench._verdicts import Baseline, Budget, Judgement
+from resilience_bench._verdicts import Baseline, Budget, Judgement, Tolerance
 from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
 from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate import baseline as baselines
@@ -17,6 +17,11 @@ from resilience_bench.gate import criteria
 from resilience_bench.gate.baseline import LEARN
 from resilience_bench.gate.decide import Criterion, Policy
 from resilience_bench.gate.evidence import EvidenceSource
+from resilience_bench.gate.tolerances import (
+    apply_tolerances,
+    describe_tolerances,
+    read_tolerances,
+)
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.quantities import BUDGETED, SIGNALS_JUDGED
@@ -36,6 +41,13 @@ def find_budgets(path: Path | None) -> Sequence[Budget]:
     return budget_files.read_budgets(path or get_budgets_path())
 
 
+def find_tolerances(path: Path | None) -> Sequence[Tolerance]:
+    """Read the tolerances of a file of budgets, which `find_budgets` finds."""
+    if path is None and not get_budgets_path().exists():
+        return ()
+    return read_tolerances(path or get_budgets_path())
+
+
 def get_budgets_path() -> Path:
     """Return the default file of budgets."""
     return find_baselines_folder() / "budgets.toml"
@@ -43,12 +55,13 @@ def get_budgets_path() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The criteria of a check: a baseline, if there is one, and budgets."""
+    """The criteria of a check: a baseline, if there is one, budgets, and wider ranges."""
 
     headline: str
     baseline: Baseline | None
     budgets: Sequence[Budget]
     signals: Sequence[str]
+    tolerances: Sequence[Tolerance] = ()
 
 
 def find_limits(
@@ -64,7 +77,7 @@ def find_limits(
     budgets beside the baselines. If budgets are named, they alone are judged where there is no
     baseline. UserError if a file is missing or cannot be read, or if nothing may be compared.
     """
-    budgets = find_budgets(budgets_file)
+    budgets, tolerances = find_budgets(budgets_file), find_tolerances(budgets_file)
     path = _find_baseline_path(baseline_file, budgets_file, here)
     if path is None:
         limited = {BUDGETED[budget.quantity].signal for budget in budgets}
@@ -74,7 +87,8 @@ def find_limits(
         return Limits(headline, None, budgets, wanted)
     baseline = baselines.read(path)
     wanted = baselines.select_comparable(baseline, here, reference_version, signals)
-    return Limits(f"baseline {path}, learned {baseline.learned}", baseline, budgets, wanted)
+    headline = f"baseline {path}, learned {baseline.learned}"
+    return Limits(headline, baseline, budgets, wanted, tolerances)
 
 
 def _find_baseline_path(
@@ -115,7 +129,8 @@ def judge_cases(source: EvidenceSource, limits: Limits, chosen: CaseFilter) -> J
     policy = Policy()
     wanted: list[Criterion] = []
     if limits.baseline:
-        wanted += criteria.make_baseline_criteria(limits.baseline, limits.signals, chosen)
+        learned = criteria.make_baseline_criteria(limits.baseline, limits.signals, chosen)
+        wanted += apply_tolerances(learned, limits.tolerances, may_narrow=False)
     records = _select_records(source, chosen)
     wanted += criteria.make_budget_criteria(limits.budgets, limits.signals, records)
     if not wanted:
@@ -166,6 +181,8 @@ def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
         notes.append(
             f"{len(missing)} measured cases have no range yet ({format_names(missing)}); {LEARN}"
         )
+    if limits.baseline:
+        notes += describe_tolerances(limits.tolerances, [record.case.name for record in records])
     cases = [record.case for record in records]
     if unmatched := budget_files.find_unmatched(limits.budgets, cases):
         names = format_names([*map(repr, unmatched)])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -32,6 +32,8 @@ TINY: Final = 1e-12
 """A quotient of 0 has no logarithm."""
 NULL_LEVEL: Final = 0.1
 """The level of a null control, as a share of the others': a flag silences all other cases."""
+UNIT_QUANTILE: Final = 0.1
+"""A floor in ns is a part of this quantile of the latencies of BASE, or of the references."""
 
 Key = tuple[str, str, bool]
 """A case's name, a quantity, and whether the numbers are those of the null control."""
@@ -62,7 +64,9 @@ class Criterion:
     """An acceptable range for one quantity of a case.
 
     A budget has one limit only, and no ``expected``. Quotients are judged by their logarithm,
-    because slowdowns multiply. ``is_null`` marks the null control: BASE against itself.
+    because slowdowns multiply. ``is_null`` marks the null control: BASE against itself. A range of
+    latencies reaches at least ``floor_ns`` ns per call to either side, as soon as evidence says
+    what part of the latency that is.
     """
 
     case: str
@@ -73,6 +77,7 @@ class Criterion:
     expected: float | None = None
     reason: str = ""
     is_null: bool = False
+    floor_ns: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -106,6 +111,28 @@ class Criterion:
             math.inf if worst is None else float(self.to_cost(np.array(worst))),
         )
 
+    def widen_to_floor(self, evidence: Evidence) -> Criterion:
+        """Return this criterion with a range of at least ``floor_ns`` to either side.
+
+        The unit of the range is the latency of BASE, or the time of the reference. Its 10 %
+        quantile over workers converts, which is the machine near its best speed: a median would
+        move with the machine's noise, and cases on the edge of the range would fail more often.
+        """
+        own = evidence.get(self.key, Observations())
+        times = evidence.get((self.case, "latency_ns", self.is_null), Observations())
+        if not self.floor_ns or self.expected is None or not times.heads or not own.heads:
+            return self
+        units_ns = times.bases or tuple(
+            time_ns / ratio for time_ns, ratio in zip(times.heads, own.heads, strict=False) if ratio
+        )
+        unit_ns = float(np.quantile(units_ns, UNIT_QUANTILE)) if units_ns else 0.0
+        if unit_ns <= 0:
+            return self
+        reach = self.floor_ns / unit_ns
+        low = None if self.low is None else max(min(self.low, self.expected - reach), 0.0)
+        high = None if self.high is None else max(self.high, self.expected + reach)
+        return replace(self, low=low, high=high)
+
 
 @dataclass(frozen=True, slots=True)
 class Observations:
@@ -130,7 +157,7 @@ def extend_evidence(collected: dict[Key, Observations], fresh: Evidence) -> None
 
 @dataclass(slots=True, eq=False)
 class Trial:
-    """The result for one criterion so far."""
+    """The result for one criterion so far; ``doubt`` is why it was taken back."""
 
     criterion: Criterion
     state: State = "undecided"
@@ -139,6 +166,7 @@ class Trial:
     level: float | None = None
     workers: int = 0
     steps: list[str] = field(default_factory=list)
+    doubt: str = ""
 
 
 def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
@@ -208,6 +236,7 @@ def _judge_trials(
     """Judge each criterion once, by this evidence alone."""
     groups = defaultdict[str, list[Trial]](list)
     for trial in trials:
+        trial.criterion = trial.criterion.widen_to_floor(evidence)
         quantity = trial.criterion.quantity
         groups[quantity if QUANTITIES[quantity].is_quotient else "absolute"].append(trial)
     for group in groups.values():
@@ -284,7 +313,7 @@ def make_verdict(trial: Trial) -> Verdict:
         outcome = "not measured"
         reason = f"fewer than {FEWEST} workers measured it at the machine's best speed"
     elif trial.state == "undecided":
-        reason = "not certain either way with the workers it was given"
+        reason = trial.doubt or "not certain either way with the workers it was given"
     judged = (criterion.case, criterion.signal, criterion.quantity)
     limits = (criterion.expected, criterion.low, criterion.high)
     chances, steps = (trial.p_value, trial.level), tuple(trial.steps)

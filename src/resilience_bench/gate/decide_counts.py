@@ -50,6 +50,8 @@ def decide_counts(
             for trial in again:
                 _reject_overlap(trial, collected.get(trial.criterion.key, Observations()))
         drawn = processes
+    for trial in trials:
+        _reject_single_layouts(trial, collected.get(trial.criterion.key, Observations()), policy)
     return [_make_count_verdict(trial) for trial in trials]
 
 
@@ -118,6 +120,21 @@ def _reject_overlap(trial: Trial, row: Observations) -> None:
         trial.steps.append("the counts of HEAD and BASE overlap; undecided")
 
 
+def _reject_single_layouts(trial: Trial, row: Observations, policy: Policy) -> None:
+    """Take back a small difference in instructions that stored files have too few layouts for.
+
+    What is measured now has as many processes as it takes; a file may have one.
+    """
+    if trial.criterion.signal != "instructions" or trial.state not in FLAGS or not row.bases:
+        return
+    if trial.workers < policy.processes[0] and not _is_clear(trial):
+        trial.state = "undecided"
+        trial.doubt = (
+            f"{_describe_processes(trial.workers)} of each: another memory layout may explain it"
+        )
+        trial.steps.append(f"{trial.doubt}; undecided")
+
+
 def _compute_values(row: Observations) -> list[float]:
     pairs = zip(row.heads, row.bases, strict=False)
     if not row.bases:
@@ -138,5 +155,5 @@ def _make_count_verdict(trial: Trial) -> Verdict:
         say = "says" if trial.workers == 1 else "say"
         reason = f"{_describe_processes(trial.workers)} {say} so{reason and f'; {reason}'}"
     elif trial.state == "undecided":
-        reason = f"{trial.workers} processes do not agree"
+        reason = trial.doubt or f"{trial.workers} processes do not agree"
     return replace(verdict, reason=reason)

@@ -42,17 +42,17 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 """By the name of the profile. Windows are short and many: a disturbance spoils only a few."""
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much each draw of a gate measures."""
-_CROWD: Final = Effort(workers=5, rounds=20, window_ns=2_000_000, timed=10)
-_QUICK: Final = Effort(workers=10, rounds=150, window_ns=200_000, timed=100, crowd=_CROWD)
+_CROWD: Final = Effort(workers=5, rounds=5, window_ns=2_000_000, timed=5)
+_QUICK: Final = Effort(workers=10, rounds=40, window_ns=200_000, timed=25, crowd=_CROWD)
 SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": _QUICK,
     "concurrency": _QUICK,
-    "real": _QUICK,
+    "real": replace(_QUICK, workers=5, rounds=50),
     "standard": replace(
-        _QUICK, workers=20, rounds=300, crowd=replace(_CROWD, workers=10, rounds=40)
+        _QUICK, workers=20, rounds=100, crowd=replace(_CROWD, workers=10, rounds=20)
     ),
     "thorough": replace(
-        _QUICK, workers=40, rounds=600, crowd=replace(_CROWD, workers=20, rounds=80)
+        _QUICK, workers=40, rounds=200, crowd=replace(_CROWD, workers=20, rounds=40)
     ),
 }
 """The same for shares, whose windows are shorter and far more: neighbours are subtracted."""
@@ -62,6 +62,9 @@ CASE_LIMIT_S: Final = 10.0
 CASE_S: Final = 3.0
 """More time than a case needs in a worker, on any machine."""
 BLOCK_CASES: Final = 40
+FEW_CASES: Final = 12
+"""So many layers around one payload, alone in a worker, have `MORE_ROUNDS` as many rounds."""
+MORE_ROUNDS: Final = 4
 
 
 @dataclass(slots=True)
@@ -114,12 +117,14 @@ class LoadSession(Session):
 
     def _make_plan(self, index: int, block: Sequence[CaseInfo], profile: Profile) -> Plan:
         effort = self._choose_effort(block[0])
+        is_small = block[0].case.is_real and len(block) <= FEW_CASES
         return replace(
             session.start_plan("load", block),
             check=index == 0,
             time_limit_s=profile.time_limit_s + CASE_S * len(block),
             under=session.list_loaded_cases(block),
-            rounds=effort.rounds,
+            waits=session.restrict_to_block(self.waits, block),
+            rounds=effort.rounds * (MORE_ROUNDS if is_small else 1),
             window_ns=effort.window_ns,
             case_limit_s=CASE_LIMIT_S,
             timed=effort.timed,

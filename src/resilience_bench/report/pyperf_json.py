@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from resilience_bench._model import AllocationRecord, InstructionRecord, Result, WorkerRecord
-from resilience_bench.errors import UserError
+from resilience_bench.report.exported import refuse_empty
 from resilience_bench.stats.latency import LEAST_BLOCKS_PER_CALL
 
 VERSION: Final = "1.0"
@@ -47,9 +47,7 @@ def render(result: Result) -> str:
                 if run := _make_run(result, process):
                     runs.setdefault(process.name, []).append(run)
     if not runs:
-        raise UserError(
-            "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
-        )
+        refuse_empty()
     benchmarks = [{"runs": members} for members in runs.values()]
     return json.dumps({"version": VERSION, "benchmarks": benchmarks}, separators=(",", ":")) + "\n"
 

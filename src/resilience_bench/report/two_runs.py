@@ -8,7 +8,7 @@ from typing import Final
 
 from resilience_bench._model import Estimate, Measurement, Result
 from resilience_bench._verdicts import Judgement, Verdict
-from resilience_bench.gate.comparison import judge_runs
+from resilience_bench.gate.stored_runs import judge_runs
 from resilience_bench.gate.verdicts import SmallChange, find_small_change
 from resilience_bench.quantities import JUDGED
 from resilience_bench.report.blocks import NO_VALUE

@@ -38,6 +38,10 @@ REAL_LOADS: Final = {
     True: ("tasks-1", "tasks-100"),
 }
 """Its loads, by whether the operation is a coroutine function."""
+VARIANTS: Final = frozenset(
+    {"sqlite", "sqlite-insert", "redis-set", "redis-pipeline", "postgres-tcp", "postgres-insert"}
+)
+"""Payloads that the profile measures with one caller: many wait for the same as in the others."""
 EVERYWHERE: Final = ("sqlite", "sqlite-file")
 """Payloads that need nothing but Python, and are measured by default."""
 LIMIT_FILES: Final = ("/sys/fs/cgroup/pids.max", "/proc/sys/kernel/threads-max")
@@ -233,8 +237,9 @@ def select_real_cases(infos: Sequence[CaseInfo], payloads: Collection[str] = ())
         replace(info, case=info.case.with_load(load, payload.name))
         for info in [info for info in able if REAL in info.in_profile] or able
         for payload in info.real_payloads
-        if not payloads or payload.name in payloads
-        for load in REAL_LOADS[loads.TASKS in info.loads][: 1 if payloads else None]
+        for number, load in enumerate(REAL_LOADS[loads.TASKS in info.loads])
+        if (not payloads or payload.name in payloads)
+        and (number == 0 or (not payloads and payload.name not in VARIANTS))
     ]
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from resilience_bench._model import Counts
-from resilience_bench.cli import main
 from resilience_bench.files import results
 from resilience_bench.gate import comparison
 from resilience_bench.worker.protocol import (
@@ -133,11 +130,3 @@ def test_what_only_one_variant_can_do_is_not_compared(comparing: Compare) -> Non
     assert code == 0
     assert "broken: ran twice" in out
     assert RETRY not in out
-
-
-def test_two_results_files_get_the_command_for_them(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever names results files instead of variants is told in one line what to type."""
-    assert main.main(("compare", "a.json", "b.json")) == 2
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err.count("\n")) == ("", 1)
-    assert "resilience-bench report HEAD.json --against BASE.json" in captured.err

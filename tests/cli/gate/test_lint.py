@@ -35,6 +35,19 @@ def test_lint_finds_what_is_out_of_date(run: Run, tmp_path: Path) -> None:
         assert part in out
 
 
+def test_lint_finds_tolerances_of_nothing(run: Run, tmp_path: Path) -> None:
+    """Like budgets, they may be for a case that was renamed or never existed."""
+    run("baseline", "learn", "--runs", 3)
+    (tmp_path / "baselines" / "budgets.toml").write_text(
+        '[[tolerance]]\ncases = "nobody.*"\nratio_percent = 5\nreason = "why"\n'
+        f'[[tolerance]]\ncases = "{RETRY}"\nfloor_ns = 2\nreason = "why"\n'
+    )
+    code, out, _ = run("baseline", "lint")
+    assert code == 1
+    assert "the tolerance of 'nobody.*' matches no case" in out
+    assert "1 findings" in out
+
+
 def test_lint_of_nothing_or_of_a_damaged_file_is_refused(run: Run, tmp_path: Path) -> None:
     """Exit code 2 in one line."""
     assert_refused(run("baseline", "lint"), "expected baselines and budgets, found none")
