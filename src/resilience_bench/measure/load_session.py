@@ -42,20 +42,21 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 """By the name of the profile. Windows are short and many: a disturbance spoils only a few."""
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much each draw of a gate measures."""
-_CROWD: Final = Effort(workers=5, rounds=5, window_ns=2_000_000, timed=5)
-_QUICK: Final = Effort(workers=10, rounds=40, window_ns=200_000, timed=25, crowd=_CROWD)
+_CROWD: Final = Effort(workers=5, rounds=4, window_ns=2_000_000, timed=5)
+_QUICK: Final = Effort(workers=10, rounds=20, window_ns=1_000_000, timed=5, crowd=_CROWD)
 SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": _QUICK,
     "concurrency": _QUICK,
-    "real": replace(_QUICK, workers=5, rounds=50),
+    "real": replace(_QUICK, workers=5, rounds=14),
     "standard": replace(
-        _QUICK, workers=20, rounds=100, crowd=replace(_CROWD, workers=10, rounds=20)
+        _QUICK, workers=20, rounds=40, crowd=replace(_CROWD, workers=10, rounds=20)
     ),
     "thorough": replace(
-        _QUICK, workers=40, rounds=200, crowd=replace(_CROWD, workers=20, rounds=40)
+        _QUICK, workers=40, rounds=80, crowd=replace(_CROWD, workers=20, rounds=40)
     ),
 }
-"""The same for shares, whose windows are shorter and far more: neighbours are subtracted."""
+"""The same for shares, whose windows are short and far more: neighbours are subtracted. But not so
+short that most calls are the first ones, whose code is no longer in the processor's caches."""
 SHARE_GATE_EFFORT: Final = replace(_QUICK, workers=5, timed=0, crowd=replace(_CROWD, timed=0))
 CASE_LIMIT_S: Final = 10.0
 """A case is hung if its callers do not return within this time."""
