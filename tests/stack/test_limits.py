@@ -85,6 +85,26 @@ def test_the_deadline_is_handed_to_what_is_called_inside(bench: Bench) -> None:
     assert remaining_s() is None
 
 
+def test_a_guard_without_a_deadline_of_its_own_hands_on_the_one_there_is(bench: Bench) -> None:
+    """What a bulkhead is around sees the deadline of the enclosing call, and it is there after."""
+    outer = bench.guard("outer", deadline_s=5, retries=())
+    inner = bench.guard("inner", bulkhead=Bulkhead(1), retries=())
+
+    def ask() -> list[float | None]:
+        return [inner.call(remaining_s), remaining_s()]
+
+    async def left() -> float | None:
+        return remaining_s()
+
+    async def ask_async() -> list[float | None]:
+        return [await inner.call_async(left), remaining_s()]
+
+    for left_s in outer.call(ask) + asyncio.run(outer.call_async(ask_async)):
+        assert left_s is not None
+        assert left_s <= 5
+    assert inner.call(remaining_s) is None
+
+
 def test_a_call_is_not_begun_without_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """An inner call whose enclosing deadline has passed is refused before its function runs."""
     outer = bench.guard("outer", deadline_s=5, retries=())

@@ -13,7 +13,7 @@ from resilience_stack import (
     find_failure,
 )
 from resilience_stack.core import breaker
-from resilience_stack.core.failures import categorize, register_category
+from resilience_stack.core.failures import annotate, categorize, register_category
 from tests.stack.bench import Bench, Flaky, exhaust
 
 
@@ -90,6 +90,20 @@ def test_an_error_says_what_is_known_of_its_call(bench: Bench) -> None:
     assert found[3:] == ("closed", "connection", None)
     assert caught.value.__notes__ == [str(found)]
     assert "guard database: connection in attempt 2" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "words"),
+    [(0.0, "0.000 s"), (0.0004, "0.000 s"), (0.0126, "0.013 s"), (61.5, "61.500 s")],
+)
+def test_a_note_is_that_of_its_own_call(elapsed_s: float, words: str) -> None:
+    """Notes that were made for other calls do not get into its words."""
+    for guard, attempt, state in (("a", 1, "closed"), ("a", 2, "closed"), ("b", 2, "open")):
+        error = ConnectionError()
+        annotate(error, guard, attempt, elapsed_s, state, "connection")
+        expected = f"guard {guard}: connection in attempt {attempt} after {words}, breaker {state}"
+        assert error.__notes__ == [expected]
+        assert find_failure(error) == (guard, attempt, elapsed_s, state, "connection", None)
 
 
 def test_a_rejection_says_so(bench: Bench) -> None:

@@ -159,7 +159,8 @@ class GuardMetrics:
         self.failure = metrics.calls.of(guard, "failure")
         self.rejected = metrics.calls.of(guard, "rejected")
         self.counter = metrics.counter
-        self._ignored = ignored
+        self.answers = ignored
+        """The exceptions that are answers of a healthy dependency."""
         self.count_retry = metrics.retries.labels(guard).inc
         self.count_exhaustion = metrics.exhausted.labels(guard).inc
         self.count_fallback = {source: metrics.fallbacks.count(guard, source) for source in SOURCES}
@@ -169,10 +170,6 @@ class GuardMetrics:
             (before, after): metrics.transitions.labels(guard, before, after)
             for before, after in TRANSITIONS
         }
-
-    def is_answer(self, error: BaseException) -> bool:
-        """Say whether an exception is an answer of a healthy dependency."""
-        return isinstance(error, self._ignored)
 
     def count_calls(self) -> int:
         """Return how many calls have ended, whatever their outcome."""
