@@ -11,6 +11,7 @@ from resilience_stack.core.chain import Chain
 from resilience_stack.core.deadline import DEADLINE
 from resilience_stack.core.limited_layers import LimitedLayers
 from resilience_stack.core.retry import NO_RETRY
+from resilience_stack.core.timers import ENDED, collect
 from resilience_stack.metrics.durations import FULL
 
 __all__ = ["FullLayers"]
@@ -136,13 +137,11 @@ class FullLayers(LimitedLayers):
                             result = await self._await(awaited, ends_s)
                         else:
                             # Most of a timer's cost is saved for calls that do not wait at all.
-                            try:
-                                waited_for = awaited.send(None)
-                            except StopIteration as done:
-                                result = done.value
-                            else:
-                                steps = awaited.__await__()
-                                result = await timer.finish(steps, waited_for, ends_s)
+                            results: list[Result] = []
+                            steps = collect(awaited, results)
+                            if (waited_for := next(steps, ENDED)) is not ENDED:
+                                await timer.finish(steps, waited_for, ends_s)
+                            result = results[0]
                     except BaseException as error:
                         wait_s = fail(error, epoch, started_s, 1)
                         if wait_s == NO_RETRY:
