@@ -133,8 +133,10 @@ class FullLayers(LimitedLayers):
                         raise refuse(started_s)
                     try:
                         awaited = function(*args, **kwargs)
-                        if timer is None or type(awaited) is not CoroutineType:
-                            result = await self._await(awaited, ends_s)
+                        if timer is None:
+                            result = await awaited
+                        elif type(awaited) is not CoroutineType:
+                            result = await timer.run(awaited, ends_s)
                         else:
                             # Most of a timer's cost is saved for calls that do not wait at all.
                             results: list[Result] = []
