@@ -131,8 +131,8 @@ def test_the_innermost_guard_has_the_first_word(bench: Bench) -> None:
     assert [note.split(":")[0] for note in caught.value.__notes__] == ["guard inner", "guard outer"]
 
 
-def test_an_error_without_room_for_attributes_comes_out_as_it_is(bench: Bench) -> None:
-    """A type of exceptions that takes no attribute is no reason to raise another one."""
+def test_an_error_that_takes_no_attributes_comes_out_as_it_is(bench: Bench) -> None:
+    """Such a type of exceptions is no reason to raise another one, and says what is known."""
 
     class ClosedError(ConnectionError):
         __slots__ = ()
@@ -140,8 +140,25 @@ def test_an_error_without_room_for_attributes_comes_out_as_it_is(bench: Bench) -
         def __setattr__(self, name: str, value: object) -> None:
             raise AttributeError(name)
 
-    with pytest.raises(ClosedError):
-        bench.guard(retries=()).call(Flaky(9, ClosedError))
+    with pytest.raises(ClosedError) as caught:
+        bench.guard("outer").call(bench.guard("inner", retries=())(Flaky(9, ClosedError)))
+    found = find_failure(caught.value)
+    assert found is not None
+    assert (found.guard, found.category) == ("inner", "connection")
+    assert [note.split(":")[0] for note in caught.value.__notes__] == ["guard inner", "guard outer"]
+
+
+def test_the_notes_that_an_error_has_stay(bench: Bench) -> None:
+    """That of a guard comes after what the function itself noted."""
+
+    def fail() -> None:
+        error = ConnectionError()
+        error.add_note("mine")
+        raise error
+
+    with pytest.raises(ConnectionError) as caught:
+        bench.guard(retries=()).call(fail)
+    assert [note.split(":")[0] for note in caught.value.__notes__] == ["mine", "guard database"]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,8 @@ class AttemptLoop:
             How many seconds to wait before the next attempt, or `NO_RETRY`.
         """
         self._breaker.report(epoch, error)
-        wait_s = self._retries.wait_after(error, attempt)
+        retries = self._retries
+        wait_s = retries.wait_after(error, attempt) if retries.has_rules else NO_RETRY
         if wait_s == NO_RETRY:
             self.give_up(error, started_s, attempt)
         return wait_s

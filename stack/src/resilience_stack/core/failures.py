@@ -121,14 +121,16 @@ def annotate(  # noqa: PLR0917, PLR0913 - every failed call pays for this one
     The innermost guard has the first word: it knows which dependency failed. An outer one adds a
     note. The type of the exception stays what it is.
     """
-    try:
-        if getattr(error, "resilience", None) is None:
-            fields = (guard, attempt, elapsed_s, state, category, None)
-            # What CallFailure(*fields) does, at half the cost.
-            error.resilience = tuple.__new__(CallFailure, fields)  # type: ignore[attr-defined]
-        error.add_note(_make_note(guard, attempt, (elapsed_s * 1000 + 0.5) // 1, state, category))
-    except AttributeError:  # an exception type with slots and no place for attributes
-        return
+    note = _make_note(guard, attempt, (elapsed_s * 1000 + 0.5) // 1, state, category)
+    # What setattr, CallFailure(...) and add_note do, at half the cost of each.
+    known = error.__dict__
+    if "resilience" not in known:
+        fields = (guard, attempt, elapsed_s, state, category, None)
+        known["resilience"] = tuple.__new__(CallFailure, fields)
+    if "__notes__" in known:
+        error.add_note(note)
+    else:
+        known["__notes__"] = [note]
 
 
 def find_failure(error: BaseException) -> CallFailure | None:
