@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,6 +70,55 @@ def test_a_cancellation_from_outside_stays_one(bench: Bench) -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cancel())
     assert guard._breaker.failures == 0
+
+
+class Later:
+    """An awaitable that is no coroutine, and awaits so many turns of the event loop."""
+
+    def __init__(self, turns: int) -> None:
+        self.turns = turns
+
+    def __await__(self) -> Generator[Any, Any, str]:
+        """Wait, and return an answer."""
+        for _ in range(self.turns):
+            yield from asyncio.sleep(0).__await__()
+        return "done"
+
+
+@pytest.mark.parametrize("limit", ["deadline_s", "attempt_s"])
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_whatever_is_awaited_within_its_limit_returns_its_result(
+    bench: Bench, limit: str, turns: int
+) -> None:
+    """A coroutine, a future or another awaitable, whether it waits for anything or not."""
+
+    async def wait() -> str:
+        return await Later(turns)
+
+    def start() -> asyncio.Future[str]:
+        return asyncio.ensure_future(wait())
+
+    guard = bench.guard(**{limit: PATIENCE_S}, retries=())
+
+    async def ask() -> list[str]:
+        makers: list[Callable[[], Awaitable[str]]] = [wait, start, lambda: Later(turns)]
+        return [await guard.call_async(make) for make in makers]
+
+    assert asyncio.run(ask()) == ["done"] * 3
+    assert bench.calls() == (3, 0, 0)
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+def test_a_coroutine_within_its_deadline_raises_its_own_exception(bench: Bench, turns: int) -> None:
+    """A failure counts as one, at once or after waiting."""
+
+    async def fail() -> None:
+        await Later(turns)
+        raise KeyError(turns)
+
+    with pytest.raises(KeyError):
+        asyncio.run(bench.guard(deadline_s=PATIENCE_S, retries=()).call_async(fail))
+    assert bench.calls() == (0, 1, 0)
 
 
 def test_the_deadline_is_handed_to_what_is_called_inside(bench: Bench) -> None:
