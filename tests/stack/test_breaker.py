@@ -279,3 +279,12 @@ def test_success_of_an_earlier_call_ends_a_row_of_failures(bench: Bench) -> None
     succeeded(early)
     failed(begun(guard))
     assert guard.state == "closed"
+
+
+def test_a_call_is_refused_as_it_was_found(bench: Bench) -> None:
+    """A breaker that closes while it refuses a call says why it refused it."""
+    breaker = opened(bench)._breaker
+    assert breaker.admit() == 0
+    breaker.close()
+    assert str(breaker.refuse()) == "the circuit breaker of guard 'database' is open"
+    assert breaker.admit()

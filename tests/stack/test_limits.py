@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -70,6 +72,55 @@ def test_a_cancellation_from_outside_stays_one(bench: Bench) -> None:
     assert guard._breaker.failures == 0
 
 
+class Later:
+    """An awaitable that is no coroutine, and awaits so many turns of the event loop."""
+
+    def __init__(self, turns: int) -> None:
+        self.turns = turns
+
+    def __await__(self) -> Generator[Any, Any, str]:
+        """Wait, and return an answer."""
+        for _ in range(self.turns):
+            yield from asyncio.sleep(0).__await__()
+        return "done"
+
+
+@pytest.mark.parametrize("limit", ["deadline_s", "attempt_s"])
+@pytest.mark.parametrize("turns", [0, 1, 3])
+def test_whatever_is_awaited_within_its_limit_returns_its_result(
+    bench: Bench, limit: str, turns: int
+) -> None:
+    """A coroutine, a future or another awaitable, whether it waits for anything or not."""
+
+    async def wait() -> str:
+        return await Later(turns)
+
+    def start() -> asyncio.Future[str]:
+        return asyncio.ensure_future(wait())
+
+    guard = bench.guard(**{limit: PATIENCE_S}, retries=())
+
+    async def ask() -> list[str]:
+        makers: list[Callable[[], Awaitable[str]]] = [wait, start, lambda: Later(turns)]
+        return [await guard.call_async(make) for make in makers]
+
+    assert asyncio.run(ask()) == ["done"] * 3
+    assert bench.calls() == (3, 0, 0)
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+def test_a_coroutine_within_its_deadline_raises_its_own_exception(bench: Bench, turns: int) -> None:
+    """A failure counts as one, at once or after waiting."""
+
+    async def fail() -> None:
+        await Later(turns)
+        raise KeyError(turns)
+
+    with pytest.raises(KeyError):
+        asyncio.run(bench.guard(deadline_s=PATIENCE_S, retries=()).call_async(fail))
+    assert bench.calls() == (0, 1, 0)
+
+
 def test_the_deadline_is_handed_to_what_is_called_inside(bench: Bench) -> None:
     """An inner guard has no more time than the outer one has left, plain or coroutine."""
     outer = bench.guard("outer", deadline_s=5, retries=())
@@ -83,6 +134,26 @@ def test_the_deadline_is_handed_to_what_is_called_inside(bench: Bench) -> None:
 
     assert (asyncio.run(outer.call_async(ask)) or 99) <= 5
     assert remaining_s() is None
+
+
+def test_a_guard_without_a_deadline_of_its_own_hands_on_the_one_there_is(bench: Bench) -> None:
+    """What a bulkhead is around sees the deadline of the enclosing call, and it is there after."""
+    outer = bench.guard("outer", deadline_s=5, retries=())
+    inner = bench.guard("inner", bulkhead=Bulkhead(1), retries=())
+
+    def ask() -> list[float | None]:
+        return [inner.call(remaining_s), remaining_s()]
+
+    async def left() -> float | None:
+        return remaining_s()
+
+    async def ask_async() -> list[float | None]:
+        return [await inner.call_async(left), remaining_s()]
+
+    for left_s in outer.call(ask) + asyncio.run(outer.call_async(ask_async)):
+        assert left_s is not None
+        assert left_s <= 5
+    assert inner.call(remaining_s) is None
 
 
 def test_a_call_is_not_begun_without_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from resilience_stack import (
     find_failure,
 )
 from resilience_stack.core import breaker
-from resilience_stack.core.failures import categorize, register_category
+from resilience_stack.core.failures import annotate, categorize, register_category
 from tests.stack.bench import Bench, Flaky, exhaust
 
 
@@ -92,6 +92,20 @@ def test_an_error_says_what_is_known_of_its_call(bench: Bench) -> None:
     assert "guard database: connection in attempt 2" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("elapsed_s", "words"),
+    [(0.0, "0.000 s"), (0.0004, "0.000 s"), (0.0126, "0.013 s"), (61.5, "61.500 s")],
+)
+def test_a_note_is_that_of_its_own_call(elapsed_s: float, words: str) -> None:
+    """Notes that were made for other calls do not get into its words."""
+    for guard, attempt, state in (("a", 1, "closed"), ("a", 2, "closed"), ("b", 2, "open")):
+        error = ConnectionError()
+        annotate(error, guard, attempt, elapsed_s, state, "connection")
+        expected = f"guard {guard}: connection in attempt {attempt} after {words}, breaker {state}"
+        assert error.__notes__ == [expected]
+        assert find_failure(error) == (guard, attempt, elapsed_s, state, "connection", None)
+
+
 def test_a_rejection_says_so(bench: Bench) -> None:
     """A refused call has no attempt, and says when the next one is let through."""
     guard = bench.guard(fail_max=1, retries=())
@@ -117,8 +131,8 @@ def test_the_innermost_guard_has_the_first_word(bench: Bench) -> None:
     assert [note.split(":")[0] for note in caught.value.__notes__] == ["guard inner", "guard outer"]
 
 
-def test_an_error_without_room_for_attributes_comes_out_as_it_is(bench: Bench) -> None:
-    """A type of exceptions that takes no attribute is no reason to raise another one."""
+def test_an_error_that_takes_no_attributes_comes_out_as_it_is(bench: Bench) -> None:
+    """Such a type of exceptions is no reason to raise another one, and says what is known."""
 
     class ClosedError(ConnectionError):
         __slots__ = ()
@@ -126,8 +140,25 @@ def test_an_error_without_room_for_attributes_comes_out_as_it_is(bench: Bench) -
         def __setattr__(self, name: str, value: object) -> None:
             raise AttributeError(name)
 
-    with pytest.raises(ClosedError):
-        bench.guard(retries=()).call(Flaky(9, ClosedError))
+    with pytest.raises(ClosedError) as caught:
+        bench.guard("outer").call(bench.guard("inner", retries=())(Flaky(9, ClosedError)))
+    found = find_failure(caught.value)
+    assert found is not None
+    assert (found.guard, found.category) == ("inner", "connection")
+    assert [note.split(":")[0] for note in caught.value.__notes__] == ["guard inner", "guard outer"]
+
+
+def test_the_notes_that_an_error_has_stay(bench: Bench) -> None:
+    """That of a guard comes after what the function itself noted."""
+
+    def fail() -> None:
+        error = ConnectionError()
+        error.add_note("mine")
+        raise error
+
+    with pytest.raises(ConnectionError) as caught:
+        bench.guard(retries=()).call(fail)
+    assert [note.split(":")[0] for note in caught.value.__notes__] == ["mine", "guard database"]
 
 
 @pytest.mark.parametrize(

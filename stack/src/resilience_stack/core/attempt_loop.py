@@ -32,21 +32,29 @@ class AttemptLoop:
             self._breaker.report(epoch, None)
         self._metrics.success.note(perf_counter() - started_s)
 
+    def refuse(self, started_s: float) -> CircuitBreakerError:
+        """Count a call that the breaker does not admit, and return the exception for it.
+
+        The exception says all that is known: the breaker has made its context for all such calls.
+        """
+        self._metrics.rejected.note(perf_counter() - started_s)
+        if LOGGER.isEnabledFor(DEBUG):
+            log_rejection(self._breaker.name, self._breaker.state)
+        return self._breaker.refuse()
+
     def reject(self, error: BaseException, started_s: float, attempt: int) -> None:
         """Count a call that was not made, or whose last attempt was not; say so in its error."""
         elapsed_s = perf_counter() - started_s
         self._metrics.rejected.note(elapsed_s)
         breaker = self._breaker
-        # A breaker's own rejection of a first attempt says all this already.
-        if attempt or not isinstance(error, CircuitBreakerError):
-            annotate(error, breaker.name, attempt, elapsed_s, breaker.state, "rejected")
+        annotate(error, breaker.name, attempt, elapsed_s, breaker.state, "rejected")
         if LOGGER.isEnabledFor(DEBUG):
             log_rejection(breaker.name, breaker.state)
 
     def give_up(self, error: BaseException, started_s: float, attempt: int) -> None:
         """Count a call whose last attempt failed, and say so in its exception."""
         elapsed_s = perf_counter() - started_s
-        if self._metrics.is_answer(error):
+        if isinstance(error, self._metrics.answers):
             self._metrics.success.note(elapsed_s)
             category: Category = "answer"
         else:
@@ -62,11 +70,9 @@ class AttemptLoop:
         Returns:
             How many seconds to wait before the next attempt, or `NO_RETRY`.
         """
-        if not epoch:
-            self.reject(error, started_s, attempt - 1)
-            return NO_RETRY
         self._breaker.report(epoch, error)
-        wait_s = self._retries.wait_after(error, attempt)
+        retries = self._retries
+        wait_s = retries.wait_after(error, attempt) if retries.has_rules else NO_RETRY
         if wait_s == NO_RETRY:
             self.give_up(error, started_s, attempt)
         return wait_s
@@ -80,6 +86,19 @@ class AttemptLoop:
 
     def _explain(self, error: BaseException, epoch: int, started_s: float, attempt: int) -> None:
         """Raise another error if there is a better one; here there is none."""
+
+    def _admit_again(self, started_s: float, attempt: int) -> int:
+        """Ask the breaker for another attempt: it may have opened since the last one.
+
+        Raises:
+            CircuitBreakerError: If it has; the call is counted as rejected.
+        """
+        epoch = self._breaker.calm or self._breaker.admit()
+        if not epoch:
+            error = self._breaker.refuse()
+            self.reject(error, started_s, attempt - 1)
+            raise error
+        return epoch
 
     def _retry(
         self,
@@ -97,10 +116,9 @@ class AttemptLoop:
                 self.give_up(error, started_s, attempt)
                 raise
             attempt += 1
-            epoch = 0
             self._retries.on_retry()
+            epoch = self._admit_again(started_s, attempt)
             try:
-                epoch = self._breaker.calm or self._breaker.admit()
                 result = function(*args, **kwargs)
             except BaseException as error:
                 wait_s = self._fail(error, epoch, started_s, attempt)
@@ -127,10 +145,9 @@ class AttemptLoop:
                 self.give_up(error, started_s, attempt)
                 raise
             attempt += 1
-            epoch = 0
             self._retries.on_retry()
+            epoch = self._admit_again(started_s, attempt)
             try:
-                epoch = self._breaker.calm or self._breaker.admit()
                 result = await function(*args, **kwargs)
             except BaseException as error:
                 wait_s = self._fail_async(error, epoch, started_s, attempt)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from resilience_stack.core.breaker import Breaker, CircuitBreakerError
+from resilience_stack.core.breaker import Breaker
 from resilience_stack.core.layers import Layers
 
 __all__ = ["Block"]
@@ -23,11 +23,9 @@ class Block:
 
     def __enter__(self) -> None:
         self._started_s = perf_counter()
-        try:
-            self._epoch = self._breaker.calm or self._breaker.admit()
-        except CircuitBreakerError as error:
-            self._layers.reject(error, self._started_s, attempt=0)
-            raise
+        self._epoch = self._breaker.calm or self._breaker.admit()
+        if not self._epoch:
+            raise self._layers.refuse(self._started_s)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None:

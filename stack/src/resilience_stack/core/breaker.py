@@ -14,11 +14,11 @@ from pybreaker import (
     CircuitBreakerError,
     CircuitBreakerListener,
     CircuitBreakerState,
-    CircuitMemoryStorage,
 )
 
 from resilience_stack.core.failures import Refusal
 from resilience_stack.core.policy import Policy
+from resilience_stack.core.storage import Storage
 
 __all__ = ["Breaker", "CircuitBreakerError", "Mode"]
 
@@ -62,7 +62,7 @@ class Breaker(CircuitBreakerListener):
         self._on_change = on_change
         # Reentrant: the garbage collector may run a finalizer here that calls through this guard.
         self._lock = threading.RLock()
-        self._storage = CircuitMemoryStorage(STATE_CLOSED)
+        self._storage = Storage(STATE_CLOSED)
         self._breaker = CircuitBreaker(
             fail_max=policy.fail_max,
             reset_timeout=policy.reset_timeout_s,
@@ -91,25 +91,26 @@ class Breaker(CircuitBreakerListener):
         """Ask whether a call may go ahead; the outcome of one that may must be reported.
 
         Returns:
-            The epoch to report the outcome with.
-
-        Raises:
-            CircuitBreakerError: If the breaker is open, or another call is its probe.
+            The epoch to report the outcome with; 0 if the breaker is open, or being probed.
         """
         if epoch := self._closed:
             return epoch
         if monotonic() < self._probe_at_s:
-            raise self._refusal.make_error()
+            return 0
         with self._lock:
             state = self.state
             if state == STATE_CLOSED:
                 return self._epoch
             if self._probing or monotonic() < self._probe_at_s:
-                raise self._refusal.make_error()
+                return 0
             if state == STATE_OPEN:
                 self._breaker.half_open()
             self._probing = True
             return self._epoch
+
+    def refuse(self) -> CircuitBreakerError:
+        """Return the exception for a call that was not admitted; who asked raises it."""
+        return self._refusal.make_error()
 
     def report(self, epoch: int, error: BaseException | None) -> None:
         """Say how a call ended.
@@ -134,8 +135,8 @@ class Breaker(CircuitBreakerListener):
             elif isinstance(error, Exception):
                 self.calm = 0
                 self.last_error = error.__class__
-                self._storage.increment_counter()
-                if not self._closed or self._storage.counter >= self._fail_max:
+                failures = self._storage.counter = self._storage.counter + 1
+                if failures >= self._fail_max or not self._closed:
                     self._breaker.open()
 
     def close(self) -> None:
@@ -190,8 +191,9 @@ class Breaker(CircuitBreakerListener):
         self._probing = False
         self._closed = self.calm = self._epoch if state == STATE_CLOSED else 0
         self._probe_at_s = monotonic() + self._reset_timeout_s if state == STATE_OPEN else 0.0
-        text = f"the circuit breaker of guard {self.name!r} is {state}"
-        self._refusal = Refusal(self.name, state, text, self._probe_at_s)
+        if state != STATE_CLOSED:  # else a call that is being refused needs the one there is
+            text = f"the circuit breaker of guard {self.name!r} is {state}"
+            self._refusal = Refusal(self.name, state, text, self._probe_at_s)
         if state != STATE_OPEN:
             self._storage.reset_counter()
         self.state = state

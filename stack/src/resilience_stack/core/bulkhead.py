@@ -46,7 +46,7 @@ class Slots:
         Raises:
             BulkheadFullError: If none gets free in time.
         """
-        if self._take():
+        if self.take():
             return
         if not self._wait_s:  # a refusal has to be cheap: nobody queues
             raise BulkheadFullError(self._full)
@@ -62,7 +62,7 @@ class Slots:
         Raises:
             BulkheadFullError: If none gets free in time.
         """
-        if self._take():
+        if self.take():
             return
         if not self._wait_s:
             raise BulkheadFullError(self._full)
@@ -93,7 +93,8 @@ class Slots:
     def _wait_within(self, ends_s: float) -> float:
         return min(self._wait_s, ends_s - perf_counter())
 
-    def _take(self) -> bool:
+    def take(self) -> bool:
+        """Take a free place; whether there was one, and nobody is waiting for it."""
         if self._waiting:
             return False
         try:

@@ -11,6 +11,7 @@ from resilience_stack.core.chain import Chain
 from resilience_stack.core.deadline import DEADLINE
 from resilience_stack.core.limited_layers import LimitedLayers
 from resilience_stack.core.retry import NO_RETRY
+from resilience_stack.core.timers import ENDED, collect
 from resilience_stack.metrics.durations import FULL
 
 __all__ = ["FullLayers"]
@@ -41,6 +42,7 @@ class FullLayers(LimitedLayers):
         breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
         success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
         note, fail, retry, slots = noted_s.append, self._fail, self._retry, self.slots
+        refuse = self.refuse
         get_deadline, set_deadline, reset_deadline = DEADLINE.get, DEADLINE.set, DEADLINE.reset
         seconds, memory = self._seconds, chain.make_memory() if chain else None
         values = None if memory is None or memory.has_own_key else memory.values
@@ -53,14 +55,14 @@ class FullLayers(LimitedLayers):
                 ends_s = started_s + seconds
                 if (enclosing_s := get_deadline()) < ends_s:
                     ends_s = self._clip(enclosing_s, started_s)
-                if slots is not None:
+                if slots is not None and not slots.take():
                     self._enter(slots, ends_s, started_s)
-                token = set_deadline(ends_s)
+                token = set_deadline(ends_s) if ends_s != enclosing_s else None
                 try:
                     epoch = breaker.calm
+                    if not epoch and not (epoch := admit()):
+                        raise refuse(started_s)
                     try:
-                        if not epoch:
-                            epoch = admit()
                         result = function(*args, **kwargs)
                     except BaseException as error:
                         wait_s = fail(error, epoch, started_s, 1)
@@ -78,7 +80,8 @@ class FullLayers(LimitedLayers):
                         if len(noted_s) >= FULL:
                             success.fold()
                 finally:
-                    reset_deadline(token)
+                    if token is not None:
+                        reset_deadline(token)
                     if slots is not None:
                         slots.leave()
             except Exception as error:
@@ -108,6 +111,7 @@ class FullLayers(LimitedLayers):
         breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
         success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
         note, fail, retry, slots = noted_s.append, self._fail_async, self._retry_async, self.slots
+        refuse = self.refuse
         get_deadline, set_deadline, reset_deadline = DEADLINE.get, DEADLINE.set, DEADLINE.reset
         seconds, timer, memory = self._seconds, self._timer, chain.make_memory() if chain else None
         values = None if memory is None or memory.has_own_key else memory.values
@@ -120,26 +124,26 @@ class FullLayers(LimitedLayers):
                 ends_s = started_s + seconds
                 if (enclosing_s := get_deadline()) < ends_s:
                     ends_s = self._clip(enclosing_s, started_s)
-                if slots is not None:
+                if slots is not None and not slots.take():
                     await self._enter_async(slots, ends_s, started_s)
-                token = set_deadline(ends_s)
+                token = set_deadline(ends_s) if ends_s != enclosing_s else None
                 try:
                     epoch = breaker.calm
+                    if not epoch and not (epoch := admit()):
+                        raise refuse(started_s)
                     try:
-                        if not epoch:
-                            epoch = admit()
                         awaited = function(*args, **kwargs)
-                        if timer is None or type(awaited) is not CoroutineType:
-                            result = await self._await(awaited, ends_s)
+                        if timer is None:
+                            result = await awaited
+                        elif type(awaited) is not CoroutineType:
+                            result = await timer.run(awaited, ends_s)
                         else:
                             # Most of a timer's cost is saved for calls that do not wait at all.
-                            try:
-                                waited_for = awaited.send(None)
-                            except StopIteration as done:
-                                result = done.value
-                            else:
-                                steps = awaited.__await__()
-                                result = await timer.finish(steps, waited_for, ends_s)
+                            results: list[Result] = []
+                            steps = collect(awaited, results)
+                            if (waited_for := next(steps, ENDED)) is not ENDED:
+                                await timer.finish(steps, waited_for, ends_s)
+                            result = results[0]
                     except BaseException as error:
                         wait_s = fail(error, epoch, started_s, 1)
                         if wait_s == NO_RETRY:
@@ -157,7 +161,8 @@ class FullLayers(LimitedLayers):
                         if len(noted_s) >= FULL:
                             success.fold()
                 finally:
-                    reset_deadline(token)
+                    if token is not None:
+                        reset_deadline(token)
                     if slots is not None:
                         slots.leave()
             except Exception as error:

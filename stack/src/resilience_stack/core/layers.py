@@ -35,14 +35,14 @@ class Layers(AttemptLoop):
         del chain
         breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
         success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
-        note, fail = noted_s.append, self._fail
+        note, fail, refuse = noted_s.append, self._fail, self.refuse
 
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             started_s = clock()
             epoch = breaker.calm
+            if not epoch and not (epoch := admit()):
+                raise refuse(started_s)
             try:
-                if not epoch:
-                    epoch = admit()
                 result = function(*args, **kwargs)
             except BaseException as error:
                 wait_s = fail(error, epoch, started_s, 1)
@@ -66,14 +66,14 @@ class Layers(AttemptLoop):
         del chain
         breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
         success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
-        note, fail = noted_s.append, self._fail
+        note, fail, refuse = noted_s.append, self._fail, self.refuse
 
         async def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             started_s = clock()
             epoch = breaker.calm
+            if not epoch and not (epoch := admit()):
+                raise refuse(started_s)
             try:
-                if not epoch:
-                    epoch = admit()
                 result = await function(*args, **kwargs)
             except BaseException as error:
                 wait_s = fail(error, epoch, started_s, 1)

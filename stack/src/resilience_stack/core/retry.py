@@ -53,6 +53,8 @@ class Retries:
         self._on_exhausted = on_exhausted
         self._budget = budget
         self._rules = tuple(map(_Rule, policy.retries))
+        self.has_rules = bool(self._rules)
+        """Whether anything is ever retried; else a failure need not ask."""
         self._allowed = allowed
 
     def wait_after(self, error: BaseException, attempt: int) -> float:

@@ -5,15 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Generator
 from time import perf_counter
-from types import coroutine
-from typing import Any, TypeVar
+from types import CoroutineType, coroutine
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from resilience_stack.core.deadline import NEVER
 
-__all__ = ["Timer"]
+__all__ = ["ENDED", "Timer", "collect"]
 
 Result = TypeVar("Result")
+ENDED: Final = object()
+"""What the first step of `collect` returns when there is no second one."""
+
+
+@coroutine
+def collect(awaited: Any, results: list[Any]) -> Generator[Any, Any, None]:
+    """Await something and append its result to a list.
+
+    The first step, ``next(steps, ENDED)``, finds out whether it waits for anything. A coroutine by
+    itself ends with an exception that has the result in it, which costs twice as much.
+
+    Args:
+        awaited: A coroutine, or what an ``__await__`` returned.
+        results: Where the result goes to.
+    """
+    results.append((yield from awaited))
 
 
 class _Loop:
@@ -51,22 +67,21 @@ class Timer:
             awaitable: What is awaited.
             ends_s: When it has to end, by ``time.perf_counter``.
         """
-        steps = awaitable.__await__()
-        try:
-            waited_for = next(steps)
-        except StopIteration as done:
-            result: Result = done.value
-            return result
-        return await self.finish(steps, waited_for, ends_s)
+        results: list[Result] = []
+        is_coroutine = type(awaitable) is CoroutineType
+        steps = collect(awaitable if is_coroutine else awaitable.__await__(), results)
+        if (waited_for := next(steps, ENDED)) is not ENDED:
+            await self.finish(steps, waited_for, ends_s)
+        return results[0]
 
     @coroutine
     def finish(
-        self, steps: Generator[Any, Any, Result], waited_for: object, ends_s: float
-    ) -> Generator[Any, Any, Result]:
-        """Go on with a coroutine that has been started, and waits for something now.
+        self, steps: Generator[Any, Any, None], waited_for: object, ends_s: float
+    ) -> Generator[Any, Any, None]:
+        """Go on with what has been started by `collect`, and waits for something now.
 
         Args:
-            steps: The coroutine, or what its ``__await__`` returned.
+            steps: What `collect` returned.
             waited_for: What its first step returned.
             ends_s: When it has to end, by ``time.perf_counter``.
         """
@@ -80,9 +95,8 @@ class Timer:
                     waited_for = steps.throw(error)
                 else:
                     waited_for = steps.send(sent)
-        except StopIteration as done:
-            result: Result = done.value
-            return result
+        except StopIteration:
+            return
         finally:
             timed.calls.pop(key, None)
 

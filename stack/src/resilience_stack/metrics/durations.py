@@ -39,8 +39,9 @@ class Durations:
 
     def note(self, duration_s: float) -> None:
         """Note the end of a call."""
-        self.noted_s.append(duration_s)
-        if len(self.noted_s) >= FULL:
+        noted_s = self.noted_s
+        noted_s.append(duration_s)
+        if len(noted_s) >= FULL:
             self.fold()
 
     def fold(self) -> None:

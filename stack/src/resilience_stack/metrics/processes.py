@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 from weakref import WeakMethod
@@ -84,17 +85,14 @@ class ProcessFiles:
     def _start(self) -> None:
         run = _call_weakly(self.write)
 
-        def write_until_dropped(stopped: threading.Event) -> None:
-            while not stopped.wait(INTERVAL_S) and run():
-                pass
+        def write_until_dropped() -> None:
+            is_there = True
+            while is_there:
+                time.sleep(INTERVAL_S)
+                is_there = run()
 
-        thread = threading.Thread(
-            target=write_until_dropped,
-            args=(threading.Event(),),
-            name="resilience_stack: metrics to files",
-            daemon=True,
-        )
-        thread.start()
+        name = "resilience_stack: metrics to files"
+        threading.Thread(target=write_until_dropped, name=name, daemon=True).start()
 
     def _lock_for_fork(self) -> None:
         self._lock.acquire()

@@ -28,6 +28,21 @@ TRANSITIONS: Final = (
     ("open", "closed"),
 )
 """The changes of state that there are; the last one is that of a probe, or by hand."""
+COUNTERS: Final = (
+    ("resilience_retries", "Attempts after the first.", ("guard",)),
+    (
+        "resilience_retry_budget_exhausted",
+        "Retries that were not made because the retry budget was used up.",
+        ("guard",),
+    ),
+    ("resilience_fallback_failures", "Functions of a fallback that raised.", ("guard",)),
+    (
+        "resilience_breaker_transitions",
+        "Changes of the breaker from one state to another.",
+        ("guard", "from", "to"),
+    ),
+)
+"""The counters of prometheus_client that a guard has: name, what it counts, labels."""
 SOURCES: Final = ("stale", "default", "other")
 
 
@@ -46,26 +61,12 @@ class Metrics:
         where = self._registry = REGISTRY if registry is None else registry
         self._more: dict[str, Counter] = {}
         self._lock = threading.Lock()
-        self.calls = _Calls()
-        where.register(self.calls)
-        self.moments = Moments()
-        where.register(self.moments)
-        self.retries = Counter(
-            "resilience_retries", "Attempts after the first.", ["guard"], registry=where
-        )
-        self.exhausted = Counter(
-            "resilience_retry_budget_exhausted",
-            "Retries that were not made because the retry budget was used up.",
-            ["guard"],
-            registry=where,
-        )
-        self.fallbacks = Fallbacks()
-        where.register(self.fallbacks)
-        self.fallback_failures = Counter(
-            "resilience_fallback_failures",
-            "Functions of a fallback that raised.",
-            ["guard"],
-            registry=where,
+        self.calls, self.moments, self.fallbacks = _Calls(), Moments(), Fallbacks()
+        for collector in (self.calls, self.moments, self.fallbacks):
+            where.register(collector)
+        self.retries, self.exhausted, self.fallback_failures, self.transitions = (
+            Counter(name, documentation, labels, registry=where)
+            for name, documentation, labels in COUNTERS
         )
         self.state = Gauge(
             "resilience_breaker_state",
@@ -73,12 +74,6 @@ class Metrics:
             ["guard"],
             registry=where,
             multiprocess_mode="livemax",
-        )
-        self.transitions = Counter(
-            "resilience_breaker_transitions",
-            "Changes of the breaker from one state to another.",
-            ["guard", "from", "to"],
-            registry=where,
         )
         self.files = (
             ProcessFiles((self.calls, self.fallbacks, self.moments), self._reset_locks)
@@ -159,7 +154,8 @@ class GuardMetrics:
         self.failure = metrics.calls.of(guard, "failure")
         self.rejected = metrics.calls.of(guard, "rejected")
         self.counter = metrics.counter
-        self._ignored = ignored
+        self.answers = ignored
+        """The exceptions that are answers of a healthy dependency."""
         self.count_retry = metrics.retries.labels(guard).inc
         self.count_exhaustion = metrics.exhausted.labels(guard).inc
         self.count_fallback = {source: metrics.fallbacks.count(guard, source) for source in SOURCES}
@@ -169,10 +165,6 @@ class GuardMetrics:
             (before, after): metrics.transitions.labels(guard, before, after)
             for before, after in TRANSITIONS
         }
-
-    def is_answer(self, error: BaseException) -> bool:
-        """Say whether an exception is an answer of a healthy dependency."""
-        return isinstance(error, self._ignored)
 
     def count_calls(self) -> int:
         """Return how many calls have ended, whatever their outcome."""
