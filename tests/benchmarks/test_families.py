@@ -113,6 +113,7 @@ CASES = {
     "telemetry": 9,
     "health": 10,
     "shared": 18,
+    "real": 21,
 }
 NO_STALE_VALUES = {"circuitbreaker", "interlock_cb", "pyresilience"}
 

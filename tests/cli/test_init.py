@@ -25,7 +25,10 @@ def test_a_project_gets_scenarios_that_run(
     selection = select(ProcessLauncher(), ())
     names = [info.case.name for info in selection.cases]
     assert (names, selection.problems) == (
-        ["guard.success", "guard.failure", "guard.rejection"],
+        [
+            *("guard.success", "guard.failure", "guard.rejection"),
+            *("guard.success[sqlite]", "guard.success[sqlite-file]"),
+        ],
         (),
     )
     [budget] = read_budgets(tmp_path / "baselines" / "budgets.toml")

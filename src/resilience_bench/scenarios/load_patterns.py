@@ -229,13 +229,14 @@ def select_profile_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
 def select_real_cases(infos: Sequence[CaseInfo], payloads: Collection[str] = ()) -> list[CaseInfo]:
     """Return the cases of the profile of real calls: those that ask to be in it, or else all.
 
-    ``payloads`` selects some, called by one caller; by default it is every payload that does real
-    work, under every load of the profile.
+    By default that is every payload that does real work, under the loads of the profile.
+    ``payloads`` selects some, called by one caller, and only of cases that ask to be in it.
     """
     able = [info for info in infos if info.real_payloads]
+    asked = [info for info in able if REAL in info.in_profile]
     return [
         replace(info, case=info.case.with_load(load, payload.name))
-        for info in [info for info in able if REAL in info.in_profile] or able
+        for info in (asked if asked or payloads else able)
         for payload in info.real_payloads
         for number, load in enumerate(REAL_LOADS[loads.TASKS in info.loads])
         if (not payloads or payload.name in payloads)

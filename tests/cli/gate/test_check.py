@@ -28,7 +28,7 @@ def test_what_was_learned_is_what_check_finds(run: Run, tmp_path: Path) -> None:
     assert "3 cases from 3 runs" in out
     stored = baseline.read(path)
     assert set(stored.ranges) == {PYBREAKER, PURGATORY, RETRY}
-    assert set(stored.ranges[RETRY]) == set(JUDGED) - {"scaling"}
+    assert set(stored.ranges[RETRY]) == set(JUDGED) - {"scaling", "share"}
     assert stored.ranges[RETRY]["ratio"].runs == 3
     assert stored.reason == "a new machine"
     assert len(list((tmp_path / "results").glob("learn-*/run-*.json"))) == 3
