@@ -33,7 +33,7 @@ SHARE: Final = 0.05
 """The planted work, as a share of the bare call."""
 SEED: Final = 7
 WORKERS: Final = 10
-EFFORT: Final = Effort(workers=WORKERS, rounds=40, window_ns=1_000_000, timed=0)
+EFFORT: Final = Effort(workers=WORKERS, rounds=100, window_ns=400_000, timed=0)
 RESAMPLED_RUNS: Final = 2000
 
 

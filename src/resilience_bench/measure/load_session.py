@@ -43,16 +43,16 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much each draw of a gate measures."""
 _CROWD: Final = Effort(workers=5, rounds=4, window_ns=2_000_000, timed=5)
-_QUICK: Final = Effort(workers=10, rounds=20, window_ns=1_000_000, timed=5, crowd=_CROWD)
+_QUICK: Final = Effort(workers=10, rounds=50, window_ns=400_000, timed=12, crowd=_CROWD)
 SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": _QUICK,
     "concurrency": _QUICK,
-    "real": replace(_QUICK, workers=5, rounds=14),
+    "real": replace(_QUICK, workers=5, rounds=30, crowd=replace(_CROWD, rounds=3)),
     "standard": replace(
-        _QUICK, workers=20, rounds=40, crowd=replace(_CROWD, workers=10, rounds=20)
+        _QUICK, workers=20, rounds=100, crowd=replace(_CROWD, workers=10, rounds=20)
     ),
     "thorough": replace(
-        _QUICK, workers=40, rounds=80, crowd=replace(_CROWD, workers=20, rounds=40)
+        _QUICK, workers=40, rounds=200, crowd=replace(_CROWD, workers=20, rounds=40)
     ),
 }
 """The same for shares, whose windows are short and far more: neighbours are subtracted. But not so
