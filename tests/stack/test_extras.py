@@ -12,6 +12,7 @@ EXTRAS = {
     "httpx": ("httpx", "httpx", "http"),
     "otel": ("opentelemetry", "opentelemetry-api", "otel"),
     "redis": ("redis", "redis", "redis"),
+    "sqlalchemy": ("sqlalchemy", "sqlalchemy", "sqlalchemy"),
 }
 
 

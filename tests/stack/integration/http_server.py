@@ -1,4 +1,4 @@
-"""An HTTP server of the tests, in a thread: it answers what it is told to, and keeps a journal."""
+"""An HTTP server of the tests, in a thread: it gives prepared replies, and keeps a journal."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class HttpServer:
         journal: Of each request the method, the body, and the headers.
         replies: What is answered next.
         hold: Requests wait until it is set.
+        held: How many requests have come and are not answered yet.
     """
 
     def __init__(self) -> None:
@@ -36,6 +37,8 @@ class HttpServer:
         self.replies: deque[Reply] = deque()
         self.hold = threading.Event()
         self.hold.set()
+        self.held = 0
+        self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._server = _Server(("127.0.0.1", 0), handler)
         self.port: int = self._server.server_address[1]
@@ -50,6 +53,13 @@ class HttpServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def wait(self) -> None:
+        """Wait until requests may be answered."""
+        if not self.hold.is_set():
+            with self._lock:
+                self.held += 1
+            self.hold.wait()
 
     def reply(self, replies: Iterable[int | Reply]) -> None:
         """Answer with these next."""
@@ -73,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Note the request, and answer it."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.owner.journal.append((self.command, body, dict(self.headers.items())))
-        self.owner.hold.wait()
+        self.owner.wait()
         reply = self.owner.replies.popleft() if self.owner.replies else Reply()
         self.send_response(reply.status)
         for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():

@@ -145,6 +145,16 @@ class ResilienceManager:
         """
         self._find(name).release()
 
+    def flush_metrics(self) -> None:
+        """Write the counts to the files of prometheus_client's multiprocess mode now.
+
+        This happens once a second and at the end of the process. A process that a signal ends has
+        no such end: under uvicorn, call this when the application shuts down. Without that mode
+        there is nothing to write.
+        """
+        if self._metrics.files is not None:
+            self._metrics.files.write()
+
     def _find(self, name: str) -> Guard:
         guard = self.guards.get(name)
         if guard is None:

@@ -47,9 +47,9 @@ class TracedGuard:
     """A guard whose calls are spans; a decorator of plain functions and coroutine functions.
 
     The span of a call is named ``guard <name>``. Its attributes are ``resilience.guard``,
-    ``resilience.outcome`` (success, failure or rejected), ``resilience.source`` (where the answer
-    came from) and ``resilience.attempts``; a change of the breaker's state while the call ran is
-    an event. Each attempt is a child span with ``resilience.attempt``, its number.
+    ``resilience.outcome`` (success, failure, rejected or fallback), ``resilience.source`` (where
+    the answer came from) and ``resilience.attempts``; a change of the breaker's state while the
+    call ran is an event. Each attempt is a child span with ``resilience.attempt``, its number.
     """
 
     def __init__(self, guard: Guard, tracer: trace.Tracer | None = None) -> None:

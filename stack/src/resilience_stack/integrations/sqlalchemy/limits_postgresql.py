@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen, PQGenConn
+from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
 from sqlalchemy import Connection, Engine, event
 
 from resilience_stack.core.deadline import DEADLINE, NEVER, remaining_s
@@ -26,7 +27,7 @@ Result = TypeVar("Result")
 Yielded = TypeVar("Yielded")
 WORTH: Final = 0.8
 """A limit that is above this share of the one in force is not worth a round trip."""
-INTERVAL_S: Final = 0.1
+INTERVAL_S: Final = 0.02
 """The clock is looked at so often, at least, while the server says nothing."""
 
 
@@ -61,16 +62,20 @@ class LimitedConnection(psycopg.Connection[Any]):
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Any]:
-        # The driver's own limit of connecting is two seconds at least.
-        return _limit(super()._connect_gen(conninfo))
+        steps = super()._connect_gen(conninfo)
+        if remaining_s() is None:
+            return (yield from steps)
+        # The driver's own limit of connecting is two seconds at least, and it looks at the clock
+        # too seldom: so the wait takes place here.
+        timeout_s = timeout_from_conninfo(conninfo_to_dict(conninfo))
+        return waiting.wait_conn(_limit(steps), INTERVAL_S, timeout_s)
 
     def wait(self, gen: PQGen[Result], *options: Any, **settings: Any) -> Result:
         """Wait for the server; close the connection when the time is up."""
-        left_s = remaining_s()
-        if left_s is None:
+        if remaining_s() is None:
             return super().wait(gen, *options, **settings)
         try:
-            return super().wait(_limit(gen), min(INTERVAL_S, left_s))
+            return super().wait(_limit(gen), INTERVAL_S)
         except TimeLimitError:
             self.close()
             raise
