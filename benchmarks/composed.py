@@ -132,7 +132,7 @@ def _guarded(library: Any, payload: Payload, outcome: str, **settings: Any) -> I
     if not isinstance(library, tuple):
         yield library.guarded(payload, outcome, **settings)
         return
-    # What is counted by hand is told from a success only.
+    # A count by hand knows success and failure only, no rejection.
     seen = "success" if outcome == "success" else "failure"
     with library[-1].opened() as meter:
         operation, _failures = _breaker_in_retry(library, **settings)(payload)

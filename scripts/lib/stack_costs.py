@@ -102,7 +102,7 @@ def main(output: Path, profile: str, earlier: Path | None) -> None:
 
 
 LEGEND: Final = (
-    "obvious: so many times as much does the obvious composition cost (pybreaker alone, the "
+    "obvious: the cost of the obvious composition divided by the stack's (pybreaker alone, the "
     "application alone, … where that is meant).\n"
     "cheapest: the stack's cost divided by that of the cheapest other library in the scenario. "
     "Both are of the ratio to the reference."

@@ -211,6 +211,7 @@ def test_a_full_bulkhead_rejects(bench: Bench) -> None:
     assert function.calls == 0
     assert (bench.calls(), guard.state, guard._breaker.failures) == ((1, 0, 1), "closed", 0)
     assert bench.sample("calls_in_flight") == 0
+    assert bench.sample("bulkhead_limit") == 1
 
 
 @pytest.mark.parametrize("kind", ["threads", "tasks"])

@@ -1,4 +1,4 @@
-"""Exceptions that are told apart by what they say."""
+"""Exceptions that differ only in their text."""
 
 from __future__ import annotations
 

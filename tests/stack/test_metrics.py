@@ -52,6 +52,7 @@ def test_metrics_have_the_names_and_types_that_users_build_on(bench: Bench) -> N
         "resilience_breaker_state": "gauge",
         "resilience_breaker_state_seconds": "counter",
         "resilience_breaker_transitions": "counter",
+        "resilience_bulkhead_limit": "gauge",
         "resilience_calls_in_flight": "gauge",
         "resilience_fallback_failures": "counter",
         "resilience_fallbacks": "counter",

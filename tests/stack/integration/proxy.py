@@ -22,7 +22,7 @@ End = Literal["reset", "close", "silence"]
 
 @dataclass
 class _Fault:
-    """How answers end before they are whole: after so many bytes, so many times."""
+    """Answers that are cut off: after how many bytes, and how many of them."""
 
     after_bytes: int
     end: End

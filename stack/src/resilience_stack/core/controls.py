@@ -83,6 +83,12 @@ class Controls:
         return None if slots is None else slots.in_flight
 
     @property
+    def in_flight_limit(self) -> int | None:
+        """How many calls the bulkhead lets in at once; None without a bulkhead."""
+        slots = self._layers.slots
+        return None if slots is None else slots.limit
+
+    @property
     def degraded_since_s(self) -> float | None:
         """Since when the guard is degraded, in seconds since 1970; None if it is not.
 

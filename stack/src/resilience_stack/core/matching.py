@@ -1,4 +1,4 @@
-"""Exceptions that are told apart by what they say, where their type does not say enough."""
+"""Exceptions that differ only in their text, and are matched by it."""
 
 from __future__ import annotations
 

@@ -25,6 +25,11 @@ class Observed(Protocol):
         ...
 
     @property
+    def in_flight_limit(self) -> int | None:
+        """How many calls the bulkhead lets in at once; None without a bulkhead."""
+        ...
+
+    @property
     def degraded_since_s(self) -> float | None:
         """Since when it is degraded, in seconds since 1970; None if it is not."""
         ...
@@ -50,17 +55,21 @@ class Moments(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return all series."""
-        seconds, in_flight, degraded = _make_families()
+        seconds, in_flight, limits, degraded = _make_families()
         for guard in self._guards.copy():
             for state, spent_s in guard.seconds_by_state().items():
                 seconds.add_metric((guard.name, state), spent_s)
             if (flying := guard.in_flight) is not None:
                 in_flight.add_metric((guard.name,), flying)
+            if (limit := guard.in_flight_limit) is not None:
+                limits.add_metric((guard.name,), limit)
             degraded.add_metric((guard.name,), float(guard.degraded_since_s is not None))
-        return seconds, in_flight, degraded
+        return seconds, in_flight, limits, degraded
 
 
-def _make_families() -> tuple[CounterMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+def _make_families() -> tuple[
+    CounterMetricFamily, GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily
+]:
     return (
         CounterMetricFamily(
             "resilience_breaker_state_seconds",
@@ -70,6 +79,11 @@ def _make_families() -> tuple[CounterMetricFamily, GaugeMetricFamily, GaugeMetri
         GaugeMetricFamily(
             "resilience_calls_in_flight",
             "Guarded calls in flight, of guards with a bulkhead.",
+            labels=("guard",),
+        ),
+        GaugeMetricFamily(
+            "resilience_bulkhead_limit",
+            "Calls that the bulkhead of a guard lets in at once.",
             labels=("guard",),
         ),
         GaugeMetricFamily(

@@ -20,6 +20,7 @@ __all__ = ["ProcessFiles", "is_multiprocess"]
 INTERVAL_S: Final = 1.0
 """A scrape of another process sees what was counted until so long ago."""
 GAUGE_MODES: Final = {
+    "resilience_bulkhead_limit": "livesum",
     "resilience_calls_in_flight": "livesum",
     "resilience_guard_degraded": "livemax",
 }

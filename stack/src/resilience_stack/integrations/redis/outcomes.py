@@ -1,4 +1,4 @@
-"""What became of the reads and writes of a cache: counted, and what a server refuses said once."""
+"""Counts the reads and writes of a cache by their outcome, and logs once what a server refuses."""
 
 from __future__ import annotations
 

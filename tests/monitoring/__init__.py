@@ -1,0 +1,1 @@
+"""Tests of what a team copies into its monitoring."""
