@@ -85,4 +85,4 @@ def test_real_calls_have_a_share_and_synthetic_ones_a_scaling() -> None:
         assert {"share", "scaling"} & found.keys() == {quantity}
     records = [make_loads(CASE, (800.0 + 99 * index,) * 3, index=index) for index in range(6)]
     (warning,) = estimate_loads(loaded_result(records, [CASE]))[CASE.name].warnings
-    assert warning == "interval of share spans more than 2 percentage points"
+    assert warning == "interval of share spans more than 2 percentage points, or 10% of the value"

@@ -32,7 +32,7 @@ WIDE: Final = 0.10
 """Maximum span of the scaling's interval, relative to its value, without a warning."""
 
 WIDE_SHARE: Final = 0.02
-"""The same for the share's interval, in shares of the bare call."""
+"""The same for a share's interval, as a share of the bare call: a small share needs no less."""
 
 ControlledSamples = tuple[LoadSamples, LoadSamples | None]
 """An operation in one worker, and its control, if there is one."""
@@ -181,8 +181,9 @@ def _make_measurement(
 def _warn_of_wide_interval(case: Case, numbers: Mapping[str, Estimate]) -> Iterator[str]:
     if case.is_real:
         share = numbers.get("share")
-        if share and share.high - share.low > WIDE_SHARE:
-            yield f"interval of share spans more than {100 * WIDE_SHARE:g} percentage points"
+        if share and share.high - share.low > max(WIDE_SHARE, WIDE * share.value):
+            points = f"{100 * WIDE_SHARE:g} percentage points"
+            yield f"interval of share spans more than {points}, or {WIDE:.0%} of the value"
         return
     scaling = numbers.get("scaling")
     if scaling and scaling.high - scaling.low > WIDE * scaling.value:
