@@ -23,9 +23,10 @@ ADDED: Final = "#c2571a"
 BAR: Final = 0.72
 ROOM: Final = 1.3
 """The axis is so many times as long as the longest bar, for the text behind it."""
+CUT: Final = 3
+"""A bar that is so many times as long as the next one is cut off, and marked with »."""
 SUBTITLE: Final = (
-    "Grey: the bare call. Hatched: what the layer adds, with its 95 % interval, "
-    "also in per cent of the bare call"
+    "Grey: the bare call. Hatched: what the layer adds, with its 95 % interval; »: cut off"
 )
 
 
@@ -46,44 +47,54 @@ def draw(title: str, foot: str, calls: Sequence[RealCall]) -> Figure:
 
 def _draw_panel(axes: Axes, call: RealCall) -> None:
     bare_us = call.bare.quantities["call_ns"].value / 1e3
-    labels = list(call.layers)
-    longest = bare_us
-    for row, label in enumerate(labels):
-        added_us = _compute_added_us(call.layers[label], bare_us)
-        axes.barh(row, bare_us, BAR, color=GREY)
-        error = [[added_us.value - added_us.low], [added_us.high - added_us.value]]
-        axes.barh(
-            row,
-            max(added_us.value, 0.0),
-            BAR,
-            left=bare_us,
-            color=ADDED,
-            hatch="///",
-            edgecolor="white",
-            linewidth=0,
-        )
-        end = bare_us + added_us.value
-        axes.errorbar(end, row, xerr=error, color="black", linewidth=1, capsize=2)
+    added = {label: _compute_added_us(one, bare_us) for label, one in call.layers.items()}
+    end_us = bare_us + _choose_end([max(one.high, 0.0) for one in added.values()])
+    for row, (label, extra) in enumerate(added.items()):
+        _draw_bar(axes, row, bare_us, extra)
         share = call.layers[label].quantities["share"].value
-        text_at = bare_us + max(added_us.high, 0.0)
+        text_at = bare_us + max(extra.high, 0.0)
+        sign = "+" if share > 0 else ""
+        cut = "» " if text_at > end_us else ""
         axes.annotate(
-            f"+{format_share(share)}" if share > 0 else format_share(share),
-            (text_at, row),
+            f"{cut}{sign}{format_share(share)}",
+            (min(text_at, end_us), row),
             xytext=(4, 0),
             textcoords="offset points",
             va="center",
             fontsize=7,
+            backgroundcolor="white" if cut else "none",
         )
-        longest = max(longest, text_at)
-    axes.set_yticks(range(len(labels)), [style.wrap_label(label, 40) for label in labels])
+    axes.set_yticks(range(len(added)), [style.wrap_label(label, 40) for label in added])
     axes.tick_params(axis="y", labelsize=7, length=0)
     axes.invert_yaxis()
-    axes.set_xlim(0, longest * ROOM)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.set_xlim(0, end_us * ROOM)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel("µs per call", size=8)
-    axes.set_title(
-        f"{call.payload}: bare call {bare_us:,.1f} µs", loc="left", size=9, weight="bold"
+    title = f"{call.payload}: {bare_us:,.1f} µs"
+    axes.set_title(title, loc="left", size=8, weight="bold")
+
+
+def _draw_bar(axes: Axes, row: int, bare_us: float, added_us: Estimate) -> None:
+    axes.barh(row, bare_us, BAR, color=GREY)
+    axes.barh(
+        row,
+        max(added_us.value, 0.0),
+        BAR,
+        left=bare_us,
+        color=ADDED,
+        hatch="///",
+        edgecolor="white",
+        linewidth=0,
     )
+    error = [[added_us.value - added_us.low], [added_us.high - added_us.value]]
+    end = bare_us + added_us.value
+    axes.errorbar(end, row, xerr=error, color="black", linewidth=1, capsize=2)
+
+
+def _choose_end(ends: Sequence[float]) -> float:
+    """Return where the axis ends: a bar that is far longer than all others is cut off."""
+    *others, longest = sorted(ends)
+    return others[-1] if others and 0 < others[-1] < longest / CUT else longest
 
 
 def _compute_added_us(measured: Measurement, bare_us: float) -> Estimate:
