@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import fields
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -86,7 +87,7 @@ class ResilienceManager:
         ):
             if given != kept:
                 message = (
-                    f"guard {name!r} has the {setting} {kept}, now asked for with {given}; "
+                    f"guard {name!r} has another {setting}: {_describe_difference(kept, given)}; "
                     f"give both the same {setting}, or different names"
                 )
                 raise ValueError(message)
@@ -177,3 +178,16 @@ def _refuse_odd(name: object, policy: object, fallback: object) -> None:
     if fallback is not None and not isinstance(fallback, Fallback):
         message = f"fallback is {fallback!r}, expected a Fallback, such as Fallback(stale_s=60)"
         raise TypeError(message)
+
+
+def _describe_difference(kept: Policy | Fallback | None, given: Policy | Fallback) -> str:
+    """Name the settings that differ, with both values."""
+    if kept is None:
+        return f"none, now asked for with {given}"
+    names = [each.name for each in fields(given)]
+    pairs = [(name, getattr(kept, name), getattr(given, name)) for name in names]
+    return ", ".join(
+        f"{name} is {before!r}, now asked for with {after!r}"
+        for name, before, after in pairs
+        if before != after
+    )
