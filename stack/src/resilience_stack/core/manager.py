@@ -180,10 +180,10 @@ def _refuse_odd(name: object, policy: object, fallback: object) -> None:
         raise TypeError(message)
 
 
-def _describe_difference(kept: Policy | Fallback | None, given: Policy | Fallback) -> str:
+def _describe_difference(kept: Policy | Fallback | None, given: Policy | Fallback | None) -> str:
     """Name the settings that differ, with both values."""
-    if kept is None:
-        return f"none, now asked for with {given}"
+    if kept is None or given is None:
+        return f"it is {kept}, now asked for with {given}"
     names = [each.name for each in fields(given)]
     pairs = [(name, getattr(kept, name), getattr(given, name)) for name in names]
     return ", ".join(
