@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from psycopg import waiting
 
-from resilience_stack.core import attempt_loop, attempts, deadline, full_layers, layers
+from resilience_stack.core import attempt_loop, attempts, deadline, full_layers, layers, retry
 from resilience_stack.integrations.sqlalchemy import limits_postgresql
 from tests.stack.bench import PATIENCE_S
 
 __all__ = ["ThreadClock"]
 
-USERS = (attempt_loop, attempts, deadline, full_layers, layers, limits_postgresql)
+USERS = (attempt_loop, attempts, deadline, full_layers, layers, limits_postgresql, retry)
 """The modules that look at the clock while a call runs."""
 
 
