@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from resilience_stack import ResilienceManager
 from resilience_stack.core import timers
@@ -18,6 +19,7 @@ from resilience_stack.core.timers import Timer
 from resilience_stack.integrations import httpx as guarded_httpx
 from resilience_stack.integrations import redis, sqlalchemy
 from tests.stack.bench import PATIENCE_S, Bench
+from tests.stack.integration.postgresql_server import PostgresqlServer
 from tests.stack.integration.proxy import Proxy
 
 LONG_S = 3600.0
@@ -84,6 +86,7 @@ def test_a_cancelled_call_ends_at_every_step(bench: Bench, silent_port: int, cal
     asyncio.run(scenario())
 
 
+@pytest.mark.needs("redis-server", "setpriv")
 def test_a_cancelled_command_ends_at_every_step(bench: Bench, redis_proxy: Proxy) -> None:
     """So it does on a connection that is there already, whose server has frozen."""
     guard = bench.manager.guard("cache", redis.policy(**LIMITS))
@@ -97,6 +100,26 @@ def test_a_cancelled_command_ends_at_every_step(bench: Bench, redis_proxy: Proxy
                 await cancel_after(steps, cache.get("key"))
                 redis_proxy.thaw()
             assert await cache.get("key") == b"value"
+
+    asyncio.run(scenario())
+    assert guard.state == "closed"
+
+
+def test_a_cancelled_statement_ends_at_every_step(
+    bench: Bench, postgresql: PostgresqlServer, postgresql_proxy: Proxy
+) -> None:
+    """Likewise on a connection to a database that has frozen."""
+    guard = bench.manager.guard("database", sqlalchemy.policy(**LIMITS, attempt_s=LONG_S))
+
+    async def scenario() -> None:
+        database = sqlalchemy.AsyncDatabase(guard, postgresql.url(postgresql_proxy.port))
+        ask = database.transaction(lambda session: session.scalar(text("SELECT 1")))
+        for steps in STEPS:
+            assert await ask() == 1
+            postgresql_proxy.freeze()
+            await cancel_after(steps, ask())
+            postgresql_proxy.thaw()
+        await database.close()
 
     asyncio.run(scenario())
     assert guard.state == "closed"
