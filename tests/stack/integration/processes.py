@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from tests.conftest import require
 
-__all__ = ["PATIENCE_S", "Process", "find_free_port", "wait_until"]
+__all__ = ["PATIENCE_S", "Process", "find_free_port", "wait_for_threads", "wait_until"]
 
 PATIENCE_S = 60.0
 """A server that is not ready by then, or does not end by then, is broken."""
@@ -38,6 +39,17 @@ def wait_until(holds: Callable[[], object], what: str) -> None:
             message = f"waited {PATIENCE_S:g} s in vain: {what}"
             raise TimeoutError(message)
         time.sleep(0.01)
+
+
+def wait_for_threads(others: Collection[threading.Thread]) -> None:
+    """Wait until all threads have ended but these.
+
+    Threads of other tests may end meanwhile, so their number says nothing.
+
+    Raises:
+        TimeoutError: If one never does.
+    """
+    wait_until(lambda: set(threading.enumerate()) <= set(others), "all threads have ended")
 
 
 class Process:
