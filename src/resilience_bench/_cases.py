@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-SYNTHETIC_PAYLOADS: Final = ("noop", "cpu", "io")
-"""The payloads that are part of the tool; all others are real calls: a query, a request."""
+SINGLE: Final = "single"
+"""The load of one caller."""
+NOOP: Final = "noop"
+CPU: Final = "cpu"
+IO: Final = "io"
+PAYLOADS: Final = (NOOP, CPU, IO)
+"""The payloads that need nothing; all others are real calls: a query, a request."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -17,8 +22,8 @@ class Case:
     scenario: str
     library: str = ""
     parameters: tuple[tuple[str, str], ...] = ()
-    load: str = "single"
-    payload: str = "noop"
+    load: str = SINGLE
+    payload: str = NOOP
 
     @property
     def group(self) -> str:
@@ -30,8 +35,8 @@ class Case:
         """The text in the brackets, without ``single`` and ``noop``."""
         parts = [self.library] if self.library else []
         parts += [f"{key}={value}" for key, value in self.parameters]
-        parts += [self.load] if self.load != "single" else []
-        parts += [self.payload] if self.payload != "noop" else []
+        parts += [self.load] if self.load != SINGLE else []
+        parts += [self.payload] if self.payload != NOOP else []
         return ",".join(parts)
 
     @property
@@ -42,12 +47,12 @@ class Case:
     @property
     def is_loaded(self) -> bool:
         """Whether its rate under a load is measured."""
-        return (self.load, self.payload) != ("single", "noop")
+        return (self.load, self.payload) != (SINGLE, NOOP)
 
     @property
     def is_real(self) -> bool:
         """Whether its payload is a real call, of which the overhead is a share."""
-        return self.payload not in SYNTHETIC_PAYLOADS
+        return self.payload not in PAYLOADS
 
     def with_load(self, load: str, payload: str) -> Case:
         """Return the same scenario and library under another load, around another payload."""
@@ -83,7 +88,7 @@ class CaseInfo:
     description: str = ""
     distributions: tuple[str, ...] = ()
     loads: tuple[str, ...] = ()
-    payloads: tuple[str, ...] = ("noop",)
+    payloads: tuple[str, ...] = (NOOP,)
     in_profile: tuple[str, ...] = ()
     by_default: bool = True
     real_payloads: tuple[RealPayload, ...] = ()

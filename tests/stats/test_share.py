@@ -10,7 +10,7 @@ import pytest
 
 from resilience_bench._model import LoadSamples
 from resilience_bench.stats.load import estimate_loads
-from resilience_bench.stats.share import compute_share
+from resilience_bench.stats.share import compute_call_centre_ns, compute_share
 from tests.factories import make_case
 from tests.load_factories import loaded_result, make_loads
 
@@ -74,6 +74,16 @@ def test_without_a_pair_there_is_no_share(
 ) -> None:
     """Nothing is divided by 0."""
     assert compute_share(samples, control) is None
+
+
+@pytest.mark.parametrize(
+    ("call_ns", "centre_ns"), [([], None), ([100.0], 100.0), ([1.0, 90.0, 100.0, 110.0, 9e9], 100)]
+)
+def test_the_centre_of_a_call_is_what_a_share_is_of(
+    call_ns: list[float], centre_ns: float | None
+) -> None:
+    """The mean of the middle third: a stolen time slice does not move it."""
+    assert compute_call_centre_ns(make_samples(call_ns)) == centre_ns
 
 
 def test_real_calls_have_a_share_and_synthetic_ones_a_scaling() -> None:

@@ -123,7 +123,8 @@ def _compute_worker_values(
 ) -> dict[str, list[float]]:
     """Compute the workers' numbers by quantity, without what cannot be computed.
 
-    A real call has a share, and no scaling.
+    A real call has a share, and no scaling. All its callers make equally many calls, so fairness
+    says nothing.
     """
     found: defaultdict[str, list[float]] = defaultdict(list)
     for samples, control in pairs:
@@ -135,11 +136,7 @@ def _compute_worker_values(
             ),
             "call_ns": filter(math.isfinite, load_rounds.compute_call_times_ns(samples)),
             "overhead_ns": load_rounds.compute_overheads_ns(samples, control),
-            "fairness": (
-                fewest / most
-                for fewest, most in zip(samples.fewest, samples.most, strict=True)
-                if most
-            ),
+            "fairness": () if is_real else load_rounds.compute_fairness(samples),
             "reads_per_s": load_rounds.compute_rates(samples.reads, samples)
             if samples.reads
             else (),
