@@ -10,7 +10,7 @@ import pytest
 
 from tests.stack.bench import Bench
 from tests.stack.integration.caches import Caller, limited
-from tests.stack.integration.processes import find_free_port
+from tests.stack.integration.processes import reserve_port
 from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
@@ -206,7 +206,7 @@ def test_out_of_memory(
 
 def test_read_only_replica(bench: Bench, make_cache: MakeCache, tmp_path: Path) -> None:
     """Writes to a replica fail and are counted; reads go on."""
-    dead = str(find_free_port())
+    dead = str(reserve_port())
     server = RedisServer(tmp_path, "--replicaof", f"127.0.0.1 {dead}", "--replica-read-only", "yes")
     try:
         cache = make_cache(server.port)
