@@ -124,11 +124,11 @@ def is_listening(address: ServerAddress) -> bool:
 
 def find_server(place: Place, address: ServerAddress) -> int:
     """The process that serves: the oldest below the server's folder."""
-    inside = [
-        process
-        for process in place.list_processes()
-        if str(Path(f"/proc/{process}/cwd").readlink()).startswith(address.folder)
-    ]
+    inside = []
+    for process in place.list_processes():
+        with contextlib.suppress(OSError):  # it has ended since: servers have helpers
+            if str(Path(f"/proc/{process}/cwd").readlink()).startswith(address.folder):
+                inside.append(process)
     return min(inside)
 
 

@@ -34,7 +34,13 @@ from resilience_bench.scenarios.loads import (
     parse_load,
 )
 from resilience_bench.worker import load_loops, timing
-from resilience_bench.worker.callers import CallerFailedError, Callers, Job, run_and_measure_lag
+from resilience_bench.worker.callers import (
+    ENDING_S,
+    CallerFailedError,
+    Callers,
+    Job,
+    run_and_measure_lag,
+)
 from resilience_bench.worker.operations import Operation, make_control_key
 from resilience_bench.worker.payloads import return_result
 from resilience_bench.worker.timing import calibrate, make_sampler
@@ -115,7 +121,9 @@ class LoadGroup:
     def watch(self, name: str) -> None:
         """Announce a case; end this process with all tracebacks if it takes too long."""
         self.starting(name)
-        faulthandler.dump_traceback_later(self.limit_s, exit=True)
+        # Callers that are processes are ended first, and have as long from when they start.
+        ending_s = ENDING_S if self.load.kind == PROCESSES else 0.0
+        faulthandler.dump_traceback_later(self.limit_s + ending_s, exit=True)
 
     def measure(self, subjects: Sequence[LoadSubject], rounds: int) -> dict[str, str]:
         """Calibrate, sample all in turns; return why a subject, by name, has too few samples.
