@@ -126,20 +126,22 @@ class _SkippingSocket(socket.socket):
 
 
 class SkippingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock can be stopped: it goes on then by what its timers wait, at once.
+    """An event loop whose clock stands still, until it skips waits: then it goes on by those.
 
     Attributes:
-        waits: How often it has waited since the clock was stopped.
+        is_skipping: Whether it does.
+        waits: How often it has waited since it does.
     """
 
     def __init__(self) -> None:
+        self.is_skipping = False
         self.waits = 0
-        self._stopped_s: float | None = None
+        self._now_s = 0.0
         super().__init__(_SkippingSelector(self))
 
     def time(self) -> float:
         """Return the time by its clock."""
-        return super().time() if self._stopped_s is None else self._stopped_s
+        return self._now_s
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -148,17 +150,10 @@ class SkippingLoop(asyncio.SelectorEventLoop):
             replace_clock(patch, self.time)
             yield
 
-    def stop_the_clock(self) -> None:
-        """Skip all waits from now on."""
-        self._stopped_s = self.time()
-
-    def skip(self, seconds: float) -> bool:
-        """Move the stopped clock on; whether it is stopped."""
-        if self._stopped_s is None:
-            return False
+    def skip(self, seconds: float) -> None:
+        """Move the clock on."""
         self.waits += 1
-        self._stopped_s += seconds
-        return True
+        self._now_s += seconds
 
 
 class _SkippingSelector(selectors.DefaultSelector):
@@ -172,9 +167,9 @@ class _SkippingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for what is registered, or do as if it had waited."""
-        if not timeout or timeout < 0:
+        if not self._loop.is_skipping or not timeout or timeout < 0:
             return super().select(timeout)
         found = super().select(min(timeout, self.moment_s))
-        if found or self._loop.skip(timeout) or timeout <= self.moment_s:
-            return found
-        return super().select(timeout - self.moment_s)
+        if not found:
+            self._loop.skip(timeout)
+        return found

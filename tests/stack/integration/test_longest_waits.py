@@ -193,8 +193,9 @@ def test_tasks_wait_no_longer_than_their_deadline(
         bench.registry = CollectorRegistry()
         bench.manager = ResilienceManager(bench.registry)
         call = make_awaited_call(bench.manager, server, limits[0])
+        await asyncio.gather(call(), call())
         server.proxy.freeze()
-        loop.stop_the_clock()
+        loop.is_skipping = True
         return await asyncio.gather(*(time_awaited(call) for _ in range(TASKS)))
 
     with asyncio.Runner(loop_factory=SkippingLoop) as runner:
