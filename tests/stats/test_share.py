@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from resilience_bench._model import LoadSamples
-from resilience_bench.stats.load import estimate_loads
+from resilience_bench.stats.load import estimate_controls, estimate_loads
 from resilience_bench.stats.share import compute_call_centre_ns, compute_share
 from tests.factories import make_case
 from tests.load_factories import loaded_result, make_loads
@@ -92,7 +92,15 @@ def test_real_calls_have_a_share_and_synthetic_ones_a_scaling() -> None:
         records = [make_loads(case, (800.0 + index,) * 3, index=index) for index in range(6)]
         found = estimate_loads(loaded_result(records, [case]))[case.name].quantities
         assert quantity in found
+        assert ("fairness" in found) is (quantity == "scaling")
         assert {"share", "scaling"} & found.keys() == {quantity}
     records = [make_loads(CASE, (800.0 + 99 * index,) * 3, index=index) for index in range(6)]
     (warning,) = estimate_loads(loaded_result(records, [CASE]))[CASE.name].warnings
     assert warning == "interval of share spans more than 2 percentage points, or 10% of the value"
+
+
+def test_callers_of_a_real_call_are_not_compared() -> None:
+    """They make equally many calls, guarded or bare."""
+    (control,) = estimate_controls(loaded_result([make_loads(CASE, (800.0,) * 3)], [CASE])).values()
+    assert "call_ns" in control.quantities
+    assert "fairness" not in control.quantities

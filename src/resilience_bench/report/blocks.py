@@ -33,7 +33,7 @@ LEGEND: Final[Mapping[str, str]] = {
     "the line to reach.",
     "scaling": "scaling: calls/s divided by the bare call's, round by round; compare this one.",
     "scaling_interval": "±: half of the scaling's 95 % interval over workers.",
-    "share": "share: the overhead as a share of the bare call, window by window; compare this one.",
+    "share": "share: the overhead as a share of the bare call, sample by sample; compare this one.",
     "share_interval": "±: half of the share's 95 % interval over workers, in percentage points.",
     "call": "per call: how long a caller waits on average, with its time in the queue.",
     "p50": "p50, p99, p99.9, max: percentiles of the time of single calls, in the same unit; - "
