@@ -8,6 +8,9 @@ from typing import Final
 SYNTHETIC_PAYLOADS: Final = ("noop", "cpu", "io")
 """The payloads that are part of the tool; all others are real calls: a query, a request."""
 
+FLAKY: Final = "flaky-redis"
+"""The server that goes down on a schedule."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
@@ -94,6 +97,12 @@ class CaseInfo:
         """The payload of this case if it does real work."""
         name = self.case.payload
         return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def is_in_outage(self) -> bool:
+        """Whether its payload calls what goes down on a schedule: see ``--profile chaos``."""
+        payload = self.real_payload
+        return payload is not None and payload.server == FLAKY
 
     @property
     def servers(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Final
 from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
+from resilience_bench.files.checked_json import format_names
 from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.measure.session import Profile, Session, list_loaded_cases, start_plan
@@ -33,6 +34,7 @@ ChooseCases = Callable[[Sequence[CaseInfo]], list[CaseInfo]]
 PROFILE_LOADS: Final[Mapping[str, ChooseCases]] = {
     "concurrency": load_patterns.select_profile_cases,
     "real": load_patterns.select_real_cases,
+    load_patterns.CHAOS: load_patterns.select_outage_cases,
 }
 """The profiles that have loads or payloads of their own."""
 
@@ -123,9 +125,26 @@ def select(
         raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
     if gated and not patterns:
         chosen += tuple(load_patterns.select_gated_cases(listing.cases))
+    _refuse_mixture(chosen, profile)
     if not chosen:
         raise NoScenariosError(_explain_empty_selection(files, listing.problems))
     return Selection(chosen, listing.problems)
+
+
+def _refuse_mixture(cases: Sequence[CaseInfo], profile: str) -> None:
+    """Refuse cases in an outage beside others: each kind has a profile of its own."""
+    outages = [info.case.name for info in cases if info.is_in_outage]
+    others = [info.case.name for info in cases if not info.is_in_outage]
+    if profile == load_patterns.CHAOS and others:
+        raise UnknownLoadError(
+            f"--profile chaos measures cases in an outage only; found {format_names(others)}; "
+            "measure them without that profile"
+        )
+    if profile != load_patterns.CHAOS and outages:
+        raise UnknownLoadError(
+            f"an outage needs a profile of its own; found {format_names(outages)}; type "
+            "'resilience-bench run --profile chaos' with the name without its payload"
+        )
 
 
 def _choose_cases(
