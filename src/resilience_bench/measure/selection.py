@@ -132,19 +132,24 @@ def select(
 
 
 def _refuse_mixture(cases: Sequence[CaseInfo], profile: str) -> None:
-    """Refuse cases in an outage beside others: each kind has a profile of its own."""
-    outages = [info.case.name for info in cases if info.is_in_outage]
-    others = [info.case.name for info in cases if not info.is_in_outage]
-    if profile == load_patterns.CHAOS and others:
+    """Refuse cases in an outage beside others, and without their profile."""
+    outages = [info for info in cases if info.is_in_outage]
+    if outages and profile != load_patterns.CHAOS:
         raise UnknownLoadError(
-            f"--profile chaos measures cases in an outage only; found {format_names(others)}; "
-            "measure them without that profile"
+            f"expected cases that no outage befalls, found {_list_names(outages)}; type "
+            "'resilience-bench run --profile chaos' for those, and name no others"
         )
-    if profile != load_patterns.CHAOS and outages:
+    asked = [info for info in outages if load_patterns.CHAOS in info.in_profile] or outages
+    others = [info for info in cases if info not in asked]
+    if others and profile == load_patterns.CHAOS:
         raise UnknownLoadError(
-            f"an outage needs a profile of its own; found {format_names(outages)}; type "
-            "'resilience-bench run --profile chaos' with the name without its payload"
+            f"--profile chaos measures {_list_names(asked) or 'cases in an outage'} apart from "
+            f"other cases, found {_list_names(others)}; measure those in a run of their own"
         )
+
+
+def _list_names(infos: Sequence[CaseInfo]) -> str:
+    return format_names([info.case.name for info in infos])
 
 
 def _choose_cases(
@@ -157,6 +162,13 @@ def _choose_cases(
     for pattern in patterns:
         some = _match_cases(pattern, infos, choose)
         if not some:
+            if choose is load_patterns.select_outage_cases and (
+                plain := [info for info in infos if matches(pattern, info.case)]
+            ):
+                raise UnknownLoadError(
+                    f"{_list_names(plain)}: expected plain functions that call their payload, and "
+                    "return its value, for --profile chaos; found other promises in @scenario"
+                )
             if (choose or load_patterns.looks_loaded(pattern, infos)) and (
                 hint := load_patterns.suggest_loads(pattern, infos)
             ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -23,7 +24,9 @@ def outage(server: ServerAddress) -> Iterator[Callable[[], Any]]:
 
         def get() -> Any:
             try:
-                return per_thread.connection.get(KEY)
+                client = per_thread.connection
+                _drop_dead(client.connection)
+                return client.get(KEY)
             except redis.TimeoutError as error:
                 raise TimeoutError(str(error)) from error
             except redis.ConnectionError as error:
@@ -51,6 +54,19 @@ def _connect(server: ServerAddress) -> Any:
     )
     client.set(KEY, VALUE)
     return client
+
+
+def _drop_dead(connection: Any) -> None:
+    """Give up a connection that was reset since its last use, as a pool does before it lends one.
+
+    The next call then opens another one, instead of failing at the dead one.
+    """
+    import redis
+
+    if connection.is_connected:
+        with contextlib.suppress(redis.ConnectionError):  # then it has given up itself
+            if connection.can_read():
+                connection.disconnect()
 
 
 def _close(client: Any) -> None:

@@ -151,12 +151,16 @@ def _list_loaded(
     # One caller around no work is the plain case, which every scenario has.
     payloads = [name for name in info.payloads if name in wanted] if info.loads else [loads.NOOP]
     real = {payload.name for payload in info.real_payloads}
+    flaky = {payload.name for payload in info.real_payloads if payload.server == FLAKY}
     for kind in (loads.SINGLE, *info.loads):
         others = [load for load in named if load.partition("-")[0] == kind]
         for load in dict.fromkeys([*loads.STANDARD_LOADS[kind], *others]):
             for payload in payloads:
-                # A forked process must not use the connections of its parent.
-                if kind != loads.PROCESSES or payload not in real:
+                # An outage has callers of its own, and a forked process must not use the
+                # connections of its parent.
+                if kind == loads.SINGLE or (
+                    payload not in flaky and (kind != loads.PROCESSES or payload not in real)
+                ):
                     yield replace(info, case=info.case.with_load(load, payload))
 
 

@@ -16,6 +16,7 @@ from resilience_bench.stats.load import FEWEST_CALLS_BEYOND
 PERCENTILES: Final = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 ANSWERED: Final = ("live", "stale", "default")
 """How a request is answered well: with the right value, or with the declared default."""
+SLICE_S: Final = 0.25
 ALL_PHASES: Final = "all phases"
 LIVE: Final = "L"
 
@@ -137,3 +138,42 @@ def _find_recovery_s(outage: Outage) -> float | None:
     if last == len(outage.answers) - 1:
         return None
     return max(outage.arrivals_us[last] - back_us, 0) / 1e6 if last >= 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """An outage in slices of the same length, those without requests left out.
+
+    Attributes:
+        middles_s: The middles of the slices, from the start of the outage.
+        p50_ms: The median latency of the requests that arrived in each slice.
+        max_ms: The longest latency of these.
+        shares: By `ANSWERS`: which share of these were answered so.
+    """
+
+    middles_s: tuple[float, ...]
+    p50_ms: tuple[float, ...]
+    max_ms: tuple[float, ...]
+    shares: Mapping[str, tuple[float, ...]]
+
+
+def divide_into_slices(outage: Outage, length_s: float = SLICE_S) -> Slices:
+    """Return what the requests of each slice of an outage met.
+
+    Args:
+        outage: The outage.
+        length_s: The length of a slice.
+    """
+    places = np.floor_divide(outage.arrivals_us, round(length_s * 1e6))
+    starts = np.flatnonzero(np.diff(places, prepend=-1))
+    parts = list(zip(starts.tolist(), [*starts[1:].tolist(), len(places)], strict=True))
+    counts = [Counter(outage.answers[first:last]) for first, last in parts]
+    return Slices(
+        tuple(((places[starts] + 0.5) * length_s).tolist()),
+        tuple(float(np.median(outage.latencies_us[first:last])) / 1e3 for first, last in parts),
+        tuple(max(outage.latencies_us[first:last]) / 1e3 for first, last in parts),
+        {
+            word: tuple(count[letter] / count.total() for count in counts)
+            for letter, word in ANSWERS.items()
+        },
+    )
