@@ -13,6 +13,9 @@ IO: Final = "io"
 PAYLOADS: Final = (NOOP, CPU, IO)
 """The payloads that need nothing; all others are real calls: a query, a request."""
 
+FLAKY: Final = "flaky-redis"
+"""The server that goes down on a schedule."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
@@ -99,6 +102,12 @@ class CaseInfo:
         """The payload of this case if it does real work."""
         name = self.case.payload
         return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def is_in_outage(self) -> bool:
+        """Whether its payload calls what goes down on a schedule: see ``--profile chaos``."""
+        payload = self.real_payload
+        return payload is not None and payload.server == FLAKY
 
     @property
     def servers(self) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from types import ModuleType, TracebackType
 from typing import Final
 
-from resilience_bench.servers import folder, http, postgres, redis
+from resilience_bench.servers import flaky_redis, folder, http, postgres, redis
 from resilience_bench.servers.kept_server import KeptServer, ServerFailedError
 from resilience_bench.servers.recipe import ProgramMissingError
 
 MODULES: Final[Mapping[str, ModuleType]] = {
+    "flaky-redis": flaky_redis,
     "folder": folder,
     "http": http,
     "postgres": postgres,
