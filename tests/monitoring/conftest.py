@@ -28,6 +28,9 @@ RUNS = ("quick", "real", "threads")
 SCRAPES = 4
 """So often the service is scraped before the tests ask: two are enough for a rate."""
 
+SWINGS = 9
+"""A breaker that swings at each scrape has changed six times at least, as the alert asks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -88,8 +91,9 @@ def watched(exports: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
     for name, text in exports.items():
         (folder / name).write_text(text)
     gone = prometheus_server.find_port()
-    with _serve(folder) as port:
+    with _serve(folder) as port, contextlib.ExitStack() as soon_gone:
         scraped = [f"127.0.0.1:{port}"]
+        leaving = soon_gone.enter_context(_serve(folder))
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in RULE_FILES],
@@ -97,6 +101,15 @@ def watched(exports: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
                 {
                     "job_name": "shop",
                     "static_configs": [{"targets": [*scraped, f"127.0.0.1:{gone}"]}],
+                },
+                {
+                    "job_name": "swing",
+                    "metrics_path": "/swing",
+                    "static_configs": [{"targets": scraped}],
+                },
+                {
+                    "job_name": "leaving",
+                    "static_configs": [{"targets": [f"127.0.0.1:{leaving}"]}],
                 },
                 *(
                     {
@@ -114,6 +127,10 @@ def watched(exports: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
             for name in exports:
                 server.wait_for(f'resilience_bench_run_info{{job="{name}"}}')
             server.wait_for('up{job="shop"} == 0')
+            server.wait_for('instance:resilience_guards:count{job="leaving"}')
+            soon_gone.close()
+            server.wait_for('up{job="leaving"} == 0')
+            server.wait_for(f'count_over_time(up{{job="swing"}}[1h]) >= {SWINGS}')
             server.at_s = server.query("time()")[frozenset()]
             yield Watched(server, [sample for text in exports.values() for sample in _parse(text)])
 

@@ -6,12 +6,15 @@ Run as a program it serves its metrics, and files with results of the suite, on 
 from __future__ import annotations
 
 import http.server
+import itertools
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import OutOfMemoryError
 
@@ -20,6 +23,8 @@ from resilience_stack.integrations.redis.outcomes import Outcomes
 
 ODD = 'odd "name" \\ {x}'
 ONCE_MORE = (Retry(on=(ConnectionError,), attempts=2, wait_initial_s=0.0, jitter_s=0.0),)
+ROUNDS = 25
+"""So often everything is called between two scrapes: enough for the alerts' floors of traffic."""
 FAST_S, SLOW_S = 0.02, 0.7
 """How long calls take: within the bucket of 25 ms, and within that of 750 ms."""
 
@@ -54,6 +59,7 @@ class Service:
         self.broken = guard(
             "broken", Policy(fail_max=1_000_000, retries=()), Fallback(default=self.fail)
         )
+        self.full = guard("full", Policy(bulkhead=Bulkhead(limit=1)))
         self.odd = guard(ODD, Policy())
         self.cache = Outcomes(guard("cache", Policy()))
         self.is_away = False
@@ -84,8 +90,14 @@ class Service:
 
     def tick(self) -> None:
         """Do what happens between two scrapes."""
-        self.repeat(5, lambda: self.stock.call(self.succeed))
-        self.repeat(1, lambda: self.stock.call(self.succeed, SLOW_S))
+        for _ in range(ROUNDS):
+            self.run_round()
+        self.cache.note_failed_write(OutOfMemoryError())
+
+    def run_round(self) -> None:
+        """Call each guard some times."""
+        self.repeat(4, lambda: self.stock.call(self.succeed))
+        self.repeat(2, lambda: self.stock.call(self.succeed, SLOW_S))
         self.repeat(2, lambda: self.stock.call(self.fail))
         self.repeat(4, lambda: self.prices.call(self.succeed))
         self.repeat(3, lambda: self.spent.call(self.fail))
@@ -94,7 +106,10 @@ class Service:
         self.repeat(3, self.read)
         self.repeat(2, lambda: self.broken.call(self.fail))
         self.repeat(1, lambda: self.odd.call(self.succeed))
-        self.cache.note_failed_write(OutOfMemoryError())
+
+    def hold(self) -> None:
+        """Fill a bulkhead for good."""
+        threading.Thread(target=self.full.call, args=(threading.Event().wait,), daemon=True).start()
 
     @staticmethod
     def repeat(times: int, call: Callable[[], object]) -> None:
@@ -105,14 +120,26 @@ class Service:
 
 
 def serve(folder: Path) -> None:
-    """Serve until the end: /metrics is the service, any other path a file of the folder."""
+    """Serve until the end.
+
+    /metrics is the service, /swing a breaker in another state each time, any other path a file of
+    the folder.
+    """
     service = Service()
+    service.hold()
+    states = itertools.cycle((0, 2))
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 service.tick()
                 body = generate_latest(service.registry)
+            elif self.path == "/swing":
+                family = GaugeMetricFamily("resilience_breaker_state", "", labels=("guard",))
+                family.add_metric(("swinging",), next(states))
+                registry = CollectorRegistry()
+                registry.register(type("Swing", (), {"collect": lambda _self: [family]})())
+                body = generate_latest(registry)
             else:
                 body = (folder / Path(self.path).name).read_bytes()
             self.send_response(200)

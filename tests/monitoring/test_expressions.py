@@ -10,11 +10,11 @@ import pytest
 from tests.monitoring.conftest import Watched
 from tests.monitoring.panels import VARIABLES, Expression, list_expressions
 from tests.monitoring.prometheus_server import Labels
-from tests.monitoring.rules import RECORDING_FILES, list_rules
+from tests.monitoring.rules import ALERTS, RECORDING_FILES, list_rules
 from tests.monitoring.service import ODD
 
 EXPRESSIONS = list_expressions()
-TICKS = 'rate(resilience_calls_total{guard="stock", outcome="failure"}[1h]) / 2'
+TICKS = 'rate(resilience_calls_total{job="shop", guard="stock", outcome="failure"}[1h]) / 2'
 """The rate of what happens once between two scrapes: the service has done it at each of them."""
 CALLS = {
     "stock": 8,
@@ -25,6 +25,7 @@ CALLS = {
     "broken": 2,
     ODD: 1,
     "cache": 0,
+    "full": 0,
 }
 LET_THROUGH = {**CALLS, "prices": 0}
 FAILED = {"stock": 2, "spent": 3, "flapping": 1, "stale": 3, "broken": 2}
@@ -53,7 +54,7 @@ RATES: Mapping[tuple[str, int], dict[tuple[str, ...], float]] = {
 }
 """Per scrape, by the values of the labels but for the job; what is not named here is zero."""
 VALUES: Mapping[tuple[str, int], dict[tuple[str, ...], float]] = {
-    ("Guards", 0): {(): 8},
+    ("Guards", 0): {(): 9},
     ("Open breakers", 0): {(): 1},
     ("Degraded guards", 0): {(): 2},
     ("Instances away", 0): {(): 1},
@@ -63,12 +64,12 @@ VALUES: Mapping[tuple[str, int], dict[tuple[str, ...], float]] = {
         (guard,): count / LET_THROUGH[guard] for guard, count in FAILED.items()
     },
     ("Failure share", 0): {(guard,): count / LET_THROUGH[guard] for guard, count in FAILED.items()},
-    # Of eight calls five are in the bucket that ends at 25 ms, two at 50 ms, one at 750 ms.
-    ("Latency", 0): {("stock",): 0.01 + 0.015 * 4 / 5},
-    ("Latency", 1): {("stock",): 0.5 + 0.25 * 0.2},
-    ("Latency", 2): {("stock",): 0.5 + 0.25 * 0.92},
-    ("Calls in flight", 0): {("stock",): 0},
-    ("Calls in flight", 1): {("stock",): 7},
+    # Of eight calls four are in the bucket that ends at 25 ms, two at 50 ms, two at 750 ms.
+    ("Latency", 0): {("stock",): 0.01 + 0.015},
+    ("Latency", 1): {("stock",): 0.5 + 0.25 * 1.2 / 2},
+    ("Latency", 2): {("stock",): 0.5 + 0.25 * 1.92 / 2},
+    ("Calls in flight", 0): {("full",): 1},
+    ("Calls in flight", 1): {("stock",): 7, ("full",): 1},
     ("Time in each state", 0): {("stock", "closed"): 1, (ODD, "closed"): 1},
 }
 """Exact values; for latency and time in each state, those of some guards."""
@@ -155,7 +156,7 @@ def test_the_suite_stands_beside_production(watched: Watched) -> None:
         for each in named("resilience-and-performance")
         if each.title in {"Share of a call in production", "Processors in use by the layer"}
     }
-    assert shown["Share of a call in production"]["stock",] == pytest.approx(overhead / 0.022)
+    assert shown["Share of a call in production"]["stock",] == pytest.approx(overhead / 0.025)
     [unit] = watched.prometheus.query(TICKS).values()
     assert shown["Processors in use by the layer"]["stock",] == pytest.approx(8 * unit * overhead)
 
@@ -191,9 +192,64 @@ def test_figures_are_those_of_the_results(
 
 @pytest.mark.parametrize("rule", list_rules(*RECORDING_FILES), ids=lambda rule: rule["record"])
 def test_every_recording_rule_has_recorded(watched: Watched, rule: dict[str, str]) -> None:
-    """Prometheus has evaluated each rule by itself, and its series are there."""
+    """Prometheus has evaluated each rule by itself, and its series are those of the expression."""
     recorded = watched.prometheus.query(rule["record"])
     assert recorded
     assert watched.prometheus.query(rule["expr"]).keys() <= {
         labels - {("__name__", rule["record"])} for labels in recorded
     }
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ("job_guard:resilience_failures:ratio_rate5m", 2 / 8),
+        ("job_guard:resilience_attempts_per_call:ratio_rate5m", 1 + 2 / 8),
+        ("job_guard:resilience_slow_calls:ratio_rate5m", 2 / 8),
+        ("job_guard:resilience_slow_calls:ratio_rate30m", 2 / 8),
+        ("job_guard:resilience_slow_calls:ratio_rate1h", 2 / 8),
+        ("job_guard:resilience_slow_calls:ratio_rate6h", 2 / 8),
+        ("job_guard:resilience_stale_answers:ratio_rate5m", 0),
+    ],
+)
+def test_recorded_shares_are_right(watched: Watched, record: str, expected: float) -> None:
+    """The recorded shares of one guard are those of the calls that it had."""
+    found = watched.prometheus.query(f'{record}{{job="shop", guard="stock"}}')
+    assert list(found.values()) == [pytest.approx(expected)]
+
+
+REPORTED: Mapping[str, set[tuple[str, ...]]] = {
+    "ResilienceBreakerOpen": {("shop", "prices"), ("swing", "swinging")},
+    "ResilienceBreakerStuckOpen": {("shop", "prices")},
+    "ResilienceBreakerFlapping": {("swing", "swinging")},
+    "ResilienceHighFailureShare": {("shop", guard) for guard in FAILED},
+    "ResilienceRetryStorm": {("shop", "stock")},
+    "ResilienceRetryBudgetUsedUp": {("shop", "spent")},
+    "ResilienceBulkheadFull": {("shop", "full")},
+    "ResilienceStaleAnswers": {("shop", "stale")},
+    "ResilienceDegraded": {("shop", "prices"), ("shop", "stale")},
+    "ResilienceFallbackFails": {("shop", "broken")},
+    "ResilienceCacheRefusesWrites": {("shop", "cache")},
+    "ResilienceLatencyBurnsFast": {("shop", "stock")},
+    "ResilienceLatencyBurnsSlowly": {("shop", "stock")},
+    "ResilienceScrapeFailed": {("leaving",)},
+    "ResilienceMetricsMissing": {("leaving",)},
+}
+"""What the expression of each alert finds: jobs and guards."""
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_finds_the_guards_it_is_about(watched: Watched, alert: str) -> None:
+    """The expression of an alert returns the guards that are in its condition, and no other."""
+    expr = ALERTS[alert]["expr"]
+    # The test does not wait for a breaker to change six times at a pace of 15 seconds.
+    found = watched.prometheus.query(expr.replace("[15m:15s]", "[15m:1s]"))
+    named_guards = {
+        tuple(dict(labels)[name] for name in ("job", "guard") if name in dict(labels))
+        for labels in found
+        # The calls of the service that is gone are in the rates for a while.
+        if dict(labels)["job"] != "leaving" or "guard" not in dict(labels)
+    }
+    swings = {("swing", "swinging")}  # this breaker is in another state each time
+    assert named_guards - swings == REPORTED[alert] - swings
+    assert alert != "ResilienceBreakerFlapping" or named_guards == swings
