@@ -10,12 +10,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import ResilienceManager, find_failure
 from resilience_stack.integrations.sqlalchemy import Database, policy
 from tests.stack.bench import Bench, in_threads
 from tests.stack.integration.postgresql_server import PostgresqlServer
 from tests.stack.integration.processes import wait_until
-from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.skipped_time import ThreadClock
 
 DEADLINE_S, ATTEMPT_S, TOLERANCE_S = 0.73, 0.31, 0.05
