@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType, TracebackType
 from typing import Final
 
 from resilience_bench.servers import flaky_redis, folder, http, postgres, redis
 from resilience_bench.servers.kept_server import KeptServer, ServerFailedError
-from resilience_bench.servers.recipe import ProgramMissingError
+from resilience_bench.servers.recipe import ProgramMissingError, Recipe
 
 MODULES: Final[Mapping[str, ModuleType]] = {
     "flaky-redis": flaky_redis,
@@ -61,7 +61,7 @@ class Servers(contextlib.AbstractContextManager["Servers"]):
             raise ServerFailedError(self._failed[name])
         if name not in self._running:
             try:
-                self._running[name] = self._start(name)
+                self._running[name] = start_server(self._modules[name].prepare)
             except ServerFailedError as error:
                 self._failed[name] = f"the server {name} {error}"
                 raise ServerFailedError(self._failed[name]) from error
@@ -72,12 +72,6 @@ class Servers(contextlib.AbstractContextManager["Servers"]):
     def get_address(self, name: str) -> str:
         """Return the address of a server that was started; KeyError if it was not."""
         return self._running[name].address.to_json()
-
-    def _start(self, name: str) -> KeptServer:
-        for _ in range(TRIES - 1):
-            with contextlib.suppress(ServerFailedError):
-                return KeptServer(self._modules[name].prepare())
-        return KeptServer(self._modules[name].prepare())
 
     def check_programs(self, name: str) -> None:
         """Raise ProgramMissingError if a server is not installed; start nothing."""
@@ -95,4 +89,20 @@ class Servers(contextlib.AbstractContextManager["Servers"]):
             self._running.popitem()[1].close()
 
 
-__all__ = ["ProgramMissingError", "ServerFailedError", "Servers"]
+def start_server(prepare: Callable[[], Recipe]) -> KeptServer:
+    """Start a server, on another port if the first one was taken meanwhile.
+
+    Args:
+        prepare: Makes the recipe of a try.
+
+    Raises:
+        ProgramMissingError: If it is not installed.
+        ServerFailedError: If no try succeeds; the error is that of the last one.
+    """
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(ServerFailedError):
+            return KeptServer(prepare())
+    return KeptServer(prepare())
+
+
+__all__ = ["ProgramMissingError", "ServerFailedError", "Servers", "start_server"]

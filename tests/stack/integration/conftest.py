@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from resilience_bench.servers.proxy import Proxy
 from tests.stack.bench import Bench
 from tests.stack.integration.caches import KINDS, Caller
 from tests.stack.integration.databases import Client, MakeClient, PlainClient, TaskClient
 from tests.stack.integration.postgresql_server import PostgresqlServer, run_postgresql
-from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
 

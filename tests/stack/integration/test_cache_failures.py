@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from resilience_bench.servers.proxy import Proxy
 from tests.stack.bench import Bench
 from tests.stack.integration.caches import Caller, limited
 from tests.stack.integration.processes import reserve_port
-from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
 pytestmark = pytest.mark.needs("redis-server", "setpriv")

@@ -9,12 +9,12 @@ import threading
 
 import pytest
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import ProbeSettings
 from resilience_stack.integrations.redis import AsyncCache, Cache, policy
 from tests.stack.bench import PATIENCE_S, Bench, in_tasks, in_threads
 from tests.stack.integration.caches import limited
 from tests.stack.integration.processes import wait_for_threads, wait_until
-from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
 pytestmark = pytest.mark.needs("redis-server", "setpriv")

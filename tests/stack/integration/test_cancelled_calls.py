@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import ResilienceManager
 from resilience_stack.core import timers
 from resilience_stack.core.timers import Timer
@@ -20,7 +21,6 @@ from resilience_stack.integrations import httpx as guarded_httpx
 from resilience_stack.integrations import redis, sqlalchemy
 from tests.stack.bench import PATIENCE_S, Bench
 from tests.stack.integration.postgresql_server import PostgresqlServer
-from tests.stack.integration.proxy import Proxy
 
 LONG_S = 3600.0
 LIMITS: Final[dict[str, Any]] = {"deadline_s": LONG_S, "fail_max": 100, "attempts": 1}

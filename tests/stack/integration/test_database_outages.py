@@ -7,12 +7,12 @@ import threading
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import Bulkhead, CircuitBreakerError, Fallback, find_failure
 from tests.stack.bench import Bench
 from tests.stack.integration.databases import MakeClient
 from tests.stack.integration.postgresql_server import PostgresqlServer
 from tests.stack.integration.processes import PATIENCE_S, wait_until
-from tests.stack.integration.proxy import Proxy
 
 ASK = "SELECT 42"
 BACKEND = "SELECT pg_backend_pid()"

@@ -11,12 +11,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import Policy
 from resilience_stack.integrations.sqlalchemy import AsyncDatabase, Database, policy
 from tests.stack.bench import Bench
 from tests.stack.integration.databases import MakeClient
 from tests.stack.integration.postgresql_server import PostgresqlServer
-from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.refusing_server import RefusingServer
 
 SECRET = "open-sesame"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import find_failure
 from resilience_stack.integrations.sqlalchemy import is_commit_unknown
 from tests.stack.bench import Bench
 from tests.stack.integration.databases import MakeClient
 from tests.stack.integration.postgresql_server import PostgresqlServer
-from tests.stack.integration.proxy import Proxy
 
 INSERT = "INSERT INTO orders (item) VALUES ('tea')"
 TERMINATE = (

@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import CircuitBreakerError
 from resilience_stack.edge.request_id import REQUEST_ID
 from resilience_stack.integrations.httpx import AsyncGuardedTransport, GuardedTransport, policy
 from tests.stack.bench import Bench, in_threads
 from tests.stack.integration.http_server import HttpServer, Reply
 from tests.stack.integration.processes import reserve_port, wait_until
-from tests.stack.integration.proxy import Proxy
 
 
 class Client:

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
+from resilience_bench.servers.proxy import Proxy
 from resilience_stack import ResilienceManager, find_failure
 from resilience_stack.integrations import redis, sqlalchemy
 from resilience_stack.integrations.httpx import AsyncGuardedTransport, GuardedTransport
@@ -22,7 +23,6 @@ from resilience_stack.integrations.httpx import policy as make_http_policy
 from tests.stack.bench import Bench, in_threads
 from tests.stack.integration.http_server import HttpServer
 from tests.stack.integration.processes import wait_until
-from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.skipped_time import SkippingLoop, ThreadClock
 
 DEADLINE_S, ATTEMPT_S, TOLERANCE_S = 0.73, 0.31, 0.05

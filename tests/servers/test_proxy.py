@@ -1,17 +1,35 @@
-"""The proxy of the tests does what the other tests rely on."""
+"""The proxy breaks connections as it is told, and only then."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from resilience_bench.servers.proxy import Proxy
 from tests.stack.integration.processes import wait_until
-from tests.stack.integration.proxy import Proxy
 from tests.stack.integration.redis_server import RedisServer
 
 pytestmark = pytest.mark.needs("redis-server", "setpriv")
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """An empty redis-server."""
+    server = RedisServer(tmp_path)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_proxy(redis_server: RedisServer) -> Iterator[Proxy]:
+    """A proxy before the server."""
+    with Proxy(redis_server.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -82,6 +100,7 @@ def test_it_refuses_and_listens_again(redis_proxy: Proxy, connection: socket.soc
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", redis_proxy.port), timeout=30)
     redis_proxy.listen()
+    redis_proxy.listen()
     with socket.create_connection(("127.0.0.1", redis_proxy.port), timeout=30) as another:
         assert echo(another) == b"$8\r\nabcdefgh\r\n"
 
@@ -110,3 +129,21 @@ def test_a_frozen_server_answers_when_it_is_thawed(redis_server: RedisServer) ->
         made.settimeout(30)
         assert made.recv(14, socket.MSG_WAITALL) == b"$8\r\nabcdefgh\r\n"
     assert redis_server.count_commands("echo") == 1
+
+
+def test_it_leads_to_another_server(
+    redis_proxy: Proxy, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """New connections reach the server it leads to, those that are open stay with the first."""
+    (tmp_path / "other").mkdir()
+    other = RedisServer(tmp_path / "other")
+    try:
+        with socket.create_connection(("127.0.0.1", redis_proxy.port), timeout=30) as first:
+            echo(first)
+            redis_proxy.lead_to(other.port)
+            with socket.create_connection(("127.0.0.1", redis_proxy.port), timeout=30) as second:
+                echo(second)
+            echo(first)
+        assert (redis_server.count_commands("echo"), other.count_commands("echo")) == (2, 1)
+    finally:
+        other.stop()

@@ -140,8 +140,12 @@ class Proxy:
         """Accept no more connections until `listen`: connecting is refused. Reset open ones."""
         self._run(self._refuse)
 
+    def lead_to(self, server_port: int) -> None:
+        """Connect to the server on this port from the next connection on."""
+        self._run(lambda: setattr(self, "_server_port", server_port))
+
     def listen(self) -> None:
-        """Accept connections, on the same port as before."""
+        """Accept connections, on the same port as before; nothing changes if it does already."""
         self._run(self._listen)
 
     def _run(self, command: Callable[[], object]) -> None:
@@ -171,6 +175,8 @@ class Proxy:
         self._reset_all()
 
     def _listen(self) -> None:
+        if self._listener is not None:
+            return
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=2048)
         self._listener.settimeout(0)
         self.port = self._listener.getsockname()[1]

@@ -1,0 +1,194 @@
+"""What has to hold of a drill: pure functions of its evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from demo.drill.evidence import Evidence, Firing, PhaseTimes
+from demo.load import Outcome, count_calls
+from demo.prometheus import SCRAPE_S
+
+BREAKER_OPEN: Final = "ResilienceBreakerOpen"
+SCRAPES: Final = 2
+"""So many scrapes after the outage, and the ``for`` of the rule: then the alert fires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One thing that was counted twice: by the load, from the responses, and by Prometheus."""
+
+    what: str
+    by_load: int
+    by_prometheus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long it took until an open breaker's alert fired.
+
+    Attributes:
+        guard: Whose breaker.
+        took_s: From the outage to firing.
+        scrapes: The scrapes from the outage to the one that showed the breaker open.
+        limit_s: The rule's ``for`` and two scrapes.
+    """
+
+    guard: str
+    took_s: float
+    scrapes: int
+    limit_s: float
+
+
+def read_counts(outcomes: Iterable[Outcome], counted: Mapping[str, float]) -> list[Count]:
+    """Return all that can be compared, call for call.
+
+    Args:
+        outcomes: What the load generator got.
+        counted: What Prometheus counted, see `Evidence.counted`.
+    """
+    calls = count_calls(outcomes)
+
+    def get(*names: str) -> int:
+        return int(sum(counted.get(name, 0) for name in names))
+
+    counts = []
+    for guard in ("database", "prices"):
+        ended = [f"resilience_calls_total,{guard},{each}" for each in ("failure", "rejected")]
+        fallbacks = {
+            source: get(f"resilience_fallbacks_total,{guard},{source}")
+            for source in ("stale", "default")
+        }
+        counts += [
+            Count(
+                f"{guard}: live",
+                calls[f"{guard}=live"],
+                get(f"resilience_calls_total,{guard},success"),
+            ),
+            *(
+                Count(f"{guard}: {source}", calls[f"{guard}={source}"], number)
+                for source, number in fallbacks.items()
+            ),
+            Count(
+                f"{guard}: failed, without a fallback",
+                calls[f"{guard}=failed"],
+                get(*ended) - sum(fallbacks.values()),
+            ),
+        ]
+    reads = "resilience_cache_reads_total,cache"
+    writes = [name for name in counted if name.startswith("resilience_cache_failed_writes_total,")]
+    commands = [f"cache={result}" for result in ("hit", "miss", "taken", "lost")]
+    outcomes_of_calls = ("success", "failure", "rejected")
+    counts += [
+        Count("cache: hit", calls["cache=hit"], get(f"{reads},hit")),
+        Count(
+            "cache: miss, or failed", calls["cache=miss"], get(f"{reads},miss", f"{reads},error")
+        ),
+        Count("cache: failed writes", calls["cache=lost"], get(*writes)),
+        Count(
+            "cache: commands",
+            sum(calls[command] for command in commands),
+            get(*(f"resilience_calls_total,cache,{outcome}" for outcome in outcomes_of_calls)),
+        ),
+    ]
+    return counts
+
+
+def measure_delays(evidence: Evidence) -> list[Delay]:
+    """Return how long the alert of each outage took to fire; none for one that did not."""
+    delays = []
+    for outage in list_outages(evidence):
+        firing = _find_first(evidence, outage)
+        if firing is not None:
+            wait_s = evidence.waits_s[BREAKER_OPEN]
+            delays.append(
+                Delay(
+                    guard=outage.phase.dependency,
+                    took_s=firing.firing_s - outage.began_s,
+                    scrapes=sum(
+                        outage.began_s < at_s <= firing.pending_s for at_s in evidence.scrapes_s
+                    ),
+                    limit_s=wait_s + SCRAPES * SCRAPE_S,
+                )
+            )
+    return delays
+
+
+def list_outages(evidence: Evidence) -> list[PhaseTimes]:
+    """Return the phases in which something was broken."""
+    return [times for times in evidence.phases if times.phase.alerts]
+
+
+def _find_first(evidence: Evidence, outage: PhaseTimes) -> Firing | None:
+    alert = (BREAKER_OPEN, outage.phase.dependency)
+    return next(
+        (
+            firing
+            for firing in evidence.firings
+            if firing.alert == alert and outage.began_s <= firing.firing_s <= outage.ended_s
+        ),
+        None,
+    )
+
+
+def find_defects(evidence: Evidence) -> list[str]:
+    """Return what does not hold, one line each; none if all does."""
+    return [
+        *_check_alerts(evidence),
+        *_check_counts(evidence),
+        *_check_ids(evidence),
+    ]
+
+
+def find_late_alerts(evidence: Evidence) -> list[str]:
+    """Return which alert fired later than it should; a machine that is too busy makes some late."""
+    return [
+        f"{BREAKER_OPEN} for {delay.guard} took {delay.took_s:.1f} s, at most {delay.limit_s:.1f}"
+        for delay in measure_delays(evidence)
+        if delay.took_s > delay.limit_s
+    ]
+
+
+def _check_alerts(evidence: Evidence) -> Iterator[str]:
+    fired = {firing.alert for firing in evidence.firings}
+    expected = {alert for times in evidence.phases for alert in times.phase.alerts}
+    for name, guard in sorted(expected - fired):
+        yield f"{name} did not fire for {guard}"
+    for name, guard in sorted(fired - expected):
+        yield f"{name} fired for {guard or 'nothing'}, which does not belong to the drill"
+    for times in evidence.phases:
+        for firing in evidence.firings:
+            began = times.began_s <= firing.firing_s <= times.ended_s
+            if began and firing.alert not in times.phase.alerts:
+                yield f"{firing.alert[0]} fired for {firing.alert[1]} in '{times.phase.name}'"
+    for name, guard in evidence.still_firing:
+        yield f"{name} for {guard} was not resolved in the end"
+
+
+def _check_counts(evidence: Evidence) -> Iterator[str]:
+    for count in read_counts(evidence.outcomes, evidence.counted):
+        if count.by_load != count.by_prometheus:
+            yield (
+                f"{count.what}: {count.by_load} by the load, {count.by_prometheus} by Prometheus"
+            )
+    if evidence.unsent:
+        yield f"{evidence.unsent} requests were not sent: too many were in flight"
+    if lost := sum(outcome.status == 0 for outcome in evidence.outcomes):
+        yield f"{lost} requests got no response"
+
+
+def _check_ids(evidence: Evidence) -> Iterator[str]:
+    answered = [outcome for outcome in evidence.outcomes if outcome.status]
+    if foreign := sum(
+        not outcome.request_id or outcome.given_id not in {"", outcome.request_id}
+        for outcome in answered
+    ):
+        yield f"{foreign} responses have no request ID, or another one than was sent"
+    expected = Counter(outcome.request_id for outcome in answered)
+    for place, found in (("log", evidence.logged), ("spans", evidence.spans)):
+        if lacking := (expected - found).total():
+            yield f"{lacking} requests are not in the {place}"
+        if surplus := (found - expected).total():
+            yield f"{surplus} requests in the {place} were not sent, or have no ID"

@@ -1,0 +1,95 @@
+"""The rules of monitoring/, as the demo's Prometheus gets them: with shorter times."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from demo.errors import DemoError
+
+UNITS_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+PART: Final = re.compile(r"(\d+)(ms|[smhd])")
+DURATION: Final = re.compile(r"(?:\d+(?:ms|[smhd]))+")
+RANGE: Final = re.compile(r"\[[^\]]+\]")
+"""A range, or a subquery, of an expression."""
+
+
+def shorten(duration: str, speed: float) -> str:
+    """Return a duration of Prometheus divided by a factor, in milliseconds.
+
+    Args:
+        duration: Such as ``5m`` or ``1h30m``.
+        speed: The factor; at 1 the duration stays as it is written.
+    """
+    if speed == 1:
+        return duration
+    total_ms = sum(int(number) * UNITS_MS[unit] for number, unit in PART.findall(duration))
+    return f"{max(round(total_ms / speed), 1)}ms"
+
+
+def read_rules(folder: Path, speed: float) -> dict[str, str]:
+    """Read the recording rules and the alerts, and shorten all their times by one factor.
+
+    Each ``for`` and each range is divided, so that one rule means the same for a history that runs
+    so many times faster. The names of recorded series stay, and so do the texts.
+
+    Args:
+        folder: Has the folders ``alerts`` and ``recording``.
+        speed: The factor.
+
+    Returns:
+        The text of each file, by a name without a folder.
+
+    Raises:
+        DemoError: If there is no file, or one is broken.
+    """
+    paths = [*sorted(folder.glob("recording/*.yml")), *sorted(folder.glob("alerts/*.yml"))]
+    if not paths:
+        raise DemoError(f"there is no rule file below {folder}; type: scripts/demo --rules FOLDER")
+    texts = {}
+    for path in paths:
+        try:
+            groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+            rules = [rule for group in groups for rule in group["rules"]]
+            for rule in rules:
+                _shorten_rule(rule, speed)
+        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+            raise _explain(path, str(error)) from error
+        texts[f"{path.parent.name}-{path.name}"] = yaml.safe_dump({"groups": groups})
+    _check(texts, folder)
+    return texts
+
+
+def _shorten_rule(rule: dict[str, Any], speed: float) -> None:
+    if "for" in rule:
+        rule["for"] = shorten(rule["for"], speed)
+    rule["expr"] = RANGE.sub(
+        lambda found: DURATION.sub(lambda each: shorten(each[0], speed), found[0]), rule["expr"]
+    )
+
+
+def _check(texts: dict[str, str], folder: Path) -> None:
+    """Let promtool check the rules, where it is installed; Prometheus would say less."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        return
+    with tempfile.TemporaryDirectory(prefix="resilience-bench-rules-") as scratch:
+        for name, text in texts.items():
+            path = Path(scratch) / name
+            path.write_text(text, encoding="utf-8")
+            command = [promtool, "check", "rules", str(path)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+            if done.returncode != 0:
+                said = (done.stderr or done.stdout).replace(scratch, "").strip()
+                raise _explain(folder / name.replace("-", "/", 1), said)
+
+
+def _explain(path: Path, said: str) -> DemoError:
+    words = " ".join(said.split())[-200:]
+    return DemoError(f"{path} is broken: {words}; mend it, or type: scripts/demo --rules FOLDER")
