@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import click
 
-from resilience_bench._model import Signal
-from resilience_bench._verdicts import Tolerance
+from resilience_bench._model import Result, Signal
+from resilience_bench._verdicts import Judgement, Tolerance
 from resilience_bench.cli import options, verdict_output
 from resilience_bench.errors import UserError
 from resilience_bench.files import results
@@ -20,7 +20,15 @@ from resilience_bench.quantities import LEARNED_WIDTHS
 from resilience_bench.report.circumstances import describe_circumstances
 
 ENDING: Final = ".json"
-MEASURING_OPTIONS: Final = ("project", "seconds", "output")
+MEASURING_OPTIONS: Final = (
+    "project",
+    "seconds",
+    "output",
+    "base_python",
+    "head_python",
+    "save",
+    "load",
+)
 """Options that only have a meaning where something is measured."""
 ANOTHER_DAY: Final = (
     "nothing was measured: ranges are as wide as a baseline's, and there is no null control; for "
@@ -34,8 +42,8 @@ def are_results_files(base: str, head: str) -> bool:
     if any(are_files) and not all(are_files):
         file, variant = (base, head) if are_files[0] else (head, base)
         raise UserError(
-            f"{file} is a results file and {variant} a variant; type two results files, or two "
-            "variants such as '.' and 'git:HEAD~1'"
+            f"{file} is a results file and {variant} a variant; type two results files, two "
+            f"variants such as '.' and 'git:HEAD~1', or 'compare {variant} --load {file}'"
         )
     return all(are_files)
 
@@ -62,6 +70,33 @@ def judge_files(  # noqa: PLR0913 - what was typed
         return verdict_output.show_outages("compare", f"{base_text} and {head_text}", shown)
     if base == head:
         raise UserError(f"{base_text} and {head_text} are the same run; type the files of two runs")
+    headline = (f"{base_text} (BASE) against {head_text} (HEAD)", ANOTHER_DAY)
+    judgement = judge_results(
+        base,
+        head,
+        base_text,
+        head_text,
+        selectors=selectors,
+        tolerances=tolerances,
+        written=written,
+        signals=signals,
+    )
+    judgement = replace(judgement, headline=headline)
+    return verdict_output.show_judgement(judgement, shown, with_changes=True)
+
+
+def judge_results(  # noqa: PLR0913 - what two runs are judged by
+    base: Result,
+    head: Result,
+    base_text: str,
+    head_text: str,
+    *,
+    selectors: Sequence[str],
+    tolerances: Mapping[str, float],
+    written: Sequence[Tolerance],
+    signals: Sequence[Signal] | None,
+) -> Judgement:
+    """Judge HEAD's run by BASE's, as runs of different hours; see `judge_files`."""
     is_judged = make_case_filter(head, selectors)
     if not {record.case.name for record in base.cases} & {
         record.case.name for record in head.cases if is_judged(record.case.name)
@@ -82,16 +117,17 @@ def judge_files(  # noqa: PLR0913 - what was typed
         names=stored_runs.SIDES,
         written=written,
     )
-    judgement = replace(
+    return replace(
         add_defects(judgement, head),
         title="compare",
-        headline=(f"{base_text} (BASE) against {head_text} (HEAD)", ANOTHER_DAY),
         notes=(*describe_circumstances(base, head), *judgement.notes),
     )
-    return verdict_output.show_judgement(judgement, shown, with_changes=True)
 
 
 def _refuse_measuring_options(context: click.Context) -> None:
     for name in MEASURING_OPTIONS:
         if options.was_typed(context, name):
-            raise UserError(f"two results files are compared without measuring; leave out --{name}")
+            raise UserError(
+                f"two results files are compared without measuring; leave out "
+                f"--{name.replace('_', '-')}"
+            )

@@ -53,7 +53,7 @@ def find(texts: Iterable[str], note: variants.Notifier = lambda _: None) -> list
     ours = variants.inspect_interpreter(THIS, Path(sys.executable))
     found = [Interpreter(ours, detect_environment())]
     for text in texts:
-        variant = variants.inspect_interpreter(text, _find_program(text))
+        variant = find_interpreter(text)
         same = next((one for one in found if one.variant.home == variant.home), None)
         if same is None:
             found.append(Interpreter(variant, variants.query_environment(variant)))
@@ -85,12 +85,15 @@ def prepare(
     )
 
 
-def _find_program(text: str) -> Path:
+def find_interpreter(text: str) -> variants.Variant:
+    """Return the interpreter at a path, of an environment, or of a name; else VariantError."""
+    if python := variants.find_interpreter(text):
+        return variants.inspect_interpreter(text, python)
     path = Path(text).expanduser()
     if not path.exists() and os.sep not in text and (command := shutil.which(text)):
         path = Path(command)
     if python := variants.find_program(path):
-        return python
+        return variants.inspect_interpreter(text, python)
     if path.is_dir():
         path = path / "bin" / "python"
     found = "no program" if path.exists() else "nothing there"

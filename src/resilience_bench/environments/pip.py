@@ -17,6 +17,10 @@ from resilience_bench.errors import VariantError
 
 SHOWN_LINES: Final = 3
 SHOWN_CHARACTERS: Final = 200
+OTHER_PYTHON: Final = ("is not a supported wheel on this platform", "requires a different Python")
+"""What pip says of a wheel that does not fit the interpreter."""
+VERSION_VARIABLES: Final = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION")
+"""Tell the builders that read git's tags (setuptools-scm, hatch-vcs, pdm) a version."""
 
 Installer = Callable[..., str]
 """`install_packages` with a given pip."""
@@ -67,29 +71,60 @@ def install_packages(
     ``owner`` is an interpreter with a pip, None for the running one: an older pip than the
     environment's own takes wheels that it cannot use. VariantError if the running one has no pip.
     """
-    if owner is None and importlib.util.find_spec("pip") is None:
-        raise VariantError(
-            f"{sys.executable} has no pip, which is expected to fill the environments to compare; "
-            f"type '{sys.executable} -m ensurepip'"
-        )
-    command = [str(owner or sys.executable), "-m", "pip", "--python", str(python), "install"]
     options = ["--quiet", "--disable-pip-version-check", "--no-input"]
     with NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.writelines(f"{name}=={pin}\n" for name, pin in (constraints or {}).items())
         file.flush()
         bounds = ["--constraint", file.name] if constraints else []
-        done = subprocess.run(  # noqa: S603 - the command is ours
-            [*command, *options, *bounds, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=_build_environment(),
+        return _run(owner, python, "install", *options, *bounds, *arguments)
+
+
+def build_wheel(owner: Path | None, python: Path, source: str, folder: Path, version: str) -> str:
+    """Make a wheel of a folder, an sdist or a URL, and return pip's error; nothing if none.
+
+    ``version`` is for a folder whose version is that of its git tags, which a copy does not have;
+    empty for what knows its version. For ``owner`` see `install_packages`.
+    """
+    pretended = {name: version for name in VERSION_VARIABLES if version and name not in os.environ}
+    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
+    arguments = (*options, "--wheel-dir", str(folder), source)
+    return _run(owner, python, "wheel", *arguments, variables=pretended)
+
+
+def build_here(source: str, folder: Path, version: str) -> str:
+    """Make a wheel like `build_wheel`, for the running interpreter."""
+    return build_wheel(None, Path(sys.executable), source, folder, version)
+
+
+def _run(
+    owner: Path | None,
+    python: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+) -> str:
+    """Run pip for an interpreter, and return its error."""
+    if owner is None and importlib.util.find_spec("pip") is None:
+        raise VariantError(
+            f"{sys.executable} has no pip, which is expected to fill the environments to compare; "
+            f"type '{sys.executable} -m ensurepip'"
         )
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        [str(owner or sys.executable), "-m", "pip", "--python", str(python), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**_build_environment(), **(variables or {})},
+    )
     return extract_last_lines(done.stderr or "nothing") if done.returncode else ""
 
 
 def refuse_pip_failure(text: str, reason: str) -> None:
     """Raise VariantError for a variant that pip could not install, if there is pip's reason."""
+    if any(words in reason for words in OTHER_PYTHON):
+        raise VariantError(
+            f"{text}: it is for another Python or another platform: {reason}; expected one that "
+            "fits the interpreter; type --base-python or --head-python with one that it fits"
+        )
     if reason:
         raise VariantError(
             f"{text}: pip could not install it; it said: {reason}; expected "

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import io
 import json
 import os
 import re
-import shutil
 import sys
-import tarfile
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -21,12 +18,23 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from resilience_bench.environments.git import run_git_bytes, try_git
+from resilience_bench.environments import requirement_files
+from resilience_bench.environments.pip import build_here
+from resilience_bench.environments.sources import compute_digest, copy, extract, find_git_root
+from resilience_bench.environments.wheels import (
+    URL,
+    Builder,
+    Wheel,
+    build_wheel,
+    find_unmet,
+    find_wheel,
+)
 from resilience_bench.errors import VariantError
 
 FORMS: Final = (
     "expected '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT' such as "
-    "'pip:tenacity==8.2.3', or the path of an interpreter or environment"
+    "'pip:tenacity==8.2.3' or 'pip:URL', the path of a project, sdist, wheel or requirements file "
+    "(*.txt), or an interpreter or environment, by its path or a name such as python3.12"
 )
 # A comma parts two requirements, except within extras and before an operator (tenacity>=8,<9).
 COMMA: Final = re.compile(r",(?![^\[]*\])(?!\s*[<>=!~])")
@@ -36,55 +44,150 @@ COMMA: Final = re.compile(r",(?![^\[]*\])(?!\s*[<>=!~])")
 class Recipe:
     """The content of a made environment.
 
-    ``requirements`` are resolved by pip, within ``constraints`` where that is possible; ``pins``
-    and ``folders`` are then installed beside them without their dependencies.
+    ``requirements``, the ``wheels`` by name (with extras) and the requirements ``files`` are
+    resolved by pip within ``bounds``, and within ``constraints`` where that is possible; ``pins``
+    (versions or URLs) and ``folders`` are then installed beside them without their dependencies.
+    ``options`` say where pip finds pins; ``sources`` are what the files refer to.
     """
 
     requirements: tuple[str, ...]
     constraints: dict[str, str]
     pins: dict[str, str]
     folders: tuple[Path, ...]
+    wheels: dict[str, Path] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    bounds: tuple[Path, ...] = ()
+    sources: tuple[Path, ...] = ()
+    options: tuple[str, ...] = ()
 
     def key(self, *interpreter: str) -> str:
         """Return 16 hex digits over all that decides the content, by default under this Python."""
+        digests = [compute_digest(path) for path in (*self.files, *self.bounds, *self.sources)]
         decides = [
             *(interpreter or (sys.version, os.path.realpath(sys.executable))),
             self.requirements,
-            sorted(self.constraints.items()) if self.requirements else [],
+            sorted(self.constraints.items()) if self.resolved else [],
             sorted(self.pins.items()),
-            [_compute_digest(folder) for folder in self.folders],
-            [_compute_digest(path) for path in map(_parse_local_path, self.requirements) if path],
+            [compute_digest(folder) for folder in self.folders],
+            [[name, compute_digest(path)] for name, path in self.wheels.items()],
+            *([digests, self.options] if digests or self.options else []),
         ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
+    @property
+    def resolved(self) -> list[str]:
+        """What pip is given to resolve, as its arguments."""
+        wheels = [f"{name} @ {path.as_uri()}" for name, path in self.wheels.items()]
+        files = [part for path in self.files for part in ("--requirement", str(path))]
+        bounds = [part for path in self.bounds for part in ("--constraint", str(path))]
+        return [*self.requirements, *wheels, *files, *bounds]
 
-def read(text: str, needed: Sequence[str], project: str, root: Path, scratch: Path) -> Recipe:
-    """Return what ``.``, ``git:REVISION`` or ``pip:REQUIREMENT[,REQUIREMENT]`` has to contain.
+    @property
+    def exact(self) -> list[str]:
+        """The pins, as pip's arguments."""
+        return [
+            f"{name} @ {pin}" if "://" in pin else f"{name}=={pin}"
+            for name, pin in self.pins.items()
+        ]
 
-    Sources go to the empty folder ``scratch``, and have to stay until all is installed.
-    VariantError if the text or what it names cannot be used.
+
+def read(  # noqa: PLR0913 - what a variant's text is read with
+    text: str,
+    needed: Sequence[str],
+    project: str,
+    root: Path,
+    scratch: Path,
+    *,
+    build: Builder = build_here,
+) -> Recipe:
+    """Return what a variant that is no interpreter has to contain, see `FORMS`.
+
+    Sources go to the empty folder ``scratch``, and have to stay until all is installed; ``build``
+    makes wheels. VariantError if the text or what it names cannot be used.
     """
     if text.startswith("pip:"):
-        return plan(needed, scratch, _parse_requirements(text))
+        return _read_requirements(text, needed, scratch, build)
+    path = Path(text).expanduser()
+    if text != "." and not text.startswith("git:"):
+        if text.endswith(requirement_files.ENDING):
+            return _read_file(path, needed, scratch)
+        return _plan_wheels([], {"": find_wheel(text, path, scratch, build)}, needed, scratch)
     source = scratch / "project"
     if text == ".":
-        folder = _find_git_root(root) / project
+        folder = find_git_root(root) / project
         if not (folder / "pyproject.toml").is_file():
             return plan(needed, scratch)
-        _copy(folder, source)
+        copy(folder, source)
     else:
-        _extract(text, project, root, source)
+        extract(text, project, root, source)
     name, wanted = _read_pyproject(text, source)
-    installed = _list_installed()
+    installed = list_installed()
     unmet = [requirement for requirement in wanted if not _is_met(requirement, installed)]
     return plan(
         [*needed, *(requirement.name for requirement in wanted)], scratch, unmet, {name: source}
     )
 
 
+def _read_requirements(text: str, needed: Sequence[str], scratch: Path, build: Builder) -> Recipe:
+    requirements: list[Requirement] = []
+    wheels: dict[str, Wheel] = {}
+    for part in map(str.strip, COMMA.split(text.removeprefix("pip:"))):
+        if URL.match(part):
+            wheel = build_wheel(text, part, scratch, build)
+            wheels[wheel.name] = wheel
+            continue
+        requirement = _parse_requirement(text, part)
+        if requirement.url is None:
+            requirements.append(requirement)
+            continue
+        wheel = build_wheel(text, requirement.url, scratch, build)
+        if wheel.name != canonicalize_name(requirement.name):
+            raise VariantError(
+                f"{text}: {requirement.url} is {wheel.name}, and no {requirement.name}; expected "
+                f"the distribution that is named; type 'pip:{requirement.url}'"
+            )
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        wheels[wheel.name + extras] = wheel
+    if not wheels:
+        return plan(needed, scratch, requirements)
+    return _plan_wheels(requirements, wheels, needed, scratch)
+
+
+def _plan_wheels(
+    requirements: Sequence[Requirement],
+    wheels: Mapping[str, Wheel],
+    needed: Sequence[str],
+    scratch: Path,
+) -> Recipe:
+    """Plan an environment with wheels by name, with their extras (else empty)."""
+    installed = list_installed()
+    replaced = {wheel.name for wheel in wheels.values()}
+    for name, wheel in wheels.items():
+        extras = Requirement(name).extras if name else set()
+        replaced |= find_unmet(wheel, installed, extras)
+    planned = plan(needed, scratch, requirements, replaced=replaced)
+    by_name = {name or wheel.name: wheel.path for name, wheel in wheels.items()}
+    return replace(planned, wheels=by_name)
+
+
+def _read_file(path: Path, needed: Sequence[str], scratch: Path) -> Recipe:
+    content = requirement_files.read(path)
+    lines, bounds = scratch / "requirements.txt", scratch / "constraints.txt"
+    bounds.write_text("".join(f"{line}\n" for line in content.bounds), encoding="utf-8")
+    lines.write_text("".join(f"{line}\n" for line in content.lines), encoding="utf-8")
+    planned = plan(needed, scratch, replaced=content.names)
+    return replace(
+        planned,
+        files=(lines,),
+        bounds=(bounds,) if content.bounds else (),
+        sources=tuple(content.sources),
+        options=content.arguments,
+    )
+
+
 def find_default_project(root: Path) -> str:
     """Return what ``.`` and ``git:`` install: ``stack`` if there is one, else the top."""
-    has_stack = (_find_git_root(root) / "stack" / "pyproject.toml").is_file()
+    has_stack = (find_git_root(root) / "stack" / "pyproject.toml").is_file()
     return "stack" if has_stack else "."
 
 
@@ -93,7 +196,7 @@ def list_requirements(needed: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
     That is the distribution at its version; if it is installed from a folder, its dependencies.
     """
-    here = _list_installed()
+    here = list_installed()
     found: dict[str, tuple[str, ...]] = {}
     for name in sorted(set(map(canonicalize_name, needed)) & set(here)):
         names = [name]
@@ -123,17 +226,22 @@ def plan(
     scratch: Path,
     requirements: Sequence[Requirement] = (),
     sources: Mapping[str, Path] | None = None,
+    replaced: Collection[str] = (),
 ) -> Recipe:
-    """Plan an environment with requirements, sources, and what cases need at the versions here."""
+    """Plan an environment with requirements, sources, and what cases need at the versions here.
+
+    What else is ``replaced`` is neither bound to the version here nor installed at it.
+    """
     folders = dict(sources or {})
-    installed = _list_installed()
-    replaced = {canonicalize_name(requirement.name) for requirement in requirements} | set(folders)
+    installed = list_installed()
+    required = {canonicalize_name(requirement.name) for requirement in requirements}
+    replaced = {*replaced, *required, *folders}
     names = sorted(_compute_closure(needed, installed, replaced))
     # What is installed here from a folder is on no index in this state, so it goes along.
     for name in names:
         if local := _find_local_folder(name):
             folders[name] = get_copy_folder(name, scratch)
-            _copy(local, folders[name])
+            copy(local, folders[name])
     return Recipe(
         requirements=tuple(map(str, requirements)),
         constraints={name: installed[name] for name in installed if name not in replaced},
@@ -142,9 +250,9 @@ def plan(
     )
 
 
-def _parse_requirements(text: str) -> list[Requirement]:
+def _parse_requirement(text: str, part: str) -> Requirement:
     try:
-        return [Requirement(part.strip()) for part in COMMA.split(text.removeprefix("pip:"))]
+        return Requirement(part)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise VariantError(
@@ -152,7 +260,8 @@ def _parse_requirements(text: str) -> list[Requirement]:
         ) from error
 
 
-def _list_installed() -> dict[str, str]:
+def list_installed() -> dict[str, str]:
+    """Return the versions of what is installed here, by normalised name."""
     found = importlib.metadata.distributions()
     return by_name((installed.metadata["Name"], installed.version) for installed in found)
 
@@ -197,65 +306,7 @@ def _read_pyproject(text: str, source: Path) -> tuple[str, list[Requirement]]:
         ) from error
 
 
-def _find_git_root(root: Path) -> Path:
-    top = try_git(root, "rev-parse", "--show-toplevel", errors="surrogateescape")
-    return Path(top.rstrip("\n")) if top else root
-
-
-def _extract(text: str, project: str, root: Path, target: Path) -> None:
-    revision = text.removeprefix("git:")
-    top = _find_git_root(root)
-    wanted = f"{revision or 'nothing'}^{{commit}}"
-    commit = "" if revision.startswith("-") else try_git(top, "rev-parse", "--verify", "-q", wanted)
-    if not commit:
-        raise VariantError(
-            f"{text}: {top} has no revision {revision!r}; expected a commit, branch or tag; "
-            "type 'git log --oneline' to see commits"
-        )
-    commit = commit.strip()
-    inside = "" if Path(project) == Path() else Path(project).as_posix()
-    below = f"{inside}/" if inside else ""
-    if try_git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
-        raise VariantError(
-            f"{text}: no {below}pyproject.toml in that revision; expected the folder of a "
-            f"distribution; type a revision of 'git log --oneline -- {project}', or name its folder"
-        )
-    archive = run_git_bytes(top, "archive", "--format=tar", f"{commit}:{inside}")
-    with tarfile.open(fileobj=io.BytesIO(archive)) as file:
-        # As the documentation of tarfile does it for Python 3.11.3 and older, which has no filters.
-        file.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
-        file.extractall(target)  # noqa: S202 - the user's own commit, kept below the target
-
-
-def _copy(folder: Path, target: Path) -> None:
-    """Copy what git would commit of a folder; all of it outside git."""
-    command = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = (try_git(folder, *command, errors="surrogateescape") or "").split("\0")
-    if "pyproject.toml" not in names:
-        leftovers = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
-        shutil.copytree(folder, target, ignore=leftovers)
-        return
-    for name in names:
-        if (folder / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(folder / name, target / name)
-
-
 def _find_local_folder(name: str) -> Path | None:
     url = json.loads(importlib.metadata.distribution(name).read_text("direct_url.json") or "{}")
     folder = Path(unquote(urlsplit(url.get("url", "")).path))
     return folder if "dir_info" in url and folder.is_dir() else None
-
-
-def _parse_local_path(requirement: str) -> Path | None:
-    url = urlsplit(Requirement(requirement).url or "")
-    return Path(unquote(url.path)) if url.scheme == "file" else None
-
-
-def _compute_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    files = path.rglob("*") if path.is_dir() else [path]
-    for file in sorted(filter(Path.is_file, files)):
-        content = hashlib.sha256(file.read_bytes()).hexdigest()
-        digest.update(f"{file.relative_to(path)}\0{content}\0".encode(errors="surrogateescape"))
-    return digest.hexdigest()

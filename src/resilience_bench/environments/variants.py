@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,11 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from resilience_bench._model import Environment
-from resilience_bench.environments import pip, recipe
+from resilience_bench.environments import pip, recipe, requirement_files, wheels
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.environments.git import try_git
 from resilience_bench.environments.recipe import Recipe
+from resilience_bench.environments.wheels import is_source
 from resilience_bench.errors import VariantError
 
 # Without the current directory, which is not part of what the interpreter has installed.
@@ -35,6 +37,8 @@ ENVIRONMENT_QUERY: Final = """import sys; sys.path = [each for each in sys.path 
 import dataclasses, json
 from resilience_bench.environments.fingerprint import detect_environment
 print(json.dumps(dataclasses.asdict(detect_environment())))"""
+COMMAND: Final = re.compile(r"(python|pypy|graalpy)[0-9.]*t?")
+"""The names of commands that are looked for as interpreters."""
 VERSION_QUERY: Final = "import json, sys; print(json.dumps(sys.version))"
 
 Notifier = Callable[[str], None]
@@ -67,23 +71,51 @@ def make(  # noqa: PLR0913 - what decides the content, by name
     base: Variant | None = None,
     note: Notifier = lambda _: None,
 ) -> Variant:
-    """Find or make the environment of ``.``, ``git:REVISION``, ``pip:REQUIREMENT[,...]`` or a path.
+    """Find or make the environment that a text means, see `recipe.FORMS`.
 
-    It has what the cases ``needed``. ``.`` and ``git:`` install the distribution in the folder
-    ``project``, relative to the top of the git work tree, or to ``root`` (by default the current
-    directory) outside git. VariantError if the text has none of these forms, or it cannot be made.
+    It has what the cases ``needed``, under the interpreter ``base``, by default the running one.
+    ``.`` and ``git:`` install the distribution in the folder ``project``, relative to the top of
+    the git work tree, or to ``root`` (by default the current directory) outside git. VariantError
+    if the text has none of these forms, or it cannot be made.
     """
-    if text != "." and not text.startswith(("git:", "pip:")):
-        if python := find_program(Path(text)):
-            return inspect_interpreter(text, python)
-        known = try_git(Path.cwd(), "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}")
-        meant = f" (did you mean 'git:{text}'?)" if known else ""
-        raise VariantError(f"{text!r} is no variant{meant}; {recipe.FORMS}")
+    if python := find_interpreter(text):
+        return inspect_interpreter(text, python)
+    _ensure_is_variant(text)
+    build = pip.build_here
+    if base:
+        build = functools.partial(pip.build_wheel, _find_owner(base), base.python)
     with create_scratch_folder(text) as scratch:
-        content = recipe.read(text, needed, project, root or Path.cwd(), scratch)
-        fill = functools.partial(_fill, text, content)
+        content = recipe.read(text, needed, project, root or Path.cwd(), scratch, build=build)
+        fill = functools.partial(fill_environment, text, content)
         variant, _ = find_or_build(text, content.key(*identify(base)), fill, base, note)
     return variant
+
+
+def find_interpreter(text: str) -> Path | None:
+    """Return the interpreter at a path, of an environment, or of a name such as python3.12."""
+    if text == "." or text.startswith(("git:", "pip:")):
+        return None
+    path = Path(text)
+    if is_source(path.expanduser()) and not (path.expanduser() / "bin" / "python").exists():
+        return None
+    if COMMAND.fullmatch(text) and not path.exists() and (command := shutil.which(text)):
+        path = Path(command)
+    return find_program(path)
+
+
+def _ensure_is_variant(text: str) -> None:
+    """Raise VariantError for a text that is neither an interpreter nor one of the other forms."""
+    named = text.endswith((*wheels.ENDINGS, requirement_files.ENDING))
+    if text == "." or text.startswith(("git:", "pip:")) or named:
+        return
+    path = Path(text).expanduser()
+    if text and is_source(path):
+        return
+    known = try_git(Path.cwd(), "rev-parse", "--verify", "--quiet", f"{text}^{{commit}}")
+    meant = f" (did you mean 'git:{text}'?)" if known else ""
+    if text and path.is_dir():
+        meant = ": a folder without pyproject.toml and without bin/python"
+    raise VariantError(f"{text!r} is no variant{meant}; {recipe.FORMS}")
 
 
 @contextlib.contextmanager
@@ -131,8 +163,8 @@ def find_or_build(
                 shutil.rmtree(home)
             try:
                 pip.create_venv(text, base.python if base else Path(sys.executable), home)
-                owner = base.python if base and "pip" in base.packages else None
-                lacking = fill(python, functools.partial(pip.install_packages, owner))
+                install = functools.partial(pip.install_packages, _find_owner(base))
+                lacking = fill(python, install)
                 packages = inspect_interpreter(text, python).packages
                 complete = {"packages": packages, "lacking": lacking}
                 content = {"variant": text, "key": key, **complete, "date": now()}
@@ -185,6 +217,11 @@ def inspect_interpreter(text: str, python: Path) -> Variant:
     return Variant(text, Path(prefix), Path(executable), False, recipe.by_name(found))  # noqa: FBT003
 
 
+def is_venv(variant: Variant) -> bool:
+    """Return whether a variant is a virtual environment, and not the interpreter of one."""
+    return (variant.home / "pyvenv.cfg").is_file()
+
+
 def find_program(path: Path) -> Path | None:
     """Return the interpreter at a path, or of the environment there; None if there is none."""
     path = path.expanduser().absolute()
@@ -192,17 +229,26 @@ def find_program(path: Path) -> Path | None:
     return python if python.is_file() and os.access(python, os.X_OK) else None
 
 
-def _fill(text: str, content: Recipe, python: Path, install: pip.Installer) -> dict[str, str]:
+def fill_environment(
+    text: str, content: Recipe, python: Path, install: pip.Installer
+) -> dict[str, str]:
+    """Install a recipe into a new environment; VariantError with pip's reason if it fails."""
     present: dict[str, str] = {}
-    if content.requirements:
-        if install(python, *content.requirements, constraints=content.constraints):
+    if content.resolved:
+        if install(python, *content.resolved, constraints=content.constraints):
             # Another release may need other versions of its dependencies than those of today.
-            pip.refuse_pip_failure(text, install(python, *content.requirements))
+            pip.refuse_pip_failure(text, install(python, *content.resolved))
         present = inspect_interpreter(text, python).packages
-    pins = [f"{name}=={pin}" for name, pin in content.pins.items() if name not in present]
-    if rest := [*pins, *map(str, content.folders)]:
-        pip.refuse_pip_failure(text, install(python, "--no-deps", *rest))
+    pins = dict(zip(content.pins, content.exact, strict=True))
+    missing = [pin for name, pin in pins.items() if name not in present]
+    if rest := [*missing, *map(str, content.folders)]:
+        pip.refuse_pip_failure(text, install(python, "--no-deps", *content.options, *rest))
     return {}
+
+
+def _find_owner(base: Variant | None) -> Path | None:
+    """Return the interpreter whose pip is used, None for the running one."""
+    return base.python if base and "pip" in base.packages else None
 
 
 def _lock(home: Path) -> FileLock:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resilience_bench.environments.variants import Variant, link_tool
+from resilience_bench.environments.variants import Variant, is_venv, link_tool
 from resilience_bench.measure.launcher import ProcessLauncher
 from resilience_bench.worker.protocol import Message, Plan
 
@@ -30,13 +30,13 @@ class SharedPath:
     def launcher(self, variant: Variant) -> SharedPathLauncher:
         """Return the launcher of a variant."""
         shared = self.folder / "env" / "bin" / "python"
-        python = shared if _is_venv(variant) else variant.python
+        python = shared if is_venv(variant) else variant.python
         workers = ProcessLauncher(str(python), source=self.tool, inherit_path=False)
         return SharedPathLauncher(self, variant, workers)
 
     def point_at(self, variant: Variant) -> None:
         """Link ``env`` to a venv, in one atomic step; what is no venv runs where it is."""
-        if not _is_venv(variant):
+        if not is_venv(variant):
             return
         link = self.folder / "env"
         with self._turning:
@@ -70,7 +70,3 @@ def create_shared_path() -> Iterator[SharedPath]:
     """Create a shared path, and remove it at the end."""
     with tempfile.TemporaryDirectory(prefix="resilience-bench-") as folder:
         yield SharedPath(Path(folder), link_tool(Path(folder)))
-
-
-def _is_venv(variant: Variant) -> bool:
-    return (variant.home / "pyvenv.cfg").is_file()

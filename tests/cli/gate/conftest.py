@@ -11,6 +11,7 @@ import pytest
 from resilience_bench._model import Environment, Result
 from resilience_bench._verdicts import Baseline
 from resilience_bench.cli import compare, main
+from resilience_bench.environments import variants
 from resilience_bench.environments.variants import Variant
 from resilience_bench.files import results
 from resilience_bench.gate import baseline
@@ -58,12 +59,12 @@ def files(tmp_path: Path) -> Callable[..., tuple[str, ...]]:
 
 
 @pytest.fixture
-def comparing(run: Run, monkeypatch: pytest.MonkeyPatch) -> Compare:
-    """Compares BASE and HEAD, each with a script of its own, without any environment."""
+def scripts(monkeypatch: pytest.MonkeyPatch) -> list[Script]:
+    """The scripts of the variants to come, in the order in which their launchers are asked for."""
     scripts: list[Script] = []
 
     class Stage:
-        """Hands out the scripts in the order base, head, null."""
+        """Hands out the scripts, e.g. in the order base, head, null."""
 
         def launcher(self, variant: Variant) -> ScriptedLauncher:
             return ScriptedLauncher(scripts.pop(0))
@@ -78,9 +79,15 @@ def comparing(run: Run, monkeypatch: pytest.MonkeyPatch) -> Compare:
     def environment_of(variant: Variant) -> Environment:
         return make_environment(packages={"variant": variant.text})
 
-    monkeypatch.setattr(compare.variants, "make", make)
-    monkeypatch.setattr(compare.variants, "query_environment", environment_of)
+    monkeypatch.setattr(variants, "make", make)
+    monkeypatch.setattr(variants, "query_environment", environment_of)
     monkeypatch.setattr(compare, "create_shared_path", stage)
+    return scripts
+
+
+@pytest.fixture
+def comparing(run: Run, scripts: list[Script]) -> Compare:
+    """Compares BASE and HEAD, each with a script of its own, without any environment."""
 
     def comparing(
         *arguments: object,

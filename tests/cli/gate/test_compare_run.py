@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench.cli import compare
+from resilience_bench.cli import compare_sides
 from resilience_bench.files import results
 from resilience_bench.measure import callgrind
 from resilience_bench.worker.protocol import (
@@ -54,7 +54,7 @@ def test_the_time_is_that_of_the_whole_comparison(
 ) -> None:
     """Counting comes first and uses some of it; then nothing doubtful is confirmed any more."""
     clock = [1000.0]
-    monkeypatch.setattr(compare.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(compare_sides.time, "monotonic", lambda: clock[0])
 
     def script(plan: Plan, seed: int) -> Iterable[Message]:
         clock[0] += 50.0 if plan.action == "count" else 0.0
