@@ -8,6 +8,8 @@ from typing import Final
 SYNTHETIC_PAYLOADS: Final = ("noop", "cpu", "io")
 """The payloads that are part of the tool; all others are real calls: a query, a request."""
 
+CHAOS: Final = "chaos"
+"""The profile of outages, in ``in_profile``."""
 FLAKY: Final = "flaky-redis"
 """The server that goes down on a schedule."""
 
@@ -97,6 +99,11 @@ class CaseInfo:
         """The payload of this case if it does real work."""
         name = self.case.payload
         return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def is_for_outages(self) -> bool:
+        """Whether it asks to be measured in an outage, and for nothing else."""
+        return self.in_profile == (CHAOS,)
 
     @property
     def is_in_outage(self) -> bool:
