@@ -13,6 +13,8 @@ IO: Final = "io"
 PAYLOADS: Final = (NOOP, CPU, IO)
 """The payloads that need nothing; all others are real calls: a query, a request."""
 
+CHAOS: Final = "chaos"
+"""The profile of outages, in ``in_profile``."""
 FLAKY: Final = "flaky-redis"
 """The server that goes down on a schedule."""
 
@@ -102,6 +104,11 @@ class CaseInfo:
         """The payload of this case if it does real work."""
         name = self.case.payload
         return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def is_for_outages(self) -> bool:
+        """Whether it asks to be measured in an outage, and for nothing else."""
+        return self.in_profile == (CHAOS,)
 
     @property
     def is_in_outage(self) -> bool:

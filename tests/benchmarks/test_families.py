@@ -114,6 +114,7 @@ CASES = {
     "health": 10,
     "shared": 18,
     "real": 21,
+    "chaos": 5,
 }
 NO_STALE_VALUES = {"circuitbreaker", "interlock_cb", "pyresilience"}
 

@@ -13,6 +13,7 @@ from resilience_bench.worker.protocol import (
     InvalidMessageError,
     MarkMessage,
     Message,
+    OutageMessage,
     Plan,
     ProblemMessage,
     SamplesMessage,
@@ -22,6 +23,7 @@ from resilience_bench.worker.protocol import (
     decode,
     encode,
 )
+from tests.outage_factories import SCHEDULE, make_outage
 
 SAMPLED = '{"message": "Sampled", "kind": "operation", "name": "x", "samples": %s}'
 
@@ -45,6 +47,7 @@ DRIFTED = (
         CountsMessage("operation", "f.s", Counts((13, 53), (10_983, 27_543))),
         WeightMessage("f.s", Weight(64, 0.0, 1.5, 2.0, 128.0, 512.0)),
         DriftMessage("f.s", DriftPoints((5, 9), (1.5, 1.6), (2.0, 2.0), (70, 71))),
+        OutageMessage("f.s", make_outage()),
         EndMessage(1.0),
     ],
 )
@@ -57,7 +60,7 @@ def test_message_survives(message: Message) -> None:
 
 def test_plan_survives() -> None:
     """A plan is read as it was written."""
-    plan = Plan("count", ("a.py",), ("x", "y"), samples=7, heavy=("y",))
+    plan = Plan("count", ("a.py",), ("x", "y"), samples=7, heavy=("y",), outage=SCHEDULE)
     assert Plan.from_json(plan.to_json()) == plan
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from resilience_bench._cases import CHAOS
 from resilience_bench._model import Signal
 from resilience_bench.cli import measuring, options, run_long, run_python
 from resilience_bench.cli.console import make_console
@@ -21,7 +22,6 @@ from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES, Profile
 from resilience_bench.report import summary, table
-from resilience_bench.scenarios.load_patterns import CHAOS
 from resilience_bench.stats.latency import estimate
 
 DRIFT_ALONE: Final = (

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from resilience_bench._cases import CHAOS
 from resilience_bench._model import Result
 from resilience_bench.cli import measuring, options
 from resilience_bench.cli.console import make_console
@@ -20,7 +21,6 @@ from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection, select
 from resilience_bench.measure.session import Profile
 from resilience_bench.report import table
-from resilience_bench.scenarios.load_patterns import CHAOS
 from resilience_bench.scenarios.loads import NOOP, SINGLE
 from resilience_bench.stats.latency import estimate
 

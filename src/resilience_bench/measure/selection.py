@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from resilience_bench._cases import CHAOS
 from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
@@ -34,7 +35,7 @@ ChooseCases = Callable[[Sequence[CaseInfo]], list[CaseInfo]]
 PROFILE_LOADS: Final[Mapping[str, ChooseCases]] = {
     "concurrency": load_patterns.select_profile_cases,
     "real": load_patterns.select_real_cases,
-    load_patterns.CHAOS: load_patterns.select_outage_cases,
+    CHAOS: load_patterns.select_outage_cases,
 }
 """The profiles that have loads or payloads of their own."""
 
@@ -125,23 +126,37 @@ def select(
         raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
     if gated and not patterns:
         chosen += tuple(load_patterns.select_gated_cases(listing.cases))
+    if not (complete or profile == CHAOS):
+        _refuse_outages_alone(patterns, chosen)
+        chosen = tuple(info for info in chosen if info.is_in_outage or not info.is_for_outages)
     _refuse_mixture(chosen, profile)
     if not chosen:
         raise NoScenariosError(_explain_empty_selection(files, listing.problems))
     return Selection(chosen, listing.problems)
 
 
+def _refuse_outages_alone(patterns: Sequence[str], cases: Sequence[CaseInfo]) -> None:
+    """Refuse cases that are for outages alone, unless a pattern or a path has others too."""
+    for pattern in patterns or ["*"]:
+        found = [info for info in cases if matches(pattern, info.case)]
+        if found and all(info.is_for_outages and not info.is_in_outage for info in found):
+            raise UnknownLoadError(
+                f"{_list_names(found)}: expected cases of this profile, found cases of outages; "
+                "type 'resilience-bench run --profile chaos' for those, and name no others"
+            )
+
+
 def _refuse_mixture(cases: Sequence[CaseInfo], profile: str) -> None:
     """Refuse cases in an outage beside others, and without their profile."""
     outages = [info for info in cases if info.is_in_outage]
-    if outages and profile != load_patterns.CHAOS:
+    if outages and profile != CHAOS:
         raise UnknownLoadError(
             f"expected cases that no outage befalls, found {_list_names(outages)}; type "
             "'resilience-bench run --profile chaos' for those, and name no others"
         )
-    asked = [info for info in outages if load_patterns.CHAOS in info.in_profile] or outages
+    asked = [info for info in outages if CHAOS in info.in_profile] or outages
     others = [info for info in cases if info not in asked]
-    if others and profile == load_patterns.CHAOS:
+    if others and profile == CHAOS:
         raise UnknownLoadError(
             f"--profile chaos measures {_list_names(asked) or 'cases in an outage'} apart from "
             f"other cases, found {_list_names(others)}; measure those in a run of their own"

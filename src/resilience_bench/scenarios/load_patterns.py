@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from resilience_bench._cases import FLAKY
+from resilience_bench._cases import CHAOS, FLAKY
 from resilience_bench._model import Case, CaseInfo
 from resilience_bench.errors import UnknownLoadError
 from resilience_bench.scenarios import loads
@@ -34,8 +34,6 @@ PROFILE_LOADS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 """The loads and payloads of the concurrency profile."""
 REAL: Final = "real"
 """The profile of real calls, in ``in_profile``."""
-CHAOS: Final = "chaos"
-"""The profile of outages, in ``in_profile``."""
 REAL_LOADS: Final = {
     False: (loads.SINGLE, "threads-8", "threads-32"),
     True: ("tasks-1", "tasks-100"),
