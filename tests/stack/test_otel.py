@@ -8,6 +8,10 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import format_span_id, format_trace_id
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from resilience_stack import CircuitBreakerError, Fallback, Guard, Policy, ResilienceManager, Retry
 from resilience_stack.integrations.otel import TracedGuard
@@ -110,3 +114,63 @@ def test_the_source_of_an_answer_is_an_attribute(
     _, call = split(exporter)
     assert (call.attributes or {})["resilience.source"] == "stale"
     assert (call.attributes or {})["resilience.outcome"] == "fallback"
+
+
+def read_exemplars(bench: Bench) -> dict[str, dict[str, str]]:
+    """The labels of the exemplars that a strict parser reads, by the outcome of their calls."""
+    text = openmetrics(bench.registry).decode()
+    samples = [
+        sample for family in text_string_to_metric_families(text) for sample in family.samples
+    ]
+    linked = [sample for sample in samples if sample.exemplar]
+    assert all(sample.exemplar.value <= float(sample.labels["le"]) for sample in linked)
+    return {sample.labels["outcome"]: dict(sample.exemplar.labels) for sample in linked}
+
+
+def test_exemplars_link_the_latency_to_traces(bench: Bench, exporter: InMemorySpanExporter) -> None:
+    """The histogram names the trace of a call of each outcome, and the bucket is the call's."""
+    guard = bench.manager.guard("stock", Policy(fail_max=1, retries=()))
+    load = trace(guard, exporter)(Flaky(1))
+    with pytest.raises(ConnectionError):
+        load()
+    with pytest.raises(CircuitBreakerError):
+        load()
+    guard.force("off")
+    load()
+    calls = [span for span in exporter.get_finished_spans() if span.name == "guard stock"]
+    outcomes = [str((span.attributes or {})["resilience.outcome"]) for span in calls]
+    assert outcomes == ["failure", "rejected", "success"]
+    assert read_exemplars(bench) == {
+        outcome: {
+            "trace_id": format_trace_id(span.context.trace_id),
+            "span_id": format_span_id(span.context.span_id),
+        }
+        for outcome, span in zip(outcomes, calls, strict=True)
+        if span.context
+    }
+
+
+@pytest.mark.parametrize(("fail_max", "outcome"), [(9, "failure"), (1, "rejected")])
+def test_an_answer_of_a_fallback_is_the_exemplar_of_its_live_call(
+    bench: Bench, exporter: InMemorySpanExporter, fail_max: int, outcome: str
+) -> None:
+    """The trace stands where the histogram counted the call: failed, or rejected."""
+    guard = bench.manager.guard(
+        "prices", Policy(fail_max=fail_max, retries=()), Fallback(default=lambda: "0")
+    )
+    load = trace(guard, exporter)(Flaky(9))
+    assert [load(), load()] == ["0", "0"]
+    last = exporter.get_finished_spans()[-1]
+    assert last.context
+    assert read_exemplars(bench)[outcome]["span_id"] == format_span_id(last.context.span_id)
+
+
+def test_calls_whose_trace_nobody_keeps_are_no_exemplars(
+    bench: Bench, exporter: InMemorySpanExporter
+) -> None:
+    """A trace that was not sampled leads nowhere, so no bucket names it."""
+    provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
+    guard = bench.manager.guard("stock", Policy())
+    assert TracedGuard(guard, provider.get_tracer("test"))(Flaky(0))() == "done"
+    assert read_exemplars(bench) == {}
+    assert bench.sample("calls_total", "stock", outcome="success") == 1

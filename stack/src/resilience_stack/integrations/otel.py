@@ -7,11 +7,13 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import perf_counter, time
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from resilience_stack.core.failures import find_failure
 from resilience_stack.core.fallback import Answer
 from resilience_stack.core.guard import Guard
+from resilience_stack.metrics.durations import Durations
 
 try:
     from opentelemetry import trace
@@ -26,6 +28,8 @@ __all__ = ["TracedGuard"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+TRACE_ID, SPAN_ID = "trace_id", "span_id"
+"""Labels of an exemplar, by the names that Grafana looks for."""
 OUTCOMES: Final = {"rejected": "rejected", "answer": "success"}
 """Outcomes of calls that raised, by the category of the exception; else it is a failure."""
 
@@ -33,10 +37,11 @@ OUTCOMES: Final = {"rejected": "rejected", "answer": "success"}
 class _Call:
     """What the attempts of one call share: their number, and the span of the call."""
 
-    __slots__ = ("attempts", "span")
+    __slots__ = ("attempts", "outcome", "span")
 
     def __init__(self, span: trace.Span) -> None:
         self.attempts = 0
+        self.outcome = "failure"
         self.span = span
 
 
@@ -50,6 +55,8 @@ class TracedGuard:
     ``resilience.outcome`` (success, failure, rejected or fallback), ``resilience.source`` (where
     the answer came from) and ``resilience.attempts``; a change of the breaker's state while the
     call ran is an event. Each attempt is a child span with ``resilience.attempt``, its number.
+
+    Of each bucket of the latency histogram, the last call with a sampled trace is an exemplar.
     """
 
     def __init__(self, guard: Guard, tracer: trace.Tracer | None = None) -> None:
@@ -117,6 +124,7 @@ class TracedGuard:
     def _trace_call(self) -> Iterator[_Call]:
         guard = self._guard
         before = guard.state
+        started_s = perf_counter()
         attributes = {"resilience.guard": guard.name}
         with self._tracer.start_as_current_span(
             f"guard {guard.name}", attributes=attributes
@@ -128,19 +136,37 @@ class TracedGuard:
             except BaseException as error:
                 failure = find_failure(error)
                 category = failure.category if failure else "bug"
-                span.set_attribute("resilience.outcome", OUTCOMES.get(category, "failure"))
+                call.outcome = OUTCOMES.get(category, "failure")
+                span.set_attribute("resilience.outcome", call.outcome)
                 span.set_attribute("resilience.category", category)
                 raise
             finally:
                 _CALL.reset(token)
+                self._link(call, perf_counter() - started_s)
                 span.set_attribute("resilience.attempts", call.attempts)
                 if (after := guard.state) != before:
                     span.add_event(
                         "breaker changed", {"resilience.from": before, "resilience.to": after}
                     )
 
+    def _link(self, call: _Call, duration_s: float) -> None:
+        """Make the call the exemplar of its bucket, if somebody keeps its trace."""
+        context = call.span.get_span_context()
+        if not context.trace_flags.sampled:
+            return
+        metrics = self._guard.metrics
+        counted = call.outcome
+        if counted == "fallback":  # the live call is what the histogram has
+            counted = "failure" if call.attempts else "rejected"
+        durations: Durations = getattr(metrics, counted)
+        trace_id, span_id = (
+            trace.format_trace_id(context.trace_id),
+            trace.format_span_id(context.span_id),
+        )
+        durations.link(duration_s, {TRACE_ID: trace_id, SPAN_ID: span_id}, time())
+
 
 def _note_success(call: _Call, answer: Answer[Any]) -> None:
     call.span.set_attribute("resilience.source", answer.source)
-    outcome = "success" if answer.source == "live" else "fallback"
-    call.span.set_attribute("resilience.outcome", outcome)
+    call.outcome = "success" if answer.source == "live" else "fallback"
+    call.span.set_attribute("resilience.outcome", call.outcome)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+from prometheus_client.samples import Exemplar
 
 __all__ = ["FULL", "Durations"]
 
@@ -22,7 +24,7 @@ class Durations:
     to append (at the end), to copy all, to delete as much as was copied (at the beginning).
     """
 
-    __slots__ = ("_bounds_s", "_counts", "_lock", "_sum_s", "noted_s")
+    __slots__ = ("_bounds_s", "_counts", "_lock", "_sum_s", "exemplars", "noted_s")
 
     def __init__(self, bounds_s: Sequence[float]) -> None:
         """Start at zero.
@@ -32,6 +34,8 @@ class Durations:
         """
         self.noted_s: list[float] = []
         """What is not counted yet; append to it, and call ``fold`` once it holds `FULL`."""
+        self.exemplars: dict[int, Exemplar] = {}
+        """By the position of a bucket: the last call in it whose trace is known."""
         self._bounds_s = bounds_s
         self._counts = [0] * len(bounds_s)
         self._sum_s = 0.0
@@ -43,6 +47,17 @@ class Durations:
         noted_s.append(duration_s)
         if len(noted_s) >= FULL:
             self.fold()
+
+    def link(self, duration_s: float, trace: Mapping[str, str], ended_s: float) -> None:
+        """Keep a call as an example of its bucket; it is noted already.
+
+        Args:
+            duration_s: How long it took.
+            trace: The labels that lead to its trace.
+            ended_s: When it ended, in seconds since 1970.
+        """
+        bucket = bisect_left(self._bounds_s, duration_s)
+        self.exemplars[bucket] = Exemplar(dict(trace), duration_s, ended_s)
 
     def fold(self) -> None:
         """Count what was noted, unless somebody is at it: nobody ever waits here."""

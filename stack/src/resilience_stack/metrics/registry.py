@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from resilience_stack.metrics.durations import Durations
 from resilience_stack.metrics.fallbacks import Fallbacks
@@ -117,7 +118,12 @@ class _Calls(Collector):
         for labels, durations in self._durations.copy().items():
             counts, sum_s = durations.total()
             calls.add_metric(labels, counts[-1])
-            seconds.add_metric(labels, list(zip(bounds, counts, strict=True)), sum_s)
+            buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = list(
+                zip(bounds, counts, strict=True)
+            )
+            for number, exemplar in durations.exemplars.copy().items():
+                buckets[number] = bounds[number], counts[number], exemplar
+            seconds.add_metric(labels, buckets, sum_s)
         return calls, seconds
 
 
