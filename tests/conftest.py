@@ -41,11 +41,21 @@ CACHES = frozenset(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker of tests that need a program, and let tests interrupt what they start."""
+    """Declare the markers, and let tests interrupt what they start."""
     config.addinivalue_line("markers", "needs(program): skipped where the program is missing")
+    config.addinivalue_line("markers", "minutes: takes so long that it begins before all others")
     # A shell starts background jobs deaf to Ctrl-C, and so would be every process of a test.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take minutes, so that no processor waits for the last of them.
+
+    All others keep the random order. Tests of one module stay together, with what they share.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
 
 
 def require(program: str) -> str:

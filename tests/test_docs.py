@@ -15,6 +15,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
 BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 THIS_TEST = "scripts/test"
 """Running it from within itself would never end; that it works is shown by this test running."""
+RUN_ELSEWHERE = {"README.md": "scripts/site"}
+"""What takes a while, and another page runs as well."""
+LONG = ("README.md", "history.md", "scenarios.md")
 GATES = re.compile(r"resilience-bench (check|compare)\b")
 """Commands that may find, on a machine that others use as well, that something got slower."""
 
@@ -29,13 +32,22 @@ def commands(page: Path) -> list[str]:
 COMMANDS = {page: found for page in PAGES if (found := commands(page))}
 
 
-@pytest.mark.parametrize("page", COMMANDS, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.minutes] if page.name in LONG else [])
+        for page in COMMANDS
+    ],
+)
 def test_command_blocks_run(page: Path, checkout_copy: Path) -> None:
     """What a page tells people to type works, in its order, whatever other page was read before."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command in COMMANDS[page]:
         if command.startswith(THIS_TEST):
             assert os.access(ROOT / THIS_TEST, os.X_OK)
+            continue
+        if command == RUN_ELSEWHERE.get(page.name):
+            assert any(command in COMMANDS[other] for other in COMMANDS if other != page)
             continue
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],

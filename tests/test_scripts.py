@@ -51,7 +51,7 @@ def test_costs_of_the_stack_are_told_of_a_run_that_has_some_of_them(tmp_path: Pa
 def test_lock_has_exact_versions_and_no_address() -> None:
     """Every line of the lock file pins one version; nothing in it says where packages come from."""
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    pinned = re.compile(r"[a-z0-9-]+==[0-9][\w.]*( ; .+)?")
+    pinned = re.compile(r"[a-z0-9-]+==([0-9]+!)?[0-9][\w.]*( ; .+)?")
     assert lines
     assert all(pinned.fullmatch(line) for line in lines)
 

@@ -7,6 +7,7 @@ from typing import Any
 import interlock
 
 from benchmarks import vocabulary_limits as vocabulary
+from benchmarks import vocabulary_outages
 from benchmarks.vocabulary import (
     ATTEMPTS,
     FAILURES_TO_OPEN,
@@ -17,6 +18,7 @@ from benchmarks.vocabulary import (
     return_at_once,
 )
 from benchmarks.vocabulary_limits import ATTEMPT_S, LIMIT_S, Guarded, return_fallback
+from benchmarks.vocabulary_outages import FIRST_WAIT_S, ON, RESET_S
 from resilience_bench import Counted, PayloadError, Unsupported
 
 
@@ -116,6 +118,34 @@ class Everything:
 
     def guard_async(self, payload: Payload) -> Operation:
         return self.guard(payload)
+
+
+class Outages(vocabulary_outages.Guards):
+    """One pipeline: fallback, retry (of tenacity), breaker."""
+
+    def guard(self, payload: Payload) -> Operation:
+        import tenacity
+
+        config = interlock.Config(
+            window_size=FAILURES_TO_OPEN,
+            minimum_number_of_calls=FAILURES_TO_OPEN,
+            failure_rate_threshold=1.0,
+            permitted_calls_in_half_open=1,
+            wait_duration_in_open=RESET_S,
+        )
+        breaker = interlock.CircuitBreaker(name="dependency", config=config)
+        pipeline = (
+            interlock.Pipeline.builder()
+            .fallback(return_fallback)
+            .retry(
+                attempts=ATTEMPTS,
+                retry=tenacity.retry_if_exception_type(ON),
+                wait=tenacity.wait_exponential(multiplier=FIRST_WAIT_S),
+            )
+            .add(interlock.CircuitBreakerStrategy(breaker))
+            .build()
+        )
+        return pipeline(payload)
 
 
 class Telemetry(vocabulary.Telemetry):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pybreaker
 
-from benchmarks import vocabulary, vocabulary_limits
+from benchmarks import vocabulary, vocabulary_limits, vocabulary_outages
 from benchmarks.vocabulary import FAILURES_TO_OPEN, NEVER, RECOVERY_S, Operation, Payload
 from benchmarks.vocabulary_limits import (
     STALE_S,
@@ -20,6 +20,7 @@ from benchmarks.vocabulary_limits import (
     return_fallback,
     return_fallback_async,
 )
+from benchmarks.vocabulary_outages import RESET_S
 from resilience_bench import Unsupported
 
 NOTHING_KEPT = (None, -float("inf"))
@@ -146,6 +147,13 @@ class Fallbacks(vocabulary_limits.Fallbacks):
                 return await answer()
 
         return Guarded(guarded)
+
+
+class Outages(vocabulary_outages.Guards):
+    """A breaker that recovers soon."""
+
+    def guard(self, payload: Payload) -> Operation:
+        return pybreaker.CircuitBreaker(fail_max=FAILURES_TO_OPEN, reset_timeout=RESET_S)(payload)
 
 
 class Pipelines(vocabulary_limits.Pipelines):

@@ -9,7 +9,16 @@ import pyresilience
 import pyresilience._executor as executor
 
 from benchmarks import vocabulary_limits as vocabulary
-from benchmarks.vocabulary import ATTEMPTS, NEVER, RECOVERY_S, Operation, Payload, keep_awake
+from benchmarks import vocabulary_outages
+from benchmarks.vocabulary import (
+    ATTEMPTS,
+    FAILURES_TO_OPEN,
+    NEVER,
+    RECOVERY_S,
+    Operation,
+    Payload,
+    keep_awake,
+)
 from benchmarks.vocabulary_limits import (
     ATTEMPT_S,
     LIMIT_S,
@@ -18,6 +27,7 @@ from benchmarks.vocabulary_limits import (
     return_fallback,
     return_fallback_async,
 )
+from benchmarks.vocabulary_outages import FIRST_WAIT_S, ON, RESET_S
 from resilience_bench import Counted, PayloadError, Unsupported
 
 
@@ -116,6 +126,22 @@ def _decorate_fully(answer: Payload, fail_max: int = NEVER) -> Any:
         ),
         circuit_breaker=_circuit(fail_max),
     )
+
+
+class Outages(vocabulary_outages.Guards):
+    """One decorator: retry, breaker, fallback."""
+
+    def guard(self, payload: Payload) -> Operation:
+        decorate = pyresilience.resilient(
+            retry=pyresilience.RetryConfig(
+                max_attempts=ATTEMPTS, delay=FIRST_WAIT_S, jitter=False, retry_on=ON
+            ),
+            circuit_breaker=pyresilience.CircuitBreakerConfig(
+                failure_threshold=FAILURES_TO_OPEN, recovery_timeout=RESET_S, success_threshold=1
+            ),
+            fallback=pyresilience.FallbackConfig(return_fallback),
+        )
+        return decorate(payload)
 
 
 class Telemetry(vocabulary.Telemetry):

@@ -12,8 +12,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from benchmarks import vocabulary_limits as vocabulary
+from benchmarks import vocabulary_outages
 from benchmarks.vocabulary import (
     ATTEMPTS,
+    FAILURES_TO_OPEN,
     NEVER,
     RECOVERY_S,
     Operation,
@@ -30,6 +32,7 @@ from benchmarks.vocabulary_limits import (
     return_fallback,
     return_fallback_async,
 )
+from benchmarks.vocabulary_outages import FIRST_WAIT_S, ON, RESET_S
 from resilience_bench import Counted, PayloadError
 from resilience_stack import (
     Bulkhead,
@@ -126,6 +129,16 @@ class Everything:
             yield Counted(guard(payload), lambda: read() or 0)
         finally:
             logging.setLogRecordFactory(make_record)
+
+
+class Outages(vocabulary_outages.Guards):
+    """One guard that answers with the last good value."""
+
+    def guard(self, payload: Payload) -> Operation:
+        retry = Retry(on=ON, attempts=ATTEMPTS, wait_initial_s=FIRST_WAIT_S, jitter_s=0)
+        policy = Policy(fail_max=FAILURES_TO_OPEN, reset_timeout_s=RESET_S, retries=(retry,))
+        manager = ResilienceManager(CollectorRegistry())
+        return manager.guard(NAME, policy, Fallback(stale_s=STALE_S))(payload)
 
 
 class Pipelines(vocabulary.Pipelines):

@@ -9,8 +9,9 @@ from typing import Any
 import stamina
 import tenacity
 
-from benchmarks import vocabulary
+from benchmarks import vocabulary, vocabulary_outages
 from benchmarks.vocabulary import ATTEMPTS, DEADLINE_S, Operation, Payload
+from benchmarks.vocabulary_outages import FIRST_WAIT_S, ON
 from resilience_bench import PayloadError, Unsupported
 
 
@@ -52,6 +53,16 @@ class Retries(vocabulary.Retries):
             )(payload)
 
         return construct
+
+
+class Outages(vocabulary_outages.Guards):
+    """A retry that waits, with the log lines and the counter that are on by default."""
+
+    def guard(self, payload: Payload) -> Operation:
+        stamina.instrumentation.set_on_retry_hooks(None)
+        return stamina.retry(on=ON, attempts=ATTEMPTS, wait_initial=FIRST_WAIT_S, wait_jitter=0)(
+            payload
+        )
 
 
 class _Retrying(vocabulary.Retrying):

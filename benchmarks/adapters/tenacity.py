@@ -8,8 +8,9 @@ from typing import Any
 
 import tenacity
 
-from benchmarks import vocabulary
+from benchmarks import vocabulary, vocabulary_outages
 from benchmarks.vocabulary import ATTEMPTS, DEADLINE_S, Operation, Payload
+from benchmarks.vocabulary_outages import FIRST_WAIT_S, ON
 from resilience_bench import PayloadError
 
 
@@ -49,6 +50,18 @@ class Retries(vocabulary.Retries):
             )(payload)
 
         return construct
+
+
+class Outages(vocabulary_outages.Guards):
+    """A retry that waits."""
+
+    def guard(self, payload: Payload) -> Operation:
+        return tenacity.retry(
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            retry=tenacity.retry_if_exception_type(ON),
+            wait=tenacity.wait_exponential(multiplier=FIRST_WAIT_S),
+            reraise=True,
+        )(payload)
 
 
 class _Retrying(vocabulary.Retrying):

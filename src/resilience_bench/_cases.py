@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-SYNTHETIC_PAYLOADS: Final = ("noop", "cpu", "io")
-"""The payloads that are part of the tool; all others are real calls: a query, a request."""
+SINGLE: Final = "single"
+"""The load of one caller."""
+NOOP: Final = "noop"
+CPU: Final = "cpu"
+IO: Final = "io"
+PAYLOADS: Final = (NOOP, CPU, IO)
+"""The payloads that need nothing; all others are real calls: a query, a request."""
+
+FLAKY: Final = "flaky-redis"
+"""The server that goes down on a schedule."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -17,8 +25,8 @@ class Case:
     scenario: str
     library: str = ""
     parameters: tuple[tuple[str, str], ...] = ()
-    load: str = "single"
-    payload: str = "noop"
+    load: str = SINGLE
+    payload: str = NOOP
 
     @property
     def group(self) -> str:
@@ -30,8 +38,8 @@ class Case:
         """The text in the brackets, without ``single`` and ``noop``."""
         parts = [self.library] if self.library else []
         parts += [f"{key}={value}" for key, value in self.parameters]
-        parts += [self.load] if self.load != "single" else []
-        parts += [self.payload] if self.payload != "noop" else []
+        parts += [self.load] if self.load != SINGLE else []
+        parts += [self.payload] if self.payload != NOOP else []
         return ",".join(parts)
 
     @property
@@ -42,12 +50,12 @@ class Case:
     @property
     def is_loaded(self) -> bool:
         """Whether its rate under a load is measured."""
-        return (self.load, self.payload) != ("single", "noop")
+        return (self.load, self.payload) != (SINGLE, NOOP)
 
     @property
     def is_real(self) -> bool:
         """Whether its payload is a real call, of which the overhead is a share."""
-        return self.payload not in SYNTHETIC_PAYLOADS
+        return self.payload not in PAYLOADS
 
     def with_load(self, load: str, payload: str) -> Case:
         """Return the same scenario and library under another load, around another payload."""
@@ -83,7 +91,7 @@ class CaseInfo:
     description: str = ""
     distributions: tuple[str, ...] = ()
     loads: tuple[str, ...] = ()
-    payloads: tuple[str, ...] = ("noop",)
+    payloads: tuple[str, ...] = (NOOP,)
     in_profile: tuple[str, ...] = ()
     by_default: bool = True
     real_payloads: tuple[RealPayload, ...] = ()
@@ -94,6 +102,12 @@ class CaseInfo:
         """The payload of this case if it does real work."""
         name = self.case.payload
         return next((payload for payload in self.real_payloads if payload.name == name), None)
+
+    @property
+    def is_in_outage(self) -> bool:
+        """Whether its payload calls what goes down on a schedule: see ``--profile chaos``."""
+        payload = self.real_payload
+        return payload is not None and payload.server == FLAKY
 
     @property
     def servers(self) -> tuple[str, ...]:

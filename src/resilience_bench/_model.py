@@ -8,6 +8,7 @@ from typing import Final, Literal
 from resilience_bench._cases import Case as Case  # noqa: PLC0414 - for all rooms
 from resilience_bench._cases import CaseInfo as CaseInfo  # noqa: PLC0414 - for all rooms
 from resilience_bench._cases import RealPayload as RealPayload  # noqa: PLC0414 - for all rooms
+from resilience_bench._outages import OutageRecord
 
 Signal = Literal["latency", "instructions", "allocations", "scaling", "share"]
 """What is measured of a case."""
@@ -252,6 +253,7 @@ class Result:
     allocations: tuple[AllocationRecord, ...] = ()
     loads: tuple[LoadRecord, ...] = ()
     drifts: tuple[DriftRecord, ...] = ()
+    outages: tuple[OutageRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,13 @@ class Quantity:
         label: Its heading where two sides are compared.
         heading: That of its column in a history of releases, which is narrow.
         is_more_better: Whether a case regresses by falling below its range.
-        is_quotient: Whether its logarithm is judged, because what slows code down multiplies;
-            otherwise two sides are compared by their difference, or by counts.
+        is_quotient: Whether its logarithm is judged, because what slows code down multiplies.
+        is_difference: Whether two sides are compared by their difference, because it may be 0; all
+            other quantities by their quotient. A tolerance is then in its own unit: 0.02 of a share
+            are 2 percentage points.
         has_range: Whether baselines and comparisons judge it.
         has_budget: Whether a budget may limit it.
-        tolerance: How much HEAD may exceed BASE in a comparison, as a share.
+        tolerance: How much HEAD may exceed BASE in a comparison, as a share of BASE.
         release_tolerance: The same between neighbouring releases: people look at these for years.
         width: The least half-width of a learned range, as a share of what is expected.
         slack: The least difference that counts, in its unit: one small block is no regression.
@@ -36,12 +38,24 @@ class Quantity:
     heading: str = ""
     is_more_better: bool = False
     is_quotient: bool = False
+    is_difference: bool = False
     has_range: bool = True
     has_budget: bool = True
     tolerance: float = 0.0
     release_tolerance: float = 0.0
     width: float = 0.0
     slack: float = 0.0
+
+    @property
+    def unchanged(self) -> float:
+        """What a comparison of two equal sides gives: no difference, or a quotient of 1."""
+        return 0.0 if self.is_difference else 1.0
+
+    def compute_limits(self, expected: float, tolerance: float) -> tuple[float, float]:
+        """Return the lower and upper limit of a range around what is expected."""
+        if self.is_difference:
+            return expected - tolerance, expected + tolerance
+        return expected / (1 + tolerance), expected * (1 + tolerance)
 
 
 _of_bytes: Final = functools.partial(
@@ -96,6 +110,7 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
             "share",
             label="share",
             heading="share",
+            is_difference=True,
             tolerance=0.02,
             release_tolerance=0.02,
             width=0.25,

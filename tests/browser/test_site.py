@@ -55,9 +55,15 @@ def short(address: str, site: Site) -> str:
     return re.sub(r"[^a-z0-9]+", "-", address.removeprefix(site.address).removesuffix(".html"))
 
 
-def test_every_page_is_linked(chromium: Any, site: Site) -> None:
+@pytest.fixture(scope="module")
+def addresses(chromium: Any, site: Site) -> list[str]:
+    """The pages of the site."""
+    return every_page(chromium, site)
+
+
+def test_every_page_is_linked(addresses: list[str], site: Site) -> None:
     """The first page leads to the runs, the commits, the releases and the proof, and back."""
-    found = [each.removeprefix(site.address) for each in every_page(chromium, site)]
+    found = [each.removeprefix(site.address) for each in addresses]
     assert sorted(found) == [
         "gate-proof.html",
         "history/index.html",
@@ -72,10 +78,10 @@ def test_every_page_is_linked(chromium: Any, site: Site) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_every_page_loads_whole(
-    chromium: Any, site: Site, size: dict[str, int], scheme: str
+    chromium: Any, site: Site, addresses: list[str], size: dict[str, int], scheme: str
 ) -> None:
     """No error, no request that leaves the host, no page wider than its window, no cut table."""
-    for address in every_page(chromium, site):
+    for address in addresses:
         with visit(chromium, site.address, size, scheme) as seen:
             seen.page.goto(address, wait_until="networkidle")
             seen.keep(f"{short(address, site)}-{size['width']}-{scheme}")

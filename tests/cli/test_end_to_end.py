@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -146,7 +147,8 @@ def test_kill_9_of_the_parent_leaves_a_whole_file_and_no_worker(folder: Path) ->
             time.sleep(0.05)
         else:
             pytest.fail("a worker was left behind")
-    assert [path.name for path in folder.glob(".*.tmp")] == []
+    # It may have been writing.
+    assert {path.name for path in folder.glob(".*.tmp")} <= {f".{process.pid}.tmp"}
 
 
 def test_kill_9_of_a_worker_costs_a_retry(folder: Path) -> None:
@@ -156,9 +158,10 @@ def test_kill_9_of_a_worker_costs_a_retry(folder: Path) -> None:
     wait_for_a_worker(folder / "out.json", process)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     for _ in range(6000):
-        if process.poll() is None and (running := children.read_text().split()):
-            os.kill(int(running[0]), signal.SIGKILL)
-            break
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            if process.poll() is None and (running := children.read_text().split()):
+                os.kill(int(running[0]), signal.SIGKILL)
+                break
         time.sleep(0.01)
     process.communicate(timeout=600)
     assert process.returncode == 0
@@ -255,9 +258,10 @@ def wait_for_valgrind(process: subprocess.Popen[str]) -> int:
     for _ in range(6000):
         # A process is a child of the thread that started it.
         for children in Path(f"/proc/{process.pid}/task").glob("*/children"):
-            for child in children.read_text().split():
-                if b"--tool=callgrind" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
+            with contextlib.suppress(OSError):  # the thread, or the child, has just ended
+                for child in children.read_text().split():
+                    if b"--tool=callgrind" in Path(f"/proc/{child}/cmdline").read_bytes():
+                        return int(child)
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     pytest.fail("valgrind was not started")

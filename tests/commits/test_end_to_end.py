@@ -14,6 +14,7 @@ import pytest
 from resilience_bench.commits.publish import Publication, publish
 from tests.commits import planted
 
+pytestmark = [pytest.mark.minutes, pytest.mark.needs("valgrind", "git")]
 SLOWER_FROM = 3
 COMMITS = 6
 LIMIT_S = 3600.0
@@ -74,7 +75,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     )
 
 
-@pytest.mark.needs("valgrind", "git")
 def test_an_interruption_keeps_what_was_measured(story: Story) -> None:
     """Ctrl-C ends with exit code 130, and the commits before it have their results."""
     assert story.interrupted_code == 130, story.interrupted
@@ -82,7 +82,6 @@ def test_an_interruption_keeps_what_was_measured(story: Story) -> None:
     assert set(story.kept) == {hashe[:8] for hashe in story.hashes[-2:]}
 
 
-@pytest.mark.needs("valgrind", "git")
 def test_nothing_is_measured_twice(story: Story) -> None:
     """Typed again, the command goes on with the other commits, and leaves the first results be."""
     assert story.resumed_code == 0, story.resumed
@@ -92,7 +91,6 @@ def test_nothing_is_measured_twice(story: Story) -> None:
     assert set(after) == {hashe[:8] for hashe in story.hashes}
 
 
-@pytest.mark.needs("valgrind", "git")
 def test_a_commit_that_does_not_build_is_marked(story: Story) -> None:
     """The next commit is measured all the same, and the pages know which one it is."""
     assert f"{story.hashes[-1][:8]}: does not build" in story.interrupted
@@ -100,7 +98,6 @@ def test_a_commit_that_does_not_build_is_marked(story: Story) -> None:
     assert story.published.unbuilt == (story.hashes[-1],)
 
 
-@pytest.mark.needs("valgrind", "git")
 def test_the_planted_commit_is_the_one_regression(story: Story) -> None:
     """Asv's list names exactly the commit that was slowed down, for exactly the case concerned."""
     site = story.folder.parent / "site"
@@ -118,7 +115,6 @@ def test_the_planted_commit_is_the_one_regression(story: Story) -> None:
     assert story.published.skipped == ()
 
 
-@pytest.mark.needs("valgrind", "git")
 def test_asv_compares_the_same_results(story: Story) -> None:
     """``asv compare`` shows what the planted commit did."""
     before, after = story.hashes[SLOWER_FROM - 1 : SLOWER_FROM + 1]

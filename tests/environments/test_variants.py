@@ -180,6 +180,19 @@ def test_environment_of_our_own_interpreter_is_the_current_one(
     assert query_environment(make(sys.executable, [])) == expected
 
 
+def test_packages_are_those_of_the_path_of_the_moment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A folder of packages is known while it is on the path, not longer."""
+    before = detect_environment()
+    (tmp_path / "foreign-1.dist-info").mkdir()
+    (tmp_path / "foreign-1.dist-info" / "METADATA").write_text("Name: foreign\nVersion: 1\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+        assert detect_environment().packages == {**before.packages, "foreign": "1"}
+    assert detect_environment() == before
+
+
 def test_interpreter_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
     """A variant whose interpreter was removed meanwhile is named, without a traceback."""
     gone = Variant("gone", tmp_path, tmp_path / "python", made=False, packages={})

@@ -95,17 +95,27 @@ def test_a_range_contains_every_run_and_is_wide_enough(quantity: str, values: li
     assert all(found.low <= value <= found.high for value in values)
     assert found.expected == statistics.median(values)
     width = LEARNED_WIDTHS[quantity]
-    assert 0 <= found.low <= found.expected * (1 - width) * (1 + 1e-9)
+    assert found.low <= found.expected * (1 - width) * (1 + 1e-9)
+    assert found.low >= 0 or JUDGED[quantity].is_difference
     assert found.high >= found.expected * (1 + width) * (1 - 1e-9)
     assert found.runs == len(values)
     assert found.spread >= 0
 
 
-def test_workers_are_counted_for_latency_and_runs_for_the_rest() -> None:
+def test_the_share_of_an_empty_guard_has_a_range_around_nothing() -> None:
+    """It is seen a hair below 0 as often as above, and neither is an improvement."""
+    found = learned("share", -0.002, -0.001, 0.001)
+    assert found.expected == -0.001
+    assert (found.low, found.high) == pytest.approx((-0.021, 0.019))
+
+
+def test_workers_are_counted_for_times_and_runs_for_the_rest() -> None:
     """Every worker is a ratio of its own, but a run has one count of instructions."""
-    runs = [make_run({"ratio": 1.0, "instructions": 9.0})] * 3
+    times = dict.fromkeys(("ratio", "scaling", "share"), 1.0)
+    runs = [make_run({**times, "instructions": 9.0})] * 3
     found = learning.learn(runs, "first").ranges[NAME]
-    assert (found["ratio"].workers, found["ratio"].runs) == (24, 3)
+    for quantity in times:
+        assert (found[quantity].workers, found[quantity].runs) == (24, 3)
     assert (found["instructions"].workers, found["instructions"].runs) == (3, 3)
 
 

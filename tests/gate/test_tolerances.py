@@ -104,6 +104,18 @@ def test_a_comparison_takes_the_tolerance_of_the_case() -> None:
     assert narrow.high == 1.01
 
 
+def test_a_tolerance_of_a_share_is_in_percentage_points() -> None:
+    """Around a difference of 0, a share of 0 and one of 5 %: a part of nothing would be nothing."""
+    allowed = [Tolerance("*", {"share": 0.03}, 0.0, "a small server")]
+    unchanged = Criterion("a", "share", "share", 0.02, -0.02, 0.0)
+    nothing, some = (
+        Criterion("a", "share", "share", share + 0.02, share - 0.02, share) for share in (0.0, 0.05)
+    )
+    found = apply_tolerances([unchanged, nothing, some], allowed, may_narrow=False)
+    assert [criterion.low for criterion in found] == pytest.approx([-0.03, -0.03, 0.02])
+    assert [criterion.high for criterion in found] == pytest.approx([0.03, 0.03, 0.08])
+
+
 def test_the_last_that_matches_holds() -> None:
     """So that general patterns come first; a key that it leaves out is that of the one before."""
     assert apply_tolerances([compared("a")], [STEADY, JUMPY])[0].high == 1.25

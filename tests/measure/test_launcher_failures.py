@@ -114,13 +114,16 @@ def test_a_deadlock_under_threads_says_where_every_thread_stood(file: Path) -> N
 
 
 def test_a_process_that_hangs_says_where_it_stood(file: Path) -> None:
-    """The case's time is enough, also for what was forked off: nobody waits for the plan's."""
+    """The case's time is enough, also for what was forked off: nobody waits for the plan's.
+
+    Several processes write where they stand, and none into what another one writes.
+    """
     error = hang(
-        lambda limit_s: load_plan(file, "processes-2", "hanging_in_a_process", limit_s=limit_s),
-        r"2 threads stood at cases\.py:\d+ in waits_for_ever < ",
+        lambda limit_s: load_plan(file, "processes-5", "hanging_in_a_process", limit_s=limit_s),
+        r"5 threads stood at cases\.py:\d+ in waits_for_ever < ",
     )
     assert error.is_hung
-    assert error.suspect == "cases.hanging_in_a_process[processes-2]"
+    assert error.suspect == "cases.hanging_in_a_process[processes-5]"
 
 
 def test_rubbish_is_a_failure(tmp_path: Path) -> None:

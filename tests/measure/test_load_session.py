@@ -72,6 +72,33 @@ def test_there_are_as_many_workers_as_the_effort_says() -> None:
     assert [plan.check for plan, _ in launcher.plans] == [True, False]
 
 
+def test_a_crowd_may_have_fewer_workers() -> None:
+    """As many measurements are announced as there are, so that progress ends at its end."""
+    cases = [under("closed", "x", "single", "sqlite"), under("closed", "x", "threads-8", "sqlite")]
+    crowd = replace(EFFORT, workers=1)
+    for effort, count in ((EFFORT, 4), (replace(EFFORT, workers=3, crowd=crowd), 4)):
+        session = session_of(ScriptedLauncher(suite(cases)), cases, effort)
+        assert session.count_visits() == count
+        assert sum(len(done.cases) for done in session.run()) == count
+
+
+@pytest.mark.parametrize(
+    ("payload", "count", "factor"),
+    [
+        ("sqlite", load_session.FEW_CASES, load_session.MORE_ROUNDS),
+        ("sqlite", load_session.FEW_CASES + 1, 1),
+        ("io", 1, 1),
+    ],
+)
+def test_a_few_real_calls_get_more_rounds(payload: str, count: int, factor: int) -> None:
+    """They are quick, and somebody looks at them closely."""
+    cases = [under("closed", f"l{number}", "single", payload) for number in range(count)]
+    launcher = ScriptedLauncher(suite(cases))
+    list(session_of(launcher, cases).visit(0))
+    [(plan, _)] = launcher.plans
+    assert plan.rounds == factor * EFFORT.rounds
+
+
 def test_a_worker_is_told_what_to_do() -> None:
     """Each case comes with its load; how much is measured is the effort's."""
     launcher = ScriptedLauncher(suite(CASES))
@@ -260,7 +287,7 @@ def test_a_selection_is_measured_alone_and_under_load() -> None:
 def test_every_profile_has_its_effort() -> None:
     """Whoever chooses a profile gets it under load as well: more of it with the thorough one."""
     for efforts in (EFFORTS, SHARE_EFFORTS):
-        assert set(efforts) == set(PROFILES)
+        assert set(efforts) == set(PROFILES) - {"chaos"}
         workers = [efforts[name].workers for name in ("quick", "standard", "thorough")]
         assert workers == sorted(set(workers))
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.monitoring.rules import ALERTS, MONITORING, RULE_FILES, TEST_FILES, promtool, read
+from tests.monitoring.rules import (
+    ALERTS,
+    LONG_TEST_FILES,
+    MONITORING,
+    RULE_FILES,
+    TEST_FILES,
+    promtool,
+    read,
+)
 
 RUNBOOKS = ROOT / "docs" / "stack" / "runbooks"
 BASE_URL = "https://resilience-bench.example/stack/runbooks/"
@@ -21,7 +31,7 @@ def test_promtool_finds_nothing_wrong_with_the_rules() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*TEST_FILES, *LONG_TEST_FILES], ids=lambda path: path.stem)
 def test_alerts_fire_and_stay_silent_as_their_series_say(path: Path) -> None:
     """All series of a file of promtool's tests have the alerts that the file names."""
     tested = promtool("test", "rules", path)
@@ -35,7 +45,7 @@ def test_an_alert_that_never_fires_fails_its_tests(alert: str, tmp_path: Path) -
     shutil.copytree(MONITORING, copy)
     for path in (copy / "alerts").glob("*.yml"):
         path.write_text(path.read_text().replace(f"alert: {alert}\n", "alert: Another\n"))
-    files = [path for path in (copy / "tests").glob("*.yml") if alert in path.read_text()]
+    files = [copy / "tests" / path.name for path in TEST_FILES if alert in path.read_text()]
     assert files
     assert promtool("test", "rules", *files).returncode != 0
 
@@ -80,3 +90,41 @@ def test_every_page_belongs_to_an_alert() -> None:
     named = {rule["annotations"]["runbook_url"].removeprefix(BASE_URL) for rule in ALERTS.values()}
     pages = {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
     assert pages == named
+
+
+def test_the_long_tests_are_what_the_script_makes(tmp_path: Path) -> None:
+    """What scripts/rule-tests writes is what is committed."""
+    command = [sys.executable, "scripts/lib/rule_tests.py", "--output", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert set(written) == {path.name for path in LONG_TEST_FILES}
+    committed = {path.name: path.read_text() for path in LONG_TEST_FILES}
+    assert committed == written, "type 'scripts/rule-tests' and commit the files"
+
+
+def test_ten_outages_fire_every_alert_at_least_once() -> None:
+    """Each alert belongs to some of the ten outages; four of these are of public reports."""
+    [outages] = [read(path)["tests"] for path in LONG_TEST_FILES if path.stem == "outages"]
+    fired = {
+        alert
+        for test in outages
+        for entry in test["promql_expr_test"]
+        for sample in entry["exp_samples"]
+        for alert in re.findall(r'alertname="(\w+)"', sample["labels"])
+    }
+    assert fired == set(ALERTS)
+    assert len(outages) == 10
+    assert sum(bool(re.search(r"'.*', \d+ \w+ \d{4}: ", test["name"])) for test in outages) == 4
+
+
+def test_a_rule_that_is_too_eager_fires_on_the_healthy_day(tmp_path: Path) -> None:
+    """The healthy day has failures and slow calls enough for a rule with a tenth of its limit."""
+    copy = tmp_path / "monitoring"
+    shutil.copytree(MONITORING, copy)
+    calls = copy / "alerts" / "calls.yml"
+    eager = calls.read_text().replace("ratio_rate5m > 0.1\n", "ratio_rate5m > 0.01\n")
+    assert eager != calls.read_text()
+    calls.write_text(eager)
+    tested = promtool("test", "rules", copy / "tests" / "healthy-day.yml")
+    assert tested.returncode != 0
+    assert "ResilienceHighFailureShare" in tested.stdout + tested.stderr

@@ -40,9 +40,10 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.minutes
 def test_a_planted_slowdown_is_found_and_a_healthy_build_passes(tmp_path: Path) -> None:
     """A quarter more is far outside what is tolerated, and nothing more is found in nothing."""
-    selectors = ["control", "breaker.closed_success"]
+    selectors = ["control.call", "breaker.closed_success[p*"]
     builds = ["--gate", "compare", "--builds", "1", "--planted-builds", "1", "--drawn", "20"]
     plants = ["--plant", "25", "--planted-cases", "2", "--signals", "latency"]
     done = run(tmp_path, "prove", *selectors, *builds, *plants, "-o", "proof.json")
@@ -57,13 +58,14 @@ def test_a_planted_slowdown_is_found_and_a_healthy_build_passes(tmp_path: Path) 
     assert {each["planted_percent"]: each["trials"] for each in drawn} == {0.0: 100, 25.0: 20}
 
 
+@pytest.mark.minutes
 @pytest.mark.needs("valgrind")
 def test_a_check_fails_for_more_instructions_and_for_nothing_else(tmp_path: Path) -> None:
     """The same code passes against what was learned of it; a quarter more work does not."""
     (tmp_path / "baselines").mkdir()  # not the checkout's, whose budgets are of other cases
     (tmp_path / "mine.py").write_text(SUMMING)
     options = ["--signals", "instructions"]
-    learning = ["baseline", "learn", "mine.py", "--runs", "3", *options, "-o", "learned.json"]
+    learning = ["baseline", "learn", "mine.py", "--runs", "2", *options, "-o", "learned.json"]
     checking = ["check", "mine.py", "--baseline", "learned.json", *options, "--strict"]
     learned = run(tmp_path, *learning, COUNT=str(COUNT))
     assert learned.returncode == 0, learned.stderr

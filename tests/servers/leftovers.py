@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resilience_bench.scenarios.payload_definition import ServerAddress
-from resilience_bench.servers import folder, http, postgres, redis
+from resilience_bench.servers import flaky_redis, folder, http, postgres, redis
 from resilience_bench.servers.keeper import KeepingPlan
 from resilience_bench.servers.recipe import Recipe, choose_folder
 from tests.conftest import require
@@ -24,8 +24,14 @@ from tests.conftest import require
 PATIENCE_S = 60.0
 MARK = "RESILIENCE_BENCH_TEST_OF_SERVERS"
 """An environment variable by which the processes of a test are found."""
-NAMES = ("folder", "http", "redis", "postgres")
-MODULES = {"folder": folder, "http": http, "redis": redis, "postgres": postgres}
+NAMES = ("folder", "http", "redis", "flaky-redis", "postgres")
+MODULES = {
+    "flaky-redis": flaky_redis,
+    "folder": folder,
+    "http": http,
+    "redis": redis,
+    "postgres": postgres,
+}
 PARENT = """
 import sys, time
 from resilience_bench.servers.open_servers import Servers
@@ -37,7 +43,11 @@ time.sleep(1000)
 
 def need(name: str) -> None:
     """Skip a test whose server is not installed."""
-    programs = {"redis": ["redis-server"], "postgres": ["postgres"]}
+    programs = {
+        "redis": ["redis-server"],
+        "flaky-redis": ["redis-server"],
+        "postgres": ["postgres"],
+    }
     for program in programs.get(name, []):
         require(program)
 
@@ -124,11 +134,11 @@ def is_listening(address: ServerAddress) -> bool:
 
 def find_server(place: Place, address: ServerAddress) -> int:
     """The process that serves: the oldest below the server's folder."""
-    inside = [
-        process
-        for process in place.list_processes()
-        if str(Path(f"/proc/{process}/cwd").readlink()).startswith(address.folder)
-    ]
+    inside = []
+    for process in place.list_processes():
+        with contextlib.suppress(OSError):  # it has ended since: servers have helpers
+            if str(Path(f"/proc/{process}/cwd").readlink()).startswith(address.folder):
+                inside.append(process)
     return min(inside)
 
 

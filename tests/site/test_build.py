@@ -14,6 +14,7 @@ from resilience_bench.cli import main
 from resilience_bench.files import results
 from resilience_bench.site.build import SiteSources, SiteSummary, make
 from tests.factories import make_case, measured_result, sample_result
+from tests.load_factories import loaded_result, make_loads
 from tests.site.site_factories import (
     BROKEN,
     EVIL,
@@ -109,6 +110,25 @@ def test_the_first_page_shows_the_latest_run_of_the_whole_suite(project: Path) -
     assert rows == ["run-tiny", "interrupted", "some", "whole", "older"]
     assert re.findall(">(all|some) cases<", page) == ["all", "all", "some", "all", "all"]
     assert not Path("results/site/runs/run-tiny.html").exists()
+
+
+def test_a_run_of_real_calls_does_not_displace_the_suite(project: Path) -> None:
+    """However many cases it has: its shares stand above, and the whole suite's tables below."""
+    whole = replace(measured_result({make_case("a"): 1000.0}), selectors=())
+    results.write(whole, Path("results/quick.json"))
+    cases = [make_case(f"library-{number}", payload="sqlite") for number in range(9)]
+    loads = [make_loads(case, (9_000.0,) * 3, (10_000.0,) * 3) for case in cases]
+    real = loaded_result(loads, cases, selectors=(), profile="real", signals=("share",))
+    later = replace(real, started="2026-12-01T00:00:00+00:00")
+    for profile in ("real", "concurrency"):
+        results.write(replace(later, profile=profile), Path("results", f"{profile}.json"))
+    _, page = made(project)
+    assert "data/quick.json" in page
+    assert "data/real.json" not in page
+    shares = page.partition('<h2 id="real">')[2].partition('<h2 id="run">')[0]
+    assert "what resilience adds to a real call" in shares
+    assert 'href="runs/real.html"' in shares
+    assert shares.count("11.1 %") == len(cases)
 
 
 def test_without_a_run_of_the_whole_suite_the_latest_run_is_shown(project: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from resilience_bench._model import LoadSamples
-from resilience_bench.stats.load import estimate_loads
-from resilience_bench.stats.share import compute_share
+from resilience_bench.stats.load import estimate_controls, estimate_loads
+from resilience_bench.stats.share import compute_call_centre_ns, compute_share
 from tests.factories import make_case
 from tests.load_factories import loaded_result, make_loads
 
@@ -76,13 +76,31 @@ def test_without_a_pair_there_is_no_share(
     assert compute_share(samples, control) is None
 
 
+@pytest.mark.parametrize(
+    ("call_ns", "centre_ns"), [([], None), ([100.0], 100.0), ([1.0, 90.0, 100.0, 110.0, 9e9], 100)]
+)
+def test_the_centre_of_a_call_is_what_a_share_is_of(
+    call_ns: list[float], centre_ns: float | None
+) -> None:
+    """The mean of the middle third: a stolen time slice does not move it."""
+    assert compute_call_centre_ns(make_samples(call_ns)) == centre_ns
+
+
 def test_real_calls_have_a_share_and_synthetic_ones_a_scaling() -> None:
     """One number a worker, and an interval over workers; too wide a one is said."""
     for case, quantity in ((CASE, "share"), (make_case().with_load("threads-2", "io"), "scaling")):
         records = [make_loads(case, (800.0 + index,) * 3, index=index) for index in range(6)]
         found = estimate_loads(loaded_result(records, [case]))[case.name].quantities
         assert quantity in found
+        assert ("fairness" in found) is (quantity == "scaling")
         assert {"share", "scaling"} & found.keys() == {quantity}
     records = [make_loads(CASE, (800.0 + 99 * index,) * 3, index=index) for index in range(6)]
     (warning,) = estimate_loads(loaded_result(records, [CASE]))[CASE.name].warnings
     assert warning == "interval of share spans more than 2 percentage points, or 10% of the value"
+
+
+def test_callers_of_a_real_call_are_not_compared() -> None:
+    """They make equally many calls, guarded or bare."""
+    (control,) = estimate_controls(loaded_result([make_loads(CASE, (800.0,) * 3)], [CASE])).values()
+    assert "call_ns" in control.quantities
+    assert "fairness" not in control.quantities

@@ -18,6 +18,7 @@ from resilience_bench.worker.load_loops import (
     GAP,
     build_histogram,
     compute_durations,
+    make_fixed_loop,
     make_loop,
     make_single_call,
     make_timed_loop,
@@ -82,6 +83,19 @@ def test_a_loop_calls_in_chunks_until_the_window_has_closed(  # noqa: PLR0913
     assert counting.calls == told[0]
 
 
+@pytest.mark.usefixtures("ticking")
+@pytest.mark.parametrize(("is_async", "raises"), KINDS)
+@pytest.mark.parametrize("count", [0, 1, 20])
+def test_a_fixed_loop_makes_so_many_calls_whatever_the_time(
+    count: int, runner: asyncio.Runner, *, is_async: bool, raises: bool
+) -> None:
+    """The clock is read once, when all calls have ended."""
+    counting = Counting(is_async=is_async, raises=raises)
+    calling = make_fixed_loop(counting.operation)
+    assert run_if_coroutine(calling(-1, count), runner) == (count, 0)
+    assert counting.calls == count
+
+
 @pytest.mark.parametrize(("is_async", "raises"), KINDS)
 def test_nothing_is_called_after_the_window_has_closed(
     runner: asyncio.Runner, *, is_async: bool, raises: bool
@@ -114,12 +128,14 @@ def test_what_nobody_expects_is_raised(
         run_if_coroutine(make_loop(operation)(1000, 2), runner)
     with pytest.raises(ZeroDivisionError):
         run_if_coroutine(make_timed_loop(operation)(1000, 2, 10), runner)
+    with pytest.raises(ZeroDivisionError):
+        run_if_coroutine(make_fixed_loop(operation)(1000, 2), runner)
     if not is_async:
         with pytest.raises(ZeroDivisionError):
             make_single_call(operation)()
 
 
-@pytest.mark.parametrize("make", [make_loop, make_timed_loop])
+@pytest.mark.parametrize("make", [make_loop, make_timed_loop, make_fixed_loop])
 @pytest.mark.parametrize(("is_async", "raises"), KINDS)
 def test_every_subject_has_a_loop_of_its_own(
     make: Callable[[Operation], Any], *, is_async: bool, raises: bool

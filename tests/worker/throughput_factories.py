@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resilience_bench import (
@@ -17,6 +17,7 @@ from resilience_bench import (
 from resilience_bench._model import LoadSamples, Tally
 from resilience_bench.scenarios.definition import BoundCase, Scenario
 from resilience_bench.scenarios.loads import parse_load
+from resilience_bench.scenarios.payload_definition import Payload
 from resilience_bench.stats import correctness as tallying
 from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.operations import make_control, open_operation
@@ -34,6 +35,22 @@ def bound(one: Scenario, load: str = "threads-4", payload: str = "noop") -> Boun
     """The only case of a scenario, under a load."""
     [only] = one.bind("file.py")
     return only.with_load(load, payload)
+
+
+def bound_to_work(
+    one: Scenario, load: str, work: Callable[[], Any], *, is_async: bool = False
+) -> BoundCase:
+    """The only case of a scenario around a payload that does real work, with that work."""
+
+    async def real_async() -> Any:
+        return work
+
+    def real() -> Any:
+        return work
+
+    payload = Payload(real_async if is_async else real)
+    [only] = one.bind("file.py", {(payload.name, payload.is_async): payload})
+    return replace(only.with_load(load, payload.name), work=work, answer=None)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, Selection, inspect, select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.project import find_baselines_folder
+from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.stats.latency import estimate
 
 
@@ -82,7 +83,7 @@ def learn(  # noqa: PLR0913 - one argument an option
             if "latency" in source.signals:
                 source.draw_latencies(PROFILES["quick"].workers, names)
             source.draw_counts(1, names)
-            if "scaling" in source.signals:
+            if any(signal in LOAD_SIGNALS for signal in source.signals):
                 source.draw_loads(LOADED_SCREEN, names)
         result = results.read(file)
         measured.append((result, estimate(result)))

@@ -54,6 +54,8 @@ def check(  # noqa: PLR0913 - one argument an option
     """
     verdict_output.ensure_outputs_writable(shown)
     stored = results.read(result_file) if result_file else None
+    if stored and verdict_output.hold_outages_only([stored]):
+        return verdict_output.show_outages("check", str(result_file), shown)
     here = stored.environment if stored else detect_environment()
     version = stored.reference_version if stored else REFERENCE_VERSION
     limits = checks.find_limits(here, version, signals, baseline_file, budgets_file)

@@ -58,6 +58,8 @@ def judge_files(  # noqa: PLR0913 - what was typed
     """
     _refuse_measuring_options(context)
     base, head = results.read(Path(base_text)), results.read(Path(head_text))
+    if verdict_output.hold_outages_only([base, head]):
+        return verdict_output.show_outages("compare", f"{base_text} and {head_text}", shown)
     if base == head:
         raise UserError(f"{base_text} and {head_text} are the same run; type the files of two runs")
     is_judged = make_case_filter(head, selectors)

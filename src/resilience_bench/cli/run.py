@@ -10,23 +10,23 @@ from typing import Final
 import click
 
 from resilience_bench._model import Signal
-from resilience_bench.cli import measuring, options, run_python
+from resilience_bench.cli import measuring, options, run_long, run_python
 from resilience_bench.cli.console import make_console
-from resilience_bench.errors import UnknownLoadError, UserError
+from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
 from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
-from resilience_bench.measure.session import PROFILES, DriftSession, Profile
+from resilience_bench.measure.session import PROFILES, Profile
 from resilience_bench.report import summary, table
-from resilience_bench.scenarios.loads import NOOP, SINGLE
+from resilience_bench.scenarios.load_patterns import CHAOS
 from resilience_bench.stats.latency import estimate
 
 DRIFT_ALONE: Final = (
     "--drift measures the cost and the memory of one caller; it cannot be combined with "
-    "--signals, --python or --profile concurrency; leave one of them out"
+    "--signals, --python, --profile concurrency or chaos; leave one of them out"
 )
 
 
@@ -79,13 +79,16 @@ def run(  # noqa: PLR0913 - one argument an option
         chosen = dataclasses.replace(chosen, time_limit_s=time_limit)
     path = output or options.build_output_path("run")
     others = {
-        "profile": profile == "concurrency",
+        "profile": profile in {"concurrency", CHAOS},
         "signals": bool(signals),
         "pythons": bool(pythons),
     }
     if drift is not None and _chooses_drift(context, [name for name in others if others[name]]):
         atomic.ensure_writable(path)
-        return _run_drift(launcher, selectors, drift, chosen, path)
+        return run_long.run_drift(launcher, selectors, drift, chosen, path)
+    if profile == CHAOS:
+        atomic.ensure_writable(path)
+        return run_long.run_outages(context, selectors, chosen, path)
     if pythons:
         return run_python.run_under_interpreters(
             launcher, selectors, pythons=pythons, profile=chosen, signals=signals, stem=path
@@ -131,35 +134,4 @@ def _run_here(
         summary.render(summary.summarise_run(measured[0], measurements), measured[0], console, path)
     else:
         table.render(measured[0], measurements, "latency", console)
-    return measuring.report_end(measured, [path])
-
-
-def _run_drift(
-    launcher: Launcher, selectors: Sequence[str], seconds: float, profile: Profile, path: Path
-) -> int:
-    """Keep each of the selected cases going for a time, write the file and show it."""
-    selection = select(launcher, selectors)
-    count = len(selection.cases)
-    for info in selection.cases:
-        if info.case.is_loaded:
-            raise UnknownLoadError(
-                f"--drift keeps one caller going, around a payload without work; found "
-                f"{info.case.name}; type '{info.case.with_load(SINGLE, NOOP).name}'"
-            )
-    session = DriftSession(launcher, selection.cases, profile, drift_s=seconds)
-    label = f"{seconds:g} s a case"
-    signals = ("drift",)
-    recording = Recording(
-        session.records, label, path, selectors, selection.problems, signals=signals
-    )
-    variant = MeasuredVariant(session, recording)
-    cases, each = (f"{count} cases", " each") if count != 1 else ("1 case", "")
-    measured = measuring.measure_variants(
-        ((variant, done) for done in session.run()),
-        [variant],
-        f"keeping {cases} going for {seconds:g} s{each}",
-        {"": count},
-        lambda _, done: ("", session.records[done.cases[0].case.name].status),
-    )
-    table.render(measured[0], estimate(measured[0]), "latency", make_console())
     return measuring.report_end(measured, [path])

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import click
 from rich.console import Console
 
+from resilience_bench._model import Result
 from resilience_bench._verdicts import Judgement
 from resilience_bench.cli.console import make_console
-from resilience_bench.cli.options import FILE, signals_option
+from resilience_bench.cli.options import FILE, OK, signals_option
 from resilience_bench.files import atomic
 from resilience_bench.gate.verdicts import compute_exit_code
 from resilience_bench.report import annotations as workflow_commands
 from resilience_bench.report import judgement_markdown, judgement_table, junit
 from resilience_bench.report.verdicts import summarise_judgement
 from resilience_bench.scenarios.patterns import matches_name
+
+OUTAGES: Final = ("outage",)
+"""The signals of a run with ``--profile chaos``."""
 
 
 def add_output_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,6 +64,18 @@ def show_judgement(result: Judgement, shown: dict[str, Any], *, with_changes: bo
     if shown["annotations"]:
         click.echo(workflow_commands.render(result))
     return compute_exit_code(result, strict=shown["strict"])
+
+
+def hold_outages_only(found: Iterable[Result]) -> bool:
+    """Return whether results are of outages, in which nothing has an acceptable range."""
+    return all(result.signals == OUTAGES for result in found)
+
+
+def show_outages(title: str, text: str, shown: dict[str, Any]) -> int:
+    """Print and write that there is nothing to judge; return the exit code, which is no failure."""
+    lines = (f"{text}: outages, of which nothing is judged; 'resilience-bench show' shows them",)
+    show_judgement(Judgement(title, lines, ()), shown)
+    return OK
 
 
 def _explain(result: Judgement, pattern: str, console: Console) -> None:

@@ -29,7 +29,7 @@ def detect_environment() -> Environment:
         os=_detect_os_name(),
         kernel=platform.release(),
         machine=platform.machine(),
-        packages=_list_packages(),
+        packages=_list_packages(tuple(sys.path)),
         gil_enabled=is_gil_enabled(),
     )
 
@@ -57,10 +57,12 @@ def find_commit(directory: Path) -> Commit | None:
 
 
 @functools.cache  # reading what is installed takes longer than all else here
-def _list_packages() -> dict[str, str]:
+def _list_packages(path: tuple[str, ...]) -> dict[str, str]:
+    """Return the packages in these folders; another ``sys.path`` has others."""
     import importlib.metadata  # noqa: PLC0415 - takes time that only this function needs
 
-    found = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
+    installed = importlib.metadata.distributions(path=list(path))
+    found = {one.metadata["Name"]: one.version for one in installed}
     return {name: found[name] for name in sorted(found, key=str.lower) if name}
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from resilience_bench import _model
+from resilience_bench import _model, _outages
 from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.files.checked_json import CheckedFile, describe_value
 
@@ -27,6 +27,17 @@ LEAST: Final[Mapping[type, Mapping[str, int]]] = {
     # A library's counter may have been reset meanwhile.
     _model.Tally: _map_fields(_model.Tally, 0, counted=-LARGEST),
     _model.DriftPoints: _map_fields(_model.DriftPoints, 0),
+    _outages.PhaseCounts: dict.fromkeys(
+        ("starts_us", "ends_us", "cpu_us", "reached", "log_bytes", "threads", "resident_bytes"), 0
+    ),
+    _outages.Outage: {
+        "callers": 1,
+        "bare_requests": 0,
+        "bare_cpu_us": 0,
+        "arrivals_us": 0,
+        "latencies_us": 0,
+        "opened_us": 0,
+    },
     Baseline: {"reference_version": 1},
     _model.Environment: {"cpu_count": 1},
     Range: {"expected": 0, "low": 0, "high": 0, "spread": 0, "runs": 1, "workers": 1},
@@ -36,8 +47,18 @@ SAME_LENGTH: Final[Mapping[type, tuple[str, ...]]] = {
     _model.Samples: ("elapsed_ns", "beside"),
     _model.LoadSamples: ("calls", "elapsed_ns", "fewest", "most", "reads"),
     _model.DriftPoints: ("calls", "operation_ns", "reference_ns", "blocks", "resident_bytes"),
+    _outages.Outage: ("arrivals_us", "latencies_us", "answers"),
 }
 """Fields with as many numbers as the first one, which has at least one."""
+COUNTED_IN: Final[Mapping[type, str]] = {
+    _model.DriftPoints: "points",
+    _outages.Outage: "requests",
+}
+OF_ONE_CASE: Final[Mapping[type, str]] = {
+    _model.DriftRecord: "points",
+    _outages.OutageRecord: "outage",
+}
+"""Records of one case, and the field that holds what was measured."""
 MAY_BE_EMPTY: Final = {"beside", "reads", "blocks", "resident_bytes"}
 """Not every case, interpreter and system has these."""
 
@@ -69,15 +90,16 @@ def validate_result(source: CheckedFile, result: _model.Result) -> None:
             found = f"expected each case once, found {case.case.name}"
             source.refuse(f"cases[{position}]", found)
         controls[case.case.name] = case.control
-    for kind in ("workers", "instructions", "allocations", "loads", "drifts"):
+    for kind in ("workers", "instructions", "allocations", "loads", "drifts", "outages"):
         for position, record in enumerate(getattr(result, kind)):
             _check_record(source, f"{kind}[{position}]", record, controls)
 
 
 def _check_record(source: CheckedFile, key: str, record: Any, controls: Mapping[str, str]) -> None:
-    if isinstance(record, _model.DriftRecord):
+    if type(record) in OF_ONE_CASE:
+        content = OF_ONE_CASE[type(record)]
         _check_name(source, f"{key}.case", record.case, controls)
-        _check_entry(source, f"{key}.points", record.points)
+        _check_entry(source, f"{key}.{content}", getattr(record, content))
         return
     if isinstance(record, _model.WorkerRecord):
         _check_worker(source, key, record)
@@ -127,6 +149,8 @@ def _check_entry(source: CheckedFile, key: str, entry: object) -> None:
                 if more <= fewer:
                     where = f"{key}.calls[{position}]"
                     source.refuse(where, f"expected more than the {fewer} before, found {more}")
+        case _outages.Outage():
+            _check_outage(source, key, entry)
 
 
 def _check_lengths(source: CheckedFile, key: str, entry: object) -> None:
@@ -135,7 +159,7 @@ def _check_lengths(source: CheckedFile, key: str, entry: object) -> None:
     first, *others = SAME_LENGTH[type(entry)]
     count = len(getattr(entry, first))
     if not count:
-        what = "points" if isinstance(entry, _model.DriftPoints) else "samples"
+        what = COUNTED_IN.get(type(entry), "samples")
         source.refuse(f"{key}.{first}", f"expected {what}, found none")
     for name in others:
         numbers = getattr(entry, name)
@@ -165,3 +189,23 @@ def _check_load(source: CheckedFile, key: str, samples: _model.LoadSamples) -> N
             )
             found = describe_value(bucket)
             source.refuse(f"{key}.latencies.{bucket}", f"{expected}, found {found}")
+
+
+def _check_outage(source: CheckedFile, key: str, outage: _outages.Outage) -> None:
+    if not outage.phases:
+        source.refuse(f"{key}.phases", "expected phases, found none")
+    ends_us = 0
+    for position, phase in enumerate(outage.phases):
+        check_numbers(source, f"{key}.phases[{position}]", phase)
+        if phase.starts_us != ends_us or phase.ends_us <= ends_us:
+            expected = f"expected a phase from {ends_us} to a later time"
+            found = f"found one from {phase.starts_us} to {phase.ends_us}"
+            source.refuse(f"{key}.phases[{position}]", f"{expected}, {found}")
+        ends_us = phase.ends_us
+    for position, (earlier, later) in enumerate(itertools.pairwise(outage.arrivals_us), 1):
+        if later < earlier:
+            where = f"{key}.arrivals_us[{position}]"
+            source.refuse(where, f"expected {earlier} or more, found {later}")
+    if unknown := sorted(set(outage.answers) - set(_outages.ANSWERS)):
+        expected = f"expected the letters {', '.join(_outages.ANSWERS)}"
+        source.refuse(f"{key}.answers", f"{expected}, found {describe_value(unknown[0])}")

@@ -81,7 +81,9 @@ def read(path: Path) -> Baseline:
 def _check_range(source: CheckedFile, key: str, quantity: str, bounds: Range) -> None:
     if quantity not in JUDGED:
         source.refuse(key, f"expected one of {', '.join(JUDGED)}, found {describe_value(quantity)}")
-    check_numbers(source, key, bounds)
+    below = {name: max(getattr(bounds, name), 0.0) for name in ("expected", "low")}
+    may_be_below = JUDGED[quantity].is_difference
+    check_numbers(source, key, replace(bounds, **below) if may_be_below else bounds)
     if not bounds.low <= bounds.expected <= bounds.high:
         found = ", ".join(map(describe_value, (bounds.low, bounds.expected, bounds.high)))
         source.refuse(key, f"expected low <= expected <= high, found {found}")

@@ -12,7 +12,13 @@ from resilience_bench._verdicts import Baseline, Budget, Outcome, Verdict
 from resilience_bench.gate.decide import FLAGS, Criterion, Policy, Trial, decide, make_verdict
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import EvidenceSource
-from resilience_bench.quantities import BUDGETED, COUNT_SIGNALS, JUDGED, LOAD_SIGNALS, Quantity
+from resilience_bench.quantities import (
+    BUDGETED,
+    COUNT_SIGNALS,
+    JUDGED,
+    LOAD_SIGNALS,
+    QUANTITIES,
+)
 from resilience_bench.scenarios.patterns import matches
 
 LOADED_SCREEN: Final = 5
@@ -142,21 +148,16 @@ def make_comparison_criteria(
     A share is compared by its difference, because it may be 0.
     """
     return [
-        Criterion(name, quantity.signal, quantity.name, *bounds, is_null=is_null)
+        Criterion(
+            name, quantity.signal, quantity.name, high, low, quantity.unchanged, is_null=is_null
+        )
         for name, record in records.items()
         if record.status in EXISTING_STATUSES
         for quantity in JUDGED.values()
         if quantity.signal in signals and has_signal(record.case, quantity.signal)
-        for bounds in [_make_bounds(quantity, tolerances[quantity.name])]
+        for low, high in [quantity.compute_limits(quantity.unchanged, tolerances[quantity.name])]
         for is_null in ((False,) if quantity.signal == "allocations" else (False, True))
     ]
-
-
-def _make_bounds(quantity: Quantity, tolerance: float) -> tuple[float, float, float]:
-    """Return the upper and lower limit of a comparison, and what is expected."""
-    if quantity.signal == "share":
-        return tolerance, -tolerance, 0.0
-    return 1 + tolerance, 1 / (1 + tolerance), 1.0
 
 
 def apply_null_control(
@@ -186,8 +187,8 @@ def describe_null_failure(verdict: Verdict, case: str, base: str = "BASE") -> st
     """Describe in which case, and by how much, BASE differs from itself."""
     seen = "not"
     if verdict.seen:
-        is_share = verdict.signal == "share"
-        seen = f"{verdict.seen.value:.3f}{'' if is_share else ' times'}"
+        times = "" if QUANTITIES[verdict.quantity].is_difference else " times"
+        seen = f"{verdict.seen.value:.3f}{times}"
     return (
         f"null control: {verdict.signal} of {base} measured twice differs, {case} by {seen}; no "
         f"regression in {verdict.signal} is reported: measure again on a quieter machine"
@@ -196,7 +197,7 @@ def describe_null_failure(verdict: Verdict, case: str, base: str = "BASE") -> st
 
 def _compute_distance(verdict: Verdict) -> float:
     """Return how far a quotient lies from 1, where half is as far as twice, or a share from 0."""
-    if verdict.signal == "share":
+    if QUANTITIES[verdict.quantity].is_difference:
         return abs(verdict.seen.value) if verdict.seen else 0.0
     seen = verdict.seen.value if verdict.seen else 1.0
     return abs(math.log(seen)) if seen > 0 else math.inf

@@ -13,7 +13,7 @@ from resilience_bench._verdicts import Baseline, Range
 from resilience_bench.errors import RefusedLearningError
 from resilience_bench.files.checked_json import format_names
 from resilience_bench.gate.baseline import LEARN, SCHEMA
-from resilience_bench.quantities import JUDGED, Quantity
+from resilience_bench.quantities import COUNT_SIGNALS, JUDGED, Quantity
 
 MARGIN: Final = 1.5
 """A range reaches this many times as far as the runs did: the next run may lie further out."""
@@ -26,9 +26,10 @@ def learn(runs: Sequence[tuple[Result, Sequence[Measurement]]], reason: str) -> 
 
     The expected value is the median of the runs' values. The range reaches the quantity's `width`
     to either side of it, or `MARGIN` times as far as the runs did, whichever is more; never below
-    0. The baseline has the quantities that are judged and finite, of all measured cases. ``runs``
-    has the result and the measurements of each run, in their order. RefusedLearningError if there
-    are no runs, nothing was measured, or the runs are of different environments or references.
+    0, except of a share, which may be a hair below. The baseline has the quantities that are judged
+    and finite, of all measured cases. ``runs`` has the result and the measurements of each run, in
+    their order. RefusedLearningError if there are no runs, nothing was measured, or the runs are of
+    different environments or references.
     """
     _check_alike([result for result, _ in runs])
     seen: dict[tuple[str, str], list[tuple[float, int]]] = {}
@@ -90,13 +91,17 @@ def _iterate_values(
     """Yield case and quantity, value, and the number of its workers."""
     measured = {record.case.name for record in result.cases if record.status == "measured"}
     for measurement in measurements:
-        for quantity in JUDGED:
-            found = measurement.quantities.get(quantity)
+        for name, quantity in JUDGED.items():
+            found = measurement.quantities.get(name)
             if measurement.case.name in measured and found and math.isfinite(found.value):
-                # A mean of kept bytes may lie a hair below zero; a range starts there.
-                value = max(0.0, found.value)
-                workers = measurement.workers if JUDGED[quantity].is_quotient else 1
-                yield (measurement.case.name, quantity), value, workers
+                workers = 1 if quantity.signal in COUNT_SIGNALS else measurement.workers
+                value = max(_get_least(quantity), found.value)
+                yield (measurement.case.name, name), value, workers
+
+
+def _get_least(quantity: Quantity) -> float:
+    """Return the least value of a range: a mean of kept bytes may be seen a hair below zero."""
+    return -math.inf if quantity.is_difference else 0.0
 
 
 def _estimate_range(seen: Sequence[tuple[float, int]], quantity: Quantity) -> Range:
@@ -107,7 +112,9 @@ def _estimate_range(seen: Sequence[tuple[float, int]], quantity: Quantity) -> Ra
     return Range(
         expected=expected,
         # The outer min and max: a subtraction may round to the wrong side of what was seen.
-        low=max(0.0, min(least, expected - max(reach, MARGIN * (expected - least)))),
+        low=max(
+            _get_least(quantity), min(least, expected - max(reach, MARGIN * (expected - least)))
+        ),
         high=max(most, expected + max(reach, MARGIN * (most - expected))),
         runs=len(values),
         workers=sum(workers for _, workers in seen),

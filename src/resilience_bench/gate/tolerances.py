@@ -54,8 +54,8 @@ def apply_tolerances(
 ) -> list[Criterion]:
     """Return the criteria with the ranges that people allow; of several that match, the last.
 
-    A range reaches from expected / (1 + share) to expected * (1 + share). Unless it ``may_narrow``,
-    it only becomes wider. Budgets, which expect nothing, stay as they are.
+    A range is as `Quantity.compute_limits` makes it: of a share in percentage points. Unless it
+    ``may_narrow``, it only becomes wider. Budgets, which expect nothing, stay as they are.
     """
     return [_apply(criterion, written, may_narrow=may_narrow) for criterion in criteria]
 
@@ -73,8 +73,7 @@ def _apply(criterion: Criterion, written: Sequence[Tolerance], *, may_narrow: bo
     if floor:
         criterion = replace(criterion, floor_ns=floor.floor_ns)
     if share:
-        most = 1 + share.shares[quantity]
-        low, high = expected / most, expected * most
+        low, high = JUDGED[quantity].compute_limits(expected, share.shares[quantity])
         if not may_narrow and criterion.low is not None and criterion.high is not None:
             low, high = min(criterion.low, low), max(criterion.high, high)
         criterion = replace(criterion, low=low, high=high)

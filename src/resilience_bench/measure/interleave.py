@@ -58,10 +58,8 @@ class MeasuredVariant:
             for signal in signals
             if signal not in LOAD_SIGNALS
         )
-        loaded = [session for session in self.loaded if session.signal in signals]
-        return alone * len(self.session.cases) + sum(
-            session.workers * len(session.cases) for session in loaded
-        )
+        loaded = [session.count_visits() for session in self.loaded if session.signal in signals]
+        return alone * len(self.session.cases) + sum(loaded)
 
 
 def order_by_turn(items: Sequence[Item], turn: int) -> Sequence[Item]:

@@ -43,7 +43,7 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much each draw of a gate measures."""
 _CROWD: Final = Effort(workers=5, rounds=4, window_ns=2_000_000, timed=5)
-_QUICK: Final = Effort(workers=10, rounds=50, window_ns=400_000, timed=12, crowd=_CROWD)
+_QUICK: Final = Effort(workers=8, rounds=40, window_ns=400_000, timed=12, crowd=_CROWD)
 SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": _QUICK,
     "concurrency": _QUICK,
@@ -55,8 +55,8 @@ SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
         _QUICK, workers=40, rounds=200, crowd=replace(_CROWD, workers=20, rounds=40)
     ),
 }
-"""The same for shares, whose windows are short and far more: neighbours are subtracted. But not so
-short that most calls are the first ones, whose code is no longer in the processor's caches."""
+"""The same for shares, whose samples are short and far more: neighbours are subtracted. Its windows
+say how many calls a sample has, see `resilience_bench.worker.throughput`."""
 SHARE_GATE_EFFORT: Final = replace(_QUICK, workers=5, timed=0, crowd=replace(_CROWD, timed=0))
 CASE_LIMIT_S: Final = 10.0
 """A case is hung if its callers do not return within this time."""
@@ -64,8 +64,9 @@ CASE_S: Final = 3.0
 """More time than a case needs in a worker, on any machine."""
 BLOCK_CASES: Final = 40
 FEW_CASES: Final = 12
-"""So many layers around one payload, alone in a worker, have `MORE_ROUNDS` as many rounds."""
+"""A block of real calls with so many cases or fewer is quick: it gets more rounds."""
 MORE_ROUNDS: Final = 4
+"""How many times as many rounds such a block gets."""
 
 
 @dataclass(slots=True)
@@ -85,6 +86,10 @@ class LoadSession(Session):
     def workers(self) -> int:
         """How many workers a run has."""
         return self.effort.workers
+
+    def count_visits(self) -> int:
+        """Return how many measurements of a case a run makes: a crowd may have fewer workers."""
+        return sum(self._choose_effort(info).workers for info in self.cases)
 
     def visit(self, index: int, cases: Collection[str] | None = None) -> Iterator[FinishedBlock]:
         """See `Session.visit`; by default only the cases that have as many workers."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from resilience_bench import __version__, _model
 from resilience_bench._model import CaseRecord, Environment, LoadRecord, Result, WorkerRecord
+from resilience_bench._outages import OutageRecord
 from resilience_bench.environments import fingerprint
 from resilience_bench.environments.fingerprint import detect_environment, find_commit, now
 from resilience_bench.files import results
@@ -86,6 +87,7 @@ class Recording:
             allocations=tuple(self.select(_model.AllocationRecord)),
             loads=tuple(loads),
             drifts=tuple(self.select(_model.DriftRecord)),
+            outages=tuple(self.select(OutageRecord)),
         )
 
     def write(self, *, complete: bool) -> Result:

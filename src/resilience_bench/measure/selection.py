@@ -12,6 +12,7 @@ from typing import Final
 from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
+from resilience_bench.files.checked_json import format_names
 from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.measure.session import Profile, Session, list_loaded_cases, start_plan
@@ -33,6 +34,7 @@ ChooseCases = Callable[[Sequence[CaseInfo]], list[CaseInfo]]
 PROFILE_LOADS: Final[Mapping[str, ChooseCases]] = {
     "concurrency": load_patterns.select_profile_cases,
     "real": load_patterns.select_real_cases,
+    load_patterns.CHAOS: load_patterns.select_outage_cases,
 }
 """The profiles that have loads or payloads of their own."""
 
@@ -123,9 +125,31 @@ def select(
         raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
     if gated and not patterns:
         chosen += tuple(load_patterns.select_gated_cases(listing.cases))
+    _refuse_mixture(chosen, profile)
     if not chosen:
         raise NoScenariosError(_explain_empty_selection(files, listing.problems))
     return Selection(chosen, listing.problems)
+
+
+def _refuse_mixture(cases: Sequence[CaseInfo], profile: str) -> None:
+    """Refuse cases in an outage beside others, and without their profile."""
+    outages = [info for info in cases if info.is_in_outage]
+    if outages and profile != load_patterns.CHAOS:
+        raise UnknownLoadError(
+            f"expected cases that no outage befalls, found {_list_names(outages)}; type "
+            "'resilience-bench run --profile chaos' for those, and name no others"
+        )
+    asked = [info for info in outages if load_patterns.CHAOS in info.in_profile] or outages
+    others = [info for info in cases if info not in asked]
+    if others and profile == load_patterns.CHAOS:
+        raise UnknownLoadError(
+            f"--profile chaos measures {_list_names(asked) or 'cases in an outage'} apart from "
+            f"other cases, found {_list_names(others)}; measure those in a run of their own"
+        )
+
+
+def _list_names(infos: Sequence[CaseInfo]) -> str:
+    return format_names([info.case.name for info in infos])
 
 
 def _choose_cases(
@@ -138,6 +162,13 @@ def _choose_cases(
     for pattern in patterns:
         some = _match_cases(pattern, infos, choose)
         if not some:
+            if choose is load_patterns.select_outage_cases and (
+                plain := [info for info in infos if matches(pattern, info.case)]
+            ):
+                raise UnknownLoadError(
+                    f"{_list_names(plain)}: expected plain functions that call their payload, and "
+                    "return its value, for --profile chaos; found other promises in @scenario"
+                )
             if (choose or load_patterns.looks_loaded(pattern, infos)) and (
                 hint := load_patterns.suggest_loads(pattern, infos)
             ):

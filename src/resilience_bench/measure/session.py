@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from resilience_bench import _model
 from resilience_bench._model import CaseInfo, CaseRecord, CaseStatus, Samples, Signal, WorkerRecord
+from resilience_bench._outages import OutageRecord
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
@@ -41,6 +42,7 @@ PROFILES: Final = {
         Profile("standard", workers=40, samples=24, case_ns=20_000_000, time_limit_s=60.0),
         Profile("concurrency", workers=14, samples=16),
         Profile("real", workers=14, samples=16),
+        Profile("chaos", workers=1, samples=1),
         Profile("thorough", workers=100, samples=40, case_ns=40_000_000, time_limit_s=120.0),
     )
 }
@@ -58,7 +60,7 @@ MEASURABLE_STATUSES: Final = frozenset({"measured", "interrupted"})
 """The statuses of cases that can be measured, as far as is known."""
 
 CountRecord = _model.InstructionRecord | _model.AllocationRecord
-Record = WorkerRecord | CountRecord | _model.LoadRecord | _model.DriftRecord
+Record = WorkerRecord | CountRecord | _model.LoadRecord | _model.DriftRecord | OutageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,44 +269,6 @@ class Session:
         self.records[name] = replace(
             before, status=status, reason=reason, control=control or before.control
         )
-
-
-@dataclass(slots=True)
-class DriftSession(Session):
-    """A session that runs each case for ``drift_s``; it yields `DriftRecord`.
-
-    A worker that fails is not started again: it would take as long, and fail at the same place.
-    """
-
-    drift_s: float = 60.0
-
-    def run(self) -> Iterator[FinishedBlock]:
-        """Measure; yields after each case."""
-        for info in self.cases:
-            record = None
-            try:
-                record = self._measure_drift(info)
-            except WorkerFailedError as error:
-                self._handle_failure([info], error)
-            yield FinishedBlock(record, (info,), 0)
-
-    def _measure_drift(self, info: CaseInfo) -> _model.DriftRecord | None:
-        name = info.case.name
-        plan = replace(
-            start_plan("drift", [info]),
-            sample_ns=self.profile.sample_ns,
-            time_limit_s=self.profile.time_limit_s + self.drift_s,
-            drift_s=self.drift_s,
-        )
-        started = now()
-        messages = self.launcher.run(plan, hash_seed=0)
-        self._note(messages)
-        for message in messages:
-            if isinstance(message, protocol.DriftMessage) and message.case == name:
-                return _model.DriftRecord(name, 0, started, now(), message.points)
-        if self.records[name].status == "measured":
-            self._set_status(name, "failed", "its worker reported nothing about it")
-        return None
 
 
 def start_plan(action: protocol.Action, block: Sequence[CaseInfo]) -> Plan:

@@ -33,7 +33,7 @@ LEGEND: Final[Mapping[str, str]] = {
     "the line to reach.",
     "scaling": "scaling: calls/s divided by the bare call's, round by round; compare this one.",
     "scaling_interval": "±: half of the scaling's 95 % interval over workers.",
-    "share": "share: the overhead as a share of the bare call, window by window; compare this one.",
+    "share": "share: the overhead as a share of the bare call, sample by sample; compare this one.",
     "share_interval": "±: half of the share's 95 % interval over workers, in percentage points.",
     "call": "per call: how long a caller waits on average, with its time in the queue.",
     "p50": "p50, p99, p99.9, max: percentiles of the time of single calls, in the same unit; - "
@@ -47,6 +47,21 @@ LEGEND: Final[Mapping[str, str]] = {
     "per cent of the ratio of the first fifth per million calls; in all: over the whole run.",
     "blocks": "blocks/1k, B/1k: slopes of the memory blocks in use after a garbage collection, and "
     "of the bytes that the process holds, per thousand calls.",
+    "answered": "answered: the share of requests that got the right value or the default; then how "
+    "many of them live (read while the request waited), stale (read before) and by default.",
+    "out_p50": "p50, p99, p99.9, max: percentiles of the time from the arrival of a request to its "
+    "answer, in ms; - where fewer than 10 requests are beyond.",
+    "reached": "reached: the calls that reached the dependency, counted there.",
+    "cpu": "CPU µs: the processor time of the whole process for a request, with the load generator "
+    "and the log, less that of a bare call of the healthy dependency in the same process.",
+    "log": "log B: bytes logged for a request, at the libraries' default levels.",
+    "opened": "opened: how long after the end of the first phase a request was first answered or "
+    "refused without a call.",
+    "recovered": "recovered: how long after the dependency came back the last request arrived that "
+    "was not answered live.",
+    "errors": "errors: requests that got an exception or a wrong value; unserved: no thread was "
+    "free within a second.",
+    "threads": "threads, MB: the most threads and resident memory at a time.",
     "verdict": "verdict: something grows if its whole interval is above 0, and it grows by more "
     f"than {100 * LEAST_COST:g} % in all, {LEAST_BLOCKS:g} blocks or {LEAST_BYTES:g} B per call; "
     "undecided: the interval is too wide to tell, so measure longer.",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from resilience_bench._model import CaseRecord, Measurement, Result
-from resilience_bench.report import drift_rows
+from resilience_bench.report import drift_rows, outage_rows
 from resilience_bench.report.blocks import SORT_KEYS, is_loaded
 from resilience_bench.report.load_rows import LOAD_SORT_KEYS, make_load_sort_key
 from resilience_bench.stats.correctness import collect_tallies, describe_defect, sum_tallies
@@ -47,6 +47,7 @@ def render(result: Result, measurements: Sequence[Measurement], sort: str) -> st
                 for key, measured in estimate_controls(result).items()
             },
             "drifts": drift_rows.drifts_to_json(estimate_drifts(result)),
+            "outages": outage_rows.outages_to_json(result),
         },
         indent=2,
     )

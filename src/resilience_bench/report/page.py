@@ -12,6 +12,7 @@ from resilience_bench.report import caveats
 from resilience_bench.report.blocks import Block, explain_columns, make_blocks
 from resilience_bench.report.drift_rows import make_drift_blocks
 from resilience_bench.report.load_rows import make_load_blocks
+from resilience_bench.report.outage_rows import make_outage_blocks
 from resilience_bench.report.real_calls import make_real_blocks
 from resilience_bench.report.text import clean_text
 from resilience_bench.stats.drift import Drift, estimate_drifts
@@ -39,7 +40,7 @@ class Chapter:
 def make_sections(
     result: Result, measurements: Sequence[Measurement], drifts: Sequence[Drift], sort: str
 ) -> dict[str, list[Block]]:
-    """Return the real calls at a glance, then all blocks: alone, under load, in long runs.
+    """Return the real calls at a glance, then all blocks by how they were measured.
 
     The headings are the keys; that of cases without a load is empty. Rows are sorted by ``sort``,
     see `blocks.SORT_KEYS`.
@@ -49,6 +50,7 @@ def make_sections(
         "": make_blocks(result, measurements, sort),
         "under load": make_load_blocks(result, measurements, sort),
         "in long runs": make_drift_blocks(drifts),
+        "in an outage": make_outage_blocks(result),
     }
     return {heading: blocks for heading, blocks in sections.items() if blocks}
 

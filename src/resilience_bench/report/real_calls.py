@@ -13,6 +13,8 @@ from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import SINGLE
 from resilience_bench.stats.load import estimate_controls
 
+REAL_CALLS: Final = "real calls"
+"""The family of these blocks."""
 BARE: Final = "(bare call)"
 TITLES: Final = {
     SINGLE: "what resilience adds to a real call",
@@ -89,7 +91,7 @@ def _make_block(title: str, calls: Sequence[RealCall]) -> Block:
         found = {call.payload: call.layers[label] for call in calls if label in call.layers}
         rows.append(BlockRow(label, {name: _format_share(one) for name, one in found.items()}))
     headers = {call.payload: clean_text(call.payload) for call in calls}
-    return Block("real calls", title, DESCRIPTION, headers, tuple(rows), "real calls")
+    return Block(REAL_CALLS, title, DESCRIPTION, headers, tuple(rows), REAL_CALLS)
 
 
 def _format_bare(bare: Measurement) -> str:

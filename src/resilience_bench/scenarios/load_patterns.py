@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from resilience_bench._cases import FLAKY
 from resilience_bench._model import Case, CaseInfo
 from resilience_bench.errors import UnknownLoadError
 from resilience_bench.scenarios import loads
@@ -33,6 +34,8 @@ PROFILE_LOADS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 """The loads and payloads of the concurrency profile."""
 REAL: Final = "real"
 """The profile of real calls, in ``in_profile``."""
+CHAOS: Final = "chaos"
+"""The profile of outages, in ``in_profile``."""
 REAL_LOADS: Final = {
     False: (loads.SINGLE, "threads-8", "threads-32"),
     True: ("tasks-1", "tasks-100"),
@@ -148,12 +151,16 @@ def _list_loaded(
     # One caller around no work is the plain case, which every scenario has.
     payloads = [name for name in info.payloads if name in wanted] if info.loads else [loads.NOOP]
     real = {payload.name for payload in info.real_payloads}
+    flaky = {payload.name for payload in info.real_payloads if payload.server == FLAKY}
     for kind in (loads.SINGLE, *info.loads):
         others = [load for load in named if load.partition("-")[0] == kind]
         for load in dict.fromkeys([*loads.STANDARD_LOADS[kind], *others]):
             for payload in payloads:
-                # A forked process must not use the connections of its parent.
-                if kind != loads.PROCESSES or payload not in real:
+                # An outage has callers of its own, and a forked process must not use the
+                # connections of its parent.
+                if kind == loads.SINGLE or (
+                    payload not in flaky and (kind != loads.PROCESSES or payload not in real)
+                ):
                     yield replace(info, case=info.case.with_load(load, payload))
 
 
@@ -232,7 +239,7 @@ def select_real_cases(infos: Sequence[CaseInfo], payloads: Collection[str] = ())
     By default that is every payload that does real work, under the loads of the profile.
     ``payloads`` selects some, called by one caller, and only of cases that ask to be in it.
     """
-    able = [info for info in infos if info.real_payloads]
+    able = [info for info in map(_leave_out_outages, infos) if info.real_payloads]
     asked = [info for info in able if REAL in info.in_profile]
     return [
         replace(info, case=info.case.with_load(load, payload.name))
@@ -242,6 +249,23 @@ def select_real_cases(infos: Sequence[CaseInfo], payloads: Collection[str] = ())
         if (not payloads or payload.name in payloads)
         and (number == 0 or (not payloads and payload.name not in VARIANTS))
     ]
+
+
+def _leave_out_outages(info: CaseInfo) -> CaseInfo:
+    some = tuple(payload for payload in info.real_payloads if payload.server != FLAKY)
+    return replace(info, real_payloads=some)
+
+
+def select_outage_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:
+    """Return the cases of the profile of outages: those that ask to be in it, or else all."""
+    found = [
+        around
+        for info in infos
+        for payload in info.real_payloads
+        if (around := replace(info, case=info.case.with_load(loads.SINGLE, payload.name)))
+        if around.is_in_outage
+    ]
+    return [info for info in found if CHAOS in info.in_profile] or found
 
 
 def select_gated_cases(infos: Sequence[CaseInfo]) -> list[CaseInfo]:

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-SINGLE: Final = "single"
+from resilience_bench._cases import CPU as CPU  # noqa: PLC0414 - for all who know loads
+from resilience_bench._cases import IO as IO  # noqa: PLC0414
+from resilience_bench._cases import NOOP as NOOP  # noqa: PLC0414
+from resilience_bench._cases import PAYLOADS as PAYLOADS  # noqa: PLC0414
+from resilience_bench._cases import SINGLE as SINGLE  # noqa: PLC0414
+
 THREADS: Final = "threads"
 TASKS: Final = "tasks"
 PROCESSES: Final = "processes"
 MIXED: Final = "mixed"
 """Threads, some of which call the operation while the others read its counter."""
-NOOP: Final = "noop"
-CPU: Final = "cpu"
-IO: Final = "io"
-PAYLOADS: Final = (NOOP, CPU, IO)
-"""The payloads that need nothing; see `payload_definition` for those that do real work."""
 STANDARD_LOADS: Final[Mapping[str, tuple[str, ...]]] = {
     SINGLE: (SINGLE,),
     THREADS: tuple(f"{THREADS}-{count}" for count in (1, 2, 4, 8, 16, 32)),

@@ -11,7 +11,7 @@ from typing import Any, Final, overload
 from resilience_bench._model import RealPayload
 from resilience_bench.scenarios.loads import PAYLOADS, is_load
 
-SERVERS: Final = ("folder", "http", "postgres", "redis")
+SERVERS: Final = ("flaky-redis", "folder", "http", "postgres", "redis")
 """What the suite can start for a payload; ``folder`` is an empty temporary folder."""
 ASYNC_PREFIX: Final = "async_"
 BUILTIN: Final = "resilience_bench.payloads."
@@ -30,6 +30,7 @@ class ServerAddress:
         port: The TCP port; 0 for ``folder``.
         user: Who logs in at PostgreSQL.
         password: What PostgreSQL expects over TCP.
+        control_port: Where ``flaky-redis`` is told how to behave; 0 for all others.
     """
 
     folder: str
@@ -37,6 +38,7 @@ class ServerAddress:
     port: int = 0
     user: str = ""
     password: str = ""
+    control_port: int = 0
 
     def to_json(self) -> str:
         """Return the address as text, for a plan."""

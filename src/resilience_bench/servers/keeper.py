@@ -114,7 +114,7 @@ class Keeper:
         options: dict[str, Any] = {}
         if self._user is not None:
             options = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
-        die_with_parent = _make_dying_with_parent(self._plan.quit_signal)
+        die_with_parent = make_dying_with_parent(self._plan.quit_signal)
         with (self._folder / LOG).open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the commands are ours
                 step,
@@ -169,7 +169,7 @@ class Keeper:
             ctypes.CDLL(None).shmctl(int(lines[6].split()[1]), IPC_RMID, None)
 
 
-def _make_dying_with_parent(number: int) -> Callable[[], None]:
+def make_dying_with_parent(number: int) -> Callable[[], None]:
     """Make a function that has the kernel send a signal to the child when its parent ends."""
     parent, prctl = os.getpid(), _find_prctl()
 

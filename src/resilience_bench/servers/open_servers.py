@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from types import ModuleType, TracebackType
-from typing import Final, Self
+from typing import Final
 
-from resilience_bench.servers import folder, http, postgres, redis
+from resilience_bench.servers import flaky_redis, folder, http, postgres, redis
 from resilience_bench.servers.kept_server import KeptServer, ServerFailedError
 from resilience_bench.servers.recipe import ProgramMissingError, Recipe
 
 MODULES: Final[Mapping[str, ModuleType]] = {
+    "flaky-redis": flaky_redis,
     "folder": folder,
     "http": http,
     "postgres": postgres,
@@ -21,7 +22,7 @@ TRIES: Final = 3
 """Another program may take the port of a server before it does."""
 
 
-class Servers:
+class Servers(contextlib.AbstractContextManager["Servers"]):
     """The servers of a run, by name; a context manager that ends all of them.
 
     A server that did not start is not tried again, and one that ended is not started again.
@@ -36,10 +37,6 @@ class Servers:
         self._modules = modules
         self._running: dict[str, KeptServer] = {}
         self._failed: dict[str, str] = {}
-
-    def __enter__(self) -> Self:
-        """End all servers at the end of the ``with`` block."""
-        return self
 
     def __exit__(
         self,

@@ -22,15 +22,19 @@ def check_programs() -> None:
 def prepare() -> Recipe:
     """Prepare a server; ProgramMissingError if it is not installed."""
     folder, port = choose_folder("redis"), choose_port()
-    command = (
+    return Recipe(
+        KeepingPlan(folder, (make_command(folder, port),)),
+        ServerAddress(folder, HOST, port),
+        lambda: ask(port, b"PING\r\n").startswith(b"+PONG"),
+    )
+
+
+def make_command(folder: str, port: int) -> tuple[str, ...]:
+    """Return what starts a server that keeps everything in memory."""
+    return (
         _find_server(),
         *("--port", str(port), "--bind", HOST),
         *("--save", "", "--appendonly", "no", "--dir", folder),
-    )
-    return Recipe(
-        KeepingPlan(folder, (command,)),
-        ServerAddress(folder, HOST, port),
-        lambda: ask(port, b"PING\r\n").startswith(b"+PONG"),
     )
 
 

@@ -61,6 +61,7 @@ def make(sources: SiteSources, place: Path, show_progress: ProgressCallback) -> 
         parts = {
             "run": site_runs.show_run(shown, folder) if shown else Part(NO_RUN),
             "is_whole": bool(whole_runs),
+            "real": site_runs.show_real_calls(runs),
             "runs": site_runs.write_run_pages(runs, shown, folder, summary),
             "check": site_runs.judge_check(last_check, sources.shorten_paths),
             "commits": commits,

@@ -16,11 +16,14 @@ from resilience_bench.files import atomic, results
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.gate.check import add_defects, find_limits, get_budgets_path, judge_cases
 from resilience_bench.gate.evidence import StoredSource
+from resilience_bench.measure.selection import PROFILE_LOADS
 from resilience_bench.quantities import SIGNALS_JUDGED
 from resilience_bench.report import html
 from resilience_bench.report.page import PageFigure, make_run_page
+from resilience_bench.report.real_calls import REAL_CALLS
 from resilience_bench.report.text import clean_text
 from resilience_bench.report.verdicts import make_judgement_view
+from resilience_bench.scenarios.load_patterns import REAL
 from resilience_bench.stats.latency import estimate
 
 CHECK: Final = "check"
@@ -95,10 +98,18 @@ def find_runs(folder: Path, summary: SiteSummary) -> list[SavedRun]:
 
 
 def select_whole_runs(runs: Sequence[SavedRun]) -> list[SavedRun]:
-    """Select the runs of the whole suite: complete, with no selector, and of nearly all cases."""
-    whole = [run for run in runs if run.complete and not run.selectors]
+    """Select the runs of the whole suite: complete, with no selector, and of nearly all cases.
+
+    A profile with loads of its own measures other cases, however many.
+    """
+    whole = [run for run in runs if is_whole(run) and run.profile not in PROFILE_LOADS]
     largest = max((run.cases for run in whole), default=0)
     return [run for run in whole if run.cases >= MIN_SUITE_SHARE * largest]
+
+
+def is_whole(run: SavedRun) -> bool:
+    """Return whether a run measured all that its profile has."""
+    return run.complete and not run.selectors
 
 
 def describe_error(path: Path, error: UserError) -> str:
@@ -148,6 +159,21 @@ def show_run(run: SavedRun, folder: Path) -> Part:
     data.parent.mkdir(exist_ok=True)
     shutil.copyfile(run.path, data)
     return Part(content=make_run_page(result, measurements, run.path.name, figures))
+
+
+def show_real_calls(runs: Sequence[SavedRun]) -> Part:
+    """Make the part of the latest whole run of the profile of real calls: its shares at a glance.
+
+    Empty if there is no such run.
+    """
+    last = next((run for run in runs if is_whole(run) and run.profile == REAL), None)
+    if last is None:
+        return Part()
+    result = results.read(last.path)
+    page = make_run_page(result, estimate(result), last.path.name)
+    tables = [block for chapter in page["chapters"] for block in chapter.blocks]
+    shown = [block for block in tables if block.family == REAL_CALLS]
+    return Part(content={"path": last.path, "headline": page["headline"], "blocks": shown})
 
 
 def write_run_pages(

@@ -11,7 +11,7 @@ import itertools
 import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from resilience_bench import _model
@@ -54,7 +54,7 @@ def estimate_loads(result: _model.Result) -> dict[str, Measurement]:
     """
     pairs = _pair_with_controls(result.loads, result.cases)
     cases = {record.case.name: record.case for record in result.cases}
-    return _measure(pairs, cases, result.loads)
+    return _measure(pairs, cases, _find_real(result.cases), result.loads)
 
 
 def estimate_controls(result: _model.Result) -> dict[str, Measurement]:
@@ -63,7 +63,8 @@ def estimate_controls(result: _model.Result) -> dict[str, Measurement]:
     for record in result.loads:
         for key, samples in record.controls.items():
             pairs[key].append((samples, None))
-    return _measure(pairs, {key: Case("control", key) for key in pairs})
+    real = {record.control for record in result.cases if record.case.is_real}
+    return _measure(pairs, {key: Case("control", key) for key in pairs}, real)
 
 
 def compute_worker_loads(
@@ -74,13 +75,17 @@ def compute_worker_loads(
     They are the shares of real calls, and the scalings of all others.
     """
     cases = list(cases)
-    real = {record.case.name for record in cases if record.case.is_real}
+    real = _find_real(cases)
     found = {}
     for name, pairs in _pair_with_controls(records, cases).items():
         values = _compute_worker_values(pairs, is_real=name in real)
         if judged := {key: values[key] for key in JUDGED & values.keys()}:
             found[name] = judged
     return found
+
+
+def _find_real(cases: Iterable[CaseRecord]) -> set[str]:
+    return {record.case.name for record in cases if record.case.is_real}
 
 
 def _pair_with_controls(
@@ -98,11 +103,11 @@ def _pair_with_controls(
 def _measure(
     pairs: Mapping[str, Sequence[ControlledSamples]],
     cases: Mapping[str, Case],
+    real: Collection[str],
     records: Sequence[LoadRecord] = (),
 ) -> dict[str, Measurement]:
     rows = {
-        name: _compute_worker_values(some, is_real=cases[name].is_real)
-        for name, some in pairs.items()
+        name: _compute_worker_values(some, is_real=name in real) for name, some in pairs.items()
     }
     # All at once, which is far faster.
     flat = [row for named in rows.values() for row in named.values()]
@@ -123,7 +128,8 @@ def _compute_worker_values(
 ) -> dict[str, list[float]]:
     """Compute the workers' numbers by quantity, without what cannot be computed.
 
-    A real call has a share, and no scaling.
+    A real call has a share, and no scaling. All its callers make equally many calls, so fairness
+    says nothing.
     """
     found: defaultdict[str, list[float]] = defaultdict(list)
     for samples, control in pairs:
@@ -135,11 +141,7 @@ def _compute_worker_values(
             ),
             "call_ns": filter(math.isfinite, load_rounds.compute_call_times_ns(samples)),
             "overhead_ns": load_rounds.compute_overheads_ns(samples, control),
-            "fairness": (
-                fewest / most
-                for fewest, most in zip(samples.fewest, samples.most, strict=True)
-                if most
-            ),
+            "fairness": () if is_real else load_rounds.compute_fairness(samples),
             "reads_per_s": load_rounds.compute_rates(samples.reads, samples)
             if samples.reads
             else (),

@@ -43,3 +43,10 @@ def compute_overheads_ns(samples: LoadSamples, control: LoadSamples | None) -> I
     if control:
         pairs = zip(compute_call_times_ns(samples), compute_call_times_ns(control), strict=False)
         yield from (call - bare for call, bare in pairs if math.isfinite(call + bare))
+
+
+def compute_fairness(samples: LoadSamples) -> Iterator[float]:
+    """Yield the calls of the slowest caller divided by those of the fastest."""
+    for fewest, most in zip(samples.fewest, samples.most, strict=True):
+        if most:
+            yield fewest / most

@@ -26,7 +26,13 @@ def compute_share(samples: LoadSamples, control: LoadSamples | None) -> float | 
     if control is None:
         return None
     differences_ns = list(load_rounds.compute_overheads_ns(samples, control))
-    bare_ns = list(filter(math.isfinite, load_rounds.compute_call_times_ns(control)))
-    if not differences_ns or not (bare := float(trimmed_mean(np.array(bare_ns)))):
+    bare_ns = compute_call_centre_ns(control)
+    if not differences_ns or not bare_ns:
         return None
-    return float(trimmed_mean(np.array(differences_ns))) / bare
+    return float(trimmed_mean(np.array(differences_ns))) / bare_ns
+
+
+def compute_call_centre_ns(samples: LoadSamples) -> float | None:
+    """Compute the centre of the times of a call in one worker; None without rounds with calls."""
+    times_ns = list(filter(math.isfinite, load_rounds.compute_call_times_ns(samples)))
+    return float(trimmed_mean(np.array(times_ns))) if times_ns else None

@@ -18,11 +18,10 @@ from resilience_bench.scenarios.definition import BoundCase, Unsupported
 from resilience_bench.scenarios.discovery import Discovery, discover
 from resilience_bench.scenarios.loads import MIXED, NOOP, SINGLE, Load
 from resilience_bench.worker import instructions, operations, protocol, tallies, throughput, timing
-from resilience_bench.worker.allocations import measure_allocations
 from resilience_bench.worker.callers import make_callers
-from resilience_bench.worker.drift import LongRun
 from resilience_bench.worker.gil import is_gil_enabled
 from resilience_bench.worker.inspection import look_at
+from resilience_bench.worker.one_by_one import OneByOne
 from resilience_bench.worker.real_payloads import (
     DishonestPayloadError,
     PayloadFailedError,
@@ -62,6 +61,7 @@ class _Worker:
         self._plants, self._waits = dict(plan.plants), dict(plan.waits)
         self._runner = asyncio.Runner()
         self._real = RealPayloads(dict(plan.servers), self._runner)
+        self._one_by_one = OneByOne(plan, self._runner, self._end_if_orphaned)
 
     def run(self) -> None:
         discovery = discover(map(Path, self._plan.paths), find_builtin_payloads(self._plan))
@@ -103,12 +103,11 @@ class _Worker:
         if self._plan.action == "measure":
             self._measure_latencies(ready)
         elif self._plan.action != "inspect":
-            weighs = self._plan.action == "weigh"
-            measure = self._measure_allocations if weighs else self._measure_drift
             for bound, operation in ready:
                 self._send(protocol.StartMessage(bound.name))
                 with self._report_failure(bound.name):
-                    measure(bound, operation)
+                    for message in self._one_by_one.measure(bound, operation):
+                        self._send(message)
 
     def _prepare(self, bound: BoundCase, stack: contextlib.ExitStack) -> Ready | None:
         """Check a case and build its operation; report its status, and return it if it is ready."""
@@ -137,6 +136,7 @@ class _Worker:
         bound = self._real.attach(bound)
         if self._plan.check:
             check(bound, self._runner)
+        bound = self._one_by_one.watch(bound)
         operation = stack.enter_context(operations.open_operation(bound, self._runner))
         if bound.name in self._plants:
             operation = operations.add_empty_loop(operation, self._plants[bound.name])
@@ -152,22 +152,6 @@ class _Worker:
             if case:  # without its control a case only lacks its overhead
                 reason = f"measuring it raised {type(error).__name__}: {error}"
                 self._send_status(case, "failed", reason)
-
-    def _measure_allocations(self, bound: BoundCase, operation: operations.Operation) -> None:
-        weight = measure_allocations(operation, self._runner)
-        self._send(protocol.WeightMessage(bound.name, weight))
-
-    def _measure_drift(self, bound: BoundCase, operation: operations.Operation) -> None:
-        """Keep a case going; report its points even if it fails."""
-        long_run = LongRun(operation, self._runner, self._plan.sample_ns)
-        try:
-            long_run.keep_going(self._plan.drift_s, self._end_if_orphaned)
-            check_outcome(bound, operation, self._runner)
-        except BrokenCaseError as error:
-            self._send_status(bound.name, "broken", f"after {long_run.calls:,} calls it {error}")
-        finally:
-            if (points := long_run.points()).calls:
-                self._send(protocol.DriftMessage(bound.name, points))
 
     def _measure_latencies(self, ready: Sequence[Ready]) -> None:
         plan = self._plan

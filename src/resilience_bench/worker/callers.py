@@ -6,13 +6,14 @@ import asyncio
 import faulthandler
 import json
 import os
+import select
 import signal
 import socket
 import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from resilience_bench.scenarios.loads import PROCESSES, SINGLE, TASKS, Load
 
@@ -20,6 +21,8 @@ Job = Callable[[int, int], Any]
 """``job(caller, released_ns)`` is run by each caller; tasks get a coroutine function."""
 TICK_S: Final = 0.001
 STDERR: Final = 2
+ENDING_S: Final = 5.0
+"""How long it may take to end processes that hang, one after another."""
 _INT64: Final = struct.Struct("q")
 
 clock = time.perf_counter_ns
@@ -186,12 +189,15 @@ class _Processes:
             # One by one: those that were forked off are ended also if the next one cannot be.
             for caller in range(self._count):
                 children.append(self._fork(caller, job))  # noqa: PERF401
+            ends_s = time.monotonic() + self._limit_s
             for _, channel in children:
-                _receive(channel)  # it is ready
+                _receive(channel, ends_s)  # it is ready
             released_ns = clock()
             for _, channel in children:
                 channel.sendall(_INT64.pack(released_ns))
-            answers = [json.loads(_receive(channel)) for _, channel in children]
+            answers = [json.loads(_receive(channel, ends_s)) for _, channel in children]
+        except TimeoutError:
+            _end_hung([child for child, _ in children])
         finally:
             for child, channel in children:
                 channel.close()
@@ -218,7 +224,8 @@ class _Processes:
             # Not by `faulthandler.dump_traceback_later`: it would wait for the parent's watching
             # thread, which is not in this process.
             faulthandler.register(signal.SIGALRM, file=STDERR, chain=True)
-            signal.setitimer(signal.ITIMER_REAL, self._limit_s)
+            # The parent ends it sooner, unless the parent is gone.
+            signal.setitimer(signal.ITIMER_REAL, self._limit_s + ENDING_S)
             _send(theirs, b"{}")
             (released_ns,) = _INT64.unpack(theirs.recv(_INT64.size))
             try:
@@ -238,7 +245,25 @@ def _send(channel: socket.socket, data: bytes) -> None:
     channel.sendall(_INT64.pack(len(data)) + data)
 
 
-def _receive(channel: socket.socket) -> bytes:
+def _end_hung(children: Sequence[int]) -> NoReturn:
+    """End processes that hang, then this one; each writes where it stands.
+
+    One after another: faulthandler writes piece by piece, and nobody could read mixed tracebacks.
+    """
+    for child in children:
+        os.kill(child, signal.SIGALRM)
+        os.waitpid(child, 0)
+    faulthandler.dump_traceback_later(1e-6, exit=True)
+    while True:
+        signal.pause()
+
+
+def _receive(channel: socket.socket, ends_s: float) -> bytes:
+    """Receive a message; TimeoutError if none has begun to arrive by then."""
+    waiting = select.poll()  # unlike `select.select` for any number of open files
+    waiting.register(channel, select.POLLIN)
+    if not waiting.poll(max(ends_s - time.monotonic(), 0) * 1000):
+        raise TimeoutError
     (size,) = _INT64.unpack(_receive_exactly(channel, _INT64.size))
     return _receive_exactly(channel, size)
 

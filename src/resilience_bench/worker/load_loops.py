@@ -1,4 +1,4 @@
-"""The loops of a caller: calls back to back until a window of time has closed.
+"""The loops of a caller: calls back to back until a window of time has closed, or so many calls.
 
 Each subject has a copy of its own, see `payloads.copy_function`. Operations that raise have loops
 of their own, because a function around the call would cost more than the ``try``.
@@ -95,6 +95,37 @@ async def _loop_async_raising(operation: Operation, closes_ns: int, chunk: int) 
         calls += chunk
         await asyncio.sleep(0)
     return calls, now
+
+
+def make_fixed_loop(operation: Operation) -> Callable[[int, int], Any]:
+    """Make ``loop(_, count)``, which makes so many calls; returns their number and when they ended.
+
+    The first argument, when a window closes, is that of `make_loop`, and is not looked at.
+    """
+    kind = _loop_fixed_async if operation.is_async else _loop_fixed
+    return functools.partial(copy_function(kind), operation, operation.raises or ())
+
+
+def _loop_fixed(operation: Operation, raises: Any, _closes_ns: int, count: int) -> tuple[int, int]:
+    call = operation.call
+    for _ in itertools.repeat(None, count):
+        try:
+            call()
+        except raises:
+            pass
+    return count, clock()
+
+
+async def _loop_fixed_async(
+    operation: Operation, raises: Any, _closes_ns: int, count: int
+) -> tuple[int, int]:
+    call = operation.call
+    for _ in itertools.repeat(None, count):
+        try:
+            await call()
+        except raises:
+            pass
+    return count, clock()
 
 
 def make_timed_loop(operation: Operation) -> Callable[[int, int, int], Any]:

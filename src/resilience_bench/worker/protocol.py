@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from resilience_bench import _model
+from resilience_bench._outages import Outage, OutagePlan, Phase, PhaseCounts
 
-Action = Literal["discover", "inspect", "measure", "count", "weigh", "load", "drift"]
+Action = Literal["discover", "inspect", "measure", "count", "weigh", "load", "drift", "outage"]
 HEAVY_CALLS: Final = (0, 1)
 """The two numbers of calls between which a heavy case is counted."""
 
@@ -22,8 +23,9 @@ class Plan:
     ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``;
     ``measure`` checks and times them, ``count`` has callgrind count their instructions (one call of
     ``heavy`` ones), ``weigh`` measures what they allocate, ``load`` their rates under their loads,
-    and ``drift`` keeps them going, each for ``drift_s``. To test the gate on itself, ``plants``
-    adds turns of an empty loop to the operations of some cases, ``waits`` adds nanoseconds.
+    ``drift`` keeps them going, each for ``drift_s``, and ``outage`` puts them through that of the
+    plan. To test the gate on itself, ``plants`` adds turns of an empty loop to the operations of
+    some cases, ``waits`` adds nanoseconds.
 
     ``under`` has the cases under a load: their names, the names of the same cases without it, load
     and payload. Each is sampled in ``rounds`` windows of ``window_ns``, its single calls are timed
@@ -51,6 +53,7 @@ class Plan:
     timed: int = 3
     drift_s: float = 0.0
     servers: tuple[tuple[str, str], ...] = ()
+    outage: OutagePlan | None = None
 
     def to_json(self) -> str:
         """Return the plan as the worker reads it from standard input."""
@@ -59,7 +62,11 @@ class Plan:
     @classmethod
     def from_json(cls, text: str) -> Plan:
         """Read what `to_json` wrote."""
-        return cls(**_restore_tuples(json.loads(text)))
+        fields = json.loads(text)
+        if schedule := fields.get("outage"):
+            phases = tuple(Phase(**phase) for phase in schedule.pop("phases"))
+            fields["outage"] = OutagePlan(phases, **schedule)
+        return cls(**_restore_tuples(fields))
 
 
 def _restore_tuples(fields: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +168,14 @@ class DriftMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class OutageMessage:
+    """The outage that a case went through."""
+
+    case: str
+    outage: Outage
+
+
+@dataclass(frozen=True, slots=True)
 class EndMessage:
     """The last message of a worker that came to its end."""
 
@@ -180,6 +195,7 @@ Message = (
     | LoadMessage
     | TallyMessage
     | DriftMessage
+    | OutageMessage
     | EndMessage
 )
 
@@ -231,6 +247,14 @@ def _read_drift_points(fields: dict[str, Any]) -> _model.DriftPoints:
     return points
 
 
+def _read_outage(fields: dict[str, Any]) -> Outage:
+    phases = tuple(PhaseCounts(**phase) for phase in fields.pop("phases"))
+    outage = Outage(**_restore_tuples(fields), phases=phases)
+    if not len(outage.arrivals_us) == len(outage.latencies_us) == len(outage.answers) > 0:
+        raise ValueError(f"an outage with {len(outage.arrivals_us)} requests")
+    return outage
+
+
 def _read_case_info(fields: dict[str, Any]) -> _model.CaseInfo:
     case = fields.pop("case")
     parameters = tuple((key, value) for key, value in case.pop("parameters"))
@@ -251,4 +275,5 @@ _READERS: dict[type[Any], dict[str, Callable[[Any], Any]]] = {
     LoadMessage: {"samples": _read_load_samples},
     TallyMessage: {"tally": lambda fields: _model.Tally(**fields)},
     DriftMessage: {"points": _read_drift_points},
+    OutageMessage: {"outage": _read_outage},
 }

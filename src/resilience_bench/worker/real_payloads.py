@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.loads import PAYLOADS
@@ -31,7 +31,7 @@ class _Opened:
     answer: object
 
 
-class RealPayloads:
+class RealPayloads(contextlib.AbstractContextManager["RealPayloads"]):
     """The real payloads of a worker, each opened when a case first needs it.
 
     Bare and guarded calls of all cases share its work, and so its connections.
@@ -48,10 +48,6 @@ class RealPayloads:
         self._runner = runner
         self._opened: dict[tuple[str, bool], _Opened | Exception] = {}
         self._stack = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        """Close everything at the end of the ``with`` block."""
-        return self
 
     def __exit__(
         self,

@@ -4,6 +4,10 @@ A sample is a window of time. All callers are released together, each calls back
 window has closed, and finishes its last call. Control and operations take turns in a random order,
 so that a disturbance hits all alike. A pass of its own times each call: the clock would disturb the
 rates.
+
+Around real calls, a sample is a fixed number of calls instead, the same for control and operations:
+the first call of a sample finds the caches cold, and would weigh more where fewer calls fit into a
+window of time, that is, in the slower operation.
 """
 
 from __future__ import annotations
@@ -19,9 +23,24 @@ from typing import Any, Final
 
 from resilience_bench._model import LoadSamples
 from resilience_bench.scenarios.definition import BoundCase
-from resilience_bench.scenarios.loads import CPU, MIXED, NOOP, PROCESSES, TASKS, Load, parse_load
+from resilience_bench.scenarios.loads import (
+    CPU,
+    MIXED,
+    NOOP,
+    PAYLOADS,
+    PROCESSES,
+    TASKS,
+    Load,
+    parse_load,
+)
 from resilience_bench.worker import load_loops, timing
-from resilience_bench.worker.callers import CallerFailedError, Callers, Job, run_and_measure_lag
+from resilience_bench.worker.callers import (
+    ENDING_S,
+    CallerFailedError,
+    Callers,
+    Job,
+    run_and_measure_lag,
+)
 from resilience_bench.worker.operations import Operation, make_control_key
 from resilience_bench.worker.payloads import return_result
 from resilience_bench.worker.timing import calibrate, make_sampler
@@ -35,6 +54,12 @@ TURN_NS: Final = 10_000_000
 """A thread that wants to run Python waits 5 ms for each that runs; a window has two turns each."""
 TASK_NS: Final = 50_000
 LONGEST_WINDOW_NS: Final = 100_000_000
+MOST_FIXED_CALLS: Final = 20
+"""Calls that each caller makes in a sample of a fixed number of calls, at most."""
+LONGEST_FIXED_NS: Final = 3_000_000
+"""How long such a sample may take, about, unless a single call takes longer."""
+FIXED_TRIES: Final = 9
+"""Bare calls, the median of which says how many calls fit into such a sample."""
 MOST_STAMPS: Final = 200_000
 ORDER: Final = "order of the subjects"
 
@@ -53,6 +78,7 @@ class LoadSubject:
     fewest: list[int] = field(default_factory=list)
     most: list[int] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
+    loop: Callable[..., Any] | None = None
 
     def add_sample(self, calls: Sequence[int], elapsed_ns: int) -> None:
         """Add a sample: the calls of each caller, and how long all of them took."""
@@ -69,7 +95,10 @@ class LoadSubject:
 
 @dataclass(slots=True)
 class LoadGroup:
-    """Cases under one load with one control; ``starting`` is called with what is about to run."""
+    """Cases under one load with one control; ``starting`` is called with what is about to run.
+
+    ``fixed_calls`` is how many calls each caller makes in a sample around a real call.
+    """
 
     load: Load
     payload: str
@@ -79,20 +108,36 @@ class LoadGroup:
     limit_s: float
     starting: Callable[[str], None]
     release_ns: int = 0
+    fixed_calls: int = 1
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether a sample is a fixed number of calls, and no window of time.
+
+        Readers go on until a window has closed, so a mixed load has windows.
+        """
+        return self.payload not in PAYLOADS and self.load.kind != MIXED
 
     def watch(self, name: str) -> None:
         """Announce a case; end this process with all tracebacks if it takes too long."""
         self.starting(name)
-        faulthandler.dump_traceback_later(self.limit_s, exit=True)
+        # Callers that are processes are ended first, and have as long from when they start.
+        ending_s = ENDING_S if self.load.kind == PROCESSES else 0.0
+        faulthandler.dump_traceback_later(self.limit_s + ending_s, exit=True)
 
     def measure(self, subjects: Sequence[LoadSubject], rounds: int) -> dict[str, str]:
-        """Calibrate, sample all in turns; return why a subject, by name, has too few samples."""
+        """Calibrate, sample all in turns; return why a subject, by name, has too few samples.
+
+        The first subject is the control.
+        """
         failed: dict[str, str] = {}
         with timing.disable_collection():
             for subject in subjects:
                 self._run_guarded(subject, failed, self._calibrate)
-            empty = [self._run_window(subjects[0], window_ns=-1)[0] for _ in range(RELEASES)]
-            self.release_ns = min(empty)
+            empty = self._make_sampling_job(subjects[0], is_empty=True)
+            self.release_ns = min(self._run_job(empty)[0] for _ in range(RELEASES))
+            if self.is_fixed:
+                self._run_guarded(subjects[0], failed, self._fix_calls)
             # A random order: what always followed the bare call would find it in the caches. The
             # hash of a text differs from worker to worker.
             generator = random.Random(hash(ORDER))  # noqa: S311 - no secret
@@ -121,21 +166,40 @@ class LoadGroup:
             subject.chunk = min(alone.calls, LARGEST_CHUNK)
         subject.first_count = subject.read_counter()
 
+    def _fix_calls(self, control: LoadSubject) -> None:
+        """Choose how many calls fit into a sample: from the bare call, so the same for all."""
+        longest_ns = min(self.window_ns, LONGEST_FIXED_NS)
+        calls = longest_ns // max(self._measure_call_ns(control), 1)
+        self.fixed_calls = max(1, min(calls, MOST_FIXED_CALLS))
+
+    def _measure_call_ns(self, control: LoadSubject) -> int:
+        """Return the median time in which each caller makes one call."""
+        job = self._make_sampling_job(control)
+        elapsed_ns = sorted(self._run_job(job)[0] for _ in range(FIXED_TRIES))
+        return elapsed_ns[FIXED_TRIES // 2] - self.release_ns
+
     def _sample(self, subject: LoadSubject) -> None:
         if subject.operation.prepare is not None:
             self.run_burst(subject)
             return
-        elapsed_ns, results = self._run_window(subject, self.window_ns)
+        elapsed_ns, results = self._run_job(self._make_sampling_job(subject))
         calls = [count for count, _ in results]
         subject.add_sample(calls[: self.load.callers], elapsed_ns - self.release_ns)
         if self.load.kind == MIXED:
             subject.reads.append(sum(calls[self.load.callers :]))
 
-    def _run_window(self, subject: LoadSubject, window_ns: int) -> tuple[int, list[Any]]:
+    def _run_job(self, job: Job) -> tuple[int, list[Any]]:
         """Return how long it took until the last caller had ended, and the callers' results."""
-        job = self.make_window_job(subject, window_ns)
         released_ns, results = self.callers.run_together(job)
         return max(ended_ns for _, ended_ns in results) - released_ns, results
+
+    def _make_sampling_job(self, subject: LoadSubject, *, is_empty: bool = False) -> Job:
+        """Return the job of each caller in a sample; in an empty one, nobody calls."""
+        if self.is_fixed:
+            # Made once: a new loop would be one more thing that is not in the caches.
+            subject.loop = subject.loop or load_loops.make_fixed_loop(subject.operation)
+            return self._make_job(subject, subject.loop, 0, 0 if is_empty else self.fixed_calls)
+        return self.make_window_job(subject, -1 if is_empty else self.window_ns)
 
     def make_window_job(self, subject: LoadSubject, window_ns: int) -> Job:
         """Return the job of each caller: call until the window has closed; a reader reads."""

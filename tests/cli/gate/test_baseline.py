@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from resilience_bench._model import RealPayload
 from resilience_bench.gate import baseline
+from resilience_bench.gate.criteria import LOADED_SCREEN
 from resilience_bench.worker.protocol import (
     Message,
     Plan,
@@ -22,6 +25,7 @@ from tests.cli.gate.factories import (
     assert_refused,
     noisy,
 )
+from tests.scripted import info, suite
 
 
 def test_learning_is_refused_when_ranges_get_looser(run: Run, tmp_path: Path) -> None:
@@ -95,3 +99,23 @@ def test_learning_of_nothing_is_refused(run: Run, tmp_path: Path) -> None:
     assert code == 2
     assert "nothing was measured" in err
     assert not acceptable(tmp_path).exists()
+
+
+def test_shares_can_be_learned_without_scalings(run: Run, tmp_path: Path) -> None:
+    """Workers are drawn for real calls even if nothing else under a load is asked for."""
+    plain = info("closed", "pybreaker")
+    declared = replace(
+        plain,
+        loads=("threads",),
+        payloads=("noop", "sqlite"),
+        real_payloads=(RealPayload("sqlite"),),
+    )
+    name = plain.case.with_load("single", "sqlite").name
+    code, _, err = run(
+        "baseline", "learn", name, "--signals", "share", "--runs", 2, script=suite([declared])
+    )
+    assert code == 0, err
+    [(found, ranges)] = baseline.read(acceptable(tmp_path)).ranges.items()
+    assert found == name
+    assert ranges["share"].expected == 0
+    assert ranges["share"].workers == 2 * LOADED_SCREEN

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from tests.conftest import require
-from tests.stack.integration.processes import PATIENCE_S, Process, find_free_port, wait_until
+from tests.stack.integration.processes import PATIENCE_S, Process, reserve_port, wait_until
 
 __all__ = ["PostgresqlServer", "run_postgresql"]
 
@@ -43,7 +43,7 @@ class PostgresqlServer:
 
     def __init__(self, folder: Path) -> None:
         """Make an empty cluster whose only user needs a password; start nothing yet."""
-        self.port = find_free_port()
+        self.port = reserve_port()
         self._folder = folder
         self._data = folder / "data"
         self._process: Process | None = None

@@ -6,24 +6,31 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from tests.conftest import require
 
-__all__ = ["PATIENCE_S", "Process", "find_free_port", "wait_until"]
+__all__ = ["PATIENCE_S", "Process", "reserve_port", "wait_for_threads", "wait_until"]
 
 PATIENCE_S = 60.0
 """A server that is not ready by then, or does not end by then, is broken."""
 
 
-def find_free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+def reserve_port() -> int:
+    """Return a port of 127.0.0.1 where nobody listens, and that nobody else gets.
+
+    Its socket is bound until this process ends, and never listens: connections are refused. A
+    server with SO_REUSEADDR, as each of the tests is, can listen there, and again after a crash.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port: int = holder.getsockname()[1]
+    holder.detach()
+    return port
 
 
 def wait_until(holds: Callable[[], object], what: str) -> None:
@@ -38,6 +45,17 @@ def wait_until(holds: Callable[[], object], what: str) -> None:
             message = f"waited {PATIENCE_S:g} s in vain: {what}"
             raise TimeoutError(message)
         time.sleep(0.01)
+
+
+def wait_for_threads(others: Collection[threading.Thread]) -> None:
+    """Wait until all threads have ended but these.
+
+    Threads of other tests may end meanwhile, so their number says nothing.
+
+    Raises:
+        TimeoutError: If one never does.
+    """
+    wait_until(lambda: set(threading.enumerate()) <= set(others), "all threads have ended")
 
 
 class Process:

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.conftest import require
-from tests.stack.integration.processes import Process, find_free_port, wait_until
+from tests.stack.integration.processes import Process, reserve_port, wait_until
 
 __all__ = ["RedisServer"]
 
@@ -32,7 +32,7 @@ class RedisServer:
         """
         self._folder = folder
         self._settings = settings
-        self.port = find_free_port()
+        self.port = reserve_port()
         self.process = self._start()
 
     @property

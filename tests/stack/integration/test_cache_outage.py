@@ -14,7 +14,7 @@ from resilience_stack import ProbeSettings
 from resilience_stack.integrations.redis import AsyncCache, Cache, policy
 from tests.stack.bench import PATIENCE_S, Bench, in_tasks, in_threads
 from tests.stack.integration.caches import limited
-from tests.stack.integration.processes import wait_until
+from tests.stack.integration.processes import wait_for_threads, wait_until
 from tests.stack.integration.redis_server import RedisServer
 
 pytestmark = pytest.mark.needs("redis-server", "setpriv")
@@ -31,7 +31,7 @@ def count_within(bench: Bench, seconds: str) -> float | None:
 def test_threads_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
     """64 threads meet a frozen server: the breaker opens once, each call is a miss or refused."""
     guard = bench.manager.guard("cache", policy(deadline_s=60))
-    before = threading.active_count()
+    before = threading.enumerate()
     with Cache(guard, redis_server.url, max_connections=CONNECTIONS) as cache:
         assert cache.set("key", "value", ttl_s=600)
 
@@ -53,7 +53,7 @@ def test_threads_in_an_outage(bench: Bench, redis_server: RedisServer) -> None:
         assert in_threads(*[lambda: cache.get("key")] * THREADS).count(b"value") >= 1
         assert cache.get("key") == b"value"
         assert redis_server.count_clients() <= CONNECTIONS
-    assert threading.active_count() == before
+    wait_for_threads(before)
     wait_until(lambda: redis_server.count_clients() == 0, "all connections are closed")
 
 

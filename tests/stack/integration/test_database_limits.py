@@ -13,6 +13,7 @@ from resilience_stack.integrations.sqlalchemy import AsyncDatabase, Database, po
 from tests.stack.bench import Bench, Flaky
 from tests.stack.integration.databases import MakeClient
 from tests.stack.integration.postgresql_server import PostgresqlServer
+from tests.stack.integration.processes import wait_until
 
 LIMIT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
 
@@ -118,15 +119,13 @@ def test_a_cancelled_task_returns_no_connection(bench: Bench, postgresql: Postgr
         database = AsyncDatabase(guard, postgresql.url(), pool_size=1, max_overflow=0)
         backend = "SELECT pg_backend_pid()"
         before = await database.run(lambda session: session.scalar(text(backend)))
-        asleep = asyncio.Event()
 
         async def sleep(session: object) -> None:
-            asleep.set()
             await session.execute(text("SELECT pg_sleep(600)"))  # type: ignore[attr-defined]
 
         task = asyncio.ensure_future(database.run(sleep))
-        await asleep.wait()
-        await asyncio.sleep(0.05)
+        sleeps = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        await asyncio.to_thread(wait_until, lambda: postgresql.ask(sleeps), "nobody sleeps")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -17,6 +17,7 @@ from resilience_stack.integrations.sqlalchemy import AsyncDatabase, Database, po
 from tests.stack.bench import Bench
 from tests.stack.integration.databases import MakeClient
 from tests.stack.integration.postgresql_server import PostgresqlServer
+from tests.stack.integration.refusing_server import RefusingServer
 
 SECRET = "open-sesame"
 
@@ -44,6 +45,32 @@ def test_a_wrong_password(
     assert "guard 'database'" in note
     assert "check user, password, host and name in the URL given to Database" in note
     assert postgresql_proxy.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("asks", "text", "attempts"),
+    [
+        (True, 'password authentication failed for user "anna"', 1),
+        (True, "Passwort-Authentifizierung für Benutzer »anna« fehlgeschlagen", 1),
+        (True, "authentification par mot de passe échouée pour l'utilisateur « anna »", 1),
+        (False, "kein pg_hba.conf-Eintrag für Host »h«, Benutzer »anna«, Datenbank »shop«", 1),
+        (False, 'роль "anna" не существует', 1),
+        (True, "Datenbank »shop« existiert nicht", 1),
+        (True, "tut mir leid, schon zu viele Verbindungen", 3),
+        (True, 'too many connections for role "anna"', 3),
+        (False, "das Datenbanksystem startet", 3),
+    ],
+)
+def test_a_refusal_in_any_language(
+    bench: Bench, make_client: MakeClient, *, asks: bool, text: str, attempts: int
+) -> None:
+    """Who is refused is not tried again, however the server says so; a full one is asked again."""
+    with RefusingServer(text, asks=asks) as server:
+        url = f"postgresql+psycopg://anna:{SECRET}@127.0.0.1:{server.port}/shop"
+        note = fails_to_connect(bench, make_client, url, attempts)
+    assert note.startswith("guard 'database': ")
+    assert ("check user, password, host and name in the URL" in note) == (attempts == 1)
+    assert server.refused == attempts
 
 
 def test_an_unknown_database(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from resilience_stack import CircuitBreakerError, Fallback, find_failure
 from tests.stack.bench import Bench
 from tests.stack.integration.databases import MakeClient
+from tests.stack.integration.processes import wait_for_threads
 
 INSERT = "INSERT INTO orders (item) VALUES ('tea')"
 COUNT = "SELECT count(*) FROM orders"
@@ -101,7 +102,7 @@ def test_an_endless_statement(bench: Bench, path: Path, make_client: MakeClient)
     """It is interrupted at the limit of each attempt, and no thread goes on with it."""
     client = make_client(bench, f"sqlite:///{path}", attempts=2)
     client.limit_attempts(0.1)
-    before = set(threading.enumerate())
+    before = threading.enumerate()
     with pytest.raises(FAILURES) as caught:
         client.run(ENDLESS)
     failure = find_failure(caught.value)
@@ -111,7 +112,7 @@ def test_an_endless_statement(bench: Bench, path: Path, make_client: MakeClient)
     assert client.run(COUNT) == 0
     assert (bench.calls(), bench.sample("retries_total")) == ((1, 1, 0), 1)
     client.close()
-    assert set(threading.enumerate()) <= before
+    wait_for_threads(before)
 
 
 def test_an_integrity_error_is_an_answer(bench: Bench, path: Path, make_client: MakeClient) -> None:
@@ -171,7 +172,7 @@ def test_a_crowd_before_a_locked_database(
     bench: Bench, path: Path, locker: sqlite3.Connection, make_client: MakeClient
 ) -> None:
     """The breaker opens once, everybody gets an error, and no thread is left."""
-    before = set(threading.enumerate())
+    before = threading.enumerate()
     client = make_client(bench, f"sqlite:///{path}", fail_max=5)
     client.limit_attempts(0.3)
     ended = client.run_crowd(INSERT)
@@ -185,4 +186,4 @@ def test_a_crowd_before_a_locked_database(
     client.run(INSERT)
     assert bench.transitions() == {"open": 1, "half-open": 0, "closed": 1}
     client.close()
-    assert set(threading.enumerate()) <= before
+    wait_for_threads(before)

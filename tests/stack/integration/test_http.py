@@ -19,7 +19,7 @@ from resilience_stack.edge.request_id import REQUEST_ID
 from resilience_stack.integrations.httpx import AsyncGuardedTransport, GuardedTransport, policy
 from tests.stack.bench import Bench, in_threads
 from tests.stack.integration.http_server import HttpServer, Reply
-from tests.stack.integration.processes import find_free_port, wait_until
+from tests.stack.integration.processes import reserve_port, wait_until
 
 
 class Client:
@@ -211,7 +211,7 @@ def test_body_that_cannot_be_read_twice_is_sent_once(
 
 def test_request_that_never_arrived_is_sent_again(make_client: MakeClient, bench: Bench) -> None:
     """A refused connection is retried whatever the method, by the guard alone."""
-    client = make_client(find_free_port())
+    client = make_client(reserve_port())
     with pytest.raises(httpx.ConnectError) as caught:
         client.send("POST", content=b"what")
     assert caught.value.resilience.category == "connection"  # type: ignore[attr-defined]
@@ -226,8 +226,9 @@ def test_broken_answer(
 ) -> None:
     """A body that breaks off or is late is a failure; the request is sent again if it may be."""
     waits = fault in {"truncated silently", "slow"}
-    answers = method == "GET" and fault != "slow"  # at the second attempt, which has ample time
-    limit_s = (1.5 if answers else 0.3) if waits else 30
+    answers = method == "GET" and fault != "slow"  # at the second attempt
+    # Ample time for a request to reach the server, and for the second one's answer.
+    limit_s = (3.0 if answers else 1.0) if waits else 30
     client = make_client(proxy.port, attempt_s=limit_s, attempts=2)
     server.reply([Reply(body=b"b" * 1000)])
     {
@@ -263,7 +264,7 @@ def test_connections_of_failed_attempts_are_used_again(
 def test_each_host_has_a_guard_up_to_a_number(server: HttpServer, make_client: MakeClient) -> None:
     """One host's outage is not another's; hosts past the number share one guard."""
     client = make_client(server.port, max_hosts=2, attempts=1, fail_max=1)
-    dead = [find_free_port() for _ in range(2)]
+    dead = [reserve_port() for _ in range(2)]
     assert client.send().status_code == 200
     for port in dead:
         with pytest.raises(httpx.ConnectError):

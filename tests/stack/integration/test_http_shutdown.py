@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import ROOT
 from tests.stack.integration.http_server import HttpServer
-from tests.stack.integration.processes import PATIENCE_S, Process, find_free_port, wait_until
+from tests.stack.integration.processes import PATIENCE_S, Process, reserve_port, wait_until
 
 MODULE = "tests.stack.integration.serving_http"
 GUNICORN = ("gunicorn", f"{MODULE}:wsgi", "--worker-tmp-dir", "/dev/shm", "--graceful-timeout=60")
@@ -77,7 +77,7 @@ def test_sigterm_lets_a_request_finish(
     host: HttpServer, tmp_path: Path, command: tuple[str, ...], stopping: str
 ) -> None:
     """A graceful server answers the request whose call is in flight; it is one success."""
-    log, port = tmp_path / "log", find_free_port()
+    log, port = tmp_path / "log", reserve_port()
     address = [f"--bind=127.0.0.1:{port}"] if "gunicorn" in command else [f"--port={port}"]
     files = tmp_path / "metrics"
     files.mkdir()

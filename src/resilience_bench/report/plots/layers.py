@@ -21,17 +21,17 @@ HEAD_INCHES: Final = 0.9
 GREY: Final = "#b8b8b8"
 ADDED: Final = "#c2571a"
 BAR: Final = 0.72
-ROOM: Final = 1.3
-"""The axis is so many times as long as the longest bar, for the text behind it."""
+AXIS_LENGTH: Final = 1.3
+"""The length of the axis, relative to the longest bar: the text behind the bar needs room."""
 CUT: Final = 3
-"""A bar that is so many times as long as the next one is cut off, and marked with »."""
+"""The longest bar is cut off, and marked with », if it is so many times as long as the next one."""
 SUBTITLE: Final = (
     "Grey: the bare call. Hatched: what the layer adds, with its 95 % interval; »: cut off"
 )
 
 
 def draw(title: str, foot: str, calls: Sequence[RealCall]) -> Figure:
-    """Draw a panel for each payload with a bar for each layer, in the order of the file."""
+    """Draw one panel a payload, with one bar a layer, in the order of the file."""
     rows = -(-len(calls) // COLUMNS)
     columns = min(COLUMNS, len(calls))
     most = max(len(call.layers) for call in calls)
@@ -67,7 +67,7 @@ def _draw_panel(axes: Axes, call: RealCall) -> None:
     axes.set_yticks(range(len(added)), [style.wrap_label(label, 40) for label in added])
     axes.tick_params(axis="y", labelsize=7, length=0)
     axes.invert_yaxis()
-    axes.set_xlim(0, end_us * ROOM)
+    axes.set_xlim(0, end_us * AXIS_LENGTH)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.set_xlabel("µs per call", size=8)
     title = f"{call.payload}: {bare_us:,.1f} µs"
@@ -92,7 +92,7 @@ def _draw_bar(axes: Axes, row: int, bare_us: float, added_us: Estimate) -> None:
 
 
 def _choose_end(ends: Sequence[float]) -> float:
-    """Return where the axis ends: a bar that is far longer than all others is cut off."""
+    """Return the longest bar's end, or the next one's if the longest is far longer than it."""
     *others, longest = sorted(ends)
     return others[-1] if others and 0 < others[-1] < longest / CUT else longest
 

@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from resilience_bench._model import Measurement, Result
 from resilience_bench.report.blocks import format_label, format_title, group_comparable, is_loaded
 from resilience_bench.report.load_rows import find_load, group_by_load, make_load_sort_key
-from resilience_bench.report.plots import heat, layers, lines, overheads
+from resilience_bench.report.outage_rows import format_share
+from resilience_bench.report.plots import heat, layers, lines, outage, overheads
 from resilience_bench.report.plots.style import Look, assign_looks, format_foot
 from resilience_bench.report.real_calls import TITLES, collect_real_calls
 from resilience_bench.report.text import clean_text
 from resilience_bench.scenarios.loads import PROCESSES, SINGLE, TASKS, THREADS
 from resilience_bench.stats.load import estimate_controls
+from resilience_bench.stats.outage import estimate_outages
 
 DrawFunction = Callable[[], Figure]
 
@@ -70,6 +72,7 @@ def _plan_all(
     for measured in measurements:
         labels[measured.case.family].add(format_label(measured.case))
     yield from _plan_layers(result, measurements, foot)
+    yield from _plan_outages(result, foot)
     # A library looks the same in all pictures of its family.
     looks = {family: assign_looks(members) for family, members in labels.items()}
     yield from _plan_overheads(foot, looks, measurements)
@@ -133,6 +136,18 @@ def _collect_scenarios(
                 bare[case.load] = control
         title = format_title(case.with_load(SINGLE, payload))
         yield _ScenarioData(foot, looks[case.family], title, f"{group}-{payload}", loads, bare)
+
+
+def _plan_outages(result: Result, foot: str) -> Iterator[tuple[str, DrawFunction]]:
+    cases = {record.case.name: record.case for record in result.cases}
+    groups: dict[str, list[outage.Panel]] = defaultdict(list)
+    for record, figures in zip(result.outages, estimate_outages(result), strict=True):
+        case = cases[record.case]
+        answered = format_share(figures.phases[-1])
+        panel = outage.Panel(format_label(case), answered, record.outage)
+        groups[clean_text(case.group)].append(panel)
+    for group, panels in groups.items():
+        yield f"outage-{group}", partial(outage.draw, f"{group} in an outage", foot, panels)
 
 
 def _plan_rates(scene: _ScenarioData) -> Iterator[tuple[str, DrawFunction]]:

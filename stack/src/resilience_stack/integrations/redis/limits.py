@@ -1,8 +1,8 @@
-"""Connections of redis-py with the guard's limits in them, and without retries of their own."""
+"""Pools of redis-py with the guard's limits in them, and without retries of their own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 import redis
 from redis import asyncio as aredis
@@ -10,8 +10,13 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from resilience_stack.core.deadline import remaining_s
 from resilience_stack.core.guard import Guard
+from resilience_stack.integrations.redis.connections import (
+    STANDARD_S,
+    AsyncLimitedConnection,
+    LimitedConnection,
+    find_limit_s,
+)
 
 try:
     from redis.maint_notifications import MaintNotificationsConfig
@@ -19,55 +24,6 @@ except ImportError:  # before redis-py 6.5
     MaintNotificationsConfig = None  # type: ignore[assignment,misc]
 
 __all__ = ["make_async_pool", "make_pool"]
-
-STANDARD_S: Final = 1.0
-"""The limit of a command of a guard whose policy has none."""
-LEAST_S: Final = 0.001
-"""A socket takes a limit of 0 for "do not wait at all", which is another mode."""
-
-
-def find_limit_s(standard_s: float) -> float:
-    """Return how long the driver may wait now: its limit, or what is left of the call's."""
-    left_s = remaining_s()
-    return standard_s if left_s is None else max(min(standard_s, left_s), LEAST_S)
-
-
-if TYPE_CHECKING:
-    _Base = redis.Connection
-else:  # mixed into redis-py's classes of connections, for TCP, TLS and Unix sockets
-    _Base = object
-
-
-class LimitedConnection(_Base):
-    """Mixed into a class of connections: each wait is no longer than what is left of the call.
-
-    redis-py sets the limits of a socket when it is connected. Here they are set anew before each
-    command and each answer, so that an answer that comes in parts has no more time either.
-    """
-
-    _standard_s = STANDARD_S
-
-    def connect(self) -> None:
-        """Connect, within what is left."""
-        self._limit()
-        super().connect()  # type: ignore[no-untyped-call]
-
-    def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's
-        """Send a command, within what is left."""
-        self._limit()
-        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
-
-    def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """Read an answer, within what is left."""
-        self._limit()
-        return super().read_response(*args, **kwargs)
-
-    def _limit(self) -> None:
-        limit_s = find_limit_s(self._standard_s)
-        self.socket_timeout = self.socket_connect_timeout = limit_s
-        sock = self._sock
-        if sock is not None:
-            sock.settimeout(limit_s)
 
 
 class LimitedPool(redis.BlockingConnectionPool):
@@ -122,8 +78,10 @@ def make_async_pool(guard: Guard, url: str, options: dict[str, Any]) -> AsyncLim
         ValueError: If it is no URL of a redis; the text has the guard, and not the URL.
     """
     settings, _ = _find_settings(guard, AsyncRetry(NoBackoff(), 0), options)
-    made: AsyncLimitedPool = _from_url(AsyncLimitedPool, guard, url, settings)
-    return made
+    pool: AsyncLimitedPool = _from_url(AsyncLimitedPool, guard, url, settings)
+    kind = pool.connection_class
+    pool.connection_class = type(f"Limited{kind.__name__}", (AsyncLimitedConnection, kind), {})
+    return pool
 
 
 def _find_settings(

@@ -27,6 +27,8 @@ Result = TypeVar("Result")
 Yielded = TypeVar("Yielded")
 WORTH: Final = 0.8
 """A limit that is above this share of the one in force is not worth a round trip."""
+ASYNC_INTERVAL_S: Final = 0.1
+"""A coroutine looks at its connection so often even if nothing comes, as with the driver."""
 INTERVAL_S: Final = 0.02
 """The clock is looked at so often, at least, while the server says nothing."""
 
@@ -89,6 +91,8 @@ class LimitedAsyncConnection(psycopg.AsyncConnection[Any]):
 
     async def wait(self, gen: PQGen[Result], *options: Any, **settings: Any) -> Result:
         """Wait for the server."""
+        if not options:
+            settings.setdefault("interval", ASYNC_INTERVAL_S)  # its default is to look all the time
         try:
             return await waiting.wait_async(gen, self.pgconn.socket, *options, **settings)
         except asyncio.CancelledError:

@@ -55,11 +55,9 @@ SQLITE: Final[dict[int, Verdict]] = {
     26: "settings",  # SQLITE_NOTADB
     1032: "settings",  # SQLITE_READONLY_DBMOVED: somebody has taken the file away
 }
-REFUSED: Final = re.compile(
-    r"authentication failed|no password supplied|no pg_hba\.conf entry"
-    r"|(database|role) \".*\" does not exist"
-)
-"""The driver has no SQLSTATE for a refused connection, only the server's English text."""
+QUOTES: Final = "[\"'`«»„“”‘’「」]"  # noqa: RUF001 - those of other languages
+FULL: Final = re.compile("too many connections for")
+"""What names a user or a database as well, and may be otherwise a moment later."""
 
 
 def judge(error: BaseException) -> Verdict:
@@ -84,8 +82,24 @@ def _judge_driver(error: DBAPIError) -> Verdict:
     if getattr(cause, "is_time_limit", False) or type(cause).__name__ == "ConnectionTimeout":
         return "timeout"
     if isinstance(error, OperationalError) or error.connection_invalidated:
-        return "settings" if REFUSED.search(str(cause)) else "connection"
+        return "settings" if _is_refused(cause) else "connection"
     return "answer"
+
+
+def _is_refused(cause: BaseException | None) -> bool:
+    """Say whether PostgreSQL refuses this user, password, host or database.
+
+    The driver has no SQLSTATE for a refused connection, only the server's text, in the server's
+    language. In each of them it has the name of the user or of the database in quotation marks,
+    which the text about a server that is full or starting has not.
+    """
+    connection = getattr(cause, "pgconn", None)
+    _, is_connecting, text = str(cause).rpartition(" failed: ")
+    if connection is None or not is_connecting:
+        return False
+    names = [re.escape(name.decode()) for name in (connection.user, connection.db) if name]
+    is_named = names and re.search(rf"{QUOTES}\s?({'|'.join(names)})\s?{QUOTES}", text)
+    return connection.needs_password or bool(is_named and not FULL.search(text))
 
 
 def is_answer(error: Exception) -> bool:
