@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from demo.drill.checks import find_defects, find_late_alerts, measure_delays, read_counts
+from demo.drill.checks import find_defects, find_disturbances, measure_delays, read_counts
 from demo.drill.evidence import Evidence, Firing, PhaseTimes
 from demo.drill.phases import PHASES
 from demo.drill.table import format_drill
@@ -74,7 +74,7 @@ def make_evidence() -> Evidence:
 def test_of_a_good_drill_nothing_is_wrong() -> None:
     """All counts are equal, all alerts are on time, and the table says so."""
     evidence = make_evidence()
-    assert find_defects(evidence) == find_late_alerts(evidence) == []
+    assert find_defects(evidence) == find_disturbances(evidence) == []
     assert [count for count in read_counts(OUTCOMES, COUNTED) if count.by_load] != []
     assert [(delay.guard, delay.scrapes) for delay in measure_delays(evidence)] == [
         ("cache", 1),
@@ -100,12 +100,12 @@ def test_a_wrong_alert_is_found() -> None:
     other = Firing(("ResilienceRetryStorm", "prices"), 1.0, 2.0, 3.0)
     early = Firing(("ResilienceBreakerOpen", "database"), 1.0, 2.0, 3.0)
     for firings, words in (
-        ((*evidence.firings, other), "does not belong to the drill"),
-        ((*evidence.firings, early), "in 'healthy'"),
-        (evidence.firings[1:], "did not fire for cache"),
+        ((*evidence.firings, other), "RetryStorm fired for prices outside of its outage"),
+        ((*evidence.firings, early), "BreakerOpen fired for database outside of its outage"),
+        (evidence.firings[1:], "did not fire for cache in 'Redis killed'"),
     ):
-        defects = find_defects(dataclasses.replace(evidence, firings=firings))
-        assert any(words in defect for defect in defects), defects
+        [defect] = find_defects(dataclasses.replace(evidence, firings=firings))
+        assert words in defect
     stays = dataclasses.replace(evidence, still_firing=(("ResilienceDegraded", "database"),))
     assert find_defects(stays) == ["ResilienceDegraded for database was not resolved in the end"]
 
@@ -116,10 +116,22 @@ def test_a_late_alert_is_found() -> None:
     late = [dataclasses.replace(each, firing_s=each.firing_s + 2) for each in evidence.firings]
     evidence = dataclasses.replace(evidence, firings=tuple(late))
     assert find_defects(evidence) == []
-    assert len(find_late_alerts(evidence)) == 2
-    assert "WRONG: ResilienceBreakerOpen for cache took 3.5 s, at most 3.0" in format_drill(
-        evidence
+    assert len(find_disturbances(evidence)) == 2
+    table = format_drill(evidence)
+    assert "too busy: ResilienceBreakerOpen for cache took 3.5 s, at most 3.0" in table
+
+
+def test_an_alert_with_a_cause_is_no_wrong_one() -> None:
+    """Where the load itself got failures, the machine is to blame, and the table says so."""
+    evidence = make_evidence()
+    early = Firing(("ResilienceBreakerOpen", "database"), 1.0, 2.0, 3.0)
+    failed = Outcome(1.0, 0.3, 504, "", "f", "7", ("database=failed",))
+    evidence = dataclasses.replace(
+        evidence, firings=(*evidence.firings, early), outcomes=(*OUTCOMES, *[failed] * 3)
     )
+    assert not any("outside of its outage" in defect for defect in find_defects(evidence))
+    [disturbance] = find_disturbances(evidence)
+    assert disturbance.endswith("outside of its outage, because calls timed out")
 
 
 @pytest.mark.parametrize("place", ["logged", "spans"])
