@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -82,7 +83,8 @@ def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
-        message = f"port {port} of {HOST} cannot be used ({error.strerror})"
+        reason = os.strerror(error.errno or 0)
+        message = f"port {port} of {HOST} cannot be used ({reason})"
         raise DemoError(f"{message}; type: scripts/demo --port 0") from error
 
 

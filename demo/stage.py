@@ -41,6 +41,8 @@ SHOWN_WITH: Final = {
     "prometheus": "alerts that fire and resolve",
 }
 """What the demo shows only with these programs."""
+SWITCH_S: Final = 0.0005
+"""The proxies are threads of this process: they must not wait long while the load computes."""
 UP: Final = "Application startup complete."
 """What a worker logs when it serves."""
 
@@ -95,6 +97,7 @@ class Stage:
         Raises:
             DemoError: If something does not start; what was started is ended.
         """
+        sys.setswitchinterval(SWITCH_S)
         try:
             self._start()
         except BaseException:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from demo.drill.checks import find_defects, find_late_alerts
+from demo.drill.checks import find_defects, find_disturbances
 from demo.drill.course import run_drill
 from demo.drill.evidence import Evidence
 from demo.drill.table import format_drill
@@ -46,7 +46,7 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command
     try:
         for run in range(1, runs + 1):
             evidence = drill(workers, rate, speed, rules)
-            defects += len(find_defects(evidence)) + len(find_late_alerts(evidence))
+            defects += len(find_defects(evidence)) + len(find_disturbances(evidence))
             parts.append(f"run {run} of {runs}\n\n{format_drill(evidence)}")
             click.echo(parts[-1])
     except DemoError as error:

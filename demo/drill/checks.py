@@ -10,8 +10,11 @@ from typing import Final
 from demo.drill.evidence import Evidence, Firing, PhaseTimes
 from demo.load import Outcome, count_calls
 from demo.prometheus import SCRAPE_S
+from demo.service.shop import FAIL_MAX
 
 BREAKER_OPEN: Final = "ResilienceBreakerOpen"
+CAUSE_S: Final = 6.0
+"""The calls of so long may be why an alert became pending: the longest range, and a scrape."""
 SCRAPES: Final = 2
 """So many scrapes after the outage, and the ``for`` of the rule: then the alert fires."""
 
@@ -142,29 +145,67 @@ def find_defects(evidence: Evidence) -> list[str]:
     ]
 
 
-def find_late_alerts(evidence: Evidence) -> list[str]:
-    """Return which alert fired later than it should; a machine that is too busy makes some late."""
-    return [
+def find_disturbances(evidence: Evidence) -> list[str]:
+    """Return what a machine that is too busy does to a drill; none on a quiet one.
+
+    An alert comes late, or it comes outside of an outage because calls have really timed out.
+    """
+    late = [
         f"{BREAKER_OPEN} for {delay.guard} took {delay.took_s:.1f} s, at most {delay.limit_s:.1f}"
         for delay in measure_delays(evidence)
         if delay.took_s > delay.limit_s
     ]
+    disturbed = [
+        f"{_describe(firing)}, because calls timed out"
+        for firing in _list_strays(evidence)
+        if _has_cause(firing, evidence)
+    ]
+    return [*late, *disturbed]
 
 
 def _check_alerts(evidence: Evidence) -> Iterator[str]:
-    fired = {firing.alert for firing in evidence.firings}
-    expected = {alert for times in evidence.phases for alert in times.phase.alerts}
-    for name, guard in sorted(expected - fired):
-        yield f"{name} did not fire for {guard}"
-    for name, guard in sorted(fired - expected):
-        yield f"{name} fired for {guard or 'nothing'}, which does not belong to the drill"
     for times in evidence.phases:
-        for firing in evidence.firings:
-            began = times.began_s <= firing.firing_s <= times.ended_s
-            if began and firing.alert not in times.phase.alerts:
-                yield f"{firing.alert[0]} fired for {firing.alert[1]} in '{times.phase.name}'"
+        seen = {
+            firing.alert
+            for firing in evidence.firings
+            if firing.firing_s <= times.ended_s and firing.resolved_s >= times.began_s
+        }
+        for name, guard in sorted(set(times.phase.alerts) - seen):
+            yield f"{name} did not fire for {guard} in '{times.phase.name}'"
+    for firing in _list_strays(evidence):
+        if not _has_cause(firing, evidence):
+            yield f"{_describe(firing)}, and nothing was wrong"
     for name, guard in evidence.still_firing:
         yield f"{name} for {guard} was not resolved in the end"
+
+
+def _list_strays(evidence: Evidence) -> list[Firing]:
+    """Return the firings that began outside of a phase to which their alert belongs."""
+    belonging = [
+        firing
+        for firing in evidence.firings
+        for times in evidence.phases
+        if firing.alert in times.phase.alerts and times.began_s <= firing.firing_s <= times.ended_s
+    ]
+    return [firing for firing in evidence.firings if firing not in belonging]
+
+
+def _describe(firing: Firing) -> str:
+    name, guard = firing.alert
+    return f"{name} fired for {guard or 'nothing'} outside of its outage"
+
+
+def _has_cause(firing: Firing, evidence: Evidence) -> bool:
+    """Whether the load got enough answers that a breaker of this guard may have opened."""
+    troubles = {f"{firing.alert[1]}={result}" for result in ("failed", "stale", "default", "lost")}
+    seen = [
+        call
+        for outcome in evidence.outcomes
+        if firing.pending_s - CAUSE_S <= outcome.at_s <= firing.firing_s
+        for call in outcome.calls
+        if call in troubles
+    ]
+    return len(seen) >= FAIL_MAX
 
 
 def _check_counts(evidence: Evidence) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from demo.drill.checks import find_defects, find_late_alerts, measure_delays, read_counts
+from demo.drill.checks import find_defects, find_disturbances, measure_delays, read_counts
 from demo.drill.evidence import Evidence
 from demo.load import KINDS, count_calls, count_kinds, find_quantile_ms
 
@@ -87,5 +87,7 @@ def _format_end(evidence: Evidence) -> Iterator[str]:
         f"requests: {len(evidence.outcomes)} sent, {answered} answered, each with its ID; "
         f"{evidence.logged.total()} log lines, {evidence.spans.total()} spans with it"
     )
-    defects = [*find_defects(evidence), *find_late_alerts(evidence)]
+    defects = find_defects(evidence)
     yield "nothing is wrong" if not defects else "WRONG: " + "; ".join(defects)
+    if disturbances := find_disturbances(evidence):
+        yield "the machine was too busy: " + "; ".join(disturbances)

@@ -1,0 +1,16 @@
+"""Fixtures of the tests of the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.leftovers import Place, make_place
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder for temporary files of this test alone."""
+    with make_place() as made:
+        yield made
