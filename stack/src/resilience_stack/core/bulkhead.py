@@ -22,20 +22,24 @@ class Slots:
 
     Taking a free place and giving it back are one atomic step each, without a lock. Only who finds
     none waits in a queue, first come, first served.
+
+    Attributes:
+        free: The free places, each of them None.
+        waiting: The queue; empty at most times.
     """
 
     def __init__(self, limit: int, wait_s: float, guard: str) -> None:
         self.limit = limit
         self._wait_s = wait_s
-        self._free: deque[None] = deque([None] * limit)
-        self._waiting: deque[_Waiter] = deque()
+        self.free: deque[None] = deque([None] * limit)
+        self.waiting: deque[_Waiter] = deque()
         self._lock = threading.Lock()
         self._full = f"guard {guard!r} has {limit} calls in flight, its limit"
 
     @property
     def in_flight(self) -> int:
         """How many places are taken."""
-        return self.limit - len(self._free)
+        return self.limit - len(self.free)
 
     def enter(self, ends_s: float = NEVER) -> None:
         """Take a place, waiting for one if need be.
@@ -85,20 +89,24 @@ class Slots:
 
     def leave(self) -> None:
         """Give a place back."""
-        self._free.append(None)
-        if self._waiting:
-            with self._lock:
-                self._hand_out()
+        self.free.append(None)
+        if self.waiting:
+            self.hand_out()
+
+    def hand_out(self) -> None:
+        """Give free places to those who wait."""
+        with self._lock:
+            self._hand_out()
 
     def _wait_within(self, ends_s: float) -> float:
         return min(self._wait_s, ends_s - perf_counter())
 
     def take(self) -> bool:
         """Take a free place; whether there was one, and nobody is waiting for it."""
-        if self._waiting:
+        if self.waiting:
             return False
         try:
-            self._free.pop()
+            self.free.pop()
         except IndexError:
             return False
         return True
@@ -106,26 +114,26 @@ class Slots:
     def _queue(self, wake: Callable[[], object]) -> _Waiter:
         waiter = _Waiter(wake)
         with self._lock:
-            self._waiting.append(waiter)
+            self.waiting.append(waiter)
             # A place may have been given back since nobody was in the queue.
             self._hand_out()
         return waiter
 
     def _hand_out(self) -> None:
         """Give free places to those who wait; the lock is held."""
-        while self._waiting:
+        while self.waiting:
             try:
-                self._free.pop()
+                self.free.pop()
             except IndexError:
                 return
-            waiter = self._waiting.popleft()
+            waiter = self.waiting.popleft()
             waiter.has_place = True
             waiter.wake()
 
     def _withdraw(self, waiter: _Waiter) -> bool:
         """Take a waiter out of the queue; whether it was given a place. The lock is held."""
         if not waiter.has_place:
-            self._waiting.remove(waiter)
+            self.waiting.remove(waiter)
         return waiter.has_place
 
     def _leave_queue(self, waiter: _Waiter) -> None:

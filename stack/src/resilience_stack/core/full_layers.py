@@ -39,51 +39,57 @@ class FullLayers(LimitedLayers):
             function: What is guarded.
             chain: Answers when the call fails; None to let the exception out.
         """
-        breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
-        success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
-        note, fail, retry, slots = noted_s.append, self._fail, self._retry, self.slots
-        refuse = self.refuse
-        get_deadline, set_deadline, reset_deadline = DEADLINE.get, DEADLINE.set, DEADLINE.reset
-        seconds, memory = self._seconds, chain.make_memory() if chain else None
+        call: Callable[..., Result] = function
+        breaker, noted_s, clock = self._breaker, self._metrics.success.noted_s, perf_counter
+        deadline, seconds = DEADLINE, self._seconds
+        free, waiting = (self.slots.free, self.slots.waiting) if self.slots else (None, None)
+        memory = chain.make_memory() if chain else None
         values = None if memory is None or memory.has_own_key else memory.values
 
-        def guarded(  # noqa: C901, PLR0912 - likewise
+        def guarded(  # noqa: C901, PLR0912, PLR0915 - likewise
             *args: Parameters.args, **kwargs: Parameters.kwargs
         ) -> Result:
             try:
                 started_s = clock()
                 ends_s = started_s + seconds
-                if (enclosing_s := get_deadline()) < ends_s:
+                if (enclosing_s := deadline.get()) < ends_s:
                     ends_s = self._clip(enclosing_s, started_s)
-                if slots is not None and not slots.take():
-                    self._enter(slots, ends_s, started_s)
-                token = set_deadline(ends_s) if ends_s != enclosing_s else None
+                if free is not None:
+                    try:  # what `Slots.take` does
+                        has_place = not waiting and free.pop() is None
+                    except IndexError:
+                        has_place = False
+                    if not has_place:
+                        self._enter(ends_s, started_s)
+                token = deadline.set(ends_s) if ends_s != enclosing_s else None
                 try:
                     epoch = breaker.calm
-                    if not epoch and not (epoch := admit()):
-                        raise refuse(started_s)
+                    if not epoch and not (epoch := breaker.admit()):
+                        raise self.refuse(started_s)
                     try:
-                        result = function(*args, **kwargs)
+                        result = call(*args, **kwargs) if kwargs else call(*args)
                     except BaseException as error:
-                        wait_s = fail(error, epoch, started_s, 1)
+                        wait_s = self._fail(error, epoch, started_s, 1)
                         if wait_s == NO_RETRY:
                             raise
                         result = RETRY
                     if result is RETRY:
-                        result = retry(function, args, kwargs, started_s, wait_s)
+                        result = self._retry(call, args, kwargs, started_s, wait_s)
                         ended_s = clock()
                     else:
                         if breaker.calm != epoch:
-                            report(epoch, None)
+                            breaker.report(epoch, None)
                         ended_s = clock()
-                        note(ended_s - started_s)
+                        noted_s.append(ended_s - started_s)
                         if len(noted_s) >= FULL:
-                            success.fold()
+                            self._metrics.success.fold()
                 finally:
                     if token is not None:
-                        reset_deadline(token)
-                    if slots is not None:
-                        slots.leave()
+                        deadline.reset(token)
+                    if free is not None:  # what `Slots.leave` does
+                        free.append(None)
+                        if waiting:
+                            self._hand_out()
             except Exception as error:
                 if chain is None:
                     raise
@@ -108,12 +114,11 @@ class FullLayers(LimitedLayers):
         self, function: Callable[Parameters, Awaitable[Result]], chain: Chain | None = None
     ) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
         """Return a function whose result is awaited with the layers around it, see `around`."""
-        breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
-        success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
-        note, fail, retry, slots = noted_s.append, self._fail_async, self._retry_async, self.slots
-        refuse = self.refuse
-        get_deadline, set_deadline, reset_deadline = DEADLINE.get, DEADLINE.set, DEADLINE.reset
-        seconds, timer, memory = self._seconds, self._timer, chain.make_memory() if chain else None
+        call: Callable[..., Awaitable[Result]] = function
+        breaker, noted_s, clock = self._breaker, self._metrics.success.noted_s, perf_counter
+        deadline, seconds = DEADLINE, self._seconds
+        free, waiting = (self.slots.free, self.slots.waiting) if self.slots else (None, None)
+        timer, memory = self._timer, chain.make_memory() if chain else None
         values = None if memory is None or memory.has_own_key else memory.values
 
         async def guarded(  # noqa: C901, PLR0912, PLR0915 - likewise
@@ -122,17 +127,22 @@ class FullLayers(LimitedLayers):
             try:
                 started_s = clock()
                 ends_s = started_s + seconds
-                if (enclosing_s := get_deadline()) < ends_s:
+                if (enclosing_s := deadline.get()) < ends_s:
                     ends_s = self._clip(enclosing_s, started_s)
-                if slots is not None and not slots.take():
-                    await self._enter_async(slots, ends_s, started_s)
-                token = set_deadline(ends_s) if ends_s != enclosing_s else None
+                if free is not None:
+                    try:  # what `Slots.take` does
+                        has_place = not waiting and free.pop() is None
+                    except IndexError:
+                        has_place = False
+                    if not has_place:
+                        await self._enter_async(ends_s, started_s)
+                token = deadline.set(ends_s) if ends_s != enclosing_s else None
                 try:
                     epoch = breaker.calm
-                    if not epoch and not (epoch := admit()):
-                        raise refuse(started_s)
+                    if not epoch and not (epoch := breaker.admit()):
+                        raise self.refuse(started_s)
                     try:
-                        awaited = function(*args, **kwargs)
+                        awaited = call(*args, **kwargs) if kwargs else call(*args)
                         if timer is None:
                             result = await awaited
                         elif type(awaited) is not CoroutineType:
@@ -145,26 +155,28 @@ class FullLayers(LimitedLayers):
                                 await timer.finish(steps, waited_for, ends_s)
                             result = results[0]
                     except BaseException as error:
-                        wait_s = fail(error, epoch, started_s, 1)
+                        wait_s = self._fail_async(error, epoch, started_s, 1)
                         if wait_s == NO_RETRY:
                             raise
                         result = RETRY
                     if result is RETRY:
-                        awaited = retry(function, args, kwargs, started_s, wait_s)
+                        awaited = self._retry_async(call, args, kwargs, started_s, wait_s)
                         result = await self._await(awaited, ends_s)
                         ended_s = clock()
                     else:
                         if breaker.calm != epoch:
-                            report(epoch, None)
+                            breaker.report(epoch, None)
                         ended_s = clock()
-                        note(ended_s - started_s)
+                        noted_s.append(ended_s - started_s)
                         if len(noted_s) >= FULL:
-                            success.fold()
+                            self._metrics.success.fold()
                 finally:
                     if token is not None:
-                        reset_deadline(token)
-                    if slots is not None:
-                        slots.leave()
+                        deadline.reset(token)
+                    if free is not None:  # what `Slots.leave` does
+                        free.append(None)
+                        if waiting:
+                            self._hand_out()
             except Exception as error:
                 if chain is None:
                     raise

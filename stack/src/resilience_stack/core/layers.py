@@ -22,7 +22,8 @@ class Layers(AttemptLoop):
     """Puts the layers of one guard around functions.
 
     What a call that succeeds needs is a local name of the closures below: theirs is the path whose
-    cost is tracked. Whatever fails goes on in the methods.
+    cost is tracked. Whatever fails goes on in the methods, and has no local names: each is an
+    object that is read at every call, and after a real call it is no longer in the cache.
     """
 
     slots: Slots | None = None
@@ -33,29 +34,28 @@ class Layers(AttemptLoop):
     ) -> Callable[Parameters, Result]:
         """Return a plain function with the layers around it; a chain is for `FullLayers`."""
         del chain
-        breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
-        success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
-        note, fail, refuse = noted_s.append, self._fail, self.refuse
+        call: Callable[..., Result] = function
+        breaker, noted_s, clock = self._breaker, self._metrics.success.noted_s, perf_counter
 
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             started_s = clock()
             epoch = breaker.calm
-            if not epoch and not (epoch := admit()):
-                raise refuse(started_s)
+            if not epoch and not (epoch := breaker.admit()):
+                raise self.refuse(started_s)
             try:
-                result = function(*args, **kwargs)
+                result = call(*args, **kwargs) if kwargs else call(*args)
             except BaseException as error:
-                wait_s = fail(error, epoch, started_s, 1)
+                wait_s = self._fail(error, epoch, started_s, 1)
                 if wait_s == NO_RETRY:
                     raise
             else:
                 if breaker.calm != epoch:
-                    report(epoch, None)
-                note(clock() - started_s)
+                    breaker.report(epoch, None)
+                noted_s.append(clock() - started_s)
                 if len(noted_s) >= FULL:
-                    success.fold()
+                    self._metrics.success.fold()
                 return result
-            return self._retry(function, args, kwargs, started_s, wait_s)
+            return self._retry(call, args, kwargs, started_s, wait_s)
 
         return guarded
 
@@ -64,28 +64,27 @@ class Layers(AttemptLoop):
     ) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
         """Return a function whose result is awaited with the layers around it."""
         del chain
-        breaker, admit, report = self._breaker, self._breaker.admit, self._breaker.report
-        success, noted_s, clock = self._metrics.success, self._metrics.success.noted_s, perf_counter
-        note, fail, refuse = noted_s.append, self._fail, self.refuse
+        call: Callable[..., Awaitable[Result]] = function
+        breaker, noted_s, clock = self._breaker, self._metrics.success.noted_s, perf_counter
 
         async def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             started_s = clock()
             epoch = breaker.calm
-            if not epoch and not (epoch := admit()):
-                raise refuse(started_s)
+            if not epoch and not (epoch := breaker.admit()):
+                raise self.refuse(started_s)
             try:
-                result = await function(*args, **kwargs)
+                result = await (call(*args, **kwargs) if kwargs else call(*args))
             except BaseException as error:
-                wait_s = fail(error, epoch, started_s, 1)
+                wait_s = self._fail(error, epoch, started_s, 1)
                 if wait_s == NO_RETRY:
                     raise
             else:
                 if breaker.calm != epoch:
-                    report(epoch, None)
-                note(clock() - started_s)
+                    breaker.report(epoch, None)
+                noted_s.append(clock() - started_s)
                 if len(noted_s) >= FULL:
-                    success.fold()
+                    self._metrics.success.fold()
                 return result
-            return await self._retry_async(function, args, kwargs, started_s, wait_s)
+            return await self._retry_async(call, args, kwargs, started_s, wait_s)
 
         return guarded

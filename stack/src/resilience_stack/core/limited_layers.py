@@ -46,19 +46,25 @@ class LimitedLayers(Layers):
         self.reject(error, started_s, attempt=0)
         raise error
 
-    def _enter(self, slots: Slots, ends_s: float, started_s: float) -> None:
+    def _enter(self, ends_s: float, started_s: float) -> None:
+        assert self.slots is not None
         try:
-            slots.enter(ends_s)
+            self.slots.enter(ends_s)
         except Exception as error:
             self.reject(error, started_s, attempt=0)
             raise
 
-    async def _enter_async(self, slots: Slots, ends_s: float, started_s: float) -> None:
+    async def _enter_async(self, ends_s: float, started_s: float) -> None:
+        assert self.slots is not None
         try:
-            await slots.enter_async(ends_s)
+            await self.slots.enter_async(ends_s)
         except Exception as error:
             self.reject(error, started_s, attempt=0)
             raise
+
+    def _hand_out(self) -> None:
+        assert self.slots is not None
+        self.slots.hand_out()
 
     def _await(self, awaitable: Awaitable[Result], ends_s: float) -> Awaitable[Result]:
         return awaitable if self._timer is None else self._timer.run(awaitable, ends_s)
