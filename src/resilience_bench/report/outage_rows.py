@@ -75,7 +75,7 @@ def _make_row(label: str, phase: PhaseFigures) -> BlockRow:
         "answers": "+".join(map(blocks.format_count, answers)),
         "reached": blocks.format_count(phase.reached),
         "cpu": f"{round(phase.cpu_us) + 0:+,}",
-        "log": blocks.format_count(phase.log_bytes),
+        "log": _format_bytes(phase.log_bytes),
     }
     for name in ("p50", "p99", "p999", "max"):
         cells[f"out_{name}"] = _format_ms(phase.percentiles_us.get(name))
@@ -86,6 +86,11 @@ def format_share(phase: PhaseFigures) -> str:
     """Return the share of requests that were answered; 100 % only if all of them were."""
     percent = 100 * phase.answered
     return f"{min(percent, 99.9) if percent < 100 else 100:.3g} %"  # noqa: PLR2004 - per cent
+
+
+def _format_bytes(count: float) -> str:
+    # A line in a while is something else than none.
+    return f"{count:.1f}" if 0 < count < 10 else blocks.format_count(count)  # noqa: PLR2004
 
 
 def _format_ms(latency_us: float | None) -> str:
