@@ -51,7 +51,7 @@ def read_rules(folder: Path, speed: float) -> dict[str, str]:
     """
     paths = [*sorted(folder.glob("recording/*.yml")), *sorted(folder.glob("alerts/*.yml"))]
     if not paths:
-        raise DemoError(f"there is no rule file below {folder}; type: scripts/demo --rules FOLDER")
+        raise DemoError(f"there is no rule file below {folder}; name another: --rules FOLDER")
     texts = {}
     for path in paths:
         try:
@@ -92,4 +92,4 @@ def _check(texts: dict[str, str], folder: Path) -> None:
 
 def _explain(path: Path, said: str) -> DemoError:
     words = " ".join(said.split())[-200:]
-    return DemoError(f"{path} is broken: {words}; mend it, or type: scripts/demo --rules FOLDER")
+    return DemoError(f"{path} is broken: {words}; mend it, or name other rules: --rules FOLDER")

@@ -57,6 +57,7 @@ class StageOptions:
         rules: The folder of the rules.
         speed: The factor by which the times of the rules are shorter.
         spans_folder: If set, requests are logged and traced, see `Settings`.
+        needs_all: Whether nothing is started unless all programs are there.
     """
 
     workers: int = 3
@@ -64,6 +65,7 @@ class StageOptions:
     rules: Path = ROOT / "monitoring"
     speed: float = 60.0
     spans_folder: str = ""
+    needs_all: bool = False
 
 
 class Stage:
@@ -126,34 +128,48 @@ class Stage:
         return Path(self._service.address.folder) / keeper.LOG
 
     def _start(self) -> None:
-        wants_prometheus = self._find_program("prometheus", prometheus.check_programs)
-        rules = read_rules(self._options.rules, self._options.speed) if wants_prometheus else {}
+        checks = {
+            "redis": redis.check_programs,
+            "postgresql": postgres.check_programs,
+            "prometheus": prometheus.check_programs,
+        }
+        found = {name for name, check in checks.items() if self._find_program(name, check)}
+        options = self._options
+        rules = read_rules(options.rules, options.speed) if "prometheus" in found else {}
         served = self._add("prices", "price service", _prepare_prices)
         prices_url = f"http://{HOST}:{served.port}"
         cache_url = ""
-        if self._find_program("redis", redis.check_programs):
+        if "redis" in found:
             cache = self._add("cache", "Redis", lambda: make_killable(redis.prepare()))
             cache_url = f"redis://{HOST}:{cache.port}/0"
         settings = Settings(
             port=0,
-            workers=self._options.workers,
-            database_url=self._start_database(),
+            workers=options.workers,
+            database_url=self._start_database(has_server="postgresql" in found),
             prices_url=prices_url,
             cache_url=cache_url,
-            spans_folder=self._options.spans_folder,
+            spans_folder=options.spans_folder,
         )
         self._say(f"starting the service with {settings.workers} workers")
         self._service = self._keep("the service", functools.partial(_prepare_service, settings))
         self.service_url = f"http://{HOST}:{self._service.address.port}"
-        if wants_prometheus:
-            self._say("starting Prometheus")
-            prepare = functools.partial(prometheus.prepare, self._service.address.port, rules)
-            kept = self._keep("Prometheus", prepare, "; type: scripts/demo --without prometheus")
-            self.prometheus = PrometheusClient(kept.address.port)
-            self._stack.callback(self.prometheus.close)
+        if "prometheus" in found:
+            self._start_prometheus(self._service.address.port, rules)
+
+    def _start_prometheus(self, service_port: int, rules: dict[str, str]) -> None:
+        self._say("starting Prometheus")
+        hint = "" if self._options.needs_all else "; type: scripts/demo --without prometheus"
+        prepare = functools.partial(prometheus.prepare, service_port, rules)
+        kept = self._keep("Prometheus", prepare, hint)
+        self.prometheus = PrometheusClient(kept.address.port)
+        self._stack.callback(self.prometheus.close)
 
     def _find_program(self, name: str, check: Callable[[], None]) -> bool:
-        """Say whether a program is used; if not, note what is missing for it."""
+        """Say whether a program is used; if not, note what is missing for it.
+
+        Raises:
+            DemoError: If it is needed.
+        """
         reason = ""
         if name in self._options.without:
             reason = f"not used (--without {name})"
@@ -161,6 +177,8 @@ class Stage:
             try:
                 check()
             except ProgramMissingError as error:
+                if self._options.needs_all:
+                    raise DemoError(str(error)) from error
                 reason = str(error)
         if reason:
             self.missing[name] = f"{reason}; with it: {SHOWN_WITH[name]}"
@@ -190,9 +208,9 @@ class Stage:
         self._stack.callback(kept.close)
         return kept
 
-    def _start_database(self) -> str:
+    def _start_database(self, *, has_server: bool) -> str:
         """Start PostgreSQL, or make a file of SQLite; return the URL for the service."""
-        if not self._find_program("postgresql", postgres.check_programs):
+        if not has_server:
             kept = self._keep("a temporary folder", folder.prepare)
             path = Path(kept.address.folder) / "shop.db"
             create_shop(f"sqlite:///{path}")

@@ -23,6 +23,8 @@ PATIENCE_S: Final = 90.0
 SETTLE_S: Final = 15.0
 """So long the last counts may take to reach Prometheus: a second to a file, a scrape, and more."""
 PAUSE_S: Final = 0.25
+GAP_S: Final = 8 * EVALUATION_MS / 1000
+"""An alert that was not evaluated for longer has ended in between."""
 REQUESTS: Final = "demo.requests"
 """The logger of the lines of requests."""
 
@@ -128,27 +130,28 @@ def _read_counters(prometheus: PrometheusClient) -> dict[str, float]:
 
 def _read_firings(prometheus: PrometheusClient) -> tuple[Firing, ...]:
     """Return each time that an alert fired."""
-    begun = {
-        _get_alert(series): sorted({value for _, value in series.samples})
-        for series in prometheus.read_samples("ALERTS_FOR_STATE")
+    pending = {
+        _get_alert(series): list_runs([at_s for at_s, _ in series.samples])
+        for series in prometheus.read_samples('ALERTS{alertstate="pending"}')
     }
     firings = []
     for series in prometheus.read_samples('ALERTS{alertstate="firing"}'):
         alert = _get_alert(series)
-        times_s = [at_s for at_s, _ in series.samples]
-        # A gap of more than a few evaluations is a time without it.
-        breaks = [
-            index
-            for index in range(1, len(times_s))
-            if times_s[index] - times_s[index - 1] > 8 * EVALUATION_MS / 1000
-        ]
-        for first, last in zip([0, *breaks], [*breaks, len(times_s)], strict=True):
-            pending_s = max(
-                (at_s for at_s in begun.get(alert, []) if at_s <= times_s[first]),
-                default=times_s[first],
-            )
-            firings.append(Firing(alert, pending_s, times_s[first], times_s[last - 1]))
+        for first_s, last_s in list_runs([at_s for at_s, _ in series.samples]):
+            earlier_s = [began_s for began_s, _ in pending.get(alert, []) if began_s < first_s]
+            firings.append(Firing(alert, max(earlier_s, default=first_s), first_s, last_s))
     return tuple(sorted(firings, key=lambda firing: firing.firing_s))
+
+
+def list_runs(times_s: list[float]) -> list[tuple[float, float]]:
+    """Return the first and the last time of each run of evaluations without a gap."""
+    runs: list[tuple[float, float]] = []
+    for at_s in times_s:
+        if runs and at_s - runs[-1][1] <= GAP_S:
+            runs[-1] = runs[-1][0], at_s
+        else:
+            runs.append((at_s, at_s))
+    return runs
 
 
 def _get_alert(series: Series) -> Alert:

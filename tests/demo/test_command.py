@@ -84,7 +84,7 @@ def test_a_broken_rule_file_is_named(place: Place, tmp_path: Path) -> None:
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.startswith(f"demo: {rules / 'alerts' / 'calls.yml'} is broken: ")
-    assert line.endswith("type: scripts/demo --rules FOLDER")
+    assert line.endswith("mend it, or name other rules: --rules FOLDER")
     assert_nothing_left(place)
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
 from demo.drill.__main__ import drill
 from demo.drill.checks import find_defects, read_counts
+from demo.drill.course import list_runs
 from demo.drill.phases import PHASES
 from demo.drill.table import format_drill
-from tests.conftest import require
+from tests.conftest import ROOT, require
 from tests.servers.leftovers import Place, need
 
 
@@ -30,3 +37,22 @@ def test_every_alert_fires_and_resolves_and_every_call_is_counted(place: Place) 
     }
     assert len({outcome.worker for outcome in evidence.outcomes}) == 2
     assert (place.list_processes(), place.list_folders()) == ([], [])
+
+
+@pytest.mark.needs("prometheus", "redis-server")
+def test_what_cannot_be_started_is_named_in_one_line(place: Place, tmp_path: Path) -> None:
+    """Exit code 2, and nothing was started."""
+    need("postgres")
+    command = [sys.executable, "-m", "demo.drill", "--rules", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"drill: there is no rule file below {tmp_path}; name another: --rules FOLDER\n"
+    )
+    assert (place.list_processes(), place.list_folders()) == ([], [])
+
+
+def test_an_alert_that_was_away_fires_twice() -> None:
+    """A gap between evaluations ends a run; a late evaluation does not."""
+    assert list_runs([1.0, 1.25, 2.5, 10.0, 10.25]) == [(1.0, 2.5), (10.0, 10.25)]
+    assert list_runs([]) == []

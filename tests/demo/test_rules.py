@@ -70,7 +70,7 @@ def test_a_file_that_holds_no_rules_is_named(text: str, tmp_path: Path) -> None:
     with pytest.raises(DemoError) as caught:
         read_rules(tmp_path, 60)
     assert str(caught.value).startswith(f"{path} is broken: ")
-    assert str(caught.value).endswith("; mend it, or type: scripts/demo --rules FOLDER")
+    assert str(caught.value).endswith("; mend it, or name other rules: --rules FOLDER")
     assert "\n" not in str(caught.value)
 
 
