@@ -256,7 +256,8 @@ def _parse_requirement(text: str, part: str) -> Requirement:
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise VariantError(
-            f"{text}: no requirement that pip understands: {reason}; {FORMS}"
+            f"{text}: no requirement that pip understands: {reason}; expected releases such as "
+            "'pip:tenacity==8.2.3,backoff<3', or 'pip:URL'; correct the text"
         ) from error
 
 
