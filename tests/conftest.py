@@ -142,3 +142,20 @@ def checkout_copy(tmp_path: Path) -> Path:
             (copy / name).unlink(missing_ok=True)
     (copy / ".venv").symlink_to(Path(sys.executable).parents[1])
     return copy
+
+
+@pytest.fixture(scope="session")
+def documentation_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation, made so strictly that a warning of mkdocs fails it; in site/docs/."""
+    folder = tmp_path_factory.mktemp("www") / "site" / "docs"
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict"]
+    made = subprocess.run(
+        [*command, "--site-dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )
+    assert (made.returncode, made.stderr) == (0, "")
+    return folder

@@ -37,6 +37,14 @@ from resilience_bench.files.checked_json import format_path
     default=Path("asv.conf.json"),
     help="asv's configuration, which says where the history of commits is.",
 )
+@click.option(
+    "--docs",
+    "docs_file",
+    type=FILE,
+    metavar="FILE",
+    default=Path("mkdocs.yml"),
+    help="mkdocs' configuration, if the project has pages of documentation.",
+)
 @click.option("--serve", is_flag=True, help="Then serve it to this machine, until Ctrl-C.")
 @click.option(
     "--port",
@@ -44,10 +52,16 @@ from resilience_bench.files.checked_json import format_path
     metavar="N",
     help="With --serve: on which port; 0 for any that is free.  [default: 8000]",
 )
-def site(
-    *, output: Path, results_folder: Path, conf_file: Path, serve: bool, port: int | None
+def site(  # noqa: PLR0913 - its options
+    *,
+    output: Path,
+    results_folder: Path,
+    conf_file: Path,
+    docs_file: Path,
+    serve: bool,
+    port: int | None,
 ) -> int:
-    """Make the site: the latest run, the last check, the histories, the gate's proof.
+    """Make the site: the latest run, the last check, the histories, the proof, the documentation.
 
     It is static, needs no network, and works under any address from any file server.
     """
@@ -65,7 +79,7 @@ def site(
     # Before the work: nobody should wait to be told that the port is taken.
     server = serving.make_server(output, serving.PORT if port is None else port) if serve else None
     try:
-        sources = sites.SiteSources(results_folder, conf_file)
+        sources = sites.SiteSources(results_folder, conf_file, docs_file)
         with make_progress_console().status("making the site") as status:
             made = sites.make(sources, output, status.update)
         for path, why in made.skipped:

@@ -19,7 +19,7 @@ from resilience_bench.releases.page import ReleasePage, make_release_page
 from resilience_bench.report import html
 from resilience_bench.selftest import proof_file
 from resilience_bench.selftest.builds import HEADERS, WORDS, format_cells
-from resilience_bench.site import asv_pages
+from resilience_bench.site import asv_pages, documentation
 from resilience_bench.site import runs as site_runs
 from resilience_bench.site.runs import CHECK, NO_RUN, Part, SiteSummary, write_page
 from resilience_bench.site.staging import MARKER, replace_folder
@@ -34,6 +34,7 @@ class SiteSources:
 
     results: Path
     conf_file: Path
+    docs_file: Path | None = None
 
     def shorten_paths(self, text: str) -> str:
         """Remove from a text where the project is on this machine: pages may be published."""
@@ -66,6 +67,7 @@ def make(sources: SiteSources, place: Path, show_progress: ProgressCallback) -> 
             "check": site_runs.judge_check(last_check, sources.shorten_paths),
             "commits": commits,
             "releases": releases,
+            "docs": _publish_documentation(sources, folder, summary, show_progress),
             "proof": _publish_proof(sources.results / "gate-proof.json", folder, summary),
         }
         made = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -98,6 +100,24 @@ def _publish_commits(sources: SiteSources, folder: Path, summary: SiteSummary) -
     summary.skipped += published.skipped
     summary.pages += 1
     return Part(content=published)
+
+
+def _publish_documentation(
+    sources: SiteSources, folder: Path, summary: SiteSummary, show_progress: ProgressCallback
+) -> Part:
+    file = sources.docs_file
+    if file is None or not file.is_file():
+        return Part()  # few projects have pages of documentation
+    show_progress("making the pages of the documentation")
+    place = folder / "docs"
+    try:
+        documentation.publish(file, place)
+    except UserError as error:
+        shutil.rmtree(place, ignore_errors=True)
+        summary.skip(file, error)
+        return Part(f"There is no documentation: {sources.shorten_paths(str(error))}")
+    summary.pages += 1
+    return Part(content="docs/index.html")
 
 
 def _publish_releases(
