@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+SHOWN_NAMES: Final = 3
+"""Names in a message, of many."""
+
+
+def format_names(names: Sequence[str], separator: str = ", ") -> str:
+    """Join the first few names, and the number of the others."""
+    more = [f"{len(names) - SHOWN_NAMES} more"] if len(names) > SHOWN_NAMES else []
+    return separator.join([*names[:SHOWN_NAMES], *more])
 
 
 class UserError(Exception):

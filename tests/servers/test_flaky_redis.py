@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from resilience_bench import payloads
 from resilience_bench.payloads.outage import outage
 from resilience_bench.payloads.redis import VALUE
 from resilience_bench.scenarios.payload_definition import ServerAddress
@@ -40,8 +41,11 @@ def control(address: ServerAddress) -> Iterator[Control]:
 
 
 @pytest.fixture
-def get(address: ServerAddress, control: Control) -> Iterator[Callable[[], Any]]:
-    """The payload, connected."""
+def get(
+    address: ServerAddress, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Any]]:
+    """The payload, connected, with more patience than a busy machine needs."""
+    monkeypatch.setattr(payloads.outage, "TIMEOUT_S", 1.0)
     with contextlib.contextmanager(outage.function)(address) as work:
         assert work() == VALUE
         yield work

@@ -11,9 +11,9 @@ from typing import Final
 import click
 
 from resilience_bench.cli.options import FILE, OK
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UserError, format_names
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import format_names, format_path
+from resilience_bench.files.checked_json import format_path
 
 NAME: Final = "resilience-bench"
 FILES: Final = {

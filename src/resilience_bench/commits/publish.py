@@ -13,8 +13,8 @@ from resilience_bench.commits import asv_files, asv_run
 from resilience_bench.commits.asv_files import ResultsFile, UnreadableFileError, refuse
 from resilience_bench.commits.asv_run import Project
 from resilience_bench.commits.git_log import list_published_commits
-from resilience_bench.errors import HistoryError
-from resilience_bench.files.checked_json import format_names, format_path
+from resilience_bench.errors import HistoryError, format_names
+from resilience_bench.files.checked_json import format_path
 
 DISCOVER: Final = "type 'asv run --bench just-discover' beside asv.conf.json to write it anew"
 MACHINE_KEYS: Final = ("machine", "os", "arch", "cpu", "num_cpu", "ram")

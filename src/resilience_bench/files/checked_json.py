@@ -8,7 +8,7 @@ import math
 import re
 import tomllib
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
@@ -18,8 +18,6 @@ import msgspec
 from resilience_bench.errors import UserError
 
 MOST_DIGITS: Final = 400
-SHOWN_NAMES: Final = 3
-"""Names in a message, of many."""
 T = TypeVar("T")
 
 
@@ -34,12 +32,6 @@ def describe_value(value: object) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     return json.dumps(value, default=str)[:40]
-
-
-def format_names(names: Sequence[str], separator: str = ", ") -> str:
-    """Join the first few names, and the number of the others."""
-    more = [f"{len(names) - SHOWN_NAMES} more"] if len(names) > SHOWN_NAMES else []
-    return separator.join([*names[:SHOWN_NAMES], *more])
 
 
 def format_json(value: object, depth: int, indent: str = "\n") -> str:

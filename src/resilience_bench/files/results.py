@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from resilience_bench._model import Result
-from resilience_bench.errors import UnreadableResultError, WrongFileKindError
+from resilience_bench.errors import UnreadableResultError, WrongFileKindError, format_names
 from resilience_bench.files.atomic import write_text
-from resilience_bench.files.checked_json import CheckedFile, format_names, format_path
+from resilience_bench.files.checked_json import CheckedFile, format_path
 from resilience_bench.files.validation import validate_result
 
 SCHEMA: Final = 1

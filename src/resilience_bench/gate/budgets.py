@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from resilience_bench._model import Case, CaseRecord
 from resilience_bench._verdicts import Baseline, Budget, Tolerance
-from resilience_bench.errors import UnreadableBaselineError
+from resilience_bench.errors import UnreadableBaselineError, format_names
 from resilience_bench.files import checked_json
 from resilience_bench.files.checked_json import CheckedFile, describe_value
 from resilience_bench.gate.baseline import FEWEST_RUNS, LEARN
@@ -141,4 +141,4 @@ def _lint_baseline(
     ):
         if names:
             plural = "s" if len(names) > 1 else ""
-            yield f"{len(names)} {what}{plural} ({checked_json.format_names(names)}) {lacking}"
+            yield f"{len(names)} {what}{plural} ({format_names(names)}) {lacking}"

@@ -9,8 +9,12 @@ from typing import Final
 
 from resilience_bench._model import CaseRecord, Environment, Result
 from resilience_bench._verdicts import Baseline, Budget, Judgement, Tolerance
-from resilience_bench.errors import UnknownSelectorError, UnreadableBaselineError, UserError
-from resilience_bench.files.checked_json import format_names
+from resilience_bench.errors import (
+    UnknownSelectorError,
+    UnreadableBaselineError,
+    UserError,
+    format_names,
+)
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate import criteria

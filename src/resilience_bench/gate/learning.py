@@ -10,8 +10,7 @@ from typing import Final, NoReturn
 
 from resilience_bench._model import Measurement, Result
 from resilience_bench._verdicts import Baseline, Range
-from resilience_bench.errors import RefusedLearningError
-from resilience_bench.files.checked_json import format_names
+from resilience_bench.errors import RefusedLearningError, format_names
 from resilience_bench.gate.baseline import LEARN, SCHEMA
 from resilience_bench.quantities import COUNT_SIGNALS, JUDGED, Quantity
 

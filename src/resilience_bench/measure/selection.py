@@ -12,8 +12,12 @@ from typing import Final
 from resilience_bench._cases import CHAOS
 from resilience_bench._model import CaseInfo, CaseRecord, Samples, WorkerRecord
 from resilience_bench.environments.fingerprint import now
-from resilience_bench.errors import NoScenariosError, UnknownLoadError, UnknownSelectorError
-from resilience_bench.files.checked_json import format_names
+from resilience_bench.errors import (
+    NoScenariosError,
+    UnknownLoadError,
+    UnknownSelectorError,
+    format_names,
+)
 from resilience_bench.measure.case_servers import CaseServers
 from resilience_bench.measure.launcher import Launcher, WorkerFailedError
 from resilience_bench.measure.session import Profile, Session, list_loaded_cases, start_plan

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from resilience_bench._model import Result
-from resilience_bench.files.checked_json import format_names
+from resilience_bench.errors import format_names
 from resilience_bench.report.text import clean_text
 
 MACHINE: Final = ("cpu_model", "cpu_count", "machine", "os", "kernel")

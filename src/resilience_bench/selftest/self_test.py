@@ -12,9 +12,9 @@ from typing import Final
 from rich.console import Console
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UserError, format_names
 from resilience_bench.files import atomic
-from resilience_bench.files.checked_json import format_names, format_path
+from resilience_bench.files.checked_json import format_path
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import select

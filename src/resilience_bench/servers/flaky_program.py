@@ -162,6 +162,7 @@ async def _control(
             if mode not in MODES:
                 break
             reached = dependency.behave(cast("Mode", mode), float(delay_s))
+            await asyncio.sleep(0)  # whoever is reset is so before the answer
             writer.write(f"{reached}\n".encode())
         writer.close()
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from resilience_bench.errors import UnwritableOutputError
-from resilience_bench.files.checked_json import format_names, format_path
+from resilience_bench.errors import UnwritableOutputError, format_names
+from resilience_bench.files.checked_json import format_path
 
 MARKER: Final = "site.json"
 """The file that says that a folder is a site, and may be replaced by one."""
