@@ -160,7 +160,12 @@ def find_disturbances(evidence: Evidence) -> list[str]:
         for firing in _list_strays(evidence)
         if _has_cause(firing, evidence)
     ]
-    return [*late, *disturbed]
+    staying = [
+        f"{name} for {guard} was not resolved in the end, because calls timed out"
+        for name, guard in evidence.still_firing
+        if _had_trouble_at_the_end(guard, evidence)
+    ]
+    return [*late, *disturbed, *staying]
 
 
 def _check_alerts(evidence: Evidence) -> Iterator[str]:
@@ -176,7 +181,8 @@ def _check_alerts(evidence: Evidence) -> Iterator[str]:
         if not _has_cause(firing, evidence):
             yield f"{_describe(firing)}, and nothing was wrong"
     for name, guard in evidence.still_firing:
-        yield f"{name} for {guard} was not resolved in the end"
+        if not _had_trouble_at_the_end(guard, evidence):
+            yield f"{name} for {guard} was not resolved in the end"
 
 
 def _list_strays(evidence: Evidence) -> list[Firing]:
@@ -196,12 +202,22 @@ def _describe(firing: Firing) -> str:
 
 
 def _has_cause(firing: Firing, evidence: Evidence) -> bool:
-    """Whether the load got enough answers that a breaker of this guard may have opened."""
-    troubles = {f"{firing.alert[1]}={result}" for result in ("failed", "stale", "default", "lost")}
+    """Whether the load itself got so few live answers that the alert is right."""
+    return _had_trouble(firing.alert[1], firing.pending_s - CAUSE_S, firing.firing_s, evidence)
+
+
+def _had_trouble_at_the_end(guard: str, evidence: Evidence) -> bool:
+    ends_s = evidence.phases[-1].ended_s
+    return _had_trouble(guard, ends_s - CAUSE_S, ends_s, evidence)
+
+
+def _had_trouble(guard: str, from_s: float, until_s: float, evidence: Evidence) -> bool:
+    """Whether so many calls of a guard had no live answer that its breaker may have opened."""
+    troubles = {f"{guard}={result}" for result in ("failed", "stale", "default", "lost")}
     seen = [
         call
         for outcome in evidence.outcomes
-        if firing.pending_s - CAUSE_S <= outcome.at_s <= firing.firing_s
+        if from_s <= outcome.at_s <= until_s
         for call in outcome.calls
         if call in troubles
     ]

@@ -132,6 +132,16 @@ def test_an_alert_with_a_cause_is_no_wrong_one() -> None:
     assert not any("outside of its outage" in defect for defect in find_defects(evidence))
     [disturbance] = find_disturbances(evidence)
     assert disturbance.endswith("outside of its outage, because calls timed out")
+    ends_s = evidence.phases[-1].ended_s
+    failed = dataclasses.replace(failed, at_s=ends_s - 1)
+    evidence = dataclasses.replace(
+        evidence,
+        outcomes=(*OUTCOMES, *[failed] * 3),
+        firings=evidence.firings[:-1],
+        still_firing=(("ResilienceHighFailureShare", "database"),),
+    )
+    assert not any("not resolved" in defect for defect in find_defects(evidence))
+    assert any("not resolved in the end, because" in each for each in find_disturbances(evidence))
 
 
 @pytest.mark.parametrize("place", ["logged", "spans"])
