@@ -13,8 +13,7 @@ from resilience_bench._verdicts import Judgement, Verdict
 from resilience_bench.environments import interpreters, requirement_files, upgrade
 from resilience_bench.environments.upgrade import Change, Step
 from resilience_bench.environments.variants import Notifier, Variant
-from resilience_bench.errors import UserError, VariantError
-from resilience_bench.files.checked_json import format_names
+from resilience_bench.errors import UserError, VariantError, format_names
 from resilience_bench.gate.bisect import Cause, Move, find_causes
 from resilience_bench.gate.decide import FLAGS
 from resilience_bench.quantities import COUNT_SIGNALS, QUANTITIES
