@@ -150,16 +150,7 @@ class ResilienceManager:
         self._find(name).release()
 
     def render_metrics(self, accept: str = "") -> tuple[bytes, str]:
-        """Return what Prometheus scrapes: everything in the registry, made quickly.
-
-        With several worker processes it is that of all of them, see `flush_metrics`.
-
-        Args:
-            accept: The header ``Accept`` of the request, by which a format is chosen.
-
-        Returns:
-            The body of the response, and its content type.
-        """
+        """Return what Prometheus scrapes, and its content type, by the header of its request."""
         return self._text.render(accept)
 
     def flush_metrics(self) -> None:
@@ -169,8 +160,7 @@ class ResilienceManager:
         no such end: under uvicorn, call this when the application shuts down. Without that mode
         there is nothing to write.
         """
-        if self._metrics.files is not None:
-            self._metrics.files.write()
+        self._text.flush()
 
     def _find(self, name: str) -> Guard:
         guard = self.guards.get(name)

@@ -7,13 +7,31 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
+from prometheus_client import Counter, Gauge
+from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Exemplar
 
-__all__ = ["QUIET", "Block", "Breather", "Family", "render"]
+__all__ = ["QUIET", "Block", "Breather", "Family", "QuietCounter", "QuietGauge", "render"]
 
 QUIET: Final[ContextVar[bool]] = ContextVar("resilience_quiet", default=False)
 """True while the rest of a registry is rendered: what is here has its own text."""
 Values = tuple[object, ...]
+
+
+class QuietCounter(Counter):
+    """A counter whose registry leaves it out where `QUIET` says so."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return all series, or none."""
+        return () if QUIET.get() else super().collect()
+
+
+class QuietGauge(Gauge):
+    """A gauge whose registry leaves it out where `QUIET` says so."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return all series, or none."""
+        return () if QUIET.get() else super().collect()
 
 
 class Block:

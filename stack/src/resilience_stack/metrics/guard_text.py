@@ -82,8 +82,8 @@ class GuardText:
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Return the text of a scrape and its content type, by what the scraper accepts."""
         encode, content_type = choose_encoder(accept)
+        self.flush()
         if self._metrics.files is not None:
-            self._metrics.files.write()
             gathered = CollectorRegistry()
             folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
             multiprocess.MultiProcessCollector(gathered, folder)  # type: ignore[no-untyped-call]
@@ -95,6 +95,11 @@ class GuardText:
             return text.encode() + encode(self._metrics.registry), content_type
         finally:
             QUIET.reset(token)
+
+    def flush(self) -> None:
+        """Write the counts to the files that several processes share, where there are any."""
+        if self._metrics.files is not None:
+            self._metrics.files.write()
 
     def _add(self, family: str, *lines: Line) -> None:
         first, *_ = reads = tuple(read for _, _, read in lines)

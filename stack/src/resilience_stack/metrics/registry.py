@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from resilience_stack.metrics.durations import Durations
-from resilience_stack.metrics.exposition import QUIET
+from resilience_stack.metrics.exposition import QUIET, QuietCounter, QuietGauge
 from resilience_stack.metrics.fallbacks import Fallbacks
 from resilience_stack.metrics.moments import Moments
 from resilience_stack.metrics.processes import ProcessFiles, is_multiprocess
@@ -68,10 +68,10 @@ class Metrics:
         for collector in (self.calls, self.moments, self.fallbacks):
             where.register(collector)
         self.retries, self.exhausted, self.fallback_failures, self.transitions = (
-            _GuardCounter(name, documentation, labels, registry=where)
+            QuietCounter(name, documentation, labels, registry=where)
             for name, documentation, labels in COUNTERS
         )
-        self.state = _GuardGauge(
+        self.state = QuietGauge(
             "resilience_breaker_state",
             "State of the breaker: 0 closed, 1 half-open, 2 open.",
             ["guard"],
@@ -101,20 +101,6 @@ class Metrics:
             if name not in self._more:
                 self._more[name] = Counter(name, documentation, labels, registry=self.registry)
             return self._more[name]
-
-
-class _GuardCounter(Counter):
-    """A counter that says nothing while `GuardText` has said it already."""
-
-    def collect(self) -> Iterable[Metric]:
-        return () if QUIET.get() else super().collect()
-
-
-class _GuardGauge(Gauge):
-    """A gauge that says nothing while `GuardText` has said it already."""
-
-    def collect(self) -> Iterable[Metric]:
-        return () if QUIET.get() else super().collect()
 
 
 class _Calls(Collector):
