@@ -48,6 +48,18 @@ def test_costs_of_the_stack_are_told_of_a_run_that_has_some_of_them(tmp_path: Pa
     assert "not measured" in lines["health.probe"]
 
 
+def test_cost_of_a_scrape_is_measured_for_both_ways(tmp_path: Path) -> None:
+    """The file has the lines of a scrape of each way, and says whether the targets are met."""
+    output = tmp_path / "cost.txt"
+    done = call("scripts/scrape-cost", "--guards", "3", "--rounds", "1", "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    text = output.read_text()
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert int(rows["manager.render_metrics"][1]) > 3 * 60
+    assert int(rows["prometheus_client"][1]) > 3 * 70
+    assert "p99 of calls during scrapes at most 1.2 x: m" in text
+
+
 def test_lock_has_exact_versions_and_no_address() -> None:
     """Every line of the lock file pins one version; nothing in it says where packages come from."""
     lines = (ROOT / "requirements.lock").read_text().splitlines()

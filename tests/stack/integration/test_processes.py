@@ -54,6 +54,8 @@ def app(environ, start_response):
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)
         body = generate_latest(registry).decode()
+    elif path == "/rendered":
+        body = manager.render_metrics()[0].decode()
     else:
         try:
             body = ask() if path == "/price" else count(path == "/fail")
@@ -86,11 +88,11 @@ class Service:
                 assert time.monotonic() < ends_s
                 time.sleep(0.05)
 
-    def scrape(self) -> dict[tuple[str, ...], float]:
+    def scrape(self, path: str = "/metrics") -> dict[tuple[str, ...], float]:
         """Return the samples of all processes by name and values of labels."""
         return {
             (sample.name, *sample.labels.values()): sample.value
-            for family in text_string_to_metric_families(self.get("/metrics"))
+            for family in text_string_to_metric_families(self.get(path))
             for sample in family.samples
         }
 
@@ -163,7 +165,8 @@ def test_every_call_of_every_process_is_counted_once(service: Service) -> None:
     loads += 0 if service.loads_first else 1  # of the worker that takes its place
     success = ("resilience_calls_total", "stock", "success")
     service.wait_for({**expected, **{key: 60.0 + loads for key in expected if "success" in key}})
-    assert service.scrape()[success] == 60.0 + loads
+    for path in ("/metrics", "/rendered"):
+        assert service.scrape(path)[success] == 60.0 + loads
 
 
 def test_promtool_has_nothing_to_say(service: Service, tmp_path: Path) -> None:
@@ -179,7 +182,11 @@ def test_promtool_has_nothing_to_say(service: Service, tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    for exposition in (service.get("/metrics"), alone.stdout):
+    command = "from service import manager; print(manager.render_metrics()[0].decode())"
+    rendered = subprocess.run(
+        [sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    for exposition in (service.get("/metrics"), alone.stdout, rendered.stdout):
         assert "resilience_call_seconds_bucket" in exposition
         said = subprocess.run(
             [promtool, "check", "metrics"],

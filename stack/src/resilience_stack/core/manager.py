@@ -19,6 +19,7 @@ from resilience_stack.core.health import Health, judge_health
 from resilience_stack.core.policy import Policy
 from resilience_stack.core.probes import Probe, ProbeSettings
 from resilience_stack.core.status import GuardStatus
+from resilience_stack.metrics.guard_text import GuardText
 from resilience_stack.metrics.registry import GuardMetrics, Metrics
 
 __all__ = ["STANDARD", "ResilienceManager"]
@@ -55,6 +56,7 @@ class ResilienceManager:
                 "give each a registry of its own: ResilienceManager(CollectorRegistry())"
             )
             raise ValueError(message) from error
+        self._text = GuardText(self._metrics)
         self._sleeps = Sleeps(sleep, async_sleep)
         self._guards: dict[str, Guard] = {}
         self._lock = threading.Lock()
@@ -81,6 +83,7 @@ class ResilienceManager:
                 guard = Guard(name, policy, fallback, metrics, self._sleeps)
                 self._guards[name] = guard
                 self._metrics.moments.add(guard)
+                self._text.add(guard, metrics)
         for setting, given, kept in (
             ("policy", policy, guard.policy),
             ("fallback", fallback or guard.fallback, guard.fallback),
@@ -146,6 +149,10 @@ class ResilienceManager:
         """
         self._find(name).release()
 
+    def render_metrics(self, accept: str = "") -> tuple[bytes, str]:
+        """Return what Prometheus scrapes, and its content type, by the header of its request."""
+        return self._text.render(accept)
+
     def flush_metrics(self) -> None:
         """Write the counts to the files of prometheus_client's multiprocess mode now.
 
@@ -153,8 +160,7 @@ class ResilienceManager:
         no such end: under uvicorn, call this when the application shuts down. Without that mode
         there is nothing to write.
         """
-        if self._metrics.files is not None:
-            self._metrics.files.write()
+        self._text.flush()
 
     def _find(self, name: str) -> Guard:
         guard = self.guards.get(name)

@@ -86,6 +86,8 @@ class Durations:
         self._lock = threading.Lock()
 
     def _count(self) -> None:
+        if not self.noted_s:
+            return  # a guard at rest, at a scrape
         durations_s = self.noted_s[:]
         del self.noted_s[: len(durations_s)]
         self._sum_s += sum(durations_s)

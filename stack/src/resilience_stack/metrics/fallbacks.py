@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from resilience_stack.metrics.durations import Durations
+from resilience_stack.metrics.exposition import QUIET
 
 __all__ = ["Fallbacks"]
 
@@ -22,7 +23,11 @@ class Fallbacks(Collector):
 
     def count(self, guard: str, source: str) -> Callable[[], None]:
         """Return what counts one answer of a guard's fallback from this source."""
-        return partial(self._noted.setdefault((guard, source), Durations((inf,))).note, 0.0)
+        return partial(self.of(guard, source).note, 0.0)
+
+    def of(self, guard: str, source: str) -> Durations:
+        """Return where the answers of a guard's fallback from this source are noted."""
+        return self._noted.setdefault((guard, source), Durations((inf,)))
 
     def reset_locks(self) -> None:
         """Forget who held the locks, in a process that was forked."""
@@ -35,6 +40,8 @@ class Fallbacks(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return all series."""
+        if QUIET.get():
+            return ()
         family = _make_family()
         for labels, noted in self._noted.copy().items():
             family.add_metric(labels, noted.total()[0][-1])

@@ -8,6 +8,8 @@ from typing import Protocol
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from resilience_stack.metrics.exposition import QUIET
+
 __all__ = ["Moments", "Observed"]
 
 
@@ -55,6 +57,8 @@ class Moments(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return all series."""
+        if QUIET.get():
+            return ()
         seconds, in_flight, limits, degraded = _make_families()
         for guard in self._guards.copy():
             for state, spent_s in guard.seconds_by_state().items():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from resilience_stack.metrics.durations import Durations
+from resilience_stack.metrics.exposition import QUIET, QuietCounter, QuietGauge
 from resilience_stack.metrics.fallbacks import Fallbacks
 from resilience_stack.metrics.moments import Moments
 from resilience_stack.metrics.processes import ProcessFiles, is_multiprocess
@@ -59,17 +61,17 @@ class Metrics:
         Raises:
             ValueError: If the registry has them already: one manager a registry.
         """
-        where = self._registry = REGISTRY if registry is None else registry
+        where = self.registry = REGISTRY if registry is None else registry
         self._more: dict[str, Counter] = {}
         self._lock = threading.Lock()
         self.calls, self.moments, self.fallbacks = _Calls(), Moments(), Fallbacks()
         for collector in (self.calls, self.moments, self.fallbacks):
             where.register(collector)
         self.retries, self.exhausted, self.fallback_failures, self.transitions = (
-            Counter(name, documentation, labels, registry=where)
+            QuietCounter(name, documentation, labels, registry=where)
             for name, documentation, labels in COUNTERS
         )
-        self.state = Gauge(
+        self.state = QuietGauge(
             "resilience_breaker_state",
             "State of the breaker: 0 closed, 1 half-open, 2 open.",
             ["guard"],
@@ -82,6 +84,13 @@ class Metrics:
             else None
         )
 
+    def describe(self) -> list[Metric]:
+        """Name the metrics that every guard has, in the order of a scrape."""
+        described = [self.calls.describe(), self.fallbacks.describe(), self.moments.describe()]
+        counters = (self.retries, self.exhausted, self.fallback_failures, self.transitions)
+        described += [metric.describe() for metric in (*counters, self.state)]
+        return list(itertools.chain.from_iterable(described))
+
     def _reset_locks(self) -> None:
         self.calls.reset_locks()
         self.fallbacks.reset_locks()
@@ -90,7 +99,7 @@ class Metrics:
         """Return the counter of this name, which an integration counts; a new one at first."""
         with self._lock:
             if name not in self._more:
-                self._more[name] = Counter(name, documentation, labels, registry=self._registry)
+                self._more[name] = Counter(name, documentation, labels, registry=self.registry)
             return self._more[name]
 
 
@@ -113,6 +122,8 @@ class _Calls(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return all series; what was noted until now is in them."""
+        if QUIET.get():
+            return ()
         calls, seconds = _families()
         bounds = [*map(str, BOUNDS_S[:-1]), "+Inf"]
         for labels, durations in self._durations.copy().items():
