@@ -119,3 +119,28 @@ def test_without_a_new_enough_python_setup_says_so(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "no Python of 3.11 or newer" in done.stderr
+
+
+def test_shares_are_checked_against_known_truths(tmp_path: Path) -> None:
+    """A row for each truth, and for what was covered; what is kept there already stays."""
+    output = tmp_path / "share.txt"
+    output.write_text("before\n")
+    few = ("--runs", "2", "--workers", "2", "--neighbours", "0", "--payload", "file")
+    done = call("scripts/share", *few, "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    text = output.read_text()
+    assert text.startswith("before\n\n")
+    rows = [line for line in text.splitlines() if line.startswith("share_cases.")]
+    assert [row.split("[")[0].partition(".")[2] for row in rows] == ["empty", "touched", "planted"]
+    assert all(row.count(" %") + row.count("%") >= 4 for row in rows)
+    assert rows[0].split()[1] == "0.00"
+
+
+def test_shares_of_several_runs_are_compared(tmp_path: Path) -> None:
+    """Each case that was measured in all runs, and how many vary little."""
+    output = tmp_path / "share.txt"
+    few = ("--runs", "2", "--neighbours", "0", "--profile", "quick")
+    done = call("scripts/share-repeats", "control.call[sqlite]", *few, "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    assert "control.call[sqlite]" in output.read_text()
+    assert "of 1 cases vary by at most 1 point" in done.stdout

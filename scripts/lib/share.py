@@ -1,112 +1,184 @@
 """Checks the share against known truths: nothing, and planted work, in repeated runs beside noise.
 
-An operation that is the bare call has a share of 0, and one with 5 % of the bare call's time
-planted before it a share of 5 %. A run's 95 % interval must contain the truth in about 95 % of
-the runs: real runs, and runs drawn from the workers of all of them.
+The bare call as its own guard has a share of 0. A planted wait adds its time, and so does its code,
+which a real call leaves cold: that is what a wait of no time costs, the second case. So the truth
+of the planted case is the second one's share, as all workers saw it, and the time of the wait,
+which is measured on its own in the same workers, before work that takes no time.
+
+A run's 95 % interval must contain the truth in about 95 % of the runs: of the real runs, and of
+runs drawn from the workers of all of them. Runs are small, so that there can be hundreds of them,
+and no two workers have the same hash seed: what a seed does is part of what an interval is for.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import click
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from scipy.stats import binomtest
+from share_output import RESULTS, write_section
 
-from resilience_bench._model import CaseInfo, CaseRecord, LoadRecord
-from resilience_bench.environments.fingerprint import detect_environment
+from resilience_bench._model import CaseInfo, LoadRecord
 from resilience_bench.measure.launcher import ProcessLauncher
-from resilience_bench.measure.load_session import Effort, create_sessions
+from resilience_bench.measure.load_session import FEW_CASES, MORE_ROUNDS, Effort, create_sessions
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.selftest.noise import keep_cores_busy
 from resilience_bench.servers.open_servers import Servers
 from resilience_bench.stats.bootstrap import estimate_quantities, trimmed_mean
-from resilience_bench.stats.load import compute_worker_loads
-from resilience_bench.stats.load_rounds import compute_call_times_ns
+from resilience_bench.stats.load_rounds import compute_overheads_ns
+from resilience_bench.stats.share import compute_call_centre_ns, compute_share
 
-CASES: Final = {"empty": "control.call[sqlite-file]", "planted": "control.call[redis]"}
+FILE: Final = Path(__file__).with_name("share_cases.py")
+KINDS: Final = ("empty", "touched", "planted")
+ALONE: Final = ("share_cases.touched[nothing]", "share_cases.planted[nothing]")
+"""The waits on their own."""
+NO_WAIT_NS: Final = 1
 SHARE: Final = 0.05
-"""The planted work, as a share of the bare call."""
+"""The planted wait, as a share of the bare call, about."""
 SEED: Final = 7
-WORKERS: Final = 10
-EFFORT: Final = Effort(workers=WORKERS, rounds=100, window_ns=400_000, timed=0)
+ROUNDS: Final = 25
 RESAMPLED_RUNS: Final = 2000
+HEADERS: Final = (
+    "truth %",
+    "seen %",
+    "off by",
+    "half width",
+    "covered",
+    "its interval",
+    "if drawn",
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """The workers' numbers of a run: shares by kind, and in ns the bare call and the wait."""
+
+    shares: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    bare_ns: list[float] = field(default_factory=list)
+    wait_ns: list[float] = field(default_factory=list)
 
 
 @click.command()
 @click.option("--runs", default=200, show_default=True)
+@click.option("--workers", default=5, show_default=True, help="In each run, as many as a profile.")
 @click.option("--neighbours", default=2, show_default=True)
-def main(runs: int, neighbours: int) -> None:
+@click.option("--payload", default="redis", show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS)
+def main(runs: int, workers: int, neighbours: int, payload: str, output: Path) -> None:
     """Print how often the interval of a run covers the truth, and what the runs saw."""
-    launcher = ProcessLauncher()
-    cases = select(launcher, tuple(CASES.values())).cases
-    found: dict[str, list[list[float]]] = {kind: [] for kind in CASES}
-    truths: dict[str, list[float]] = {kind: [] for kind in CASES}
+    launcher, started_s = ProcessLauncher(), time.monotonic()
+    names = {kind: f"share_cases.{kind}[{payload}]" for kind in KINDS}
+    cases = select(launcher, (str(FILE), *names.values(), *ALONE)).cases
     with keep_cores_busy(neighbours), Servers() as servers:
-        bare_ns = _measure(launcher, cases, servers, 0)[1]["planted"]
-        wait_ns = round(SHARE * bare_ns)
-        for _ in track(range(runs), "runs", console=Console(stderr=True)):
-            shares, bare = _measure(launcher, cases, servers, wait_ns)
-            for kind in CASES:
-                found[kind].append(shares[kind])
-                truths[kind].append(wait_ns / bare[kind] if kind == "planted" else 0.0)
-    here = detect_environment()
-    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {here.python}, {here.cpu_count} x {here.cpu_model}")
-    print(f"{runs} runs of {WORKERS} workers, {neighbours} busy neighbours; in percentage points")
-    for kind, name in CASES.items():
-        _print_kind(kind, name, found[kind], truths[kind])
-
-
-def _measure(
-    launcher: ProcessLauncher, cases: Sequence[CaseInfo], servers: Servers, wait_ns: int
-) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Return the workers' shares, and the bare call's time in ns, by kind."""
-    _, (_, session) = create_sessions(launcher, cases, PROFILES["real"], servers=servers)
-    session.effort = EFFORT
-    session.waits = {CASES["planted"]: wait_ns} if wait_ns else {}
-    records = [done.record for done in session.run() if isinstance(done.record, LoadRecord)]
-    statuses: dict[str, CaseRecord] = dict(session.records)
-    values = compute_worker_loads(records, statuses.values())
-    bare = {
-        kind: float(
-            np.median(
-                [
-                    trimmed_mean(
-                        np.array(compute_call_times_ns(record.controls[statuses[name].control]))
-                    )
-                    for record in records
-                ]
-            )
-        )
-        for kind, name in CASES.items()
-    }
-    return {kind: values[name]["share"] for kind, name in CASES.items()}, bare
-
-
-def _print_kind(
-    kind: str, name: str, runs: Sequence[Sequence[float]], truths: Sequence[float]
-) -> None:
-    estimates = estimate_quantities(runs)
-    covered = np.mean(
-        [seen.low <= truth <= seen.high for seen, truth in zip(estimates, truths, strict=True)]
+        first = _measure(launcher, cases, names, servers, 0, workers, NO_WAIT_NS)
+        asked_ns = round(SHARE * _find_centre(first.bare_ns))
+        found = [
+            _measure(launcher, cases, names, servers, number * workers, workers, asked_ns)
+            for number in track(range(runs), "runs", console=Console(stderr=True))
+        ]
+    wait_ns = _find_centre([ns for run in found for ns in run.wait_ns])
+    bare_ns = _find_centre([ns for run in found for ns in run.bare_ns])
+    truths = {kind: _list_truths(kind, found, wait_ns) for kind in KINDS}
+    took_s = (time.monotonic() - started_s) / (runs + 1)
+    title = (
+        f"{runs} small runs of {workers} workers with {_compute_rounds()} rounds, "
+        f"{neighbours} busy neighbours, {took_s:.1f} s a run; in percentage points"
     )
-    half_widths = [100 * (seen.high - seen.low) / 2 for seen in estimates]
-    errors = [100 * (seen.value - truth) for seen, truth in zip(estimates, truths, strict=True)]
-    pool = np.concatenate([np.array(run) for run in runs])
+    rows = {names[kind]: _make_row(kind, found, truths[kind]) for kind in KINDS}
+    notes = (
+        "covered: real runs whose 95 % interval contains the truth, and the interval of that part;",
+        f"if drawn: that of {RESAMPLED_RUNS} runs drawn from all workers, by their centre",
+    )
+    foot = f"bare call {bare_ns / 1e3:.1f} us, planted wait {wait_ns / 1e3:.2f} us"
+    write_section(title, rows, HEADERS, output, foot, *notes)
+
+
+def _compute_rounds() -> int:
+    """Return how many rounds a block of so few cases has."""
+    return ROUNDS * (MORE_ROUNDS if len(KINDS) + len(ALONE) <= FEW_CASES else 1)
+
+
+def _measure(  # noqa: PLR0913, PLR0917 - what a run is made of
+    launcher: ProcessLauncher,
+    cases: Sequence[CaseInfo],
+    names: Mapping[str, str],
+    servers: Servers,
+    first: int,
+    workers: int,
+    wait_ns: int,
+) -> Run:
+    _, (_, session) = create_sessions(launcher, cases, PROFILES["real"], servers=servers)
+    session.effort = Effort(workers=workers, rounds=ROUNDS, window_ns=400_000, timed=0)
+    waits = {"touched": NO_WAIT_NS, "planted": wait_ns}
+    session.waits = {names[kind]: ns for kind, ns in waits.items()}
+    session.waits |= dict(zip(ALONE, waits.values(), strict=True))
+    run = Run()
+    everything = [info.case.name for info in cases]
+    for index in range(first, first + workers):
+        for done in session.visit(index, everything):
+            if isinstance(done.record, LoadRecord):
+                _add_worker(run, done.record, names, session.records[ALONE[0]].control)
+    return run
+
+
+def _add_worker(run: Run, record: LoadRecord, names: Mapping[str, str], nothing: str) -> None:
+    for kind, name in names.items():
+        (control,) = (samples for key, samples in record.controls.items() if key != nothing)
+        share = compute_share(record.operations[name], control)
+        run.shares[kind] += [] if share is None else [share]
+    run.bare_ns.append(compute_call_centre_ns(control) or 0.0)
+    empty, wait = (record.operations[name] for name in ALONE)
+    run.wait_ns.append(_find_centre(list(compute_overheads_ns(wait, empty))))
+
+
+def _find_centre(values: Sequence[float]) -> float:
+    return float(trimmed_mean(np.array(values)))
+
+
+def _list_truths(kind: str, runs: Sequence[Run], wait_ns: float) -> list[float]:
+    """Return the true share of each run; nobody knows that of the empty wait but all workers."""
+    if kind == "empty":
+        return [0.0] * len(runs)
+    touched_ns = _find_centre(
+        [
+            share * ns
+            for run in runs
+            for share, ns in zip(run.shares["touched"], run.bare_ns, strict=True)
+        ]
+    )
+    added_ns = touched_ns + (wait_ns if kind == "planted" else 0)
+    return [added_ns / _find_centre(run.bare_ns) for run in runs]
+
+
+def _make_row(kind: str, runs: Sequence[Run], truths: Sequence[float]) -> tuple[str, ...]:
+    pool = np.concatenate([np.array(run.shares[kind]) for run in runs])
+    centre = _find_centre(pool.tolist())
+    seen = estimate_quantities([run.shares[kind] for run in runs])
+    errors = [100 * (one.value - truth) for one, truth in zip(seen, truths, strict=True)]
+    covered = sum(one.low <= truth <= one.high for one, truth in zip(seen, truths, strict=True))
+    interval = binomtest(covered, len(runs)).proportion_ci()
     generator = np.random.default_rng(SEED)
-    centre = float(trimmed_mean(pool))
-    drawn = estimate_quantities(generator.choice(pool, (RESAMPLED_RUNS, WORKERS)).tolist())
-    resampled = np.mean([seen.low <= centre <= seen.high for seen in drawn])
-    print(f"{kind} ({name}): truth {100 * float(np.median(truths)):.2f} %")
-    print(f"  seen: {100 * centre:.2f} %; a run is off by {np.median(np.abs(errors)):.2f} (median)")
-    middle = f"{np.median(half_widths):.2f} (median)"
-    print(f"  half of an interval: {middle}, {max(half_widths):.2f} (most)")
-    print(f"  intervals that cover the truth: {covered:.1%} of {len(runs)} real runs,")
-    print(f"    {resampled:.1%} of {RESAMPLED_RUNS} runs drawn from all workers (their centre)")
+    workers = len(runs[0].shares[kind])
+    drawn = estimate_quantities(generator.choice(pool, (RESAMPLED_RUNS, workers)).tolist())
+    resampled = np.mean([one.low <= centre <= one.high for one in drawn])
+    uncertain = 1.96 * np.std(errors, ddof=1) / len(errors) ** 0.5
+    return (
+        f"{100 * float(np.median(truths)):.2f}",
+        f"{100 * centre:.2f}",
+        f"{np.mean(errors):+.2f} ± {uncertain:.2f}",
+        f"{np.median([100 * (one.high - one.low) / 2 for one in seen]):.2f}",
+        f"{covered / len(runs):.1%}",
+        f"{interval.low:.0%} - {interval.high:.0%}",
+        f"{resampled:.1%}",
+    )
 
 
 if __name__ == "__main__":
