@@ -29,7 +29,7 @@ SETTINGS: Final = {
     "fsync": "off",
     "full_page_writes": "off",
     "shared_buffers": "32MB",
-    "max_connections": "200",
+    "max_connections": "500",  # of a crowd that has just ended some may still be closing
     "dynamic_shared_memory_type": "mmap",
     "lc_messages": "C",
 }
