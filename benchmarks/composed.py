@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
@@ -111,10 +112,8 @@ def guarded_rejection(library: Any, payload: Payload) -> Iterator[Counted]:
     """A count of calls by outcome around a retry around an open breaker, which rejects."""
     for counted in _guarded(library, payload, "rejected", fail_max=FAILURES_TO_OPEN):
         for _ in range(FAILURES_TO_OPEN):
-            try:
+            with contextlib.suppress(Exception):  # the payload's failures, and rejections
                 counted.operation()
-            except Exception:  # noqa: BLE001, S110 - the payload's failures, and rejections
-                pass
         yield counted
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from benchmarks.vocabulary import FAILURES_TO_OPEN, Operation, Payload
 from benchmarks.vocabulary_limits import (
     SOURCES,
@@ -72,10 +74,8 @@ def rejection(library: Fallbacks, payload: Payload, source: str) -> Operation | 
     guarded.operation()
     fail()
     for _ in range(FAILURES_TO_OPEN):
-        try:
+        with contextlib.suppress(Exception):  # a fallback may be for rejections only
             guarded.operation()
-        except Exception:  # noqa: BLE001, S110 - a fallback may be for rejections only
-            pass
     return guarded.built()
 
 
@@ -119,8 +119,6 @@ async def async_rejection(library: Fallbacks, payload: Payload, source: str) -> 
     await guarded.operation()
     fail()
     for _ in range(FAILURES_TO_OPEN):
-        try:
+        with contextlib.suppress(Exception):  # a fallback may be for rejections only
             await guarded.operation()
-        except Exception:  # noqa: BLE001, S110 - a fallback may be for rejections only
-            pass
     return guarded.built()

@@ -1,4 +1,4 @@
-"""Telemetry: a call through a closed breaker that tells nothing, counts, or makes a span."""
+"""Telemetry: a call through a closed breaker that reports nothing, is counted, or is a span."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ KINDS = {"telemetry": ("off", "metrics", "spans")}
 
 @scenario(library=LIBRARIES, parameters=KINDS, by_default=False)
 def success(library: Telemetry, payload: Payload, telemetry: str) -> Operation | Counted:
-    """A call succeeds inside a closed breaker, and somebody hears of it or not."""
+    """A call succeeds inside a closed breaker, and is reported or not."""
     return library.observe(payload, telemetry)

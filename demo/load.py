@@ -29,7 +29,7 @@ LIMIT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request.
+    """The outcome of one request.
 
     Attributes:
         at_s: When it was due, in seconds since 1970.
@@ -62,7 +62,7 @@ class Load:
     """Sends requests at a steady rate, whatever becomes of them, up to a limit in flight.
 
     Attributes:
-        outcomes: What became of the requests that have ended, the latest last.
+        outcomes: The outcomes of the requests that have ended, the latest last.
         sent: How many were sent.
         unsent: How many were due while too many were in flight; they were not sent.
     """

@@ -37,7 +37,7 @@ def read_rules(folder: Path, speed: float) -> dict[str, str]:
     """Read the recording rules and the alerts, and shorten all their times by one factor.
 
     Each ``for`` and each range is divided, so that one rule means the same for a history that runs
-    so many times faster. The names of recorded series stay, and so do the texts.
+    faster by this factor. The names of recorded series stay, and so do the texts.
 
     Args:
         folder: Has the folders ``alerts`` and ``recording``.

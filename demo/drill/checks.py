@@ -54,49 +54,37 @@ def read_counts(outcomes: Iterable[Outcome], counted: Mapping[str, float]) -> li
     """
     calls = count_calls(outcomes)
 
-    def get(*names: str) -> int:
-        return int(sum(counted.get(name, 0) for name in names))
+    def get(metric: str, *ends: str) -> int:
+        return int(sum(counted.get(f"{metric},{end}", 0) for end in ends))
 
-    counts = []
-    for guard in ("database", "prices"):
-        ended = [f"resilience_calls_total,{guard},{each}" for each in ("failure", "rejected")]
-        fallbacks = {
-            source: get(f"resilience_fallbacks_total,{guard},{source}")
-            for source in ("stale", "default")
-        }
-        counts += [
-            Count(
-                f"{guard}: live",
-                calls[f"{guard}=live"],
-                get(f"resilience_calls_total,{guard},success"),
-            ),
-            *(
-                Count(f"{guard}: {source}", calls[f"{guard}={source}"], number)
-                for source, number in fallbacks.items()
-            ),
-            Count(
-                f"{guard}: failed, without a fallback",
-                calls[f"{guard}=failed"],
-                get(*ended) - sum(fallbacks.values()),
-            ),
-        ]
-    reads = "resilience_cache_reads_total,cache"
-    writes = [name for name in counted if name.startswith("resilience_cache_failed_writes_total,")]
-    commands = [f"cache={result}" for result in ("hit", "miss", "taken", "lost")]
-    outcomes_of_calls = ("success", "failure", "rejected")
-    counts += [
-        Count("cache: hit", calls["cache=hit"], get(f"{reads},hit")),
-        Count(
-            "cache: miss, or failed", calls["cache=miss"], get(f"{reads},miss", f"{reads},error")
-        ),
-        Count("cache: failed writes", calls["cache=lost"], get(*writes)),
-        Count(
-            "cache: commands",
-            sum(calls[command] for command in commands),
-            get(*(f"resilience_calls_total,cache,{outcome}" for outcome in outcomes_of_calls)),
-        ),
+    def list_counts(guard: str) -> Iterator[Count]:
+        live = get("resilience_calls_total", f"{guard},success")
+        yield Count(f"{guard}: live", calls[f"{guard}=live"], live)
+        failed = get("resilience_calls_total", f"{guard},failure", f"{guard},rejected")
+        for source in ("stale", "default"):
+            answered = get("resilience_fallbacks_total", f"{guard},{source}")
+            failed -= answered
+            yield Count(f"{guard}: {source}", calls[f"{guard}={source}"], answered)
+        yield Count(f"{guard}: failed, without a fallback", calls[f"{guard}=failed"], failed)
+
+    reads = {
+        end: get("resilience_cache_reads_total,cache", end) for end in ("hit", "miss", "error")
+    }
+    lost = sum(
+        int(number)
+        for name, number in counted.items()
+        if name.startswith("resilience_cache_failed_writes_total,")
+    )
+    commands = sum(calls[f"cache={result}"] for result in ("hit", "miss", "taken", "lost"))
+    ended = get("resilience_calls_total,cache", "success", "failure", "rejected")
+    return [
+        *list_counts("database"),
+        *list_counts("prices"),
+        Count("cache: hit", calls["cache=hit"], reads["hit"]),
+        Count("cache: miss, or failed", calls["cache=miss"], reads["miss"] + reads["error"]),
+        Count("cache: failed writes", calls["cache=lost"], lost),
+        Count("cache: commands", commands, ended),
     ]
-    return counts
 
 
 def measure_delays(evidence: Evidence) -> list[Delay]:

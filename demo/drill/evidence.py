@@ -40,7 +40,7 @@ class Evidence:
 
     Attributes:
         phases: In their order.
-        outcomes: What became of each request.
+        outcomes: The outcome of each request.
         unsent: How many were due while too many were in flight.
         counted: What Prometheus has counted in the end, by the name of the metric with its labels.
         scrapes_s: When Prometheus scraped the service.

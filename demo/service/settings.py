@@ -1,4 +1,4 @@
-"""What the service is told when it starts."""
+"""The settings with which the service starts."""
 
 from __future__ import annotations
 

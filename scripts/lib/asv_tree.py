@@ -1,6 +1,6 @@
 """Makes up a repository with asv's results of all its commits: what a site has to carry.
 
-One commit in the middle makes the first benchmark dearer with the first library; all else only
+One commit in the middle makes the first benchmark slower with the first library; all else only
 varies by noise.
 """
 
@@ -45,7 +45,7 @@ def main(folder: Path, commits: int, cases: int) -> None:
     hashes = make_repository(folder, commits)
     make_results(folder, hashes, cases)
     click.echo(f"{folder}: {commits:,} commits, {cases:,} cases")
-    click.echo(f"dearer since {hashes[len(hashes) // 2]}")
+    click.echo(f"slower since {hashes[len(hashes) // 2]}")
 
 
 def make_results(folder: Path, hashes: list[str], cases: int) -> None:

@@ -191,6 +191,4 @@ def test_default_registry_is_that_of_prometheus_client() -> None:
         labels = {"guard": "database", "outcome": "success"}
         assert REGISTRY.get_sample_value("resilience_calls_total", labels) == 1
     finally:
-        mine = manager._metrics
-        for collector in (mine.calls, mine.retries, mine.state, mine.transitions):
-            REGISTRY.unregister(collector)
+        REGISTRY.unregister(manager._metrics.of_all_guards)

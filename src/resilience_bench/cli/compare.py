@@ -114,21 +114,13 @@ def compare(  # noqa: PLR0913 - one argument an option
     if head is None and load is None:
         raise click.UsageError("Missing argument 'HEAD'.", context)
     if head and not load and compare_files.are_results_files(base, head):
-        return compare_files.judge_files(
-            context,
-            base,
-            head,
-            selectors=selectors,
-            tolerances=options.select_typed_tolerances(context, tolerances),
-            written=written,
-            signals=signals,
-            shown=shown,
-        )
+        typed = options.select_typed_tolerances(context, tolerances)
+        rules = compare_files.Rules(selectors, typed, written, signals)
+        return compare_files.judge_files(context, base, head, rules, shown)
     folder = output or options.build_output_path("compare").with_suffix("")
-    if save:
-        atomic.ensure_writable(save)
-    for name in compare_sides.NAMES:
-        atomic.ensure_writable(folder / f"{name}.json")
+    for file in (*(folder / f"{name}.json" for name in compare_sides.NAMES), save):
+        if file:
+            atomic.ensure_writable(file)
     saved = compare_saved.read(load, base_python) if load else None
     texts, pythons = [base, head or ""], [base_python, head_python]
     if saved:

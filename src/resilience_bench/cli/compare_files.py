@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,22 +48,24 @@ def are_results_files(base: str, head: str) -> bool:
     return all(are_files)
 
 
-def judge_files(  # noqa: PLR0913 - what was typed
-    context: click.Context,
-    base_text: str,
-    head_text: str,
-    *,
-    selectors: Sequence[str],
-    tolerances: Mapping[str, float],
-    written: Sequence[Tolerance],
-    signals: Sequence[Signal] | None,
-    shown: dict[str, Any],
-) -> int:
-    """Judge HEAD's file by BASE's and print what can be said; return the exit code.
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What two runs are judged by.
 
     ``tolerances`` are those that were typed, as shares by quantity, ``written`` those of the file
     of budgets.
     """
+
+    selectors: Sequence[str]
+    tolerances: Mapping[str, float]
+    written: Sequence[Tolerance]
+    signals: Sequence[Signal] | None
+
+
+def judge_files(
+    context: click.Context, base_text: str, head_text: str, rules: Rules, shown: dict[str, Any]
+) -> int:
+    """Judge HEAD's file by BASE's and print what can be said; return the exit code."""
     _refuse_measuring_options(context)
     base, head = results.read(Path(base_text)), results.read(Path(head_text))
     if verdict_output.hold_outages_only([base, head]):
@@ -71,33 +73,15 @@ def judge_files(  # noqa: PLR0913 - what was typed
     if base == head:
         raise UserError(f"{base_text} and {head_text} are the same run; type the files of two runs")
     headline = (f"{base_text} (BASE) against {head_text} (HEAD)", ANOTHER_DAY)
-    judgement = judge_results(
-        base,
-        head,
-        base_text,
-        head_text,
-        selectors=selectors,
-        tolerances=tolerances,
-        written=written,
-        signals=signals,
-    )
-    judgement = replace(judgement, headline=headline)
+    judgement = replace(judge_results(base, head, base_text, head_text, rules), headline=headline)
     return verdict_output.show_judgement(judgement, shown, with_changes=True)
 
 
-def judge_results(  # noqa: PLR0913 - what two runs are judged by
-    base: Result,
-    head: Result,
-    base_text: str,
-    head_text: str,
-    *,
-    selectors: Sequence[str],
-    tolerances: Mapping[str, float],
-    written: Sequence[Tolerance],
-    signals: Sequence[Signal] | None,
+def judge_results(
+    base: Result, head: Result, base_text: str, head_text: str, rules: Rules
 ) -> Judgement:
-    """Judge HEAD's run by BASE's, as runs of different hours; see `judge_files`."""
-    is_judged = make_case_filter(head, selectors)
+    """Judge HEAD's run by BASE's, as runs of different hours."""
+    is_judged = make_case_filter(head, rules.selectors)
     if not {record.case.name for record in base.cases} & {
         record.case.name for record in head.cases if is_judged(record.case.name)
     }:
@@ -105,17 +89,17 @@ def judge_results(  # noqa: PLR0913 - what two runs are judged by
             f"{base_text} has none of the cases of {head_text}; "
             "measure both with the same selectors"
         )
-    chosen = stored_runs.select_comparable_signals(head, base, signals)
-    if signals:
+    chosen = stored_runs.select_comparable_signals(head, base, rules.signals)
+    if rules.signals:
         head = replace(head, signals=chosen)
-    widths = {**LEARNED_WIDTHS, **tolerances}
+    widths = {**LEARNED_WIDTHS, **rules.tolerances}
     judgement = stored_runs.judge_runs(
         head,
         base,
         tolerances=widths,
         is_judged=is_judged,
         names=stored_runs.SIDES,
-        written=written,
+        written=rules.written,
     )
     return replace(
         add_defects(judgement, head),

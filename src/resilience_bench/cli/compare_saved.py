@@ -121,14 +121,8 @@ def judge_by_saved(
         raise click.Abort
     measure_missing_counts(side)
     measured = side.recording.write(complete=True)
+    rules = compare_files.Rules((), setting.tolerances, setting.written, signals)
     judgement = compare_files.judge_results(
-        saved.result,
-        measured,
-        str(saved.file),
-        head.text,
-        selectors=(),
-        tolerances=setting.tolerances,
-        written=setting.written,
-        signals=signals,
+        saved.result, measured, str(saved.file), head.text, rules
     )
     return replace(judgement, headline=(ANOTHER_DAY,)), side

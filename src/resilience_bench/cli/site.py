@@ -76,7 +76,7 @@ def site(  # noqa: PLR0913 - its options
             f"{format_path(results_folder)}: expected the folder of results, found none; go to the "
             "folder that holds it, name another one with --results, or type scripts/bench"
         )
-    # Before the work: nobody should wait to be told that the port is taken.
+    # Before the work: nobody should wait to learn that the port is taken.
     server = serving.make_server(output, serving.PORT if port is None else port) if serve else None
     try:
         sources = sites.SiteSources(results_folder, conf_file, docs_file)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from resilience_bench.environments import requirement_files
@@ -35,6 +35,9 @@ FORMS: Final = (
     "expected '.' (this checkout), 'git:REVISION', 'pip:REQUIREMENT' such as "
     "'pip:tenacity==8.2.3' or 'pip:URL', the path of a project, sdist, wheel or requirements file "
     "(*.txt), or an interpreter or environment, by its path or a name such as python3.12"
+)
+RELEASES: Final = (
+    "expected releases such as 'pip:tenacity==8.2.3,backoff<3', or 'pip:URL'; correct the text"
 )
 # A comma parts two requirements, except within extras and before an operator (tenacity>=8,<9).
 COMMA: Final = re.compile(r",(?![^\[]*\])(?!\s*[<>=!~])")
@@ -136,7 +139,7 @@ def _read_requirements(text: str, needed: Sequence[str], scratch: Path, build: B
             wheel = build_wheel(text, part, scratch, build)
             wheels[wheel.name] = wheel
             continue
-        requirement = _parse_requirement(text, part)
+        requirement = requirement_files.parse_requirement(part, text, RELEASES)
         if requirement.url is None:
             requirements.append(requirement)
             continue
@@ -248,17 +251,6 @@ def plan(
         pins={name: installed[name] for name in names if name not in folders},
         folders=tuple(folders.values()),
     )
-
-
-def _parse_requirement(text: str, part: str) -> Requirement:
-    try:
-        return Requirement(part)
-    except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
-        raise VariantError(
-            f"{text}: no requirement that pip understands: {reason}; expected releases such as "
-            "'pip:tenacity==8.2.3,backoff<3', or 'pip:URL'; correct the text"
-        ) from error
 
 
 def list_installed() -> dict[str, str]:

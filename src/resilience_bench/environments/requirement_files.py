@@ -138,12 +138,17 @@ def _read_requirement(found: RequirementsFile, line: str, where: str) -> str:
         with contextlib.suppress(InvalidWheelFilename):
             found.names.add(parse_wheel_filename(path.name)[0])
         return f"{path.absolute()}{space}{options}"
+    expected = "expected a line such as 'tenacity==9.1.2'; correct the line"
+    found.names.add(canonicalize_name(parse_requirement(text, where, expected).name))
+    return line
+
+
+def parse_requirement(text: str, where: str, expected: str) -> Requirement:
+    """Return a requirement; VariantError, with what was ``expected`` there, if it is none."""
     try:
-        found.names.add(canonicalize_name(Requirement(text).name))
+        return Requirement(text)
     except InvalidRequirement as error:
         reason = str(error).splitlines()[0]
         raise VariantError(
-            f"{where}: no requirement that pip understands: {reason}; expected a line such as "
-            "'tenacity==9.1.2'; correct the line"
+            f"{where}: no requirement that pip understands: {reason}; {expected}"
         ) from error
-    return line

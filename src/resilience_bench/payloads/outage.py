@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from resilience_bench.payloads.connections import open_per_thread
-from resilience_bench.payloads.redis import KEY, VALUE
+from resilience_bench.payloads.redis import KEY, VALUE, close, connect
 from resilience_bench.scenarios.payload_definition import ServerAddress, payload
 
 TIMEOUT_S: Final = 0.25
@@ -20,7 +20,11 @@ def outage(server: ServerAddress) -> Iterator[Callable[[], Any]]:
     """GET 100 bytes; ConnectionError or TimeoutError, both of Python, while the server is down."""
     import redis
 
-    with open_per_thread(functools.partial(_connect, server), _close) as per_thread:
+    # One connection, which is opened by the first call and says nothing of its own: each call
+    # reaches the server once.
+    quiet = {"protocol": 2, "driver_info": None, "single_connection_client": True}
+    connect_quietly = functools.partial(connect, server, TIMEOUT_S, **quiet)
+    with open_per_thread(connect_quietly, close) as per_thread:
 
         def get() -> Any:
             try:
@@ -35,27 +39,6 @@ def outage(server: ServerAddress) -> Iterator[Callable[[], Any]]:
         yield get
 
 
-def _connect(server: ServerAddress) -> Any:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    # One connection, which is opened by the first call and says nothing of its own: each call
-    # reaches the server once.
-    client = redis.Redis(
-        host=server.host,
-        port=server.port,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        protocol=2,
-        driver_info=None,
-        single_connection_client=True,
-    )
-    client.set(KEY, VALUE)
-    return client
-
-
 def _drop_dead(connection: Any) -> None:
     """Give up a connection that was reset since its last use, as a pool does before it lends one.
 
@@ -67,7 +50,3 @@ def _drop_dead(connection: Any) -> None:
         with contextlib.suppress(redis.ConnectionError):  # then it has given up itself
             if connection.can_read():
                 connection.disconnect()
-
-
-def _close(client: Any) -> None:
-    client.close()

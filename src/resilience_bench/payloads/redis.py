@@ -21,7 +21,7 @@ CONNECTIONS: Final = 8
 @payload(**NEEDS, returns=VALUE)
 def redis(server: ServerAddress) -> Iterator[Callable[[], Any]]:
     """GET 100 bytes."""
-    with open_per_thread(functools.partial(_connect, server), _close) as per_thread:
+    with open_per_thread(functools.partial(connect, server), close) as per_thread:
 
         def get() -> Any:
             return per_thread.connection.get(KEY)
@@ -32,7 +32,7 @@ def redis(server: ServerAddress) -> Iterator[Callable[[], Any]]:
 @payload(**NEEDS, returns=True)
 def redis_set(server: ServerAddress) -> Iterator[Callable[[], Any]]:
     """SET 100 bytes."""
-    with open_per_thread(functools.partial(_connect, server), _close) as per_thread:
+    with open_per_thread(functools.partial(connect, server), close) as per_thread:
 
         def set_value() -> Any:
             return per_thread.connection.set(KEY, VALUE)
@@ -43,7 +43,7 @@ def redis_set(server: ServerAddress) -> Iterator[Callable[[], Any]]:
 @payload(**NEEDS, returns=[VALUE] * PIPELINED)
 def redis_pipeline(server: ServerAddress) -> Iterator[Callable[[], Any]]:
     """GET 100 bytes ten times in one round trip."""
-    with open_per_thread(functools.partial(_connect, server), _close) as per_thread:
+    with open_per_thread(functools.partial(connect, server), close) as per_thread:
 
         def get_all() -> Any:
             pipeline = per_thread.connection.pipeline(transaction=False)
@@ -99,7 +99,8 @@ async def async_redis_pipeline(server: ServerAddress) -> AsyncIterator[Callable[
         await client.aclose()
 
 
-def _connect(server: ServerAddress) -> Any:
+def connect(server: ServerAddress, timeout_s: float = TIMEOUT_S, **options: Any) -> Any:
+    """Return a client that does not retry; the server has `KEY`."""
     import redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry
@@ -108,14 +109,16 @@ def _connect(server: ServerAddress) -> Any:
         host=server.host,
         port=server.port,
         retry=Retry(NoBackoff(), 0),
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        **options,
     )
     client.set(KEY, VALUE)
     return client
 
 
-def _close(client: Any) -> None:
+def close(client: Any) -> None:
+    """Close a client's connection."""
     client.close()
 
 

@@ -18,7 +18,7 @@ SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
 FILE_NAME: Final = "releases.json"
 ReleaseStatus = Literal["measured", "does not install", "does not import", "nothing to measure"]
-"""What became of a release; everything but ``measured`` comes with a reason."""
+"""The state of a release; everything but ``measured`` comes with a reason."""
 
 
 @dataclass(frozen=True, slots=True)

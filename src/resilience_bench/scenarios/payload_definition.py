@@ -30,7 +30,7 @@ class ServerAddress:
         port: The TCP port; 0 for ``folder``.
         user: Who logs in at PostgreSQL.
         password: What PostgreSQL expects over TCP.
-        control_port: Where ``flaky-redis`` is told how to behave; 0 for all others.
+        control_port: The port that sets how ``flaky-redis`` behaves; 0 for all others.
     """
 
     folder: str

@@ -1,6 +1,6 @@
 """The program of ``flaky-redis``: it starts a server, and stands between that and its callers.
 
-On its control port it is told how to behave, a word and a delay in seconds a line; the answer is
+Its control port sets how it behaves, a word and a delay in seconds a line; the answer is
 how many calls have reached it until then. A call has reached it when its first bytes have arrived,
 or when its connection was refused.
 """

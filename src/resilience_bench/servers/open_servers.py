@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Final
 
 from resilience_bench.servers import flaky_redis, folder, http, postgres, redis
@@ -38,12 +38,7 @@ class Servers(contextlib.AbstractContextManager["Servers"]):
         self._running: dict[str, KeptServer] = {}
         self._failed: dict[str, str] = {}
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         """End all servers."""
         self.close()
 

@@ -120,7 +120,7 @@ def estimate_percentiles_us(latencies_us: Sequence[int]) -> dict[str, float]:
         latencies_us: Of each request, in microseconds.
     """
     count = len(latencies_us)
-    told = {
+    known = {
         name: quantile
         for name, quantile in PERCENTILES.items()
         # Rounded, because 1 - 0.9 is a little less than 0.1.
@@ -128,8 +128,8 @@ def estimate_percentiles_us(latencies_us: Sequence[int]) -> dict[str, float]:
     }
     if not count:
         return {}
-    values = np.quantile(latencies_us, list(told.values())).tolist() if told else []
-    return {**dict(zip(told, values, strict=True)), "max": float(max(latencies_us))}
+    values = np.quantile(latencies_us, list(known.values())).tolist() if known else []
+    return {**dict(zip(known, values, strict=True)), "max": float(max(latencies_us))}
 
 
 def _find_recovery_s(outage: Outage) -> float | None:

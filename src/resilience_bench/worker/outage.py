@@ -132,7 +132,7 @@ class Control:
         self._file.flush()
         line = self._file.readline()
         if not line:
-            raise ConnectionError("the dependency was told how to behave, and has gone")
+            raise ConnectionError("the control port of the dependency closed without an answer")
         return int(line)
 
     def close(self) -> None:

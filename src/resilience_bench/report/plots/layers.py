@@ -24,7 +24,7 @@ BAR: Final = 0.72
 AXIS_LENGTH: Final = 1.3
 """The length of the axis, relative to the longest bar: the text behind the bar needs room."""
 CUT: Final = 3
-"""The longest bar is cut off, and marked with », if it is so many times as long as the next one."""
+"""The longest bar is cut off, and marked with », if it is so much longer than the next one."""
 SUBTITLE: Final = (
     "Grey: the bare call. Hatched: what the layer adds, with its 95 % interval; »: cut off"
 )

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
-from prometheus_client import Counter, Gauge
 from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
-__all__ = ["QUIET", "Block", "Breather", "Family", "QuietCounter", "QuietGauge", "render"]
+__all__ = ["Block", "Breather", "Family", "Quiet", "render"]
 
-QUIET: Final[ContextVar[bool]] = ContextVar("resilience_quiet", default=False)
-"""True while the rest of a registry is rendered: what is here has its own text."""
 Values = tuple[object, ...]
 
 
-class QuietCounter(Counter):
-    """A counter whose registry leaves it out where `QUIET` says so."""
+class Quiet(Collector):
+    """Several collectors as one, which a registry leaves out while their text is made elsewhere."""
 
-    def collect(self) -> Iterable[Metric]:
+    def __init__(self, parts: Iterable[Collector]) -> None:
+        """Join the parts, in the order of a scrape."""
+        self._parts = tuple(parts)
+        self._is_left_out = ContextVar("resilience_left_out", default=False)
+
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """Leave all series out, in this thread or task, while the block lasts."""
+        token = self._is_left_out.set(True)
+        try:
+            yield
+        finally:
+            self._is_left_out.reset(token)
+
+    def describe(self) -> Iterator[Metric]:
+        """Name the metrics, so that a registry that has them already refuses these."""
+        for part in self._parts:
+            yield from part.describe()  # type: ignore[attr-defined]
+
+    def collect(self) -> Iterator[Metric]:
         """Return all series, or none."""
-        return () if QUIET.get() else super().collect()
-
-
-class QuietGauge(Gauge):
-    """A gauge whose registry leaves it out where `QUIET` says so."""
-
-    def collect(self) -> Iterable[Metric]:
-        """Return all series, or none."""
-        return () if QUIET.get() else super().collect()
+        if not self._is_left_out.get():
+            for part in self._parts:
+                yield from part.collect()
 
 
 class Block:

@@ -10,7 +10,6 @@ from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from resilience_stack.metrics.durations import Durations
-from resilience_stack.metrics.exposition import QUIET
 
 __all__ = ["Fallbacks"]
 
@@ -40,8 +39,6 @@ class Fallbacks(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return all series."""
-        if QUIET.get():
-            return ()
         family = _make_family()
         for labels, noted in self._noted.copy().items():
             family.add_metric(labels, noted.total()[0][-1])

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, multiprocess
 from prometheus_client.exposition import choose_encoder
 
 from resilience_stack.metrics.durations import Durations
-from resilience_stack.metrics.exposition import QUIET, Block, Family, Values, render
+from resilience_stack.metrics.exposition import Block, Family, Values, render
 from resilience_stack.metrics.moments import Observed
 from resilience_stack.metrics.registry import (
     BOUNDS_S,
@@ -43,7 +43,7 @@ class GuardText:
         self._metrics = metrics
         self._families = {
             metric.name: Family(metric.name, metric.type, metric.documentation, [])
-            for metric in metrics.describe()
+            for metric in metrics.of_all_guards.describe()
         }
 
     def add(self, guard: Observed, metrics: GuardMetrics) -> None:
@@ -90,11 +90,8 @@ class GuardText:
             return encode(gathered), content_type
         as_openmetrics = content_type.startswith("application/openmetrics-text")
         text = render(self._families.values(), as_openmetrics=as_openmetrics)
-        token = QUIET.set(True)
-        try:
+        with self._metrics.of_all_guards.left_out():
             return text.encode() + encode(self._metrics.registry), content_type
-        finally:
-            QUIET.reset(token)
 
     def flush(self) -> None:
         """Write the counts to the files that several processes share, where there are any."""

@@ -8,8 +8,6 @@ from typing import Protocol
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from resilience_stack.metrics.exposition import QUIET
-
 __all__ = ["Moments", "Observed"]
 
 
@@ -57,8 +55,6 @@ class Moments(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return all series."""
-        if QUIET.get():
-            return ()
         seconds, in_flight, limits, degraded = _make_families()
         for guard in self._guards.copy():
             for state, spent_s in guard.seconds_by_state().items():

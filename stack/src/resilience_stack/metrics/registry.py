@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from resilience_stack.metrics.durations import Durations
-from resilience_stack.metrics.exposition import QUIET, QuietCounter, QuietGauge
+from resilience_stack.metrics.exposition import Quiet
 from resilience_stack.metrics.fallbacks import Fallbacks
 from resilience_stack.metrics.moments import Moments
 from resilience_stack.metrics.processes import ProcessFiles, is_multiprocess
@@ -61,35 +60,31 @@ class Metrics:
         Raises:
             ValueError: If the registry has them already: one manager a registry.
         """
-        where = self.registry = REGISTRY if registry is None else registry
+        self.registry = REGISTRY if registry is None else registry
         self._more: dict[str, Counter] = {}
         self._lock = threading.Lock()
         self.calls, self.moments, self.fallbacks = _Calls(), Moments(), Fallbacks()
-        for collector in (self.calls, self.moments, self.fallbacks):
-            where.register(collector)
-        self.retries, self.exhausted, self.fallback_failures, self.transitions = (
-            QuietCounter(name, documentation, labels, registry=where)
+        counters = [
+            Counter(name, documentation, labels, registry=None)
             for name, documentation, labels in COUNTERS
-        )
-        self.state = QuietGauge(
+        ]
+        self.retries, self.exhausted, self.fallback_failures, self.transitions = counters
+        self.state = Gauge(
             "resilience_breaker_state",
             "State of the breaker: 0 closed, 1 half-open, 2 open.",
             ["guard"],
-            registry=where,
+            registry=None,
             multiprocess_mode="livemax",
         )
+        self.of_all_guards = Quiet(
+            (self.calls, self.fallbacks, self.moments, *counters, self.state)
+        )
+        self.registry.register(self.of_all_guards)
         self.files = (
             ProcessFiles((self.calls, self.fallbacks, self.moments), self._reset_locks)
             if is_multiprocess()
             else None
         )
-
-    def describe(self) -> list[Metric]:
-        """Name the metrics that every guard has, in the order of a scrape."""
-        described = [self.calls.describe(), self.fallbacks.describe(), self.moments.describe()]
-        counters = (self.retries, self.exhausted, self.fallback_failures, self.transitions)
-        described += [metric.describe() for metric in (*counters, self.state)]
-        return list(itertools.chain.from_iterable(described))
 
     def _reset_locks(self) -> None:
         self.calls.reset_locks()
@@ -122,8 +117,6 @@ class _Calls(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return all series; what was noted until now is in them."""
-        if QUIET.get():
-            return ()
         calls, seconds = _families()
         bounds = [*map(str, BOUNDS_S[:-1]), "+Inf"]
         for labels, durations in self._durations.copy().items():
