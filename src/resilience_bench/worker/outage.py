@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import socket
 import threading
@@ -48,7 +47,6 @@ class Watch:
         self._value = value
         self._lock = threading.Lock()
         self._calls = 0
-        self._numbers = itertools.count(1)
         self._read = 0
         self.opened_ns: int | None = None
         self.looks_for_opening = False
@@ -120,7 +118,7 @@ class LogCounter(logging.Handler):
 
 
 class Control:
-    """Tells the dependency how to behave."""
+    """The control port of the dependency."""
 
     def __init__(self, server: ServerAddress) -> None:
         self._connection = socket.create_connection((server.host, server.control_port), CONTROL_S)
