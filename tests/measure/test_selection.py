@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resilience_bench._cases import RealPayload
 from resilience_bench.errors import NoScenariosError, UnknownSelectorError
 from resilience_bench.measure.launcher import ProcessLauncher, ScriptedLauncher
 from resilience_bench.measure.selection import select
@@ -36,6 +37,17 @@ def test_what_is_not_measured_by_default_has_to_be_asked_for() -> None:
     assert len(select(launcher, (), complete=True).cases) == 3
     assert len(select(launcher, ["*"]).cases) == 3
     assert [case.case.name for case in select(launcher, ["retry"]).cases] == ["retry.first"]
+
+
+def test_a_complete_list_for_a_gate_has_the_real_calls_too() -> None:
+    """A budget or a range may be about a real call, whichever server it needs."""
+    payload = RealPayload("redis", server="redis")
+    real = replace(CASES[0], real_payloads=(payload,), in_profile=("real",))
+    launcher = ScriptedLauncher(suite([real, CASES[1]]))
+
+    found = select(launcher, (), gated=True, complete=True).cases
+    assert "breaker.closed[pybreaker,redis]" in [case.case.name for case in found]
+    assert len(select(launcher, (), complete=True).cases) == 2
 
 
 def test_a_suite_of_optional_cases_is_measured_all_the_same() -> None:

@@ -107,7 +107,7 @@ def select(
     ``profile`` puts all cases under its loads if it is one of `PROFILE_LOADS`, not only where a
     pattern names a load or a payload; ``gated`` adds the cases under load that gates judge, if
     there is no pattern; with ``complete`` no selector means all cases, also those that must be
-    asked for.
+    asked for, and with both the cases of the profile of real calls, too.
     UnknownLoadError if a pattern names a load that does not exist; UnknownSelectorError if a
     pattern matches nothing, or a path does not exist; NoScenariosError if nothing is left.
     """
@@ -130,6 +130,7 @@ def select(
         raise UnknownLoadError(load_patterns.suggest_loads("*", listing.cases))
     if gated and not patterns:
         chosen += tuple(load_patterns.select_gated_cases(listing.cases))
+        chosen += tuple(load_patterns.select_real_cases(listing.cases)) if complete else ()
     if not (complete or profile == CHAOS):
         _refuse_outages_alone(patterns, chosen)
         chosen = tuple(info for info in chosen if info.is_in_outage or not info.is_for_outages)
