@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resilience_bench.scenarios.payload_definition import SERVERS, ServerAddress
-from resilience_bench.servers import postgres, redis
+from resilience_bench.servers import kept_server, postgres, redis
 from resilience_bench.servers.open_servers import (
     MODULES,
     TRIES,
@@ -86,6 +86,25 @@ def test_a_server_that_does_not_start_is_quoted(place: Place) -> None:
                 "the server mine did not start; it ended with exit code 3; "
                 f"it said: no room {TRIES - 1}"
             )
+    place.wait_until_empty(ServerAddress(""))
+
+
+def test_a_server_that_is_never_ready_is_waited_for_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its port is not to blame, so another try would wait as long again."""
+    monkeypatch.setattr(kept_server, "START_S", 0.1)
+    hanging = [make_recipe(("sleep", "600")) for _ in range(TRIES)]
+    made: list[Recipe] = []
+    module: Any = SimpleNamespace(
+        prepare=lambda: made.append(hanging[len(made)]) or made[-1], check_programs=lambda: None
+    )
+    with (
+        Servers({"mine": module}) as servers,
+        pytest.raises(ServerFailedError, match=r"was not ready within 0.1 s"),
+    ):
+        servers.find_address("mine")
+    assert made == hanging[:1]
     place.wait_until_empty(ServerAddress(""))
 
 

@@ -31,6 +31,10 @@ class ServerFailedError(Exception):
     """A server did not start; the text has its last words."""
 
 
+class ServerEndedError(ServerFailedError):
+    """A server ended before it was ready, perhaps because its port was taken."""
+
+
 class KeptServer:
     """A running server.
 
@@ -45,7 +49,8 @@ class KeptServer:
             recipe: What to start.
 
         Raises:
-            ServerFailedError: If it ends, or is not ready in time.
+            ServerEndedError: If it ends.
+            ServerFailedError: If it is not ready in time.
         """
         self.address: ServerAddress = recipe.address
         self._folder = Path(recipe.plan.folder)
@@ -68,7 +73,7 @@ class KeptServer:
         gives_up_s = time.monotonic() + START_S
         while not recipe.is_ready():
             if end := self.explain_end():
-                raise ServerFailedError(f"did not start; {end}")
+                raise ServerEndedError(f"did not start; {end}")
             if time.monotonic() > gives_up_s:
                 raise ServerFailedError(
                     f"was not ready within {START_S:g} s; {self._quote_last_words()}"

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Final
 
 from resilience_bench.servers import flaky_redis, folder, http, postgres, redis
-from resilience_bench.servers.kept_server import KeptServer, ServerFailedError
+from resilience_bench.servers.kept_server import KeptServer, ServerEndedError, ServerFailedError
 from resilience_bench.servers.recipe import ProgramMissingError, Recipe
 
 MODULES: Final[Mapping[str, ModuleType]] = {
@@ -85,7 +85,7 @@ class Servers(contextlib.AbstractContextManager["Servers"]):
 
 
 def start_server(prepare: Callable[[], Recipe]) -> KeptServer:
-    """Start a server, on another port if the first one was taken meanwhile.
+    """Start a server, on another port if it ends because the first one was taken meanwhile.
 
     Args:
         prepare: Makes the recipe of a try.
@@ -95,7 +95,7 @@ def start_server(prepare: Callable[[], Recipe]) -> KeptServer:
         ServerFailedError: If no try succeeds; the error is that of the last one.
     """
     for _ in range(TRIES - 1):
-        with contextlib.suppress(ServerFailedError):
+        with contextlib.suppress(ServerEndedError):
             return KeptServer(prepare())
     return KeptServer(prepare())
 
