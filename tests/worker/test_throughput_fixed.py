@@ -15,8 +15,10 @@ from resilience_bench.scenarios.loads import parse_load
 from resilience_bench.worker.callers import Job
 from resilience_bench.worker.operations import make_control
 from resilience_bench.worker.throughput import (
+    FEWEST_ROUNDS,
     LONGEST_FIXED_NS,
     MOST_FIXED_CALLS,
+    SLOW_FACTOR,
     LoadGroup,
     LoadSubject,
 )
@@ -140,6 +142,27 @@ def test_as_many_bare_calls_as_fit_into_a_window(call_ns: int, window_ns: int, c
     assert control.calls == [calls] * ROUNDS
     assert control.elapsed_ns == [max(calls * call_ns, 1)] * ROUNDS
     assert calls == 1 or calls * call_ns <= LONGEST_FIXED_NS
+
+
+def test_an_operation_that_is_much_slower_has_fewer_samples() -> None:
+    """Its difference is large, and its samples would take most of the time of a run."""
+    rounds = 4 * FEWEST_ROUNDS
+    names = ("", "slower", "slow")
+    control, slower, slow = (
+        LoadSubject(name, make_control(bound_to_work(bare, "single", work))) for name in names
+    )
+    clocks = {"": 10_000, "slower": 10_000 * SLOW_FACTOR, "slow": 25_000 * SLOW_FACTOR}
+    callers = Scripted(10_000, release_ns=0)
+
+    def start(name: str) -> None:
+        callers.call_ns = clocks[name]
+
+    with asyncio.Runner() as runner:
+        group = LoadGroup(parse_load("single"), "real", callers, runner, 100_000, LIMIT_S, start)
+        assert group.measure([control, slower, slow], rounds) == {}
+    counts = [len(subject.calls) for subject in (control, slower, slow)]
+    assert counts == [rounds, rounds, 1 + rounds * 10 // 25]
+    assert {*control.calls, *slower.calls, *slow.calls} == {group.fixed_calls}
 
 
 def test_a_control_that_fails_is_reported() -> None:

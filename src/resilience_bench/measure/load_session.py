@@ -62,7 +62,7 @@ CASE_LIMIT_S: Final = 10.0
 """A case is hung if its callers do not return within this time."""
 CASE_S: Final = 3.0
 """More time than a case needs in a worker, on any machine."""
-BLOCK_CASES: Final = 40
+BLOCK_CASES: Final = 60
 FEW_CASES: Final = 12
 """A block of real calls with so many cases or fewer is quick: it gets more rounds."""
 MORE_ROUNDS: Final = 4

@@ -58,6 +58,10 @@ MOST_FIXED_CALLS: Final = 20
 """Calls that each caller makes in a sample of a fixed number of calls, at most."""
 LONGEST_FIXED_NS: Final = 3_000_000
 """How long such a sample may take, about, unless a single call takes longer."""
+SLOW_FACTOR: Final = 10
+"""An operation that has taken so many times as long as all bare samples do is sampled no more."""
+FEWEST_ROUNDS: Final = 8
+"""Samples that it has all the same."""
 FIXED_TRIES: Final = 9
 """Bare calls, the median of which says how many calls fit into such a sample."""
 MOST_STAMPS: Final = 200_000
@@ -97,7 +101,8 @@ class LoadSubject:
 class LoadGroup:
     """Cases under one load with one control; ``starting`` is called with what is about to run.
 
-    ``fixed_calls`` is how many calls each caller makes in a sample around a real call.
+    ``fixed_calls`` is how many calls each caller makes in a sample around a real call, and
+    ``fixed_ns`` how long the bare ones take, at least a window.
     """
 
     load: Load
@@ -109,6 +114,7 @@ class LoadGroup:
     starting: Callable[[str], None]
     release_ns: int = 0
     fixed_calls: int = 1
+    fixed_ns: int = 0
 
     @property
     def is_fixed(self) -> bool:
@@ -142,7 +148,8 @@ class LoadGroup:
             # hash of a text differs from worker to worker.
             generator = random.Random(hash(ORDER))  # noqa: S311 - no secret
             for _ in range(rounds):
-                for subject in generator.sample(subjects, len(subjects)):
+                due = [subject for subject in subjects if not self._is_too_slow(subject, rounds)]
+                for subject in generator.sample(due, len(due)):
                     self._run_guarded(subject, failed, self._sample)
                     gc.collect(1)
         return failed
@@ -169,8 +176,15 @@ class LoadGroup:
     def _fix_calls(self, control: LoadSubject) -> None:
         """Choose how many calls fit into a sample: from the bare call, so the same for all."""
         longest_ns = min(self.window_ns, LONGEST_FIXED_NS)
-        calls = longest_ns // max(self._measure_call_ns(control), 1)
-        self.fixed_calls = max(1, min(calls, MOST_FIXED_CALLS))
+        call_ns = max(self._measure_call_ns(control), 1)
+        self.fixed_calls = max(1, min(longest_ns // call_ns, MOST_FIXED_CALLS))
+        self.fixed_ns = max(self.window_ns, self.fixed_calls * call_ns)
+
+    def _is_too_slow(self, subject: LoadSubject, rounds: int) -> bool:
+        """Return whether a slow operation has enough samples: their differences are large."""
+        limit_ns = SLOW_FACTOR * rounds * self.fixed_ns
+        many = len(subject.calls) >= FEWEST_ROUNDS
+        return self.is_fixed and many and sum(subject.elapsed_ns) > limit_ns
 
     def _measure_call_ns(self, control: LoadSubject) -> int:
         """Return the median time in which each caller makes one call."""
