@@ -264,18 +264,7 @@ class _Worker:
         group = throughput.LoadGroup(
             load, payload, callers, self._runner, window_ns, plan.case_limit_s, self._announce_start
         )
-        subjects: dict[str, tuple[BoundCase, throughput.LoadSubject]] = {}
-        for bound in bounds:
-            group.watch(bound.name)
-            prepared = self._prepare(bound, stack)
-            if prepared is None:
-                continue
-            attached, operation = prepared
-            if load.kind == MIXED and operation.count is None:
-                reason = "it has no counter that readers could read"
-                self._send_status(bound.name, "not available", reason)
-            else:
-                subjects[bound.name] = attached, throughput.LoadSubject(bound.name, operation)
+        subjects = self._prepare_subjects(group, bounds, stack)
         if not subjects:
             return
         controlled = next(iter(subjects.values()))[0]
@@ -294,6 +283,24 @@ class _Worker:
             else:
                 self._report_load(group, bound, subject)
         self._announce_start("")
+
+    def _prepare_subjects(
+        self, group: throughput.LoadGroup, bounds: Sequence[BoundCase], stack: contextlib.ExitStack
+    ) -> dict[str, tuple[BoundCase, throughput.LoadSubject]]:
+        """Build the operations of cases, by the name of the case; report those that cannot be."""
+        subjects: dict[str, tuple[BoundCase, throughput.LoadSubject]] = {}
+        for bound in bounds:
+            group.watch(bound.name)
+            prepared = self._prepare(bound, stack)
+            if prepared is None:
+                continue
+            attached, operation = prepared
+            if group.load.kind == MIXED and operation.count is None:
+                reason = "it has no counter that readers could read"
+                self._send_status(bound.name, "not available", reason)
+            else:
+                subjects[bound.name] = attached, throughput.LoadSubject(bound.name, operation)
+        return subjects
 
     def _report_load(
         self, group: throughput.LoadGroup, bound: BoundCase, subject: throughput.LoadSubject
