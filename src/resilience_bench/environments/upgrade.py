@@ -18,11 +18,11 @@ from resilience_bench.environments.recipe import Recipe
 from resilience_bench.environments.variants import Notifier, Variant
 from resilience_bench.environments.wheels import applies
 
-QUERY: Final = """import sys; sys.path = [each for each in sys.path if each]
+QUERY: Final = """import sys; sys.path = [path for path in sys.path if path]
 import importlib.metadata, json
 print(json.dumps([
-    (each.metadata["Name"], each.version, each.requires or [], each.read_text("direct_url.json"))
-    for each in importlib.metadata.distributions() if each.metadata["Name"]
+    (one.metadata["Name"], one.version, one.requires or [], one.read_text("direct_url.json"))
+    for one in importlib.metadata.distributions() if one.metadata["Name"]
 ]))"""
 
 LOCAL: Final = "local"

@@ -28,12 +28,12 @@ from resilience_bench.environments.wheels import is_source
 from resilience_bench.errors import VariantError
 
 # Without the current directory, which is not part of what the interpreter has installed.
-PACKAGES_QUERY: Final = """import sys; sys.path = [each for each in sys.path if each]
+PACKAGES_QUERY: Final = """import sys; sys.path = [path for path in sys.path if path]
 import importlib.metadata, json
 if sys.version_info < (3, 11): sys.exit("it is Python " + sys.version.split()[0])
-found = [(each.metadata["Name"], each.version) for each in importlib.metadata.distributions()]
+found = [(one.metadata["Name"], one.version) for one in importlib.metadata.distributions()]
 print(json.dumps([sys.prefix, sys.executable, found]))"""
-ENVIRONMENT_QUERY: Final = """import sys; sys.path = [each for each in sys.path if each]
+ENVIRONMENT_QUERY: Final = """import sys; sys.path = [path for path in sys.path if path]
 import dataclasses, json
 from resilience_bench.environments.fingerprint import detect_environment
 print(json.dumps(dataclasses.asdict(detect_environment())))"""

@@ -65,9 +65,9 @@ def _apply(criterion: Criterion, written: Sequence[Tolerance], *, may_narrow: bo
     expected, quantity = criterion.expected, criterion.quantity
     if expected is None:
         return criterion
-    own = [each for each in reversed(written) if matches_name(each.cases, criterion.case)]
-    share = next((each for each in own if quantity in each.shares), None)
-    floor = next((each for each in own if each.floor_ns and quantity == FLOORED), None)
+    own = [rule for rule in reversed(written) if matches_name(rule.cases, criterion.case)]
+    share = next((rule for rule in own if quantity in rule.shares), None)
+    floor = next((rule for rule in own if rule.floor_ns and quantity == FLOORED), None)
     for decisive in filter(None, (share, floor)):
         reason = f"tolerance {decisive.cases}: {decisive.reason}"
         criterion = replace(criterion, reason=criterion.reason or reason)
@@ -83,7 +83,7 @@ def _apply(criterion: Criterion, written: Sequence[Tolerance], *, may_narrow: bo
 
 def describe_tolerances(written: Sequence[Tolerance], cases: Iterable[str]) -> list[str]:
     """Describe in a line which of the cases have a tolerance of their own; none if no case has."""
-    own = [name for name in cases if any(matches_name(each.cases, name) for each in written)]
+    own = [name for name in cases if any(matches_name(rule.cases, name) for rule in written)]
     if not own:
         return []
     have = "case has a tolerance of its" if len(own) == 1 else "cases have tolerances of their"

@@ -16,17 +16,17 @@ from resilience_bench.releases.history_file import ReleaseStatus
 from resilience_bench.releases.index import PublishedRelease
 
 # Some old releases contain their tests as a package of its own: those need not import.
-IMPORT_PROGRAM: Final = """import sys; sys.path = [each for each in sys.path if each]
+IMPORT_PROGRAM: Final = """import sys; sys.path = [path for path in sys.path if path]
 import contextlib, importlib, importlib.metadata, json, os
 name = os.environ["RESILIENCE_BENCH_PACKAGE"]
 files = importlib.metadata.distribution(name).files or ()
 parts = [file.parts for file in files if file.suffix in {".py", ".so"} and ".." not in file.parts]
 names = {part[0].partition(".")[0] for part in parts}
-own = {each for each in names if each.lower() == name.replace("-", "_")}
+own = {module for module in names if module.lower() == name.replace("-", "_")}
 failed = ""
 with contextlib.redirect_stdout(sys.stderr):
-    for each in sorted(own or names - {"tests", "test", "docs", "examples"}):
-        try: importlib.import_module(each)
+    for module in sorted(own or names - {"tests", "test", "docs", "examples"}):
+        try: importlib.import_module(module)
         except BaseException as error: failed = type(error).__name__ + ": " + str(error)
 print(json.dumps(failed))"""
 

@@ -207,7 +207,7 @@ def judge_check(last: SavedRun | None, shorten_paths: Callable[[str], str]) -> P
 
 
 def _judge_result(result: Result, last: SavedRun) -> Judgement:
-    signals = [each for each in SIGNALS_JUDGED if each in result.signals]
+    signals = [signal for signal in SIGNALS_JUDGED if signal in result.signals]
     path = get_budgets_path()
     budgets = path if path.exists() else None
     limits = find_limits(result.environment, result.reference_version, signals, None, budgets)

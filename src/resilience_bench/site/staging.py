@@ -50,7 +50,7 @@ def _ensure_replaceable(target: Path, place: Path) -> None:
         raise UnwritableOutputError(
             f"cannot write {format_path(place)}: it is a file, expected a folder; {ANOTHER_FOLDER}"
         )
-    names = {each.name for each in target.iterdir()}
+    names = {entry.name for entry in target.iterdir()}
     if names and MARKER not in names and (foreign := sorted(names - ALLOWED_NAMES)):
         raise UnwritableOutputError(
             f"cannot write {format_path(place)}: expected a site or an empty folder, found "

@@ -262,7 +262,7 @@ def _read_case_info(fields: dict[str, Any]) -> _model.CaseInfo:
     return _model.CaseInfo(
         _model.Case(**case, parameters=parameters),
         **_restore_tuples(fields),
-        real_payloads=tuple(_model.RealPayload(**_restore_tuples(each)) for each in payloads),
+        real_payloads=tuple(_model.RealPayload(**_restore_tuples(payload)) for payload in payloads),
     )
 
 

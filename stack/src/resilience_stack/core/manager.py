@@ -190,7 +190,7 @@ def _describe_difference(kept: Policy | Fallback | None, given: Policy | Fallbac
     """Name the settings that differ, with both values."""
     if kept is None or given is None:
         return f"it is {kept}, now asked for with {given}"
-    names = [each.name for each in fields(given)]
+    names = [field.name for field in fields(given)]
     pairs = [(name, getattr(kept, name), getattr(given, name)) for name in names]
     return ", ".join(
         f"{name} is {before!r}, now asked for with {after!r}"
