@@ -229,7 +229,7 @@ class Telemetry(ABC):
     def observe(self, payload: Payload, kind: str) -> Operation | Counted:
         """Call the payload with ``off``, ``metrics`` or ``spans`` switched on."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most run nothing
         """End what it runs in the background."""
 
 
