@@ -195,6 +195,11 @@ class Meter(ABC):
     def multiprocess_counter_inc(self, directory: str) -> Counted:
         """Raise a counter by one whose value lies in a file in ``directory``."""
 
+    def multiprocess(self, directory: str) -> AbstractContextManager[None]:
+        """Keep the values of metrics that are made inside the block in files in ``directory``."""
+        del directory
+        raise Unsupported("it has no multiprocess mode")
+
     @abstractmethod
     def scrape(self, series: int) -> Operation:
         """Collect ``series`` time series, as the monitoring system would."""

@@ -229,6 +229,9 @@ class Telemetry(ABC):
     def observe(self, payload: Payload, kind: str) -> Operation | Counted:
         """Call the payload with ``off``, ``metrics`` or ``spans`` switched on."""
 
+    def close(self) -> None:  # noqa: B027 - most run nothing
+        """End what it runs in the background."""
+
 
 class HealthReports(ABC):
     """A library's report on all its breakers."""

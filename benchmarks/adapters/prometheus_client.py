@@ -111,16 +111,22 @@ class Meter(vocabulary.Meter):
 
     def multiprocess_counter_inc(self, directory: str) -> Counted:
         """Raise a counter in a mapped file by one; what is counted is read from the file."""
+        with self.multiprocess(directory):
+            counter = Counter("requests", "Requests.", registry=None)
+        collected = CollectorRegistry()
+        MultiProcessCollector(collected, path=directory)
+        return Counted(counter.inc, partial(collected.get_sample_value, "requests_total"))
+
+    @contextlib.contextmanager
+    def multiprocess(self, directory: str) -> Iterator[None]:
+        """Keep the values of all metrics that are made inside the block in files."""
         value_class = values.MultiProcessValue()
         _open_directories.append(directory)
         self._stack.callback(_open_directories.remove, directory)
         # Absent from old releases, which close their files when they are collected.
         self._stack.callback(getattr(value_class, "close_all_files", bool))
         with _multiprocess(directory, value_class):
-            counter = Counter("requests", "Requests.", registry=None)
-        collected = CollectorRegistry()
-        MultiProcessCollector(collected, path=directory)
-        return Counted(counter.inc, partial(collected.get_sample_value, "requests_total"))
+            yield
 
     def scrape(self, series: int) -> Operation:
         """Write the text of a gauge with so many label values."""

@@ -40,13 +40,20 @@ class Correlation(vocabulary.Correlation):
 class Telemetry(vocabulary.Telemetry):
     """A guard, whose metrics are always there, and one that is traced as well."""
 
+    def __init__(self) -> None:
+        self._managers: list[ResilienceManager] = []
+
     def observe(self, payload: Payload, kind: str) -> Operation | Counted:
         """Trace by the integration with OpenTelemetry; the spans end in a counter."""
         registry = CollectorRegistry()
-        guard = ResilienceManager(registry).guard(NAME, POLICY)
+        manager = ResilienceManager(registry)
+        guard = manager.guard(NAME, POLICY)
         if kind == "off":
             raise Unsupported("its metrics cannot be left out")
         if kind == "metrics":
+            self._managers.append(manager)
+            # In multiprocess mode it makes its files when it writes the first time.
+            manager.flush_metrics()
             labels = {"guard": NAME, "outcome": "success"}
             read = partial(registry.get_sample_value, "resilience_calls_total", labels)
             return Counted(guard(payload), lambda: read() or 0)
@@ -59,6 +66,14 @@ class Telemetry(vocabulary.Telemetry):
         provider.add_span_processor(spans)
         traced = TracedGuard(guard, provider.get_tracer("benchmark"))
         return Counted(traced(payload), lambda: spans.ended, step=SPANS_OF_A_CALL)
+
+    def close(self) -> None:
+        """Stop the writing of files in multiprocess mode, which goes on once a second."""
+        for manager in self._managers:
+            manager.flush_metrics()
+            files = manager._metrics.files  # noqa: SLF001 - a service writes until it ends
+            if files is not None:
+                files.stop()
 
 
 class Health(vocabulary.HealthReports):

@@ -82,7 +82,11 @@ def _describe(found: griffe.Object | griffe.Alias, name: str, level: int) -> Ite
 def _find_signature(found: griffe.Class | griffe.Function) -> str:
     if isinstance(found, griffe.Function):
         return found.signature()
-    if isinstance(init := found.members.get("__init__"), griffe.Function):
+    init = found.members.get("__init__")
+    if init is None and (inherited := found.all_members.get("__init__")):
+        # One without a docstring is not for users: who makes the object for them is documented.
+        init = base if (base := _resolve(inherited)).docstring else None
+    if isinstance(init, griffe.Function):
         return init.signature(name=found.name)
     fields = [
         f"{name}: {member.annotation}" + (f" = {member.value}" if member.value is not None else "")

@@ -77,6 +77,7 @@ ROWS: Final = (
     Row("bulkhead.full", "threading"),
     *(Row("pipeline.success", "pybreaker", f"depth={depth}") for depth in (1, 2, 5, 10)),
     *(Row("telemetry.success", "", f"telemetry={kind}") for kind in ("metrics", "spans")),
+    Row("telemetry.multiprocess_success", "pybreaker"),
     *(
         Row(f"correlation.{kind}", "bare", f"id={given}")
         for kind, given in itertools.product(("asgi", "wsgi"), ("given", "made"))

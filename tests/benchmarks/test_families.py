@@ -85,7 +85,7 @@ GROUPS = {
     "pipeline": {"success", "async_success"},
     "everything": {"success", "failure", "rejection", "async_success"},
     "correlation": {"asgi", "wsgi"},
-    "telemetry": {"success"},
+    "telemetry": {"success", "multiprocess_success"},
     "health": {"read", "probe"},
     "shared": {
         "closed_success",
@@ -110,7 +110,7 @@ CASES = {
     "pipeline": 45,
     "everything": 17,
     "correlation": 10,
-    "telemetry": 9,
+    "telemetry": 12,
     "health": 10,
     "shared": 18,
     "real": 21,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.benchmarks.families import built, outcome
+from tests.servers.leftovers import wait_until
 
 
 def test_multiprocess_mode_does_not_spread() -> None:
@@ -17,6 +21,40 @@ def test_multiprocess_mode_does_not_spread() -> None:
         operation.call()
         assert values.ValueClass is before
         assert dict(os.environ) == environment
+
+
+@pytest.mark.parametrize("library", ["pybreaker", "pyresilience", "resilience_stack"])
+def test_a_guarded_call_is_counted_in_files(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process finds the calls of the case in its folder, and nothing spreads from it."""
+    values = pytest.importorskip("prometheus_client.values")
+    multiprocess = pytest.importorskip("prometheus_client.multiprocess")
+    before, environment = values.ValueClass, dict(os.environ)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with built(f"telemetry.multiprocess_success[{library}]") as operation:
+        operation.call()
+        operation.call()
+        assert operation.count is not None
+        counted = operation.count()
+        assert counted == 3  # with one of the set-up
+        [folder] = tmp_path.iterdir()
+        wait_until(lambda: counted in read_files(multiprocess, folder), "they are in no file")
+        assert values.ValueClass is before
+        assert dict(os.environ) == environment
+    assert list(tmp_path.iterdir()) == []
+
+
+def read_files(multiprocess: ModuleType, folder: Path) -> list[float]:
+    """The values of all counters of calls in the files of a folder."""
+    registry = pytest.importorskip("prometheus_client").CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=str(folder))
+    return [
+        sample.value
+        for metric in registry.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    ]
 
 
 def test_forked_process_counts_in_its_own_file() -> None:

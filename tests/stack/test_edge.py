@@ -107,6 +107,7 @@ def test_an_invalid_id_is_replaced_and_logged_once(
     assert len(headers["x-request-id"]) == 32
     [record] = [each for each in caplog.records if each.name == "resilience_stack.request_id"]
     assert record.levelno == logging.WARNING
+    assert record.__dict__["request_id"] == headers["x-request-id"]
     if given:
         assert given not in record.getMessage()
 
@@ -135,13 +136,21 @@ def test_a_bug_is_answered_with_its_id(
 
 @BOTH
 def test_a_rejection_is_503_with_retry_after(
-    bench: Bench, make: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
+    make: Any,
+    ask: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Guard and state are named; the time until the next probe is rounded up."""
+    """Guard and state are named, the time until the next probe is rounded up; no log but DEBUG."""
     monkeypatch.setattr(problems, "monotonic", lambda: bench.now_s)
     guard = bench.guard(fail_max=1, retries=(), reset_timeout_s=59.5)
     exhaust(lambda: guard.call(Flaky(9)))
-    status, headers, body = ask(make(guard(Flaky(0))), x_request_id="abc")
+    with caplog.at_level(logging.DEBUG):
+        caplog.clear()
+        status, headers, body = ask(make(guard(Flaky(0))), x_request_id="abc")
+    lines = [each for each in caplog.records if each.name.startswith("resilience_stack")]
+    assert {(each.levelno, each.exc_info) for each in lines} == {(logging.DEBUG, None)}
     assert (status, headers["retry-after"], headers["x-request-id"]) == (503, "60", "abc")
     document = json.loads(body)
     assert (document["guard"], document["state"]) == ("database", "open")

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from resilience_stack import Policy, Retry
+from resilience_stack import Bulkhead, Fallback, Policy, ProbeSettings, Retry, RetryBudget
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,17 @@ from resilience_stack import Policy, Retry
         (Retry, "wait_max_s", 0.01),
         (Retry, "jitter_s", -1),
         (Retry, "jitter_s", float("nan")),
+        *(
+            (Policy, field, value)
+            for field in ("reset_timeout_s", "deadline_s", "attempt_s")
+            for value in (10**60, 1e12, float("nan"), float("-inf"))
+        ),
+        (Policy, "fail_max", 10**60),
+        (RetryBudget, "reserve", 10**60),
+        (RetryBudget, "share", 10**60),
+        (Fallback, "stale_s", 10**60),
+        (ProbeSettings, "interval_s", 10**60),
+        (ProbeSettings, "jitter", 10**60),
     ],
 )
 def test_values_out_of_range_are_refused(kind: type, field: str, value: object) -> None:
@@ -58,6 +69,24 @@ def test_values_of_other_types_are_refused(kind: type, field: str, value: object
     with pytest.raises(TypeError) as caught:
         kind(**{field: value})
     assert f"{kind.__name__}.{field} is {value!r}, expected " in str(caught.value)
+
+
+def test_a_bulkhead_that_no_machine_could_keep_is_refused() -> None:
+    """Its places are in memory, and a lock waits only so long."""
+    with pytest.raises(ValueError, match=r"Bulkhead\.limit is 2000000, .*, at most 1000000"):
+        Bulkhead(limit=2_000_000)
+    with pytest.raises(ValueError, match=r"Bulkhead\.wait_s is 10+\.0, .*, at most 1000000"):
+        Bulkhead(limit=1, wait_s=1e12)
+
+
+def test_a_number_with_thousands_of_digits_is_refused_in_one_short_line() -> None:
+    """Python itself would not write it."""
+    with pytest.raises(ValueError, match=r"deadline_s is a number with thousands of digits"):
+        Policy(deadline_s=10**5000)
+    with pytest.raises(ValueError, match=r"Policy\.fail_max is 10{99}\.\.\., expected"):
+        Policy(fail_max=10**300)
+    with pytest.raises(ValueError, match=r"Fallback\.entries is 10{60}, expected"):
+        Fallback(stale_s=1, entries=10**60)
 
 
 def test_policies_are_frozen() -> None:

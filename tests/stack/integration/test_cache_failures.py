@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from resilience_bench.servers.proxy import Proxy
+from resilience_stack.integrations.redis import AsyncCache, Cache, policy
 from tests.stack.bench import Bench
-from tests.stack.integration.caches import Caller, limited
+from tests.stack.integration.caches import KINDS, Caller, limited
 from tests.stack.integration.processes import reserve_port
 from tests.stack.integration.redis_server import RedisServer
 
@@ -241,6 +245,43 @@ def test_wrong_password_is_no_secret_and_no_storm(
     warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert [record.name for record in warned] == ["resilience_stack.redis", "resilience_stack"]
     assert "cache cache" in warned[0].getMessage()
+    assert "check those in the URL of the cache" in warned[0].getMessage()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_database_that_is_not_there(
+    bench: Bench, kind: str, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A number that the server does not have is a miss, and one line says what to check."""
+    url = f"redis://127.0.0.1:{redis_server.port}/99"
+    with (
+        contextlib.closing(Caller(bench, kind, url, attempts=3)) as cache,
+        caplog.at_level(logging.WARNING, "resilience_stack"),
+    ):
+        assert [cache.get("key") for _ in range(5)] == [None] * 5
+    assert bench.sample("retries_total", "cache") == 0
+    [line] = caplog.messages
+    assert "cache cache" in line
+    assert "no database of this number: check the one in the URL of the cache" in line
+
+
+@pytest.mark.parametrize("kind", [Cache, AsyncCache])
+@pytest.mark.parametrize(
+    ("url", "options", "said"),
+    [
+        (None, {}, "the URL of the cache is NoneType, expected redis://"),
+        ("redis://:hunter2@host/orders", {}, "the URL of the cache is not one"),
+        ("redis://:hunter2@host:port/0", {}, "the URL of the cache is not one"),
+        ("", {}, "the URL of the cache is not one"),
+        ("redis://host", {"colour": "red"}, "redis-py refuses an option of the cache .*colour"),
+        ("redis://host", {"max_connections": 0}, "max_connections is 0, expected a whole number"),
+    ],
+)
+def test_what_a_cache_refuses(bench: Bench, kind: type, url: Any, options: Any, said: str) -> None:
+    """What redis-py would ignore, or raise at the first call, is refused when the cache is made."""
+    with pytest.raises((TypeError, ValueError), match=said) as caught:
+        kind(bench.manager.guard("cache", policy()), url, **options)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_server_that_is_asked_to_end(

@@ -58,6 +58,19 @@ def test_a_wrong_password(
         (True, "Datenbank »shop« existiert nicht", 1),
         (True, "tut mir leid, schon zu viele Verbindungen", 3),
         (True, 'too many connections for role "anna"', 3),
+        (True, "zu viele Verbindungen von Rolle »anna«", 3),
+        (True, "zu viele Verbindungen für Datenbank »shop«", 3),
+        (True, "trop de connexions pour le rôle « anna »", 3),
+        (True, "demasiadas conexiones para la base de datos «shop»", 3),
+        (True, 'troppe connessioni per il ruolo "anna"', 3),
+        (True, 'för många uppkopplingar till databasen "shop"', 3),
+        (True, 'слишком много подключений для роли "anna"', 3),
+        (True, 'занадто багато підключень до бази даних "shop"', 3),
+        (True, 'მეტისმეტად ბევრი კავშირი როლისთვის "anna"', 3),
+        (True, 'ロール"anna"からの接続が多すぎます', 3),
+        (True, '"anna" 롤의 최대 동시 접속수를 초과했습니다', 3),
+        (True, '数据库 "shop" 的连接过多', 3),
+        (True, '角色 "anna" 的連線太多', 3),
         (False, "das Datenbanksystem startet", 3),
     ],
 )
@@ -71,6 +84,23 @@ def test_a_refusal_in_any_language(
     assert note.startswith("guard 'database': ")
     assert ("check user, password, host and name in the URL" in note) == (attempts == 1)
     assert server.refused == attempts
+
+
+@pytest.mark.parametrize("limited", ["ROLE anna", "DATABASE shop"])
+def test_a_limit_of_connections(
+    bench: Bench, postgresql: PostgresqlServer, make_client: MakeClient, limited: str
+) -> None:
+    """PostgreSQL names the role or the database, but there may be room a moment later."""
+    postgresql.ask(f"CREATE ROLE anna LOGIN PASSWORD '{SECRET}'")
+    postgresql.ask("CREATE DATABASE shop")
+    try:
+        postgresql.ask(f"ALTER {limited} CONNECTION LIMIT 0")
+        url = f"postgresql+psycopg://anna:{SECRET}@127.0.0.1:{postgresql.port}/shop"
+        note = fails_to_connect(bench, make_client, url, attempts=3)
+        assert "no answer from the database" in note
+    finally:
+        postgresql.ask("DROP DATABASE shop")
+        postgresql.ask("DROP ROLE anna")
 
 
 def test_an_unknown_database(

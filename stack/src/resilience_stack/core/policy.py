@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from resilience_stack.core.validation import (
+    LONGEST_LIMIT_S,
     refuse_bad_duration,
     refuse_bad_exceptions,
     refuse_bad_share,
@@ -12,6 +14,9 @@ from resilience_stack.core.validation import (
 )
 
 __all__ = ["Bulkhead", "Policy", "Retry", "RetryBudget"]
+
+MOST_SLOTS: Final = 1_000_000
+"""A bulkhead has an entry in memory for each of its places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,8 @@ class Bulkhead:
 
     def __post_init__(self) -> None:
         """Refuse what no bulkhead could be."""
-        refuse_less_than_one("Bulkhead.limit", self.limit)
-        refuse_bad_duration("Bulkhead.wait_s", self.wait_s)
+        refuse_less_than_one("Bulkhead.limit", self.limit, MOST_SLOTS)
+        refuse_bad_duration("Bulkhead.wait_s", self.wait_s, most_s=LONGEST_LIMIT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,9 @@ class Policy:
             raise TypeError(message)
         for field in ("deadline_s", "attempt_s"):
             if getattr(self, field) is not None:
-                refuse_bad_duration(f"Policy.{field}", getattr(self, field), above_zero=True)
+                value = getattr(self, field)
+                name = f"Policy.{field}"
+                refuse_bad_duration(name, value, above_zero=True, most_s=LONGEST_LIMIT_S)
         if self.deadline_s and self.attempt_s and self.attempt_s > self.deadline_s:
             message = (
                 f"Policy.attempt_s is {self.attempt_s!r}, "

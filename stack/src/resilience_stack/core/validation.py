@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-import math
+import sys
+from typing import Final
 
 __all__ = [
+    "LONGEST_LIMIT_S",
     "refuse_bad_duration",
     "refuse_bad_exceptions",
     "refuse_bad_share",
     "refuse_less_than_one",
 ]
 
+MOST_QUOTED: Final = 100
+LONGEST_S: Final = 1e9
+"""No duration is longer: some thirty years."""
+LONGEST_LIMIT_S: Final = 1e6
+"""No limit of a call is longer: sockets and databases take milliseconds of 31 bits."""
 
-def refuse_less_than_one(field: str, value: object) -> None:
-    """Raise unless the value is a whole number of 1 or more.
+
+def refuse_less_than_one(field: str, value: object, most: int = sys.maxsize) -> None:
+    """Raise unless the value is a whole number of 1 or more, and no more than the most.
 
     Raises:
         TypeError: If it is no whole number; the text has the field and the value.
-        ValueError: If it is less than 1; likewise.
+        ValueError: If it is out of range; likewise.
     """
-    message = f"{field} is {value!r}, expected a whole number of 1 or more"
+    message = f"{field} is {_show(value)}, expected a whole number of 1 or more"
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(message)
     if value < 1:
         raise ValueError(message)
+    if value > most:
+        raise ValueError(f"{message}, at most {most}")
 
 
-def refuse_bad_duration(field: str, value: object, *, above_zero: bool = False) -> None:
+def refuse_bad_duration(
+    field: str, value: object, *, above_zero: bool = False, most_s: float = LONGEST_S
+) -> None:
     """Raise unless the value is a finite number of seconds: of 0 or more, or above 0.
 
     Raises:
@@ -34,10 +46,12 @@ def refuse_bad_duration(field: str, value: object, *, above_zero: bool = False) 
         ValueError: If it is out of range; likewise.
     """
     least = "above 0" if above_zero else "of 0 or more"
-    message = f"{field} is {value!r}, expected seconds: a finite number {least}"
+    message = f"{field} is {_show(value)}, expected seconds: a finite number {least}"
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(message)
-    if not (math.isfinite(value) and value >= 0 and (value or not above_zero)):
+    if most_s < value < float("inf"):
+        raise ValueError(f"{message}, at most {most_s:.0f}")
+    if not (0 <= value <= most_s and (value or not above_zero)):
         raise ValueError(message)
 
 
@@ -48,7 +62,7 @@ def refuse_bad_share(field: str, value: object) -> None:
         TypeError: If it is no number; the text has the field and the value.
         ValueError: If it is out of range; likewise.
     """
-    message = f"{field} is {value!r}, expected a share from 0 to 1"
+    message = f"{field} is {_show(value)}, expected a share from 0 to 1"
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(message)
     if not 0 <= value <= 1:
@@ -67,3 +81,12 @@ def refuse_bad_exceptions(field: str, value: object) -> None:
         return
     message = f"{field} is {value!r}, expected a tuple of subclasses of Exception"
     raise TypeError(message)
+
+
+def _show(value: object) -> str:
+    """Return what a message quotes: of a number with hundreds of digits, the first ones."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write numbers with thousands of digits
+        return "a number with thousands of digits"
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."

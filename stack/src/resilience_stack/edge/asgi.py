@@ -61,7 +61,9 @@ class ResilienceMiddleware:
             nonlocal has_started
             if message["type"] in {"http.response.start", "websocket.accept"}:
                 has_started = True
-                headers = [pair for pair in message.get("headers", ()) if pair[0] != self._name]
+                headers = [
+                    pair for pair in message.get("headers", ()) if pair[0].lower() != self._name
+                ]
                 message["headers"] = [*headers, (self._name, request_id.encode())]
             await send(message)
 
@@ -79,7 +81,8 @@ class ResilienceMiddleware:
             await send_with_id({"type": "http.response.body", "body": problem.body})
             if not problem.is_expected:
                 raise
-            LOGGER.info("answered %d: %s", problem.status, problem.members["detail"])
+            detail = problem.members["detail"]
+            LOGGER.log(problem.log_level, "answered %d: %s", problem.status, detail)
         finally:
             REQUEST_ID.reset(token)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from dataclasses import dataclass
 from time import monotonic
@@ -41,6 +42,11 @@ class Problem:
     members: dict[str, Any]
     retry_after_s: int | None = None
     is_expected: bool = False
+
+    @property
+    def log_level(self) -> int:
+        """The level of the log line about it: an outage refuses thousands of calls."""
+        return logging.DEBUG if self.members.get("category") == "rejected" else logging.INFO
 
     @property
     def headers(self) -> list[tuple[str, str]]:

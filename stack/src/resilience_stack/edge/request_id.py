@@ -28,7 +28,9 @@ def choose_request_id(given: str | None) -> str:
     if VALID.fullmatch(given):
         return given
     made = uuid.uuid4().hex
+    token = REQUEST_ID.set(made)
     LOGGER.warning("replaced an invalid request ID of %d characters by %s", len(given), made)
+    REQUEST_ID.reset(token)
     return made
 
 

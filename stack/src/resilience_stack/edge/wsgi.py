@@ -66,7 +66,8 @@ class ResilienceMiddleware:
             problem = describe_problem(error, request_id)
             start_with_id(_format_status(problem.status), problem.headers, sys.exc_info())
             if problem.is_expected:
-                LOGGER.info("answered %d: %s", problem.status, problem.members["detail"])
+                detail = problem.members["detail"]
+                LOGGER.log(problem.log_level, "answered %d: %s", problem.status, detail)
             else:
                 LOGGER.exception("answered %d", problem.status)
             yield problem.body

@@ -49,6 +49,8 @@ class ProcessFiles:
         """
         self._sources = tuple(sources)
         self._reset_locks = reset_locks
+        self._make_value = values.ValueClass
+        self._is_stopped = False
         self._values: dict[Key, values.ValueClass] = {}
         self._inherited: dict[Key, float] = {}
         self._lock = threading.Lock()
@@ -63,11 +65,29 @@ class ProcessFiles:
     def write(self) -> None:
         """Write the series as they are now."""
         with self._lock:
+            if self._is_stopped:
+                return
             for metric, key, sample in self._read():
                 value = self._values.get(key)
                 if value is None:
-                    value = self._values[key] = _make_value(metric, sample)
+                    value = self._values[key] = self._make(metric, sample)
                 value.set(sample.value - self._inherited.get(key, 0.0))
+
+    def stop(self) -> None:
+        """Write no more: the files are about to be closed."""
+        with self._lock:
+            self._is_stopped = True
+
+    def _make(self, metric: Metric, sample: Sample) -> values.ValueClass:
+        return self._make_value(
+            metric.type,
+            metric.name,
+            sample.name,
+            tuple(sample.labels),
+            tuple(sample.labels.values()),
+            metric.documentation,
+            multiprocess_mode=GAUGE_MODES.get(metric.name, ""),
+        )
 
     def _read(self) -> Iterator[tuple[Metric, Key, Sample]]:
         for source in self._sources:
@@ -108,18 +128,6 @@ class ProcessFiles:
         }
         self._lock.release()
         self._start()
-
-
-def _make_value(metric: Metric, sample: Sample) -> values.ValueClass:
-    return values.ValueClass(
-        metric.type,
-        metric.name,
-        sample.name,
-        tuple(sample.labels),
-        tuple(sample.labels.values()),
-        metric.documentation,
-        multiprocess_mode=GAUGE_MODES.get(metric.name, ""),
-    )
 
 
 def _call_weakly(method: Callable[[], None]) -> Callable[[], bool]:

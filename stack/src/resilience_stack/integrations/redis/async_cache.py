@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 from resilience_stack.core.fallback import Answer
 from resilience_stack.core.guard import Guard
 from resilience_stack.integrations.redis.async_refresher import AsyncRefresher
+from resilience_stack.integrations.redis.base import CacheBase
 from resilience_stack.integrations.redis.clients import AsyncGuardedRedis
-from resilience_stack.integrations.redis.entries import Codec, Times, find_milliseconds
+from resilience_stack.integrations.redis.entries import Times, find_milliseconds
 from resilience_stack.integrations.redis.limits import make_async_pool
-from resilience_stack.integrations.redis.outcomes import Outcomes
 from resilience_stack.integrations.redis.settings import FAILURES
 
 __all__ = ["AsyncCache"]
@@ -20,38 +19,20 @@ __all__ = ["AsyncCache"]
 Result = TypeVar("Result")
 
 
-class AsyncCache:
+class AsyncCache(CacheBase):
     """A redis behind a guard: what it does not answer is a miss, what it does not take is counted.
 
     Attributes:
         client: redis-py's client, each command and pipeline of it through the guard. It raises.
     """
 
-    def __init__(
-        self,
-        guard: Guard,
-        url: str,
-        *,
-        dumps: Callable[[Any], str | bytes] = json.dumps,
-        loads: Callable[[bytes], Any] = json.loads,
-        **options: Any,
-    ) -> None:
-        """Make a client with the limits of the guard in it; nothing is connected yet.
+    client: AsyncGuardedRedis
+    _refresher: AsyncRefresher
+    _make_refresher = AsyncRefresher
 
-        Args:
-            guard: Made with `policy`.
-            url: ``redis://``, ``rediss://`` or ``unix://``.
-            dumps: Turns the values of `read_through` into bytes or text.
-            loads: Turns them back; a ValueError of it makes a miss.
-            options: For redis-py's connections and pool, such as ``max_connections``.
-
-        Raises:
-            ValueError: If it is no such URL; the text has the guard, and not the URL.
-        """
-        self.guard = guard
-        self.client = AsyncGuardedRedis(guard, make_async_pool(guard, url, options))
-        self._outcomes = Outcomes(guard)
-        self._refresher = AsyncRefresher(self.client, Codec(dumps, loads), self._outcomes)
+    @staticmethod
+    def _make_client(guard: Guard, url: str, options: dict[str, Any]) -> AsyncGuardedRedis:
+        return AsyncGuardedRedis(guard, make_async_pool(guard, url, options))
 
     async def __aenter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from redis.client import Pipeline
 
 from resilience_stack.core.guard import Guard
 from resilience_stack.integrations.redis.limits import AsyncLimitedPool, LimitedPool
-from resilience_stack.integrations.redis.settings import NO_DATA, REPEATABLE
+from resilience_stack.integrations.redis.settings import NO_DATA, REPEATABLE, find_hint
 
 __all__ = ["AsyncGuardedRedis", "GuardedRedis"]
 
@@ -39,7 +39,9 @@ def is_repeatable(command: tuple[Any, ...]) -> bool:
     )
 
 
-def explain(error: exceptions.RedisError, commands: Iterable[tuple[Any, ...]]) -> NoReturn:
+def explain(
+    error: exceptions.RedisError, commands: Iterable[tuple[Any, ...]], guard: Guard
+) -> NoReturn:
     """Raise an error again, with what the guard has to know of it.
 
     Raises:
@@ -52,8 +54,8 @@ def explain(error: exceptions.RedisError, commands: Iterable[tuple[Any, ...]]) -
     is_refused = isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError)
     if is_refused or not all(map(is_repeatable, commands)):
         error.retry_after_s = math.inf  # type: ignore[attr-defined]
-    if is_refused:
-        error.add_note("redis refused the user or the password: see those in the URL of the cache")
+    if hint := find_hint(error):
+        error.add_note(f"guard {guard.name!r}: {hint}")
     raise error
 
 
@@ -72,7 +74,7 @@ class GuardedPipeline(Pipeline):
                 return super(GuardedPipeline, self).execute(raise_on_error)
             except exceptions.RedisError as error:
                 commands = [(*command[0],) for command in queued]
-                explain(error, [*commands, ("WATCH",)] if was_watching else commands)
+                explain(error, [*commands, ("WATCH",)] if was_watching else commands, self.guard)
 
         try:
             return self.guard.call(send)
@@ -105,7 +107,7 @@ class GuardedRedis(redis.Redis):
         try:
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except exceptions.RedisError as error:
-            explain(error, [args])
+            explain(error, [args], self.guard)
 
 
 class AsyncGuardedPipeline(AsyncPipeline):
@@ -123,7 +125,7 @@ class AsyncGuardedPipeline(AsyncPipeline):
                 return await super(AsyncGuardedPipeline, self).execute(raise_on_error)
             except exceptions.RedisError as error:
                 commands = [(*command[0],) for command in queued]
-                explain(error, [*commands, ("WATCH",)] if was_watching else commands)
+                explain(error, [*commands, ("WATCH",)] if was_watching else commands, self.guard)
 
         commands = [(*command[0],) for command in queued]
         token = REPEATABLE.set(not was_watching and all(map(is_repeatable, commands)))
@@ -167,4 +169,4 @@ class AsyncGuardedRedis(aredis.Redis):
         try:
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except exceptions.RedisError as error:
-            explain(error, [args])
+            explain(error, [args], self.guard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis import asyncio as aredis
@@ -11,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from resilience_stack.core.guard import Guard
+from resilience_stack.core.validation import refuse_less_than_one
 from resilience_stack.integrations.redis.connections import (
     STANDARD_S,
     AsyncLimitedConnection,
@@ -61,6 +63,7 @@ def make_pool(guard: Guard, url: str, options: dict[str, Any]) -> LimitedPool:
 
     Raises:
         ValueError: If it is no URL of a redis; the text has the guard, and not the URL.
+        TypeError: If it is no text, or redis-py has no such option; likewise.
     """
     settings, limit_s = _find_settings(guard, Retry(NoBackoff(), 0), options)
     pool: LimitedPool = _from_url(LimitedPool, guard, url, settings)
@@ -68,6 +71,7 @@ def make_pool(guard: Guard, url: str, options: dict[str, Any]) -> LimitedPool:
     pool.connection_class = type(
         f"Limited{kind.__name__}", (LimitedConnection, kind), {"_standard_s": limit_s}
     )
+    _try_options(guard, pool)
     return pool
 
 
@@ -76,17 +80,21 @@ def make_async_pool(guard: Guard, url: str, options: dict[str, Any]) -> AsyncLim
 
     Raises:
         ValueError: If it is no URL of a redis; the text has the guard, and not the URL.
+        TypeError: If it is no text, or redis-py has no such option; likewise.
     """
     settings, _ = _find_settings(guard, AsyncRetry(NoBackoff(), 0), options)
     pool: AsyncLimitedPool = _from_url(AsyncLimitedPool, guard, url, settings)
     kind = pool.connection_class
     pool.connection_class = type(f"Limited{kind.__name__}", (AsyncLimitedConnection, kind), {})
+    _try_options(guard, pool)
     return pool
 
 
 def _find_settings(
     guard: Guard, retry: Retry | AsyncRetry, options: dict[str, Any]
 ) -> tuple[dict[str, Any], float]:
+    if "max_connections" in options:
+        refuse_less_than_one("max_connections", options["max_connections"])
     policy = guard.policy
     limits_s = [one for one in (policy.attempt_s, policy.deadline_s) if one is not None]
     limit_s = min(limits_s, default=STANDARD_S)
@@ -106,15 +114,38 @@ def _find_settings(
     return settings, float(settings["socket_timeout"])
 
 
+def _try_options(guard: Guard, pool: LimitedPool | AsyncLimitedPool) -> None:
+    """Make a connection without connecting it: redis-py would refuse an option at the first call.
+
+    Raises:
+        TypeError: If there is no such option.
+    """
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as error:
+        message = (
+            f"guard {guard.name!r}: redis-py refuses an option of the cache ({error}), expected "
+            "those of its connections and of its BlockingConnectionPool"
+        )
+        raise TypeError(message) from None
+
+
 def _from_url(kind: Any, guard: Guard, url: str, settings: dict[str, Any]) -> Any:
+    expected = "redis://host:port/0, rediss://host:port/0 or unix:///path?db=0"
+    if not isinstance(url, str):
+        kind_of_url = type(url).__name__
+        message = (
+            f"guard {guard.name!r}: the URL of the cache is {kind_of_url}, expected {expected}"
+        )
+        raise TypeError(message)
     try:
         pool = kind.from_url(url, **settings)
-    except ValueError as error:
-        message = (
-            f"guard {guard.name!r}: the URL of the cache is not one, expected "
-            "redis://host:port/0, rediss://host:port/0 or unix:///path?db=0"
-        )
-        raise ValueError(message) from (None if "://" in str(error) else error)
+        parts = urlsplit(url)
+        if parts.scheme != "unix":
+            int(parts.path.strip("/") or 0)  # redis-py takes database 0 where it cannot read it
+    except ValueError:
+        message = f"guard {guard.name!r}: the URL of the cache is not one, expected {expected}"
+        raise ValueError(message) from None
     # Whatever the URL asked for.
     pool.connection_kwargs["retry"] = settings["retry"]
     return pool

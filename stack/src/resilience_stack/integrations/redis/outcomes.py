@@ -8,7 +8,7 @@ from typing import Final
 from redis import exceptions
 
 from resilience_stack.core.guard import Guard
-from resilience_stack.integrations.redis.settings import describe_failure
+from resilience_stack.integrations.redis.settings import describe_failure, find_hint
 
 __all__ = ["Outcomes"]
 
@@ -67,5 +67,8 @@ class Outcomes:
         if is_new:
             self._said.add(reason)
         if LOGGER.isEnabledFor(level):
-            once = "; this is said once, see the metrics for more" if is_new else ""
-            LOGGER.log(level, "cache %s: %s: %s%s", self._guard, what, type(error).__name__, once)
+            hint = find_hint(error)
+            more = f"; {hint}" if hint else ""
+            if is_new:
+                more += "; this is said once, see the metrics for more"
+            LOGGER.log(level, "cache %s: %s: %s%s", self._guard, what, type(error).__name__, more)

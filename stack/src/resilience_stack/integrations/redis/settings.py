@@ -14,7 +14,7 @@ from resilience_stack.core.failures import categorize, register_category
 from resilience_stack.core.matching import matching
 from resilience_stack.core.policy import Policy, Retry
 
-__all__ = ["FAILURES", "NO_DATA", "REPEATABLE", "describe_failure", "policy"]
+__all__ = ["FAILURES", "NO_DATA", "REPEATABLE", "describe_failure", "find_hint", "policy"]
 
 ANSWERS: Final = (exceptions.ResponseError, exceptions.WatchError, exceptions.DataError)
 """What a healthy server answers, out of memory and read-only among it: reads go on."""
@@ -90,6 +90,15 @@ def policy(  # noqa: PLR0913 - the settings of one thing, by their names
         critical=critical,
         **settings,
     )
+
+
+def find_hint(error: BaseException) -> str:
+    """Return which setting to check, if it is one that the server refuses; else nothing."""
+    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):
+        return "redis refuses the user or the password: check those in the URL of the cache"
+    if isinstance(error, exceptions.ResponseError) and "DB index" in str(error):
+        return "redis has no database of this number: check the one in the URL of the cache"
+    return ""
 
 
 def describe_failure(error: BaseException) -> str:

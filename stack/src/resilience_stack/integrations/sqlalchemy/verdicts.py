@@ -56,8 +56,17 @@ SQLITE: Final[dict[int, Verdict]] = {
     1032: "settings",  # SQLITE_READONLY_DBMOVED: somebody has taken the file away
 }
 QUOTES: Final = "[\"'`«»„“”‘’「」]"  # noqa: RUF001 - those of other languages
-FULL: Final = re.compile("too many connections for")
-"""What names a user or a database as well, and may be otherwise a moment later."""
+FULL: Final = re.compile(
+    # English, German, French, Spanish, Italian, Portuguese, Swedish, Polish, Czech, Turkish,
+    # Russian and Ukrainian, Georgian, Chinese, Japanese, Korean
+    r"too many|zu viele|trop de|demasiadas|tropp[ei]|muitas|för många|zbyt wiele|příliš mnoho"
+    r"|çok fazla|слишком много|занадто багато|забагато|ბევრი|过多|太多|多すぎ|초과",
+    re.IGNORECASE,
+)
+"""What names a user or a database as well, and may be otherwise a moment later.
+
+A limit of connections of one user or database, in the languages of the server's texts.
+"""
 
 
 def judge(error: BaseException) -> Verdict:
