@@ -121,7 +121,7 @@ def test_a_count_never_steps_back_while_calls_are_counted(used: ResilienceManage
         used.render_metrics()
         counted.set()
 
-    with durations._lock:  # noqa: SLF001 - a thread that counts is here
+    with durations._lock:
         taken = durations.noted_s[:]
         durations.noted_s.clear()
         scraper = threading.Thread(target=scrape)

@@ -73,7 +73,7 @@ class ResilienceManager:
             fallback: What answers when a call fails; None for that of the guard there is.
 
         Raises:
-            ValueError: If there is one with another policy or fallback, or the name is empty or unwritable.
+            ValueError: If there is one with another policy or fallback, or the name is unfit.
             TypeError: If an argument is of another type.
         """
         _refuse_odd(name, policy, fallback)
