@@ -83,14 +83,15 @@ class ServedDependency:
             self._held = stack.pop_all()
 
     def damage(self, way: str) -> None:
-        """Break it."""
+        """Break it; to freeze it is to stop the processes of the server where they are known."""
         self.heal()
         if way == "slow":
             self._proxy.delay(SLOW_S)
         elif way == "refuse":
             self._proxy.refuse()
         elif way == "freeze":
-            self._proxy.freeze()
+            if self._server is None or not self._server.freeze():
+                self._proxy.freeze()
         else:
             self._end_server()
             self._proxy.refuse()
@@ -100,6 +101,8 @@ class ServedDependency:
         """Make it whole; a server that was killed is replaced by a new one."""
         if self._server is None:
             self._proxy.lead_to(self._start_server().port)
+        else:
+            self._server.thaw()
         self._proxy.pass_through()
         self._proxy.listen()
         self.broken = ""

@@ -12,16 +12,34 @@ find_python() {
   return 1
 }
 
+is_current() {
+  [ "$(cat "$1/installed" 2>/dev/null)" = "$wanted" ] && "$1/bin/python" -c '' 2>/dev/null
+}
+
+install() {
+  "$PYTHON" -m pip install --quiet --quiet --disable-pip-version-check "$@"
+}
+
 PYTHON="${RESILIENCE_BENCH_PYTHON:-$PWD/.venv/bin/python}"
-wanted="$(cat requirements.lock pyproject.toml stack/pyproject.toml; pwd)"
+wanted="$(cat requirements.lock pyproject.toml stack/pyproject.toml demo/requirements.txt; pwd)"
 # RESILIENCE_BENCH_PYTHON names an interpreter that has everything already; tests set it.
-if [ -z "${RESILIENCE_BENCH_PYTHON:-}" ] &&
-  { [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ] || ! "$PYTHON" -c '' 2>/dev/null; }; then
+if [ -z "${RESILIENCE_BENCH_PYTHON:-}" ] && ! is_current .venv; then
   base="$(find_python)"
-  echo "setting up .venv (once; about a minute)" >&2
-  "$base" -m venv --clear .venv
-  "$PYTHON" -m pip install --quiet --quiet --disable-pip-version-check --requirement requirements.lock
-  "$PYTHON" -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-    --editable . --editable ./stack
-  printf '%s\n' "$wanted" > .venv/installed
+  if [ "${SETUP_FOR:-}" = demo ]; then
+    # A tenth of the packages are enough for it, and nothing has to be built.
+    PYTHON="$PWD/.venv-demo/bin/python"
+    export PYTHONPATH="$PWD:$PWD/src:$PWD/stack/src"
+    if ! is_current .venv-demo; then
+      echo "setting up .venv-demo (once; less than a minute)" >&2
+      "$base" -m venv --clear .venv-demo
+      install --requirement demo/requirements.txt --constraint requirements.lock
+      printf '%s\n' "$wanted" > .venv-demo/installed
+    fi
+  else
+    echo "setting up .venv (once; about a minute)" >&2
+    "$base" -m venv --clear .venv
+    install --requirement requirements.lock
+    install --no-deps --no-build-isolation --editable . --editable ./stack
+    printf '%s\n' "$wanted" > .venv/installed
+  fi
 fi

@@ -81,8 +81,8 @@ def find_port() -> int:
 
 
 @contextlib.contextmanager
-def start(folder: Path, config: Mapping[str, Any]) -> Iterator[Prometheus]:
-    """Run a Prometheus with this configuration; ``folder/data`` has its data."""
+def start(folder: Path, config: Mapping[str, Any], *options: str) -> Iterator[Prometheus]:
+    """Run a Prometheus with this configuration and options; ``folder/data`` has its data."""
     program = require("prometheus")
     (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(config)))
     log, port = folder / "prometheus.log", find_port()
@@ -92,6 +92,7 @@ def start(folder: Path, config: Mapping[str, Any]) -> Iterator[Prometheus]:
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--log.level=warn",
+        *options,
     ]
     with log.open("wb") as written:
         process = subprocess.Popen(command, stdout=written, stderr=written)

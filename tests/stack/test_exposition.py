@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 import pytest
@@ -17,7 +18,7 @@ from resilience_stack import Bulkhead, Fallback, Policy, ResilienceManager
 from resilience_stack.metrics import exposition
 from tests.stack.bench import Bench, Flaky, exhaust
 
-ODD = 'odd "name" \\ 100 %s %\n{x}'
+ODD = 'odd "name" \\ 100 %s %\n{x}, <b>\r\u2028\x85\x0b\x1c tea\u00e9'
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 TRACE = {"trace_id": "0af7651916cd43dd8448eb211c80319c"}
 Found = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -82,10 +83,11 @@ def test_openmetrics_is_chosen_by_what_the_scraper_accepts(
 
 def test_exemplars_are_those_of_prometheus_client(bench: Bench, used: ResilienceManager) -> None:
     """A bucket with an example of a call names its trace; the older format has none."""
-    used.guards["database"].metrics.success.link(0.3, TRACE, 1000.5)
+    for name in ("database", ODD):
+        used.guards[name].metrics.success.link(0.3, TRACE, 1000.5)
     both = [
         [
-            (sample.labels["le"], sample.exemplar)
+            (sample.labels["guard"], sample.labels["le"], sample.exemplar)
             for family in parse_openmetrics(text.decode())
             for sample in family.samples
             if sample.exemplar
@@ -93,9 +95,44 @@ def test_exemplars_are_those_of_prometheus_client(bench: Bench, used: Resilience
         for text in (used.render_metrics(OPENMETRICS)[0], openmetrics(bench.registry))
     ]
     assert both[0] == both[1]
-    [(bound, exemplar)] = both[0]
-    assert (bound, exemplar.labels, exemplar.value) == ("0.5", TRACE, 0.3)
+    assert [name for name, *_ in both[0]] == ["database", ODD]
+    for _, bound, exemplar in both[0]:
+        assert (bound, exemplar.labels, exemplar.value) == ("0.5", TRACE, 0.3)
     assert b"trace_id" not in used.render_metrics()[0]
+
+
+def test_a_newer_example_takes_the_place_of_the_one_before(used: ResilienceManager) -> None:
+    """A bucket's line is written again for another example, even if no call has ended since."""
+    durations = used.guards["database"].metrics.success
+    for span in ("00f067aa0ba902b7", "b7ad6b7169203331"):
+        durations.link(0.3, {**TRACE, "span_id": span}, 1000.5)
+        text = used.render_metrics(OPENMETRICS)[0].decode()
+        assert text.count("trace_id=") == text.count(f'span_id="{span}"') == 1
+
+
+def test_a_count_never_steps_back_while_calls_are_counted(used: ResilienceManager) -> None:
+    """A scrape that meets a thread between two steps of counting waits for it."""
+    durations = used.guards["database"].metrics.success
+    for _ in range(5):
+        durations.note(0.1)
+    counted = threading.Event()
+
+    def scrape() -> None:
+        used.render_metrics()
+        counted.set()
+
+    with durations._lock:
+        taken = durations.noted_s[:]
+        durations.noted_s.clear()
+        scraper = threading.Thread(target=scrape)
+        scraper.start()
+        assert not counted.wait(0.05)
+        durations.noted_s[:] = taken
+    scraper.join()
+    found = collect(parse_text(used.render_metrics()[0].decode()))
+    calls = frozenset({("guard", "database"), ("outcome", "success")})
+    assert found["resilience_calls_total", calls] == 6
+    assert found["resilience_call_seconds_count", calls] == 6
 
 
 def test_a_scrape_follows_what_happens(bench: Bench, used: ResilienceManager) -> None:

@@ -39,6 +39,7 @@ def test_threads_that_ask_for_a_name_get_one_guard(bench: Bench) -> None:
     [
         (None, {}, "name is None, expected the name of a guard"),
         ("", {}, "name is empty"),
+        ("tea\ud800", {}, r"name is 'tea\\ud800', expected text that UTF-8 can write"),
         ("database", {"policy": {"fail_max": 3}}, "policy is {'fail_max': 3}, expected a Policy"),
     ],
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +56,7 @@ class KeptServer:
         """
         self.address: ServerAddress = recipe.address
         self._folder = Path(recipe.plan.folder)
+        self._frozen: list[int] = []
         self._keeper = subprocess.Popen(  # noqa: S603 - the command is ours
             [sys.executable, "-I", keeper.__file__],
             stdin=subprocess.PIPE,
@@ -100,8 +103,27 @@ class KeptServer:
         said = " | ".join(lines[-SHOWN_LINES:])[-SHOWN_CHARACTERS:]
         return f"it said: {said}" if said else "it said nothing"
 
+    def freeze(self) -> bool:
+        """Stop all its processes, as they are, until `thaw`; connections to it stay open.
+
+        Returns:
+            Whether it is frozen; False where the system does not list processes in /proc.
+        """
+        while new := [pid for pid in list_descendants(self._keeper.pid) if pid not in self._frozen]:
+            # The server before its workers, which it could replace; then those of this moment.
+            for pid in new:
+                _send(pid, signal.SIGSTOP)
+                self._frozen.append(pid)
+        return bool(self._frozen)
+
+    def thaw(self) -> None:
+        """Let its processes go on."""
+        while self._frozen:
+            _send(self._frozen.pop(), signal.SIGCONT)
+
     def close(self) -> None:
         """End it, and remove its folder, whatever state its keeper is in."""
+        self.thaw()
         with contextlib.suppress(OSError):  # the keeper has ended
             assert self._keeper.stdin is not None
             self._keeper.stdin.close()
@@ -111,3 +133,22 @@ class KeptServer:
             self._keeper.kill()
             self._keeper.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def list_descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, parents before their children.
+
+    Returns:
+        Nothing where there is no /proc.
+    """
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, path.read_text(encoding="ascii").split()):
+                found += [child, *list_descendants(child)]
+    return found
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -48,6 +48,8 @@ class Controls:
         self._clock = StateClock()
         self._share = FailureShare()
         self._forced_since_s: float | None = None
+        self.on_change: Callable[[str, str], None] | None = None
+        """Called with the states before and after each change, in the thread of its cause."""
         self._breaker = Breaker(name, policy, self._note_change)
         retries = Retries(
             policy,
@@ -166,4 +168,6 @@ class Controls:
         self._clock.change(after)
         if before != after:
             self._metrics.count_transition(before, after)
+            if self.on_change is not None:
+                self.on_change(before, after)
         log_transition(self.name, before, after, describe_error(breaker.last_error), breaker.mode)

@@ -13,7 +13,7 @@ from resilience_stack.core.chain import Chain
 from resilience_stack.core.controls import Controls
 from resilience_stack.core.fallback import Answer
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "is_coroutine_function"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -34,10 +34,9 @@ class Guard(Controls):
         Raises:
             TypeError: If it is a generator function, whose work begins when it has returned.
         """
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise self._refuse(function, "a generator function")
+        self.refuse_generator(function)
         guarded: Callable[..., Any]
-        if any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
+        if is_coroutine_function(function):
             coroutine_function = cast("Callable[..., Awaitable[Any]]", function)
             guarded = self._put_around_async(coroutine_function, self._chain)
         else:
@@ -132,6 +131,15 @@ class Guard(Controls):
         """
         return Block(self._breaker, self._layers)
 
+    def refuse_generator(self, function: Callable[..., object]) -> None:
+        """Refuse what cannot be guarded as a whole.
+
+        Raises:
+            TypeError: If it is a generator function, whose work begins when it has returned.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise self._refuse(function, "a generator function")
+
     def _call_live(
         self, function: Callable[..., Result], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Result:
@@ -161,3 +169,8 @@ class Guard(Controls):
             "its work begins; expected a plain function, or for a coroutine function the decorator "
             "or call_async"
         )
+
+
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Whether what a call of it returns has to be awaited; also for an object with ``__call__``."""
+    return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))

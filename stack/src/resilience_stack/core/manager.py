@@ -19,6 +19,7 @@ from resilience_stack.core.health import Health, judge_health
 from resilience_stack.core.policy import Policy
 from resilience_stack.core.probes import Probe, ProbeSettings
 from resilience_stack.core.status import GuardStatus
+from resilience_stack.core.validation import refuse_bad_name
 from resilience_stack.metrics.guard_text import GuardText
 from resilience_stack.metrics.registry import GuardMetrics, Metrics
 
@@ -72,7 +73,7 @@ class ResilienceManager:
             fallback: What answers when a call fails; None for that of the guard there is.
 
         Raises:
-            ValueError: If there is one with another policy or fallback, or the name is empty.
+            ValueError: If there is one with another policy or fallback, or the name is unfit.
             TypeError: If an argument is of another type.
         """
         _refuse_odd(name, policy, fallback)
@@ -172,12 +173,7 @@ class ResilienceManager:
 
 
 def _refuse_odd(name: object, policy: object, fallback: object) -> None:
-    if not isinstance(name, str):
-        message = f"name is {name!r}, expected the name of a guard as text"
-        raise TypeError(message)
-    if not name:
-        message = "name is empty, expected the name of a guard, such as 'database'"
-        raise ValueError(message)
+    refuse_bad_name(name)
     if not isinstance(policy, Policy):
         message = f"policy is {policy!r}, expected a Policy, such as Policy(fail_max=3)"
         raise TypeError(message)

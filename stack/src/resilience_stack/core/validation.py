@@ -9,6 +9,7 @@ __all__ = [
     "LONGEST_LIMIT_S",
     "refuse_bad_duration",
     "refuse_bad_exceptions",
+    "refuse_bad_name",
     "refuse_bad_share",
     "refuse_less_than_one",
 ]
@@ -18,6 +19,26 @@ LONGEST_S: Final = 1e9
 """No duration is longer: some thirty years."""
 LONGEST_LIMIT_S: Final = 1e6
 """No limit of a call is longer: sockets and databases take milliseconds of 31 bits."""
+
+
+def refuse_bad_name(name: object) -> None:
+    """Raise unless the value is the name of a guard: text that can be written as UTF-8.
+
+    Raises:
+        TypeError: If it is no text; the message has the value.
+        ValueError: If it is empty, or has half a character (a surrogate) in it; likewise.
+    """
+    if not isinstance(name, str):
+        message = f"name is {name!r}, expected the name of a guard as text"
+        raise TypeError(message)
+    if not name:
+        message = "name is empty, expected the name of a guard, such as 'database'"
+        raise ValueError(message)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        message = f"name is {name!r}, expected text that UTF-8 can write, such as 'database'"
+        raise ValueError(message) from None
 
 
 def refuse_less_than_one(field: str, value: object, most: int = sys.maxsize) -> None:

@@ -13,6 +13,8 @@ __all__ = ["FULL", "Durations"]
 
 FULL: Final = 1000
 """So many durations are noted before they are counted: this bounds the memory."""
+FEW: Final = 4
+"""Fewer durations than this are counted one by one, which is cheaper than to sort them."""
 
 
 class Durations:
@@ -91,6 +93,12 @@ class Durations:
         durations_s = self.noted_s[:]
         del self.noted_s[: len(durations_s)]
         self._sum_s += sum(durations_s)
+        counts, bounds_s = self._counts, self._bounds_s
+        if len(durations_s) < FEW:
+            for duration_s in durations_s:
+                for bucket in range(bisect_left(bounds_s, duration_s), len(bounds_s)):
+                    counts[bucket] += 1
+            return
         durations_s.sort()
-        for bucket, bound_s in enumerate(self._bounds_s):
-            self._counts[bucket] += bisect_right(durations_s, bound_s)
+        for bucket, bound_s in enumerate(bounds_s):
+            counts[bucket] += bisect_right(durations_s, bound_s)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final, NamedTuple
+from typing import Final
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Exemplar
 
-__all__ = ["Block", "Breather", "Family", "Quiet", "render"]
+from resilience_stack.metrics.lines import CallLines, Lines
 
-Values = tuple[object, ...]
+__all__ = ["Breather", "Family", "Quiet"]
+
+PIECES: Final = 200
+"""So many pieces of text are collected between two looks at the clock."""
 
 
 class Quiet(Collector):
@@ -46,58 +48,31 @@ class Quiet(Collector):
                 yield from part.collect()
 
 
-class Block:
-    """The lines of one guard in one family; made again only when a value has changed."""
-
-    __slots__ = ("_read", "_template", "_text", "_values", "exemplars")
-
-    def __init__(
-        self,
-        lines: Iterable[tuple[str, dict[str, str]]],
-        read: Callable[[], Values],
-        exemplars: dict[int, Exemplar] | None = None,
-    ) -> None:
-        """Prepare the lines.
-
-        Args:
-            lines: The name and the labels of each.
-            read: Returns the values, one a line.
-            exemplars: By the position of a line: an example of what it counts.
-        """
-        self._template = "".join(f"{_write_series(*line)} %r\n" for line in lines)
-        self._read = read
-        self._values: Values = ()
-        self._text = ""
-        self.exemplars = exemplars
-
-    def render(self) -> str:
-        """Return the lines as they are now."""
-        values = self._read()
-        if values != self._values or not self._text:
-            self._text = self._template % values
-            self._values = values
-        return self._text
-
-    def render_with_exemplars(self) -> str:
-        """Return the lines as they are now, for OpenMetrics."""
-        text = self.render()
-        if not self.exemplars:
-            return text
-        lines = text.splitlines()
-        for position, exemplar in self.exemplars.copy().items():
-            labels = _write_labels(dict(exemplar.labels))
-            moment = "" if exemplar.timestamp is None else f" {exemplar.timestamp}"
-            lines[position] += f" # {labels} {exemplar.value!r}{moment}"
-        return "\n".join([*lines, ""])
-
-
-class Family(NamedTuple):
+class Family:
     """A metric with the lines of all guards; a counter's name is without ``_total``."""
 
-    name: str
-    kind: str
-    documentation: str
-    blocks: list[Block]
+    __slots__ = ("_documentation", "_kind", "_name", "entries")
+
+    def __init__(self, metric: Metric) -> None:
+        """Begin without lines."""
+        self._name, self._kind, self._documentation = metric.name, metric.type, metric.documentation
+        self.entries: list[tuple[Lines | CallLines, int]] = []
+        """What has lines of this family, and where among its texts."""
+
+    def write(self, breather: Breather, *, as_openmetrics: bool) -> list[bytes]:
+        """Return the text in pieces."""
+        is_total = self._kind == "counter" and not as_openmetrics
+        shown = f"{self._name}_total" if is_total else self._name
+        head = f"# HELP {shown} {self._documentation}\n# TYPE {shown} {self._kind}\n"
+        pieces = [head.encode()]
+        for start in range(0, len(self.entries), PIECES):
+            some = self.entries[start : start + PIECES]
+            if as_openmetrics:
+                pieces += [lines.made[2][position] for lines, position in some]
+            else:
+                pieces += [lines.made[1][position] for lines, position in some]
+            breather.breathe()
+        return pieces
 
 
 class Breather:
@@ -110,7 +85,7 @@ class Breather:
 
     __slots__ = ("_last_s", "_left_s")
 
-    EVERY_S: Final = 0.0002
+    EVERY_S: Final = 0.0001
     MOST_S: Final = 0.1
     """So long a scrape gives way in all."""
 
@@ -125,32 +100,3 @@ class Breather:
             time.sleep(1e-6)
             self._last_s = time.perf_counter()
             self._left_s -= self._last_s - now_s
-
-
-def render(families: Iterable[Family], *, as_openmetrics: bool) -> str:
-    """Return the text of the families, without the end mark of OpenMetrics."""
-    return "".join(_render(families, as_openmetrics=as_openmetrics))
-
-
-def _render(families: Iterable[Family], *, as_openmetrics: bool) -> Iterator[str]:
-    breather = Breather()
-    for name, kind, documentation, blocks in families:
-        shown = f"{name}_total" if kind == "counter" and not as_openmetrics else name
-        yield f"# HELP {shown} {documentation}\n# TYPE {shown} {kind}\n"
-        for number, block in enumerate(blocks.copy()):
-            yield block.render_with_exemplars() if as_openmetrics else block.render()
-            if not number % 10:
-                breather.breathe()
-
-
-def _write_series(name: str, labels: dict[str, str]) -> str:
-    return f"{name}{_write_labels(labels)}".replace("%", "%%")
-
-
-def _write_labels(labels: dict[str, str]) -> str:
-    listed = ",".join(f'{name}="{_escape(labels[name])}"' for name in sorted(labels))
-    return f"{{{listed}}}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, multiprocess
 from prometheus_client.exposition import choose_encoder
 
-from resilience_stack.metrics.durations import Durations
-from resilience_stack.metrics.exposition import Block, Family, Values, render
+from resilience_stack.metrics.exposition import Breather, Family
+from resilience_stack.metrics.lines import CallLines, Lines, Series, Values
 from resilience_stack.metrics.moments import Observed
 from resilience_stack.metrics.registry import (
     BOUNDS_S,
@@ -23,8 +22,6 @@ from resilience_stack.metrics.registry import (
 __all__ = ["GuardText"]
 
 BOUNDS: Final = (*map(str, BOUNDS_S[:-1]), "+Inf")
-Line = tuple[str, dict[str, str], Callable[[], object]]
-"""The end of a metric's name, the labels, and what reads the value."""
 
 
 class GuardText:
@@ -41,43 +38,27 @@ class GuardText:
             metrics: Where the guards count, and the registry of everything else.
         """
         self._metrics = metrics
+        self._guards: list[tuple[Lines | CallLines, ...]] = []
         self._families = {
-            metric.name: Family(metric.name, metric.type, metric.documentation, [])
-            for metric in metrics.of_all_guards.describe()
+            metric.name: Family(metric) for metric in metrics.of_all_guards.describe()
         }
 
     def add(self, guard: Observed, metrics: GuardMetrics) -> None:
         """Write of this guard as well from now on."""
-        name, counts = guard.name, self._metrics
-        for outcome in ("success", "failure", "rejected"):
-            self._add_calls({"guard": name, "outcome": outcome}, getattr(metrics, outcome))
-        answers: list[Line] = [
-            (
-                "_total",
-                {"guard": name, "source": source},
-                _count_of(counts.fallbacks.of(name, source)),
-            )
-            for source in SOURCES
+        calls = [
+            CallLines({"guard": guard.name, "outcome": outcome}, getattr(metrics, outcome), BOUNDS)
+            for outcome in ("success", "failure", "rejected")
         ]
-        self._add("resilience_fallbacks", *answers)
-        for family, counter in (
-            ("resilience_retries", counts.retries),
-            ("resilience_retry_budget_exhausted", counts.exhausted),
-            ("resilience_fallback_failures", counts.fallback_failures),
-        ):
-            self._add(family, ("_total", {"guard": name}, _value_of(counter.labels(name))))
-        changes: list[Line] = [
-            (
-                "_total",
-                {"guard": name, "from": before, "to": after},
-                _value_of(counts.transitions.labels(name, before, after)),
-            )
-            for before, after in TRANSITIONS
-        ]
-        self._add("resilience_breaker_transitions", *changes)
-        state = _value_of(counts.state.labels(name))
-        self._add("resilience_breaker_state", ("", {"guard": name}, state))
-        self._add_moments(guard)
+        lines: tuple[Lines | CallLines, ...] = (
+            *calls,
+            _make_counts(guard.name, self._metrics),
+            _make_seconds(guard),
+            _make_gauges(guard),
+        )
+        for each in lines:
+            for position, family in enumerate(each.families):
+                self._families[family].entries.append((each, position))
+        self._guards.append(lines)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Return the text of a scrape and its content type, by what the scraper accepts."""
@@ -89,64 +70,78 @@ class GuardText:
             multiprocess.MultiProcessCollector(gathered, folder)  # type: ignore[no-untyped-call]
             return encode(gathered), content_type
         as_openmetrics = content_type.startswith("application/openmetrics-text")
-        text = render(self._families.values(), as_openmetrics=as_openmetrics)
+        breather = Breather()
+        for lines in self._guards.copy():
+            for each in lines:
+                each.refresh()
+            breather.breathe()
+        pieces: list[bytes] = []
+        for family in self._families.values():
+            pieces += family.write(breather, as_openmetrics=as_openmetrics)
         with self._metrics.of_all_guards.left_out():
-            return text.encode() + encode(self._metrics.registry), content_type
+            pieces.append(encode(self._metrics.registry))
+        # To join bytes, and no str, lets other threads run meanwhile if there are many.
+        return b"".join(pieces), content_type
 
     def flush(self) -> None:
         """Write the counts to the files that several processes share, where there are any."""
         if self._metrics.files is not None:
             self._metrics.files.write()
 
-    def _add(self, family: str, *lines: Line) -> None:
-        first, *_ = reads = tuple(read for _, _, read in lines)
-        block = Block(
-            [(f"{family}{end}", labels) for end, labels, _ in lines],
-            (lambda: (first(),))
-            if len(reads) == 1
-            else (lambda: tuple([read() for read in reads])),
-        )
-        self._families[family].blocks.append(block)
 
-    def _add_calls(self, labels: dict[str, str], durations: Durations) -> None:
-        self._add("resilience_calls", ("_total", labels, _count_of(durations)))
-        seconds = "resilience_call_seconds"
-
-        def read() -> Values:
-            counts, sum_s = durations.total()
-            return (*map(float, counts), float(counts[-1]), sum_s)
-
-        lines = [(f"{seconds}_bucket", {**labels, "le": bound}) for bound in BOUNDS]
-        lines += [(f"{seconds}_count", labels), (f"{seconds}_sum", labels)]
-        self._families[seconds].blocks.append(Block(lines, read, durations.exemplars))
-
-    def _add_moments(self, guard: Observed) -> None:
-        labels = {"guard": guard.name}
-        states = tuple(guard.seconds_by_state())
-        seconds = "resilience_breaker_state_seconds"
-        self._families[seconds].blocks.append(
-            Block(
-                [(f"{seconds}_total", {**labels, "state": state}) for state in states],
-                lambda: tuple(guard.seconds_by_state().values()),
-            )
-        )
-        if guard.in_flight is not None:
-            self._add(
-                "resilience_calls_in_flight", ("", labels, lambda: float(guard.in_flight or 0))
-            )
-        if guard.in_flight_limit is not None:
-            self._add(
-                "resilience_bulkhead_limit", ("", labels, lambda: float(guard.in_flight_limit or 0))
-            )
-        degraded = ("", labels, lambda: float(guard.degraded_since_s is not None))
-        self._add("resilience_guard_degraded", degraded)
-
-
-def _count_of(durations: Durations) -> Callable[[], object]:
-    return lambda: float(durations.count())
-
-
-def _value_of(child: Counter | Gauge) -> Callable[[], object]:
+def _make_counts(guard: str, metrics: Metrics) -> Lines:
+    """Return the lines of what prometheus_client counts of the guard, of its state and answers."""
+    labels = {"guard": guard}
+    children: list[Counter | Gauge] = []
+    series: dict[str, list[Series]] = {}
+    for name, counter in (
+        ("resilience_retries", metrics.retries),
+        ("resilience_retry_budget_exhausted", metrics.exhausted),
+        ("resilience_fallback_failures", metrics.fallback_failures),
+    ):
+        series[name] = [(f"{name}_total", labels)]
+        children.append(counter.labels(guard))
+    name = "resilience_breaker_transitions"
+    series[name] = [
+        (f"{name}_total", {**labels, "from": before, "to": after}) for before, after in TRANSITIONS
+    ]
+    children += [metrics.transitions.labels(guard, *each) for each in TRANSITIONS]
+    name = "resilience_breaker_state"
+    series[name] = [(name, labels)]
+    children.append(metrics.state.labels(guard))
+    name = "resilience_fallbacks"
+    series[name] = [(f"{name}_total", {**labels, "source": source}) for source in SOURCES]
+    answers = [metrics.fallbacks.of(guard, source) for source in SOURCES]
     # What a metric of prometheus_client holds has no public name; the stack pins its version.
-    read: Callable[[], object] = child._value.get  # noqa: SLF001
-    return read
+    cells = [child._value for child in children]  # noqa: SLF001
+
+    def read() -> Values:
+        values = [cell._value for cell in cells]  # noqa: SLF001 - one float: its lock adds nothing
+        return (*values, *[float(answer.total()[0][-1]) for answer in answers])
+
+    return Lines(series, read)
+
+
+def _make_seconds(guard: Observed) -> Lines:
+    """Return the lines of how long the breaker has been in each state."""
+    name = "resilience_breaker_state_seconds"
+    states = tuple(guard.seconds_by_state())
+    return Lines(
+        {name: [(f"{name}_total", {"guard": guard.name, "state": state}) for state in states]},
+        lambda: tuple(guard.seconds_by_state().values()),
+    )
+
+
+def _make_gauges(guard: Observed) -> Lines:
+    """Return the lines of whether the guard is degraded, and of its bulkhead if it has one."""
+    names = ["resilience_guard_degraded"]
+    if guard.in_flight is not None:
+        names += ["resilience_calls_in_flight", "resilience_bulkhead_limit"]
+
+    def read() -> Values:
+        is_degraded = guard.degraded_since_s is not None
+        if len(names) == 1:
+            return (is_degraded,)
+        return is_degraded, guard.in_flight, guard.in_flight_limit
+
+    return Lines({name: [(name, {"guard": guard.name})] for name in names}, read, "%d.0")
