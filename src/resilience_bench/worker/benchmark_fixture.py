@@ -63,6 +63,7 @@ class BenchmarkFixture:
         self.extra_info: dict[str, Any] = {}
         self._measure = measure
         self._mode = ""
+        self._cleanup_callbacks: list[Callable[[], object]] = []  # of pytest-benchmark's weave
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Measure calls of a function, and return what the first one returned."""
@@ -70,7 +71,7 @@ class BenchmarkFixture:
         call = functools.partial(function, *args, **kwargs) if args or kwargs else function
         return self._measure(Work(call))
 
-    def pedantic(  # noqa: PLR0913 - the signature of pytest-benchmark
+    def pedantic(  # noqa: PLR0913, PLR0917 - the signature of pytest-benchmark
         self,
         target: Callable[..., Any],
         args: Sequence[Any] = (),
@@ -92,14 +93,19 @@ class BenchmarkFixture:
                 raise ValueError(f"{name} is {value!r}, expected an integer of {least} or more")
         prepared = _PreparedCalls(target, (args, kwargs or {}), setup, teardown)
         if setup:
-            if args or kwargs or iterations > 1:
-                raise TypeError("with a setup there are no args, no kwargs and one iteration")
+            if iterations > 1:
+                raise ValueError(f"iterations is {iterations}, expected 1 with a setup")
             return self._measure(Work(prepared, sample=prepared.sample))
         if teardown:
             sample: Sampler | None = prepared.sample
             return self._measure(Work(prepared, rounds, iterations, warmup_rounds, sample))
         call = functools.partial(target, *args, **(kwargs or {}))
         return self._measure(Work(call, rounds, iterations, warmup_rounds))
+
+    def undo(self) -> None:
+        """Undo what a test wove the fixture into."""
+        while self._cleanup_callbacks:
+            self._cleanup_callbacks.pop()()
 
     def _begin(self, mode: str) -> None:
         if self._mode:
@@ -126,7 +132,10 @@ class _PreparedCalls:
         return sum(self._call()[0] for _ in range(calls))
 
     def _call(self) -> tuple[int, Any]:
-        args, kwargs = (self.setup() if self.setup else None) or self.given
+        made = self.setup() if self.setup else None
+        if made and any(self.given):
+            raise TypeError("expected no args and no kwargs, because the setup returns them")
+        args, kwargs = made or self.given
         start = time.perf_counter_ns()
         result = self.target(*args, **kwargs)
         elapsed = time.perf_counter_ns() - start

@@ -11,7 +11,7 @@ import io
 import os
 import site
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -86,6 +86,7 @@ class SuitePlugin:
         self._failed = ""
         self._is_measured = False
         self._problem = ""
+        self._internal_error = ""
 
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Settle options, and have only the files with the cases collected."""
@@ -103,7 +104,11 @@ class SuitePlugin:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Replace the fixtures of other plugins; those of the suite's conftest files still win."""
-        session.config.pluginmanager.register(_make_fixtures(self.measure), "resilience-worker")
+        manager = session.config.pluginmanager
+        other = getattr(manager.get_plugin("benchmark"), "BenchmarkFixture", object)
+        # pytest-benchmark accepts only its own kind.
+        kind = type("BenchmarkFixture", (BenchmarkFixture, other), {})
+        manager.register(_make_fixtures(kind, self.measure), "resilience-worker")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Report a file that did not import."""
@@ -119,6 +124,10 @@ class SuitePlugin:
                 self._declare(item)
         order = {name: number for number, name in enumerate(self._plan.cases)}
         items[:] = sorted(found.values(), key=lambda item: order.get(item.nodeid, 0))
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note why pytest itself, or a plugin, failed."""
+        self._internal_error = excinfo.exconly()
 
     def pytest_runtestloop(self) -> None:
         """Prepare measuring, now that everything was imported."""
@@ -185,13 +194,18 @@ class SuitePlugin:
 
     def finish(self, code: int, said: str) -> None:
         """Send all results, and say of cases without any how pytest ended."""
+        said = (
+            _find_first_line(self._internal_error)
+            if self._internal_error
+            else _find_last_line(said)
+        )
         for name in list(self._unreported):
             reason = "the suite no longer has it"
             if code not in {0, 1, 5}:
-                reason = f"pytest ended with exit code {code}: {_find_last_line(said)}"
+                reason = f"pytest ended with exit code {code}: {said}"
             self._report(name, "failed", reason)
         if self._plan.action == "discover" and code not in {0, 1, 2, 5}:
-            self._send(protocol.ProblemMessage(f"pytest: {_find_last_line(said)}"))
+            self._send(protocol.ProblemMessage(f"pytest: {said}"))
         self._measurement.end()
 
     def _report(self, name: str, status: Any, reason: str, control: str = "") -> None:
@@ -216,14 +230,16 @@ class SuitePlugin:
             self._send(tolerance)
 
 
-def _make_fixtures(measure: Callable[[str, Work], Any]) -> object:
+def _make_fixtures(kind: type[BenchmarkFixture], measure: Callable[[str, Work], Any]) -> object:
     import pytest  # noqa: PLC0415 - see `run_suite`
 
     class Fixtures:
         @pytest.fixture
-        def benchmark(self, request: pytest.FixtureRequest) -> BenchmarkFixture:
+        def benchmark(self, request: pytest.FixtureRequest) -> Iterator[BenchmarkFixture]:
             item = request.node
-            return BenchmarkFixture(item, lambda work: measure(item.nodeid, work))
+            fixture = kind(item, lambda work: measure(item.nodeid, work))
+            yield fixture
+            fixture.undo()
 
         @pytest.fixture
         def resilience_benchmark(self, benchmark: BenchmarkFixture) -> BenchmarkFixture:
