@@ -21,7 +21,7 @@ from rich.console import Console
 from benchmarks.pyperf_suite import DEFAULT_CASES
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.files import results
-from resilience_bench.pytest_plugin import make_plain_call
+from resilience_bench.pytest_scenarios import make_plain_call
 from resilience_bench.scenarios.discovery import discover
 from resilience_bench.stats.latency import estimate
 from resilience_bench.worker.operations import open_operation

@@ -32,8 +32,12 @@ class Case:
 
     @property
     def group(self) -> str:
-        """The name without the brackets; libraries are compared within a group."""
-        return f"{self.family}.{self.scenario}"
+        """The name without the brackets; libraries are compared within a group.
+
+        That of a test of pytest is its node ID: its family is a file.
+        """
+        separator = "::" if self.family.endswith(".py") else "."
+        return f"{self.family}{separator}{self.scenario}"
 
     @property
     def label(self) -> str:

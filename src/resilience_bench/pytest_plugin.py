@@ -1,24 +1,76 @@
-"""A pytest plugin that runs scenarios with pytest-benchmark, in files that an ini option names."""
+"""The pytest plugin: the gate for a suite of benchmarks, and scenario files as tests.
+
+It is loaded in every run of pytest, so it imports the tool only when that is asked for.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from resilience_bench.scenarios.definition import BoundCase, Unsupported
-from resilience_bench.scenarios.discovery import discover
-from resilience_bench.worker.operations import NotInstalledError, Operation, open_operation
-from resilience_bench.worker.verification import BrokenCaseError, check
+if TYPE_CHECKING:
+    from resilience_bench.pytest_scenarios import ScenarioFile
+
+MARKER: Final = (
+    "resilience_benchmark(tolerance, tolerance_instructions, floor_ns, enabled): "
+    "measure this test with --resilience-compare, as a whole if it takes no benchmark fixture; "
+    "tolerances in per cent; enabled=False leaves it out"
+)
+VALUES: Final = {
+    "tolerance": "how much slower a benchmark may get, in per cent",
+    "tolerance-instructions": "how many more instructions there may be, in per cent",
+    "signals": "what to measure, separated by commas: latency, instructions, allocations",
+    "seconds": "how long to measure at most, without making the environments",
+    "budgets": "a file with tolerances by test",
+    "project": "the folder of the project to install, from the top of the repository; 'none'",
+    "output": "a folder for the results of both, and of the base measured twice",
+    "junit": "also write the judgement as JUnit XML to this file",
+    "markdown": "also write the judgement as Markdown to this file",
+    "annotations": "also print annotations: github",
+    "explain": "show every step of the decisions on these tests",
+}
+"""The options of ``resilience-bench compare`` that hold here as well, and what they say."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare ``scenario_files``: patterns of the scenario files to collect."""
+    """Declare ``scenario_files``, patterns of scenario files, and the options of the gate."""
     parser.addini("scenario_files", "patterns of scenario files to benchmark", "args", default=[])
+    group = parser.getgroup("resilience-bench")
+    group.addoption(
+        "--resilience-compare",
+        metavar="REVISION",
+        help="run the benchmarks of this git revision against those of the working tree, in turns, "
+        "and fail if one got slower",
+    )
+    for name, text in VALUES.items():
+        group.addoption(f"--resilience-{name}", metavar="VALUE", help=text)
+    group.addoption(
+        "--resilience-strict", action="store_true", help="exit 3 if something stayed undecided"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", MARKER)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Compare instead of running the tests, if that was asked for; return the exit code.
+
+    Not the first of its kind: in a worker of the comparison another one comes before it.
+    """
+    revision = config.getoption("resilience_compare")
+    if revision is None:
+        return None
+    from resilience_bench.cli import compare_pytest  # noqa: PLC0415 - only when asked for
+
+    given = {name: config.getoption(f"resilience_{name.replace('-', '_')}") for name in VALUES}
+    options = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    options += ["--strict"] if config.getoption("resilience_strict") else []
+    return compare_pytest.run(revision, options, config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
@@ -27,58 +79,38 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
     root = parent.config.rootpath
     if not any(file_path.match(str(root / pattern)) for pattern in patterns):
         return None
+    from resilience_bench.pytest_scenarios import ScenarioFile  # noqa: PLC0415 - if there is one
+
     collector: ScenarioFile = ScenarioFile.from_parent(parent, path=file_path)
     return collector
 
 
-class ScenarioFile(pytest.Module):
-    """A scenario file; each of its cases is a test that takes pytest-benchmark's fixture."""
+class OneCall:
+    """What ``resilience_benchmark`` is in a plain run of the tests: it calls once."""
 
-    def _getobj(self) -> ModuleType:
-        # What pytest would import; the scenario file itself is imported by `discover`.
-        return ModuleType(self.path.stem)
+    def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a function, and return what it returns."""
+        return function(*args, **kwargs)
 
-    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
-        """Yield one test per case, named like the case without its family."""
-        discovery = discover([self.path])
-        for problem in discovery.problems:
-            raise self.CollectError(str(problem))
-        for bound in discovery.bound.values():
-            name = bound.name.partition(".")[2]
-            yield pytest.Function.from_parent(self, name=name, callobj=_make_test(bound))
-
-
-def _make_test(bound: BoundCase) -> Callable[[Any], None]:
-    def measure(benchmark: Any) -> None:
-        benchmark.group = bound.info.case.group
-        benchmark.name = bound.info.case.label or bound.name
-        try:
-            with asyncio.Runner() as runner:
-                check(bound, runner)
-                with open_operation(bound, runner) as operation:
-                    benchmark(make_plain_call(operation, runner))
-        except (NotInstalledError, Unsupported) as error:
-            pytest.skip(str(error))
-        except BrokenCaseError as error:
-            pytest.fail(str(error), pytrace=False)
-
-    return measure
+    def pedantic(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        **counts: int,
+    ) -> Any:
+        """Call a target between its setup and its teardown."""
+        del counts
+        given, named = (setup() if setup else None) or (args, kwargs or {})
+        result = target(*given, **named)
+        if teardown:
+            teardown(*given, **named)
+        return result
 
 
-def make_plain_call(operation: Operation, runner: asyncio.Runner) -> Callable[[], Any]:
-    """Return the operation as a plain function that neither raises nor awaits."""
-    call = operation.call
-    if operation.is_async:
-        awaited, run = call, runner.get_loop().run_until_complete
-        call = lambda: run(awaited())  # noqa: E731 - one frame, no more
-    if not operation.raises:
-        return call
-    raising, raises = call, operation.raises
-
-    def caught() -> None:
-        try:
-            raising()
-        except raises:
-            pass
-
-    return caught
+@pytest.fixture
+def resilience_benchmark() -> OneCall:
+    """Measure a function with --resilience-compare; call it once in a plain run of the tests."""
+    return OneCall()

@@ -21,8 +21,9 @@ from resilience_bench.files import atomic
 from resilience_bench.gate import comparison
 from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.preflight import Side, ensure_usable
+from resilience_bench.measure.pytest_suite import Launching
 from resilience_bench.measure.selection import Selection
-from resilience_bench.measure.shared_path import SharedPath
+from resilience_bench.measure.session import PROFILES, Profile
 
 BASE: Final = "base"
 HEAD: Final = "head"
@@ -35,13 +36,14 @@ NAMES: Final = (BASE, HEAD, NULL)
 class Setting:
     """How two variants are measured and judged, and the ``folder`` for their results."""
 
-    shared: SharedPath
+    shared: Launching
     selection: Selection
     measurable: Measurable
     folder: Path
     seconds: float
     tolerances: Mapping[str, float]
     written: Sequence[Tolerance]
+    profile: Profile = PROFILES["quick"]
 
     def narrow(self, cases: Collection[str], signals: Collection[Signal], name: str) -> Setting:
         """Return the setting for some cases and signals, in a folder of its own."""
@@ -65,6 +67,7 @@ class Setting:
             file=self.get_file(name),
             selectors=(variant.text,),
             environment=variants.query_environment(variant),
+            profile=self.profile,
         )
 
     def get_file(self, name: str) -> Path:

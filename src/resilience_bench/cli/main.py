@@ -49,14 +49,19 @@ LAUNCHER: Launcher | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; whatever the user can mend becomes one line and exit code 2."""
-    protect_output()
+    """Run the command of the tool, see `run_command`."""
     given = sys.argv[1:] if arguments is None else arguments
     # The options of every command go to the front, where click expects them.
     moved = sorted(given, key=lambda argument: argument not in GLOBAL_FLAGS)
+    return run_command(command, moved, NAME, LAUNCHER)
+
+
+def run_command(given: click.Command, arguments: Sequence[str], name: str, obj: object) -> int:
+    """Run a command; whatever the user can mend becomes one line and exit code 2."""
+    protect_output()
     try:
         with _interrupt_on_sigterm():
-            return command.main(moved, NAME, standalone_mode=False, obj=LAUNCHER) or OK
+            return given.main(list(arguments), name, standalone_mode=False, obj=obj) or OK
     except UserError as error:
         click.echo(f"resilience-bench: {error}", err=True)
         return NOTHING_DONE

@@ -22,7 +22,7 @@ from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
-from resilience_bench.measure.session import PROFILES, FinishedBlock, Session
+from resilience_bench.measure.session import PROFILES, FinishedBlock, Profile, Session
 from resilience_bench.servers.open_servers import Servers
 
 SERVERS: Final = "resilience_bench.servers"
@@ -105,10 +105,11 @@ def prepare_variant(  # noqa: PLR0913 - what a results file says of itself
     file: Path,
     selectors: Sequence[str],
     environment: Environment | None = None,
+    profile: Profile = PROFILES["quick"],
 ) -> MeasuredVariant:
     """Prepare the measurement of what a gate judges."""
     session, loaded = create_sessions(
-        launcher, selection.cases, PROFILES["quick"], gated=True, servers=open_servers()
+        launcher, selection.cases, profile, gated=True, servers=open_servers()
     )
     recording = Recording(
         session.records, label, file, selectors, selection.problems, *measurable, environment

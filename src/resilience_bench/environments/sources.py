@@ -7,6 +7,7 @@ import io
 import shutil
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,8 @@ from resilience_bench.environments.git import run_git_bytes, try_git
 from resilience_bench.errors import VariantError
 
 WHEEL_ENDING: Final = ".whl"
+LISTING: Final = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+"""What git would commit."""
 
 
 def find_git_root(root: Path) -> Path:
@@ -24,16 +27,8 @@ def find_git_root(root: Path) -> Path:
 
 def extract(text: str, project: str, root: Path, target: Path) -> None:
     """Write a folder of the revision in ``git:REVISION`` to ``target``."""
-    revision = text.removeprefix("git:")
     top = find_git_root(root)
-    wanted = f"{revision or 'nothing'}^{{commit}}"
-    commit = "" if revision.startswith("-") else try_git(top, "rev-parse", "--verify", "-q", wanted)
-    if not commit:
-        raise VariantError(
-            f"{text}: {top} has no revision {revision!r}; expected a commit, branch or tag; "
-            "type 'git log --oneline' to see commits"
-        )
-    commit = commit.strip()
+    commit = find_commit(text, top)
     inside = "" if Path(project) == Path() else Path(project).as_posix()
     below = f"{inside}/" if inside else ""
     if try_git(top, "cat-file", "-e", f"{commit}:{below}pyproject.toml") is None:
@@ -41,7 +36,25 @@ def extract(text: str, project: str, root: Path, target: Path) -> None:
             f"{text}: no {below}pyproject.toml in that revision; expected the folder of a "
             f"distribution; type a revision of 'git log --oneline -- {project}', or name its folder"
         )
-    archive = run_git_bytes(top, "archive", "--format=tar", f"{commit}:{inside}")
+    unpack(top, f"{commit}:{inside}", target)
+
+
+def find_commit(text: str, top: Path) -> str:
+    """Return the commit of ``git:REVISION`` or ``REVISION``; VariantError if there is none."""
+    revision = text.removeprefix("git:")
+    wanted = f"{revision or 'nothing'}^{{commit}}"
+    commit = "" if revision.startswith("-") else try_git(top, "rev-parse", "--verify", "-q", wanted)
+    if not commit:
+        raise VariantError(
+            f"{text}: {top} has no revision {revision!r}; expected a commit, branch or tag; "
+            "type 'git log --oneline' to see commits"
+        )
+    return commit.strip()
+
+
+def unpack(top: Path, tree: str, target: Path) -> None:
+    """Write a tree of a repository to ``target``."""
+    archive = run_git_bytes(top, "archive", "--format=tar", tree)
     with tarfile.open(fileobj=io.BytesIO(archive)) as file:
         # As the documentation of tarfile does it for Python 3.11.3 and older, which has no filters.
         file.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
@@ -50,12 +63,21 @@ def extract(text: str, project: str, root: Path, target: Path) -> None:
 
 def copy(folder: Path, target: Path) -> None:
     """Copy what git would commit of a folder; all of it outside git."""
-    command = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = (try_git(folder, *command, errors="surrogateescape") or "").split("\0")
+    names = (try_git(folder, *LISTING, errors="surrogateescape") or "").split("\0")
     if "pyproject.toml" not in names:
         leftovers = shutil.ignore_patterns(".git", ".venv", "__pycache__", "*.egg-info", ".*_cache")
         shutil.copytree(folder, target, ignore=leftovers)
         return
+    _copy_files(folder, names, target)
+
+
+def copy_work_tree(top: Path, target: Path) -> None:
+    """Copy what git would commit of a work tree."""
+    names = run_git_bytes(top, *LISTING).decode(errors="surrogateescape").split("\0")
+    _copy_files(top, names, target)
+
+
+def _copy_files(folder: Path, names: Iterable[str], target: Path) -> None:
     for name in names:
         if (folder / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from resilience_bench.worker.callers import make_callers
 from resilience_bench.worker.gil import is_gil_enabled
 from resilience_bench.worker.inspection import look_at
 from resilience_bench.worker.one_by_one import OneByOne
+from resilience_bench.worker.pytest_cases import run_suite
 from resilience_bench.worker.real_payloads import (
     DishonestPayloadError,
     PayloadFailedError,
@@ -64,6 +65,14 @@ class _Worker:
         self._one_by_one = OneByOne(plan, self._runner, self._end_if_orphaned)
 
     def run(self) -> None:
+        if self._plan.suite:
+            run_suite(self._plan, self._plan.suite, self._send, self._end_if_orphaned)
+        else:
+            self._run_scenarios()
+        resolution_s = time.get_clock_info("perf_counter").resolution
+        self._send(protocol.EndMessage(resolution_s * 1e9, is_gil_enabled()))
+
+    def _run_scenarios(self) -> None:
         discovery = discover(map(Path, self._plan.paths), find_builtin_payloads(self._plan))
         for problem in discovery.problems:
             self._send(protocol.ProblemMessage(str(problem)))
@@ -75,8 +84,6 @@ class _Worker:
         else:
             with self._runner, self._real, contextlib.ExitStack() as stack:
                 self._measure(self._select(discovery), stack)
-        resolution_s = time.get_clock_info("perf_counter").resolution
-        self._send(protocol.EndMessage(resolution_s * 1e9, is_gil_enabled()))
 
     def _select(self, discovery: Discovery) -> list[BoundCase]:
         loaded = {name: (base, load, payload) for name, base, load, payload in self._plan.under}

@@ -17,6 +17,24 @@ HEAVY_CALLS: Final = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
+class PytestSuite:
+    """A pytest suite whose tests are the cases, and how pytest finds and runs them.
+
+    ``folder`` is where pytest starts, ``root`` its root directory, ``arguments`` what was typed
+    (and what keeps other plugins from interfering), ``selected`` the typed files, folders and
+    tests. ``sites`` are folders with the user's packages, which come after the interpreter's own,
+    ``search`` further ends of the search path.
+    """
+
+    folder: str
+    root: str
+    arguments: tuple[str, ...] = ()
+    selected: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The task of one worker.
 
@@ -31,7 +49,8 @@ class Plan:
     and payload. Each is sampled in ``rounds`` windows of ``window_ns``, its single calls are timed
     over ``timed`` windows, and it counts as hung after ``case_limit_s``.
 
-    ``servers`` has the names and addresses of the servers that payloads call.
+    ``servers`` has the names and addresses of the servers that payloads call. With a ``suite`` the
+    cases are tests of pytest, and only ``discover``, ``measure``, ``count`` and ``weigh`` exist.
     """
 
     action: Action
@@ -54,6 +73,7 @@ class Plan:
     drift_s: float = 0.0
     servers: tuple[tuple[str, str], ...] = ()
     outage: OutagePlan | None = None
+    suite: PytestSuite | None = None
 
     def to_json(self) -> str:
         """Return the plan as the worker reads it from standard input."""
@@ -66,6 +86,8 @@ class Plan:
         if schedule := fields.get("outage"):
             phases = tuple(Phase(**phase) for phase in schedule.pop("phases"))
             fields["outage"] = OutagePlan(phases, **schedule)
+        if suite := fields.get("suite"):
+            fields["suite"] = PytestSuite(**_restore_tuples(suite))
         return cls(**_restore_tuples(fields))
 
 
@@ -80,6 +102,15 @@ class DeclarationMessage:
     """A case that a scenario file declares."""
 
     info: _model.CaseInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceMessage:
+    """What the marker of a test allows: shares by quantity, 0.25 for 25 %, and a floor in ns."""
+
+    case: str
+    shares: dict[str, float]
+    floor_ns: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +216,7 @@ class EndMessage:
 
 Message = (
     DeclarationMessage
+    | ToleranceMessage
     | ProblemMessage
     | StartMessage
     | StatusMessage
