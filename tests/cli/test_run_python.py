@@ -135,3 +135,18 @@ def test_long_runs_go_without_other_interpreters(run: Run) -> None:
     assert code == 2
     assert "--drift" in err
     assert "--python" in err
+
+
+def test_a_python_that_is_too_old_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2: which one, what it is, and what is expected; nothing is measured."""
+    monkeypatch.chdir(tmp_path)
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\necho it is Python 3.10.13 >&2\nexit 1\n")
+    old.chmod(0o755)
+    assert main.main(["run", "control.call", "--python", str(old), "-o", "out.json"]) == 2
+    said = capsys.readouterr().err
+    assert f"{old}: it does not run as Python 3.11 or newer: it is Python 3.10.13" in said
+    assert len(said.splitlines()) == 1
+    assert not list(tmp_path.glob("*.json"))

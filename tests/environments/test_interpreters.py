@@ -61,6 +61,13 @@ def test_a_command_is_looked_up(bare: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert find(["python"])[1].variant.home == bare
 
 
+def test_a_folder_whose_program_is_called_python3_is_found(bare: Path, tmp_path: Path) -> None:
+    """What is installed from source has no program of the shorter name."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").symlink_to(bare / "bin" / "python")
+    assert find([str(tmp_path)])[1].environment.python == find([])[0].environment.python
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("no/such/python", "found nothing there"), ("python9.99", "found nothing there")],

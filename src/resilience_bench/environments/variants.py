@@ -225,8 +225,9 @@ def is_venv(variant: Variant) -> bool:
 def find_program(path: Path) -> Path | None:
     """Return the interpreter at a path, or of the environment there; None if there is none."""
     path = path.expanduser().absolute()
-    python = path / "bin" / "python" if path.is_dir() else path
-    return python if python.is_file() and os.access(python, os.X_OK) else None
+    # What "make install" has put there is called python3 only.
+    names = [path / "bin" / name for name in ("python", "python3")] if path.is_dir() else [path]
+    return next((each for each in names if each.is_file() and os.access(each, os.X_OK)), None)
 
 
 def fill_environment(

@@ -19,7 +19,7 @@ from resilience_bench.scenarios.discovery import Discovery, discover
 from resilience_bench.scenarios.loads import MIXED, NOOP, SINGLE, Load
 from resilience_bench.worker import instructions, operations, protocol, tallies, throughput, timing
 from resilience_bench.worker.callers import make_callers
-from resilience_bench.worker.gil import is_gil_enabled
+from resilience_bench.worker.gil import explain_gil, is_gil_enabled
 from resilience_bench.worker.inspection import look_at
 from resilience_bench.worker.one_by_one import OneByOne
 from resilience_bench.worker.pytest_cases import run_suite
@@ -121,6 +121,7 @@ class _Worker:
         status: Status = "ready"
         reason = ""
         ready = None
+        was_locked = is_gil_enabled()
         try:
             if self._plan.action == "inspect":
                 stack.enter_context(look_at(bound, self._runner))
@@ -136,6 +137,8 @@ class _Worker:
             status, reason = "failed", str(error)
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             status, reason = "broken", f"building it raised {type(error).__name__}: {error}"
+        if is_gil_enabled() and not was_locked:  # its figures would not be what was asked for
+            status, reason, ready = "not available", explain_gil(), None
         self._send_status(bound.name, status, reason, operations.make_control_key(bound))
         return ready
 

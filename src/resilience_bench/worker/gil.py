@@ -13,3 +13,11 @@ def is_gil_enabled() -> bool:
     """
     ask = getattr(sys, "_is_gil_enabled", None)
     return ask is None or bool(ask())
+
+
+def explain_gil() -> str:
+    """Return why a case is not available that turned the lock on, and what to type."""
+    return (
+        "importing it turned on the GIL, which this Python runs without; set PYTHON_GIL=0 to "
+        "measure it without the GIL all the same, or name a Python with the GIL"
+    )

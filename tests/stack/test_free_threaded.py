@@ -1,0 +1,71 @@
+"""The stack without the GIL: its property tests under each free-threaded Python that is built."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resilience_bench.environments import interpreters, variants
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("pybreaker", "tenacity", "prometheus-client", "hypothesis", "pytest")
+TESTS = ("test_threads.py", "test_interleavings.py")
+PLUGIN = """
+import sys
+import hypothesis
+
+hypothesis.settings.register_profile(
+    "free", deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile("free")
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"the GIL is {'on' if sys._is_gil_enabled() else 'off'}")
+"""
+
+
+def list_free_threaded() -> list[Path]:
+    """The free-threaded Pythons that `scripts/pythons` has built."""
+    command = [sys.executable, "scripts/lib/pythons.py", "--list"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    paths = [line.strip() for line in done.stdout.splitlines() if line.startswith(" ")]
+    return [Path(path) for path in paths if path.endswith("t")]
+
+
+def prepare(python: Path) -> Path:
+    """An environment of the interpreter with what the tests need, from the cache."""
+    found = interpreters.find_interpreter(str(python))
+    base = interpreters.Interpreter(found, variants.query_environment(found))
+    ready = interpreters.prepare(base, NEEDED)
+    assert ready.lacking == {}
+    return ready.variant.python
+
+
+@pytest.mark.minutes
+def test_nothing_is_lost_without_the_gil(tmp_path: Path) -> None:
+    """No count, no failure and no probe is lost or doubled when threads really run at once."""
+    found = list_free_threaded()
+    if not found:
+        # Also with REQUIRE_ALL=1: it is built where somebody has built it, which takes minutes.
+        pytest.skip("no free-threaded Python is built; 'scripts/pythons 3.13t' builds one")
+    (tmp_path / "free.py").write_text(PLUGIN)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    path = os.pathsep.join(map(str, (tmp_path, ROOT / "stack" / "src", ROOT)))
+    options = ["-q", "-p", "free", "-p", "no:cacheprovider", "-c", str(tmp_path / "pytest.ini")]
+    files = [str(Path(__file__).with_name(name)) for name in TESTS]
+    for python in found:
+        done = subprocess.run(
+            [prepare(python), "-m", "pytest", *options, f"--confcutdir={ROOT}/tests/stack", *files],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "the GIL is off" in done.stdout
+        assert " passed" in done.stdout
