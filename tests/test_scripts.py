@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib import cost_tables
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -46,6 +48,20 @@ def test_costs_of_the_stack_are_told_of_a_run_that_has_some_of_them(tmp_path: Pa
     assert "pyresilience" in guarded
     assert "us: m" in lines["composed.guarded_failing"]
     assert "not measured" in lines["health.probe"]
+
+
+def test_pages_about_the_stack_have_the_costs_that_were_measured() -> None:
+    """The tables are those of results/stack-costs.txt, and a page with another figure is not."""
+    measured = (ROOT / "results/stack-costs.txt").read_text()
+    filled = 0
+    for page in sorted((ROOT / "docs/stack").glob("*.md")):
+        text = page.read_text()
+        assert cost_tables.fill(text, measured) == text, f"{page.name}: type scripts/stack-costs"
+        filled += "<!-- costs" in text
+    assert filled == 8
+    other = measured.replace("composed.guarded   ", "composed.guarded  9", 1)
+    retry = (ROOT / "docs/stack/retry.md").read_text()
+    assert cost_tables.fill(retry, other) != retry
 
 
 def test_cost_of_a_scrape_is_measured_for_both_ways(tmp_path: Path) -> None:

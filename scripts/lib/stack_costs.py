@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import cost_tables
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -100,6 +101,8 @@ def main(output: Path, profile: str, earlier: Path | None) -> None:
             console.print(_describe(result), highlight=False, soft_wrap=True)
             console.print(_make_table(measured), highlight=False)
             console.print(LEGEND, highlight=False, soft_wrap=True)
+    if output == FILE:
+        cost_tables.write(FILE.read_text(encoding="utf-8"))
 
 
 LEGEND: Final = (

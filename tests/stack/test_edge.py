@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from asgi_correlation_id import correlation_id
 
-from resilience_stack import ResilienceManager
+from resilience_stack import CircuitBreakerError, ResilienceManager
 from resilience_stack.edge import asgi, problems, wsgi
 from resilience_stack.edge.request_id import REQUEST_ID
 from resilience_stack.integrations.asgi import CorrelationMiddleware
@@ -41,7 +41,7 @@ def ask_asgi(app: Any, path: str = "/", **headers: str) -> Answer:
     }
     try:
         asyncio.run(app(scope, receive, send))
-    except ZeroDivisionError:
+    except (ZeroDivisionError, ExceptionGroup):
         pass  # what a server would log
     got = {name.decode().lower(): text.decode() for name, text in sent[0]["headers"]}
     return sent[0]["status"], got, b"".join(message.get("body", b"") for message in sent[1:])
@@ -166,6 +166,25 @@ def test_a_failing_dependency_is_no_bug(
     status, headers, _ = ask(make(bench.guard(retries=())(Flaky(9, kind))))
     assert status == expected
     assert "retry-after" not in headers
+
+
+@BOTH
+def test_a_group_of_failures_is_answered_as_its_members(bench: Bench, make: Any, ask: Any) -> None:
+    """Tasks that were refused together are a rejection; with a bug among them it is a bug."""
+    guard = bench.guard(fail_max=1, retries=())
+    exhaust(lambda: guard.call(Flaky(9)))
+
+    def serve(*others: Exception) -> str:
+        try:
+            return guard.call(Flaky(0))
+        except CircuitBreakerError as error:
+            inner = ExceptionGroup("more", [error, *others])
+            raise ExceptionGroup("tasks", [error, inner]) from None
+
+    status, headers, body = ask(make(serve))
+    assert (status, json.loads(body)["guard"]) == (503, "database")
+    assert int(headers["retry-after"]) > 0
+    assert ask(make(lambda: serve(ZeroDivisionError())))[0] == 500
 
 
 @BOTH

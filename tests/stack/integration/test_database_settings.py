@@ -137,6 +137,30 @@ def test_a_wrong_url(bench: Bench, kind: type, url: str, expected: str) -> None:
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize("kind", [Database, AsyncDatabase])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pool_size": 0}, "pool_size is 0, expected a whole number of 1 or more"),
+        ({"pool_size": "5"}, "pool_size is '5', expected a whole number of 1 or more"),
+        ({"pool_size": True}, "pool_size is True, expected a whole number of 1 or more"),
+        ({"max_overflow": -1}, "max_overflow is -1, expected a whole number of 0 or more"),
+        ({"colour": "red"}, "'colour'.*; expected options of create_engine"),
+    ],
+)
+def test_a_pool_without_a_limit(
+    bench: Bench, kind: type, options: dict[str, object], said: str
+) -> None:
+    """SQLAlchemy would open connections without end; that and unknown options are refused."""
+    with pytest.raises((TypeError, ValueError), match=f"guard 'database': .*{said}") as caught:
+        kind(
+            bench.manager.guard("database", policy()),
+            f"postgresql+psycopg://postgres:{SECRET}@host/orders",
+            **options,
+        )
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
 def test_a_policy_that_is_not_for_databases(bench: Bench) -> None:
     """Its breaker would count the errors of callers as failures: it is refused."""
     guard = bench.manager.guard("database", Policy(deadline_s=5))

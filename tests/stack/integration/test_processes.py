@@ -20,17 +20,38 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import require
 
 WORKERS = 4
+FAMILIES = {
+    "resilience_breaker_state",
+    "resilience_breaker_state_seconds_total",
+    "resilience_breaker_transitions_total",
+    "resilience_bulkhead_limit",
+    "resilience_cache_failed_writes_total",
+    "resilience_cache_reads_total",
+    "resilience_call_seconds",
+    "resilience_calls_in_flight",
+    "resilience_calls_total",
+    "resilience_fallback_failures_total",
+    "resilience_fallbacks_total",
+    "resilience_guard_degraded",
+    "resilience_retries_total",
+    "resilience_retry_budget_exhausted_total",
+}
+"""All metrics of the stack."""
 PATIENCE_S = 120.0
 """No busy machine takes so long; a service that hangs does."""
 SERVICE = """
 import os
 from prometheus_client import CollectorRegistry, generate_latest, multiprocess
-from resilience_stack import Fallback, Policy, ResilienceManager, Retry
+from resilience_stack import Bulkhead, Fallback, Policy, ResilienceManager, Retry, RetryBudget
+from resilience_stack.integrations.redis import Cache, policy
 
 manager = ResilienceManager(sleep=lambda seconds: None)
 once_more = (Retry(attempts=2, wait_initial_s=0.0, jitter_s=0.0),)
 stock = manager.guard("stock", Policy(fail_max=1_000_000, retries=once_more))
 prices = manager.guard("prices", Policy(retries=()), Fallback(default=lambda: "0"))
+everything = Policy(retries=once_more, bulkhead=Bulkhead(limit=3), budget=RetryBudget())
+search = manager.guard("search", everything, Fallback(stale_s=60, default=lambda: "0"))
+cache = Cache(manager.guard("cache", policy()), "redis://127.0.0.1:1/0")
 
 
 @stock
@@ -187,7 +208,8 @@ def test_promtool_has_nothing_to_say(service: Service, tmp_path: Path) -> None:
         [sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     for exposition in (service.get("/metrics"), alone.stdout, rendered.stdout):
-        assert "resilience_call_seconds_bucket" in exposition
+        named = {line.split()[2] for line in exposition.splitlines() if line.startswith("# TYPE")}
+        assert {name for name in named if not name.endswith("_created")} >= FAMILIES
         said = subprocess.run(
             [promtool, "check", "metrics"],
             input=exposition,

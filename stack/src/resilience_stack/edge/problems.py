@@ -73,7 +73,7 @@ def describe_problem(error: BaseException, request_id: str) -> Problem:
         request_id: Goes into the document, as ``requestId``.
     """
     members: dict[str, Any] = {"requestId": request_id}
-    failure = find_failure(error)
+    failure = _find_failure(error)
     if failure is None:
         return Problem(500, "Internal Server Error", members)
     status, title = STATUSES[failure.category]
@@ -85,6 +85,20 @@ def describe_problem(error: BaseException, request_id: str) -> Problem:
     }
     retry_after_s = _round_up(failure) if failure.category == "rejected" else None
     return Problem(status, title, members, retry_after_s, failure.category not in {"bug", "answer"})
+
+
+def _find_failure(error: BaseException) -> CallFailure | None:
+    """Return what a guard said of an exception, or of all those of a group, as tasks raise them.
+
+    If one of a group is a bug, or none that a guard has let out, so is the group.
+    """
+    if not isinstance(error, BaseExceptionGroup):
+        return find_failure(error)
+    found = [_find_failure(one) for one in error.exceptions]
+    known = [failure for failure in found if failure is not None]
+    if len(known) < len(found):
+        return None
+    return max(known, key=lambda failure: failure.category in {"bug", "answer"})
 
 
 def _round_up(failure: CallFailure) -> int:

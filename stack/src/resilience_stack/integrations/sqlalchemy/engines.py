@@ -117,6 +117,7 @@ def _make(guard: Guard, database: str | URL, options: dict[str, Any], *, is_asyn
             "connection while its policy gives it time"
         )
         raise ValueError(message)
+    _refuse_endless_pool(guard, options)
     url = url.set(drivername=drivers[is_async])
     try:
         dialect = cast("type[DefaultDialect]", url.get_dialect())
@@ -125,6 +126,10 @@ def _make(guard: Guard, database: str | URL, options: dict[str, Any], *, is_asyn
         if is_async:
             return create_async_engine(url, **options).sync_engine
         return create_engine(url, **options)
+    except TypeError as error:
+        # SQLAlchemy's text has the names of the options, not the URL.
+        message = f"guard {guard.name!r}: {error}; expected options of create_engine"
+        raise TypeError(message) from None
     except (NoSuchModuleError, ImportError) as error:
         extra = "postgresql" if backend == "postgresql" else "sqlalchemy"
         message = (
@@ -132,3 +137,23 @@ def _make(guard: Guard, database: str | URL, options: dict[str, Any], *, is_asyn
             f"pip install 'resilience-stack[{extra}]'"
         )
         raise ImportError(message) from error
+
+
+def _refuse_endless_pool(guard: Guard, options: dict[str, Any]) -> None:
+    """Refuse a pool without a limit: an outage would take all connections of the server.
+
+    Raises:
+        ValueError: If there is no limit, or less than none; the text has the option and the value.
+        TypeError: If it is no whole number; likewise.
+    """
+    for name, least in (("pool_size", 1), ("max_overflow", 0)):
+        if name not in options:
+            continue
+        value = options[name]
+        message = (
+            f"guard {guard.name!r}: {name} is {value!r}, expected a whole number of {least} or more"
+        )
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(message)
+        if value < least:
+            raise ValueError(message)
