@@ -28,11 +28,12 @@ if [ -z "${RESILIENCE_BENCH_PYTHON:-}" ] && ! is_current .venv; then
   if [ "${SETUP_FOR:-}" = demo ]; then
     # A tenth of the packages are enough for it, and nothing has to be built.
     PYTHON="$PWD/.venv-demo/bin/python"
-    export PYTHONPATH="$PWD:$PWD/src:$PWD/stack/src"
     if ! is_current .venv-demo; then
       echo "setting up .venv-demo (once; less than a minute)" >&2
       "$base" -m venv --clear .venv-demo
       install --requirement demo/requirements.txt --constraint requirements.lock
+      packages="$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+      printf '%s\n' "$PWD/src" "$PWD/stack/src" > "$packages/checkout.pth"
       printf '%s\n' "$wanted" > .venv-demo/installed
     fi
   else
