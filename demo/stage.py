@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -251,8 +250,7 @@ def _prepare_service(settings: Settings) -> Recipe:
     place, port = choose_folder("shop"), choose_port()
     settings = dataclasses.replace(settings, port=port)
     # What env sets is seen by the workers too, which are new interpreters.
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    command = ("env", f"PYTHONPATH={paths}", sys.executable, "-m", "demo.service")
+    command = ("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "demo.service")
     log = Path(place) / keeper.LOG
 
     def is_ready() -> bool:

@@ -21,18 +21,20 @@ install() {
 }
 
 PYTHON="${RESILIENCE_BENCH_PYTHON:-$PWD/.venv/bin/python}"
-wanted="$(cat requirements.lock pyproject.toml stack/pyproject.toml demo/requirements.txt; pwd)"
+wanted="$(cat requirements.lock pyproject.toml stack/pyproject.toml; pwd)"
 # RESILIENCE_BENCH_PYTHON names an interpreter that has everything already; tests set it.
 if [ -z "${RESILIENCE_BENCH_PYTHON:-}" ] && ! is_current .venv; then
   base="$(find_python)"
   if [ "${SETUP_FOR:-}" = demo ]; then
     # A tenth of the packages are enough for it, and nothing has to be built.
     PYTHON="$PWD/.venv-demo/bin/python"
-    export PYTHONPATH="$PWD:$PWD/src:$PWD/stack/src"
+    wanted="$wanted $(cat demo/requirements.txt)"
     if ! is_current .venv-demo; then
       echo "setting up .venv-demo (once; less than a minute)" >&2
       "$base" -m venv --clear .venv-demo
       install --requirement demo/requirements.txt --constraint requirements.lock
+      packages="$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+      printf '%s\n' "$PWD/src" "$PWD/stack/src" > "$packages/checkout.pth"
       printf '%s\n' "$wanted" > .venv-demo/installed
     fi
   else

@@ -83,20 +83,26 @@ class Breather:
     the time by itself, and a scrape that gave way each time would never end.
     """
 
-    __slots__ = ("_last_s", "_left_s")
+    __slots__ = ("_every_s", "_last_s", "_left_s")
 
     EVERY_S: Final = 0.0001
+    OFTEN_S: Final = 0.015
+    """So long a scrape gives way every `EVERY_S`; then it is long, and has to end."""
+    SELDOM_S: Final = 0.0004
     MOST_S: Final = 0.1
     """So long a scrape gives way in all."""
 
     def __init__(self) -> None:
         self._last_s = time.perf_counter()
         self._left_s = self.MOST_S
+        self._every_s = self.EVERY_S
 
     def breathe(self) -> None:
         """Give way, if it is time."""
         now_s = time.perf_counter()
-        if self._left_s > 0 and now_s - self._last_s > self.EVERY_S:
+        if self._left_s > 0 and now_s - self._last_s > self._every_s:
             time.sleep(1e-6)
             self._last_s = time.perf_counter()
             self._left_s -= self._last_s - now_s
+            if self._left_s < self.MOST_S - self.OFTEN_S:
+                self._every_s = self.SELDOM_S
