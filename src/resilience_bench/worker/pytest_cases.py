@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import resilience_bench
 from resilience_bench._model import Case, CaseInfo
 from resilience_bench.worker import protocol
 from resilience_bench.worker.benchmark_fixture import BenchmarkFixture, Work
@@ -55,6 +56,8 @@ def run_suite(
     sys.path += [folder for folder in suite.search if folder not in sys.path]
     import pytest  # noqa: PLC0415 - only a suite needs it
 
+    # pytest would warn that a plugin's package was imported before its asserts were rewritten.
+    resilience_bench.__doc__ = f"{resilience_bench.__doc__} PYTEST_DONT_REWRITE"
     plugin = SuitePlugin(plan, suite, send, WorkMeasurement(plan, send, between))
     hooks = SuitePlugin
     pytest.hookimpl(tryfirst=True)(hooks.pytest_cmdline_main)
