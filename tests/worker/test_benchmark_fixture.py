@@ -36,6 +36,13 @@ def test_a_pedantic_benchmark_is_called_no_more_than_it_says() -> None:
     assert (works[0].rounds, works[0].iterations, works[0].warmup_rounds) == (4, 5, 1)
 
 
+def test_all_calls_of_a_pedantic_benchmark_can_be_made() -> None:
+    """Warm-up rounds and rounds, each with its iterations: what a test may count."""
+    seen: list[int] = []
+    assert Work(lambda: len(seen.append(1) or seen), 3, 2, 1).call_all() == 8
+    assert Work(lambda: len(seen)).call_all() == 8
+
+
 def test_each_call_has_its_setup_and_teardown() -> None:
     """What the setup returns are the arguments; both run around every call, and are not timed."""
     works: list[Work] = []

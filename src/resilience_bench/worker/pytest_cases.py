@@ -51,8 +51,10 @@ def run_suite(
 ) -> None:
     """Carry out a plan whose cases are tests of a suite; what fails becomes a message."""
     os.chdir(suite.folder)
+    present = set(map(os.path.realpath, sys.path))
     for folder in suite.sites:
-        site.addsitedir(folder)
+        if os.path.realpath(folder) not in present:
+            site.addsitedir(folder)
     sys.path += [folder for folder in suite.search if folder not in sys.path]
     import pytest  # noqa: PLC0415 - only a suite needs it
 
@@ -193,7 +195,7 @@ class SuitePlugin:
             return self._measurement.measure(name, work)
         except UnmeasurableError as error:
             self._problem = str(error)
-            return work.call()
+            return work.call_all()
 
     def finish(self, code: int, said: str) -> None:
         """Send all results, and say of cases without any how pytest ended."""
