@@ -138,7 +138,8 @@ def _refuse_unimportable(side: CollectedSuite, other: CollectedSuite) -> None:
     files = {info.path for name, info in other.cases.items() if name not in side.cases}
     for problem in side.problems:
         path = problem.partition(": ")[0]
-        if path in files or (path in {"pytest", ""} and other.cases and not side.cases):
+        has_ended = path == "pytest" or (not path and not side.cases)
+        if path in files or (has_ended and other.cases):
             raise VariantError(
                 f"{side.text}: {problem}; expected a suite that is collected there, as it is in "
                 f"{other.text}; mend it, name another revision, or select other tests"
