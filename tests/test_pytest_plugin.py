@@ -88,3 +88,27 @@ def test_the_suite_is_collected() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert "benchmarks/breaker.py::closed_success[pybreaker]" in done.stdout
+
+
+def test_a_plain_run_imports_nothing_of_the_tool(pytester: pytest.Pytester) -> None:
+    """Without the option the plugin is all that is loaded; its fixture calls once."""
+    pytester.makepyfile(
+        """
+        import sys
+        import pytest
+
+        def test_it(resilience_benchmark):
+            assert resilience_benchmark(divmod, 7, 2) == (3, 1)
+            assert resilience_benchmark.pedantic(int, setup=lambda: (("4",), {}), rounds=9) == 4
+
+        @pytest.mark.resilience_benchmark(tolerance=5)
+        def test_last():
+            tool = {name for name in sys.modules if name.startswith("resilience_bench")}
+            expected = {"resilience_bench", "resilience_bench.pytest_plugin"}
+            assert tool == expected
+            assert not {"numpy", "scipy", "rich", "click", "msgspec"} & set(sys.modules)
+        """
+    )
+    left_out = ("benchmark", "xdist", "hypothesispytest", "randomly")
+    plain = [part for name in left_out for part in ("-p", f"no:{name}")]
+    pytester.runpytest_subprocess(*plain, "--strict-markers").assert_outcomes(passed=2)

@@ -107,9 +107,8 @@ def pair(base: CollectedSuite, head: CollectedSuite) -> tuple[Selection, list[st
     if not base.cases and not head.cases:
         reasons = f"; {format_names(head.problems, '; ')}" if head.problems else ""
         raise NoScenariosError(
-            "no benchmark in this suite: expected tests that take the fixture 'benchmark' or "
-            "'resilience_benchmark', or have the marker resilience_benchmark; name other paths, or "
-            f"see docs/pytest.md for how to write one{reasons}"
+            "no benchmark in this suite: expected tests with the fixture 'benchmark' or "
+            f"'resilience_benchmark'; name other paths, or see docs/pytest.md{reasons}"
         )
     shared = tuple(info for name, info in head.cases.items() if name in base.cases)
     notes = [
@@ -139,7 +138,8 @@ def _refuse_unimportable(side: CollectedSuite, other: CollectedSuite) -> None:
     files = {info.path for name, info in other.cases.items() if name not in side.cases}
     for problem in side.problems:
         path = problem.partition(": ")[0]
-        if path in files or (path in {"pytest", ""} and not side.cases):
+        has_ended = path == "pytest" or (not path and not side.cases)
+        if path in files or (has_ended and other.cases):
             raise VariantError(
                 f"{side.text}: {problem}; expected a suite that is collected there, as it is in "
                 f"{other.text}; mend it, name another revision, or select other tests"

@@ -38,6 +38,13 @@ class Work:
         """The work as an operation."""
         return Operation(self.call, is_async=False)
 
+    def call_all(self) -> Any:
+        """Call as often as the test says, once without a limit; return the last result."""
+        result = None
+        for _ in range((self.warmup_rounds + (self.rounds or 1)) * self.iterations):
+            result = self.call()
+        return result
+
 
 Measure = Callable[[Work], Any]
 """Measures a work, and returns what a call of it returned."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import resilience_bench
 from resilience_bench._model import Case, CaseInfo
 from resilience_bench.worker import protocol
 from resilience_bench.worker.benchmark_fixture import BenchmarkFixture, Work
@@ -50,11 +51,15 @@ def run_suite(
 ) -> None:
     """Carry out a plan whose cases are tests of a suite; what fails becomes a message."""
     os.chdir(suite.folder)
+    present = set(map(os.path.realpath, sys.path))
     for folder in suite.sites:
-        site.addsitedir(folder)
+        if os.path.realpath(folder) not in present:
+            site.addsitedir(folder)
     sys.path += [folder for folder in suite.search if folder not in sys.path]
     import pytest  # noqa: PLC0415 - only a suite needs it
 
+    # pytest would warn that a plugin's package was imported before its asserts were rewritten.
+    resilience_bench.__doc__ = f"{resilience_bench.__doc__} PYTEST_DONT_REWRITE"
     plugin = SuitePlugin(plan, suite, send, WorkMeasurement(plan, send, between))
     hooks = SuitePlugin
     pytest.hookimpl(tryfirst=True)(hooks.pytest_cmdline_main)
@@ -190,7 +195,7 @@ class SuitePlugin:
             return self._measurement.measure(name, work)
         except UnmeasurableError as error:
             self._problem = str(error)
-            return work.call()
+            return work.call_all()
 
     def finish(self, code: int, said: str) -> None:
         """Send all results, and say of cases without any how pytest ended."""

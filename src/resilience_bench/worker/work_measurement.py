@@ -122,12 +122,11 @@ class WorkMeasurement:
 
     def _count(self, name: str, work: Work) -> Any:
         """Count in a process of its own; this one goes on with the test."""
-        is_limited = work.rounds is not None
-        result = None if is_limited else work.call()
+        result = work.call() if work.rounds is None else None
         sampler = work.sample or self._make_sampler(work.operation)
-        is_heavy = is_limited or name in self.plan.heavy
+        is_heavy = work.rounds is not None or name in self.plan.heavy
         self._mark_in_child("operation", name, sampler, is_heavy=is_heavy)
-        return work.call() if is_limited else result
+        return result if work.rounds is None else work.call_all()
 
     def _mark_in_child(
         self, kind: Kind, name: str, sample: timing.Sampler, *, is_heavy: bool
@@ -146,15 +145,21 @@ class WorkMeasurement:
             raise UnmeasurableError(failure)
 
     def _weigh(self, name: str, work: Work) -> Any:
-        result = work.call()
-        if work.rounds is not None:
-            raise UnmeasurableError(
-                f"benchmark.pedantic calls it {work.rounds * work.iterations} times, and weighing "
-                "needs more; give it a setup"
-            )
-        weight = measure_allocations(work.operation, self._runner)
-        self._weight = protocol.WeightMessage(name, weight)
-        return result
+        """Weigh; what may be called only a few times is weighed in a process of its own."""
+        if work.rounds is None:
+            result = work.call()
+            weight = measure_allocations(work.operation, self._runner)
+            self._weight = protocol.WeightMessage(name, weight)
+            return result
+
+        def weigh() -> bool:
+            weight = measure_allocations(work.operation, self._runner)
+            self.send(protocol.WeightMessage(name, weight))
+            return True
+
+        if instructions.run_in_child(weigh) != instructions.DONE:
+            raise UnmeasurableError("it cannot be called more often than benchmark.pedantic says")
+        return work.call_all()
 
     def _get_yardsticks(self) -> tuple[timing.Subject, timing.Subject]:
         """Return the reference and the control, calibrated once."""
