@@ -31,8 +31,8 @@ def draw(runs: Sequence[Run]) -> Figure:
             axes.set_xscale("log", base=2)
             axes.set_xticks(THREADS, [str(threads) for threads in THREADS])
             axes.axhline(1, color=style.GREY, linewidth=0.8)
-            axes.set_ylim(bottom=0)
             axes.grid(visible=True, axis="y")
+        row[0].set_ylim(bottom=0)  # of the whole row, once all its lines are drawn
         work = "no work" if payload == "noop" else f"{payload} payload"
         row[0].set_ylabel(f"{group}\n{work}", fontsize=7)
         row[-1].legend(*row[-1].get_legend_handles_labels(), **LEGEND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,20 +31,20 @@ Imports = Mapping[str, Mapping[str, list[bool] | str]]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was measured under one interpreter; ``counts`` are of longer runs, to count in."""
+    """What was measured under one interpreter; of what ``longer`` runs have, theirs counts."""
 
     name: str
     result: Result
-    counts: tuple[Result, ...]
+    longer: tuple[Result, ...]
     measured: Mapping[str, Measurement]
     imports: Mapping[str, list[bool] | str]
 
     @classmethod
-    def of(cls, result: Result, counts: Sequence[Result], imports: Imports) -> Run:
-        """Return the run of a results file; ``counts`` may have those of any interpreter."""
+    def of(cls, result: Result, longer: Sequence[Result], imports: Imports) -> Run:
+        """Return the run of a results file; ``longer`` may have those of any interpreter."""
         name = format_python_name(result.environment)
-        found = {measured.case.name: measured for measured in estimate(result)}
-        ours = tuple(one for one in counts if format_python_name(one.environment) == name)
+        ours = tuple(one for one in longer if format_python_name(one.environment) == name)
+        found = {m.case.name: m for one in (result, *ours) for m in estimate(one)}
         return cls(name.removeprefix("CPython "), result, ours, found, imports.get(name, {}))
 
     @property
@@ -61,12 +61,18 @@ class Run:
 
     def find_rate(self, group: str, label: str, payload: str, threads: int) -> float | None:
         """Return the calls per second of all threads together, if it was measured."""
+        return self.find_quantity("calls_per_s", group, label, payload, threads)
+
+    def find_quantity(
+        self, name: str, group: str, label: str, payload: str, threads: int
+    ) -> float | None:
+        """Return the value of a quantity of a case, if it was measured."""
         for measured in self.measured.values():
             case = measured.case
             if (case.group, case.load, case.payload) == (group, f"threads-{threads}", payload):
-                rate = measured.quantities.get("calls_per_s")
-                if format_label(case) == label and rate is not None:
-                    return rate.value
+                found = measured.quantities.get(name)
+                if format_label(case) == label and found is not None:
+                    return found.value
         return None
 
 
@@ -107,7 +113,7 @@ def list_correctness(runs: Sequence[Run]) -> list[Correctness]:
 
 
 def _judge(run: Run, family: str, label: str) -> Correctness:
-    every = (run.result, *run.counts)
+    every = (run.result, *run.longer)
     records = [
         record
         for result in every
@@ -258,27 +264,39 @@ def summarise(runs: Sequence[Run]) -> list[str]:
 
 
 def compare_stack(runs: Sequence[Run]) -> list[str]:
-    """Return, in one line each, the stack beside the best breaker that is correct, by load."""
-    clean = {(row.library, row.python): row.is_clean for row in list_correctness(runs)}
-    lines = []
-    for run in runs:
-        if not run.result.environment.free_threaded:
-            continue
-        for group, payload in SCALED[:2]:
-            for threads in THREADS[1:]:
-                rates = {
-                    label: run.find_rate(group, label, payload, threads)
-                    for label in list_libraries(runs, "breaker")
-                    if clean.get((label, run.name))
-                }
-                others = {k: rate for k, rate in rates.items() if rate and k != STACK}
-                ours = rates.get(STACK)
-                if ours and others:
-                    best = max(others, key=lambda label: others[label])
-                    title = "no work" if payload == NOOP else f"a {payload} payload"
-                    lines.append(
-                        f"{run.name}, {threads} threads around {title}: {ours:,.0f} calls/s; "
-                        f"best other correct one {best}, {others[best]:,.0f} "
-                        f"(× {ours / others[best]:.2f})"
-                    )
-    return lines
+    """Return, in one line each, the stack beside the best breaker that is correct, by load.
+
+    Compared is what part of the bare call's rate is left: calls take turns with it, so a busy
+    machine slows down both.
+    """
+    correctness = [row for row in list_correctness(runs) if row.family == "breaker"]
+    clean = {(row.library, row.python) for row in correctness if row.is_clean}
+    return [
+        line
+        for run in runs
+        if run.result.environment.free_threaded
+        for group, payload in SCALED[:2]
+        for threads in THREADS[1:]
+        if (line := _compare_at(run, clean, (group, payload), threads))
+    ]
+
+
+def _compare_at(
+    run: Run, clean: Collection[tuple[str, str]], what: tuple[str, str], threads: int
+) -> str:
+    group, payload = what
+    parts = {
+        label: part
+        for label in list_libraries([run], "breaker")
+        if (label, run.name) in clean
+        and (part := run.find_quantity("scaling", group, label, payload, threads))
+    }
+    ours = parts.pop(STACK, None)
+    if ours is None or not parts:
+        return ""
+    best = max(parts, key=lambda label: parts[label])
+    work = "no work" if payload == NOOP else f"a {payload} payload"
+    return (
+        f"{run.name}, {threads} threads around {work}: {ours:.1%} of the bare call's rate; "
+        f"the best other correct one is {best} with {parts[best]:.1%}"
+    )
