@@ -161,6 +161,7 @@ def write_page(
         runs=runs,
         builds=builds,
         is_plain=not any("--enable-optimizations" in build.options for build in builds.values()),
+        is_cut_short=any(not one.complete for run in runs for one in (run.result, *run.longer)),
         has_twin=all(name.rstrip("t") in builds for name in builds),
         has_later=any(not name.startswith("3.13") for name in builds),
         correctness=tables.list_correctness(runs),
