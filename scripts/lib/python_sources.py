@@ -150,7 +150,10 @@ def fetch(version: str, mirror: Mirror, folder: Path) -> Source:
             return _fetch_from(suite, version, mirror, folder / suite)
         except UserError as error:
             errors.append(f"{suite}: {error}")
-    raise UserError(f"Python {version} cannot be fetched from {' and from '.join(errors)}")
+    raise UserError(
+        f"Python {version} cannot be fetched from {' and from '.join(errors)}; expected a Debian "
+        "mirror that apt trusts and that has the package; type the command again when it has"
+    )
 
 
 def _fetch_from(suite: str, version: str, mirror: Mirror, folder: Path) -> Source:
@@ -193,9 +196,6 @@ def _run_quietly(command: Sequence[str], folder: Path, environment: Mapping[str,
     )
     if done.returncode:
         lines = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
-        reasons = [line for line in lines if line.startswith(("E:", "Err:"))] or lines
-        said = " | ".join(reasons[-2:]) or "nothing"
-        raise UserError(
-            f"{' '.join(command[:2])} failed; it said: {said}; expected a Debian mirror that apt "
-            "trusts and that has the package; type the command again when it has"
-        )
+        reasons = [line for line in lines if line.startswith("E:") and "some archives" not in line]
+        said = (reasons or lines or ["nothing"])[-1]
+        raise UserError(f"{' '.join(command[:2])} failed; it said: {said}")

@@ -31,7 +31,9 @@ STATEMENT: Final = "build.json"
 FLAGS: Final = ("--without-ensurepip", "--disable-test-modules", "--with-dbmliborder=")
 """The cases need none of these, and they take a third of the time."""
 COMPILER: Final = "OPT=-DNDEBUG -fwrapv -O3 -Wall"
-TRAINING: Final = "-m test --pgo test_dict test_list test_re test_json test_class test_generators"
+TRAINING: Final = (
+    "-m test --pgo test_class test_exceptions test_generators test_json test_list test_re"
+)
 """What the profile is taken of: some seconds of CPython's tests, not all that it proposes."""
 
 

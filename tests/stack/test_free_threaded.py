@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from resilience_bench.environments import interpreters, variants
+from resilience_bench.environments import interpreters, pip, variants
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("pybreaker", "tenacity", "prometheus-client", "hypothesis", "pytest")
-TESTS = ("test_threads.py", "test_interleavings.py")
+TESTS = [
+    f"test_{name}.py"
+    for name in (
+        *("threads", "interleavings", "breaker", "context", "fallback", "guard", "health"),
+        *("limits", "manager", "metrics", "modes", "retry"),
+    )
+]
+"""Those of the core, which need nothing but its own dependencies."""
 PLUGIN = """
 import sys
 import hypothesis
@@ -37,12 +45,20 @@ def list_free_threaded() -> list[Path]:
 
 
 def prepare(python: Path) -> Path:
-    """An environment of the interpreter with what the tests need, from the cache."""
-    found = interpreters.find_interpreter(str(python))
-    base = interpreters.Interpreter(found, variants.query_environment(found))
-    ready = interpreters.prepare(base, NEEDED)
-    assert ready.lacking == {}
-    return ready.variant.python
+    """An environment of the interpreter with what the tests need, made once and kept."""
+    base = interpreters.find_interpreter(str(python))
+    project = tomllib.loads((ROOT / "stack" / "pyproject.toml").read_text())["project"]
+
+    def fill(home: Path, install: pip.Installer) -> dict[str, str]:
+        # Newer releases of hypothesis have an extension, with no wheel for free-threaded Pythons.
+        wheels = ("--only-binary", ":all:", "hypothesis<6.140", "pytest", *project["dependencies"])
+        pip.refuse_pip_failure(str(python), install(home, *wheels))
+        return {}
+
+    digest = hashlib.sha256(repr((variants.identify(base), project["dependencies"])).encode())
+    key = f"stack-tests-{digest.hexdigest()[:16]}"
+    made, _ = variants.find_or_build(str(python), key, fill, base, lambda _: None)
+    return made.python
 
 
 @pytest.mark.minutes
