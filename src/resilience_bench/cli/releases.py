@@ -16,9 +16,11 @@ from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.measuring import select_signals
 from resilience_bench.cli.plot import ANOTHER_FOLDER, write_pictures
 from resilience_bench.cli.progress import show_progress
+from resilience_bench.cli.releases_watch import WatchRequest, ensure_watchable, watch_releases
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import atomic
+from resilience_bench.gate import comparison
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.selection import select
@@ -35,7 +37,7 @@ FOLDER: Final = Path("results") / "releases"
 
 
 @click.command()
-@click.argument("package")
+@click.argument("package", required=False)
 @options.selectors_argument
 @click.option("--from", "first", metavar="VERSION", help="The oldest release; default: the first.")
 @click.option("--to", "last", metavar="VERSION", help="The newest release; default: the last.")
@@ -54,12 +56,26 @@ FOLDER: Final = Path("results") / "releases"
     instructions="The same for instructions.",
 )
 @options.signals_option
-@click.pass_obj
+@click.option(
+    "--watch",
+    "watched",
+    type=options.FILE,
+    metavar="REQUIREMENTS",
+    help="In place of PACKAGE: compare what a requirements file installs with newer releases.",
+)
+@click.option("--strict", is_flag=True, help="With --watch: exit 3 if something stayed undecided.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=comparison.SECONDS,
+    help="With --watch: how long to measure each package, as in 'compare'.",
+)
+@click.pass_context
 def releases(  # noqa: PLR0913 - one argument an option
-    launcher: Launcher,
+    context: click.Context,
     /,
     *,
-    package: str,
+    package: str | None,
     selectors: tuple[str, ...],
     first: str | None,
     last: str | None,
@@ -70,12 +86,34 @@ def releases(  # noqa: PLR0913 - one argument an option
     show: bool,
     tolerances: dict[str, float],
     signals: tuple[Signal, ...] | None,
+    watched: Path | None,
+    strict: bool,
+    seconds: float,
 ) -> int:
     """Measure the releases of PACKAGE side by side, and report which of them changed what.
 
     The cases are those that need the package. Each release is compared with the one before, by the
     same gate as in 'compare'. An interrupted command goes on when it is typed again.
+
+    With --watch, nothing newer is exit code 0, and a newer release that costs more is 1.
     """
+    launcher: Launcher = context.obj
+    if watched:
+        refused = {"--from": first, "--to": last, "--pre": pre, "--show": show, "--fresh": fresh}
+        ensure_watchable(watched, refused)
+        request = WatchRequest(
+            watched,
+            (package, *selectors) if package else selectors,
+            signals,
+            {**comparison.TOLERANCES, **options.select_typed_tolerances(context, tolerances)},
+            seconds,
+            python,
+            output,
+            strict,
+        )
+        return watch_releases(launcher, request)
+    if not package:
+        raise click.UsageError("Missing argument 'PACKAGE', or --watch REQUIREMENTS.", context)
     name = index.normalise_name(package)
     folder = output or FOLDER / name
     if show:
