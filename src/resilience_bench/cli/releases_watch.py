@@ -36,7 +36,7 @@ class WatchRequest:
     signals: tuple[Signal, ...] | None
     tolerances: Mapping[str, float]
     seconds: float
-    python: str | None
+    pythons: tuple[str, ...]
     output: Path | None
     is_strict: bool
 
@@ -107,8 +107,8 @@ def _compare(
 ) -> Judgement:
     shared, measurable, folder = place
     texts = [f"pip:{one.name}=={version}" for version in (one.current, one.newest)]
-    pythons = (request.python, request.python)
-    base, head = compare_sides.make_variants(texts, pythons, cases, None)
+    python = request.pythons[0] if request.pythons else None
+    base, head = compare_sides.make_variants(texts, (python, python), cases, None)
     setting = compare_sides.Setting(
         shared, cases, measurable, folder, request.seconds, request.tolerances, ()
     )
