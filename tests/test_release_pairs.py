@@ -38,13 +38,13 @@ def make_table(folder: Path, output: Path) -> str:
 
 
 def test_the_committed_table_is_what_was_kept_of_each_pair(tmp_path: Path) -> None:
-    """Twenty pairs and two in place of others, ten or more with a step and ten without."""
+    """At least ten pairs with a step and ten without were chosen."""
     table = make_table(FOLDER, tmp_path / "table.txt")
     assert table == (ROOT / "results" / "release-pairs.txt").read_text("utf-8")
     pairs = tomllib.loads((FOLDER / "expected.toml").read_text("utf-8"))["pair"]
     expected = [pair["expected"] for pair in pairs]
-    assert expected.count("none") == 10
-    assert len(expected) >= 20
+    assert expected.count("none") >= 10
+    assert len(expected) - expected.count("none") >= 10
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,8 @@ def test_pip_looks_where_the_file_says(tmp_path: Path) -> None:
         "PIP_FIND_LINKS": f"/old {tmp_path / 'wheels'} https://x.example/links",
         "PIP_INDEX_URL": "https://x.example/simple",
     }
+    (tmp_path / "all.txt").write_text("thing==1.0\n")
+    assert collect_pip_settings(requirement_files.read(tmp_path / "all.txt"), tmp_path) == {}
 
 
 def test_the_table_says_what_each_newer_release_changes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -154,7 +155,7 @@ def collect_pip_settings(
     found: dict[str, list[str]] = {}
     if "--no-index" in parts:
         found["PIP_NO_INDEX"] = ["1"]
-    for part, following in zip(parts, [*parts[1:], ""], strict=True):
+    for part, following in itertools.pairwise([*parts, ""]):
         option, is_joined, value = part.partition("=")
         if variable := SETTINGS.get(option):
             text = value if is_joined else following
