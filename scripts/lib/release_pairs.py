@@ -112,6 +112,8 @@ def judge_outcome(pair: Pair, outcome: Outcome) -> str:
         return "not measured"
     if outcome.false_steps:
         return "false step"
+    if outcome.found == NONE and any(text.startswith(pair.case) for text in outcome.undecided):
+        return "undecided"
     if outcome.found == pair.expected:
         return "right"
     if outcome.found == NONE:
