@@ -18,7 +18,7 @@ THIS_TEST = "scripts/test"
 RUN_ELSEWHERE = {"README.md": "scripts/site"}
 """What takes a while, and another page runs as well."""
 LONG = ("README.md", "history.md", "scenarios.md")
-GATES = re.compile(r"resilience-bench (check|compare)\b")
+GATES = re.compile(r"resilience-bench (check|compare|releases --watch)\b")
 """Commands that may find, on a machine that others use as well, that something got slower."""
 
 

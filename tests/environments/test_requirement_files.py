@@ -36,6 +36,15 @@ def test_included_files_comments_and_continued_lines_are_read(folder: Path) -> N
     assert found.lines[2].split() == ["Tenacity==9.1.2", "--hash=sha256:0123"]
 
 
+def test_a_name_at_an_address_is_a_requirement_whatever_the_address_ends_like(folder: Path) -> None:
+    """An sdist's address is no file that would have to be here."""
+    (folder / "all.txt").write_text("tiny-one @ https://x.example/tiny-one-1.0.tar.gz\n")
+    found = read(folder / "all.txt")
+    assert found.names == {"tiny-one"}
+    assert found.lines == ["tiny-one @ https://x.example/tiny-one-1.0.tar.gz"]
+    assert not found.sources
+
+
 def test_wheels_and_projects_are_found_from_where_the_command_is_typed(folder: Path) -> None:
     """They become absolute, and an editable one a copy."""
     wheel = write_wheel(folder / "w", "tiny-one", "1.0", {})

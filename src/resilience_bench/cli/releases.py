@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,15 +18,25 @@ from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.measuring import select_signals
 from resilience_bench.cli.plot import ANOTHER_FOLDER, write_pictures
 from resilience_bench.cli.progress import show_progress
+from resilience_bench.cli.releases_watch import WatchRequest, ensure_watchable, watch_releases
 from resilience_bench.environments import interpreters, variants
+from resilience_bench.environments.fingerprint import format_python_name
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import atomic
+from resilience_bench.gate import comparison
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES
 from resilience_bench.measure.shared_path import create_shared_path
-from resilience_bench.releases import asv_results, history_file, index, measure, table
+from resilience_bench.releases import (
+    asv_results,
+    blame_table,
+    history_file,
+    index,
+    measure,
+    table,
+)
 from resilience_bench.releases.assemble import assemble_history
 from resilience_bench.releases.history_file import FILE_NAME, History
 from resilience_bench.releases.prepare import PreparedRelease, check_import, prepare_releases
@@ -35,13 +47,17 @@ FOLDER: Final = Path("results") / "releases"
 
 
 @click.command()
-@click.argument("package")
+@click.argument("package", required=False)
 @options.selectors_argument
 @click.option("--from", "first", metavar="VERSION", help="The oldest release; default: the first.")
 @click.option("--to", "last", metavar="VERSION", help="The newest release; default: the last.")
 @click.option("--pre", is_flag=True, help="Measure pre-releases as well.")
 @click.option(
-    "--python", metavar="PATH", help="Another Python to measure under, by path or by name."
+    "--python",
+    "pythons",
+    metavar="PATH",
+    multiple=True,
+    help="Another Python to measure under, by path or by name; several are compared.",
 )
 @click.option(
     "-o", "--output", type=options.FILE, help=f"A folder for everything; default: {FOLDER}/PACKAGE."
@@ -54,60 +70,159 @@ FOLDER: Final = Path("results") / "releases"
     instructions="The same for instructions.",
 )
 @options.signals_option
-@click.pass_obj
+@click.option(
+    "--watch",
+    "watched",
+    type=options.FILE,
+    metavar="REQUIREMENTS",
+    help="In place of PACKAGE: compare what a requirements file installs with newer releases.",
+)
+@click.option("--strict", is_flag=True, help="With --watch: exit 3 if something stayed undecided.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=comparison.SECONDS,
+    help="With --watch: how long to measure each package, as in 'compare'.",
+)
+@click.pass_context
 def releases(  # noqa: PLR0913 - one argument an option
-    launcher: Launcher,
+    context: click.Context,
     /,
     *,
-    package: str,
+    package: str | None,
     selectors: tuple[str, ...],
     first: str | None,
     last: str | None,
     pre: bool,
-    python: str | None,
+    pythons: tuple[str, ...],
     output: Path | None,
     fresh: bool,
     show: bool,
     tolerances: dict[str, float],
     signals: tuple[Signal, ...] | None,
+    watched: Path | None,
+    strict: bool,
+    seconds: float,
 ) -> int:
     """Measure the releases of PACKAGE side by side, and report which of them changed what.
 
     The cases are those that need the package. Each release is compared with the one before, by the
     same gate as in 'compare'. An interrupted command goes on when it is typed again.
+
+    With --watch, nothing newer is exit code 0, and a newer release that costs more is 1.
     """
+    launcher: Launcher = context.obj
+    if watched:
+        refused = {
+            "--from": first,
+            "--to": last,
+            "--pre": pre,
+            "--show": show,
+            "--fresh": fresh,
+            "a second --python": pythons[1:],
+        }
+        ensure_watchable(watched, refused)
+        request = WatchRequest(
+            watched,
+            (package, *selectors) if package else selectors,
+            signals,
+            {**comparison.TOLERANCES, **options.select_typed_tolerances(context, tolerances)},
+            seconds,
+            pythons,
+            output,
+            strict,
+        )
+        return watch_releases(launcher, request)
+    if not package:
+        raise click.UsageError("Missing argument 'PACKAGE', or --watch REQUIREMENTS.", context)
     name = index.normalise_name(package)
     folder = output or FOLDER / name
-    if show:
-        if not (folder / FILE_NAME).exists():
-            where = "" if folder == FOLDER / name else f" -o {folder}"
-            command = f"resilience-bench releases {name}{where}"
-            raise UserError(f"{folder}: no history of {name} was measured here; type '{command}'")
-        table.render(history_file.read(folder), make_console())
-        return 0
-    for file in (folder / FILE_NAME, folder / measure.SAMPLES_FOLDER / FILE_NAME):
-        atomic.ensure_writable(file, ANOTHER_FOLDER)
+    if not show:
+        folders = _choose_folders(folder, pythons)
+        wanted = _plan(launcher, name, folder, selectors, signals, tolerances, list(folders))
+        published = index.select_releases(name, wanted[1], first, last, pre=pre)
+        for place, python in folders.items():
+            _measure_and_write(replace(wanted[0], folder=place), published, python, fresh=fresh)
+    _show(name, folder)
+    if not show:
+        click.echo(f"results: {folder}")
+    return 0
+
+
+def _plan(  # noqa: PLR0913, PLR0917 - what was typed
+    launcher: Launcher,
+    package: str,
+    folder: Path,
+    selectors: tuple[str, ...],
+    signals: tuple[Signal, ...] | None,
+    tolerances: dict[str, float],
+    folders: Sequence[Path],
+) -> tuple[measure.MeasurementRequest, list[index.PublishedRelease]]:
+    """Return what to measure and the releases that there are, after a look at everything typed."""
+    for place, file in itertools.product(
+        folders, (FILE_NAME, f"{measure.SAMPLES_FOLDER}/{FILE_NAME}")
+    ):
+        atomic.ensure_writable(place / file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
-    released = index.list_releases(name)
-    cases = measure.select_cases(name, selection.cases)
-    published = index.select_releases(name, released, first, last, pre=pre)
-    sessions = create_sessions(launcher, cases, PROFILES["quick"])
-    available, lacking = select_signals(signals, *sessions)
-    wanted = measure.MeasurementRequest(
-        name, cases, available, lacking, selectors, folder, tolerances
+    released = index.list_releases(package)
+    cases = measure.select_cases(package, selection.cases)
+    available, lacking = select_signals(
+        signals, *create_sessions(launcher, cases, PROFILES["quick"])
     )
-    with _report_interruption(folder):
+    wanted = measure.MeasurementRequest(
+        package, cases, available, lacking, selectors, folder, tolerances
+    )
+    return wanted, released
+
+
+def _measure_and_write(
+    wanted: measure.MeasurementRequest,
+    published: Sequence[index.PublishedRelease],
+    python: str | None,
+    *,
+    fresh: bool,
+) -> None:
+    with _report_interruption(wanted.folder):
         history = _measure_releases(wanted, published, python, fresh=fresh)
     # matplotlib takes a second to import, for which --show should not have to wait.
     from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
 
-    history_file.write(history, folder / FILE_NAME)
-    asv_results.write(history, folder / TREE)
-    for _ in write_pictures(make_pictures(history), folder):
+    history_file.write(history, wanted.folder / FILE_NAME)
+    asv_results.write(history, wanted.folder / TREE)
+    for _ in write_pictures(make_pictures(history), wanted.folder):
         pass
-    table.render(history, make_console())
-    click.echo(f"results: {folder}")
-    return 0
+
+
+def _choose_folders(folder: Path, pythons: Sequence[str]) -> dict[Path, str | None]:
+    """Return the folder of each interpreter's history: one below the other's if there are more."""
+    if len(pythons) < 2:  # noqa: PLR2004 - one has nothing to be compared with
+        return {folder: pythons[0] if pythons else None}
+    found: dict[Path, str | None] = {}
+    for text in pythons:
+        variant = interpreters.find_interpreter(text)
+        name = format_python_name(variants.query_environment(variant))
+        place = folder / name.lower().replace(" ", "-")
+        if place in found:
+            raise UserError(
+                f"--python {text}: it is {name}, as {found[place]} is; expected interpreters of "
+                "different versions; leave one of them out"
+            )
+        found[place] = text
+    return found
+
+
+def _show(package: str, folder: Path) -> None:
+    """Show the history in a folder, and those of several interpreters below it as one table."""
+    below = history_file.read_below(folder)
+    own = (folder / FILE_NAME).exists()
+    if not own and not below:
+        where = "" if folder == FOLDER / package else f" -o {folder}"
+        command = f"resilience-bench releases {package}{where}"
+        raise UserError(f"{folder}: no history of {package} was measured here; type '{command}'")
+    if own:
+        table.render(history_file.read(folder), make_console())
+    if below:
+        blame_table.render(below, make_console())
 
 
 def _measure_releases(

@@ -128,7 +128,8 @@ def _read_requirement(found: RequirementsFile, line: str, where: str) -> str:
     if URL.match(text.removeprefix("git+")) or URL.match(text):
         return line
     path = Path(text)
-    if is_source(path) or text.startswith((".", "/")):
+    # "name @ https://…/name-1.0.tar.gz" ends like a file, too.
+    if "://" not in text and (is_source(path) or text.startswith((".", "/"))):
         if not path.exists():
             raise VariantError(
                 f"{where}: there is no {text}, relative to the folder in which the command is "

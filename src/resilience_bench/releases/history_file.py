@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
+from packaging.version import Version
 
 from resilience_bench._model import Environment, Estimate
+from resilience_bench.environments.fingerprint import format_python_name
 from resilience_bench.errors import UnreadableResultError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, describe_value, format_json
@@ -136,6 +138,20 @@ def read(path: Path) -> History:
         found = describe_value(stored["releases"]) if "releases" in stored else "no such key"
         source.refuse("releases", f"expected {source.kind}, found {found}")
     return source.convert(stored, History)
+
+
+def read_below(folder: Path) -> dict[str, History]:
+    """Read the histories in the folders below one, by interpreter, the oldest Python first.
+
+    UnreadableResultError as for `read`.
+    """
+    found = [read(file) for file in folder.glob(f"*/{FILE_NAME}")]
+    ordered = sorted(found, key=lambda one: _get_python_version(one.environment))
+    return {format_python_name(one.environment): one for one in ordered}
+
+
+def _get_python_version(environment: Environment) -> tuple[Version, bool]:
+    return Version(environment.python.rpartition(" ")[2]), environment.free_threaded
 
 
 def group_cases(history: History, quantity: str) -> dict[str, list[str]]:

@@ -43,14 +43,19 @@ class PublishedRelease:
     is_yanked: bool = False
 
 
-def list_releases(package: str) -> list[PublishedRelease]:
+def list_releases(
+    package: str, settings: Mapping[str, str] | None = None
+) -> list[PublishedRelease]:
     """Return all releases, pre-releases too, oldest version first; UserError if there are none.
 
     They come from the indexes and local folders from which this interpreter's pip installs.
+    ``settings`` are those of `read_pip_settings`, which takes half a second.
     """
     failures: list[str] = []
     # Releases for other Pythons are listed too: that they do not install is worth knowing.
-    found = collect_releases(_list_files(package, _read_pip_settings(), failures))
+    found = collect_releases(
+        _list_files(package, read_pip_settings() if settings is None else settings, failures)
+    )
     if not found:
         reason = "; ".join(failures) or "no index of pip's lists it"
         raise UserError(
@@ -60,7 +65,7 @@ def list_releases(package: str) -> list[PublishedRelease]:
     return found
 
 
-def _read_pip_settings() -> dict[str, str]:
+def read_pip_settings() -> dict[str, str]:
     """Return pip's settings by name: its files and PIP_* variables combined."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
