@@ -6,9 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 KEY_DIGITS: Final = 16
+
+T = TypeVar("T")
 
 Measure = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Measures a block on a host; takes and returns what JSON can hold, see `Reply`."""
@@ -59,3 +63,13 @@ class Reply:
     failure: str = ""
     is_lost: bool = False
     tried: tuple[str, ...] = ()
+
+
+def pack(value: object) -> Any:
+    """Return dataclasses as JSON can hold them."""
+    return msgspec.to_builtins(value, str_keys=True)
+
+
+def unpack(packed: object, kind: type[T]) -> T:
+    """Return what `pack` has packed, of this type."""
+    return msgspec.convert(packed, kind, str_keys=True)

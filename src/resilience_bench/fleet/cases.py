@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from resilience_bench._model import CaseInfo
 from resilience_bench.environments.recipe import list_installed
+from resilience_bench.fleet.block import pack, unpack
 from resilience_bench.fleet.facts import Needs
 
 
@@ -39,15 +38,12 @@ def make_needs(cases: Sequence[CaseInfo], signals: Sequence[str]) -> Needs:
 
 def pack_cases(cases: Sequence[CaseInfo]) -> list[Any]:
     """Return cases as JSON can hold them, with the paths of their files as hosts have them."""
-    return [
-        msgspec.to_builtins(_move_paths(info, lambda path: str(make_relative(path))))
-        for info in cases
-    ]
+    return [pack(_move_paths(info, lambda path: str(make_relative(path)))) for info in cases]
 
 
 def unpack_cases(packed: Sequence[Any]) -> list[CaseInfo]:
     """Return packed cases, with absolute paths on this host."""
-    found = (msgspec.convert(one, CaseInfo) for one in packed)
+    found = (unpack(one, CaseInfo) for one in packed)
     return [_move_paths(info, lambda path: str(path.absolute())) for info in found]
 
 

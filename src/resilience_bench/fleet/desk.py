@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from resilience_bench.environments.variants import get_cache_folder
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
-from resilience_bench.fleet.block import Measure, Reply
+from resilience_bench.fleet import remote
+from resilience_bench.fleet.block import Reply
 from resilience_bench.fleet.errors import FleetError
 from resilience_bench.fleet.facts import compute_digest
 
@@ -67,9 +68,10 @@ def _forget_old(folder: Path) -> None:
             path.unlink()
 
 
-def measure_block(key: str, measure: Measure, content: Mapping[str, Any]) -> dict[str, Any]:
+def measure_block(key: str, place: tuple[str, str], content: Mapping[str, Any]) -> dict[str, Any]:
     """Measure a block, unless this host has measured it before; returns a `Reply` as a dict.
 
+    ``place`` is the module and the name of a `resilience_bench.fleet.block.Measure`.
     A failure is a reply as well, and is not kept.
     """
     host = os.environ[HOST_VARIABLE]
@@ -80,7 +82,7 @@ def measure_block(key: str, measure: Measure, content: Mapping[str, Any]) -> dic
         _RUNNING.add(key)
         started = time.monotonic()
         try:
-            found = measure(content)
+            found = remote.call_by_name(*place, content)
         except UserError as error:
             return dataclasses.asdict(Reply(key, host, failure=str(error)))
         except Exception as error:  # noqa: BLE001 - another host may do it, and the user sees why

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from resilience_bench.errors import format_names
 from resilience_bench.fleet import desk
@@ -23,6 +23,7 @@ BLOCKS_A_HOST: Final = 2
 """Work is divided into so many blocks a host: fewer leave hosts idle at the end, and more measure
 more twice, where a block has a release in common with the next one."""
 
+T = TypeVar("T")
 Note = Callable[[str], None]
 
 
@@ -34,9 +35,23 @@ class Job:
     journal: Journal
     hosts: int
 
-    def count_parts(self, units: int) -> int:
+    def count_parts(self, units: int, blocks_a_host: int = BLOCKS_A_HOST) -> int:
         """Return into how many blocks to divide units of work; the same after an interruption."""
-        return max(1, min(units, self.journal.divide(BLOCKS_A_HOST * self.hosts)))
+        return max(1, min(units, blocks_a_host * self.journal.divide(self.hosts)))
+
+
+def split(
+    items: Sequence[T], parts: int, weigh: Callable[[T], float] = lambda _: 1.0
+) -> list[Sequence[T]]:
+    """Split items into so many runs of about the same weight, or fewer, none of them empty."""
+    total = sum(map(weigh, items))
+    runs: dict[int, list[T]] = {}
+    before = 0.0
+    for item in items:
+        weight = weigh(item)
+        runs.setdefault(int((before + weight / 2) / total * parts), []).append(item)
+        before += weight
+    return list(runs.values())
 
 
 @contextlib.contextmanager

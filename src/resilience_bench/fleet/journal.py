@@ -25,8 +25,8 @@ SCHEMA: Final = 1
 class Journal:
     """The finished blocks of one kind of host; those of other kinds stay in the file.
 
-    ``job`` is part of every key, so that another job measures anew. ``division`` is how the work
-    was divided when it began: another number of hosts must not change the blocks.
+    ``job`` is part of every key, so that another job measures anew. ``division`` is the
+    number of hosts when it began, by which it was divided: another must not change the blocks.
     """
 
     path: Path

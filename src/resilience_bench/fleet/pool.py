@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import cloudpickle
 import msgspec
 from distributed import Client, Future
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from resilience_bench.fleet import desk
+from resilience_bench.fleet import desk, remote
 from resilience_bench.fleet.block import Block, Reply
 from resilience_bench.fleet.errors import FleetError, SchedulerLostError
 from resilience_bench.fleet.facts import HostFacts
 
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 10.0
+AGAIN_S: Final = 1.0
+"""How long to wait before looking for a scheduler again."""
 RESOURCE: Final = "measurement"
 """A host has one, and a block needs it."""
 FACTS: Final = "resilience_bench"
 """Where the scheduler has what a worker says of its host."""
 SCHEDULER_ERRORS: Final = (CommClosedError, OSError, TimeoutError, RuntimeError)
+cloudpickle.register_pickle_by_value(remote)
 
 
 @dataclass(slots=True)
@@ -71,7 +76,8 @@ class DaskPool:
         with self._watch_scheduler(), contextlib.suppress(TimeoutError):
             found: dict[str, Any] = self.client.sync(
                 self.client._run,  # noqa: SLF001 - `run` has no time limit
-                function,
+                remote.call_by_name,
+                *name_function(function),
                 *args,
                 workers=list(addresses),
                 on_error="ignore",
@@ -86,9 +92,10 @@ class DaskPool:
         self._attempts += 1
         with self._watch_scheduler():
             self._futures[key] = self.client.submit(
-                desk.measure_block,
+                remote.call_by_name,
+                *name_function(desk.measure_block),
                 key,
-                block.measure,
+                name_function(block.measure),
                 block.content,
                 # A key of its own: Dask may still know the attempt before.
                 key=f"measure-{key}-{self._attempts}",
@@ -124,10 +131,13 @@ class DaskPool:
 
     def _read(self, key: str, future: Future) -> Reply:
         try:
-            with self._watch_scheduler():
-                return msgspec.convert(future.result(timeout=ANSWER_S), Reply)
-        except (KilledWorker, FutureCancelledError, TimeoutError, msgspec.ValidationError):
+            return msgspec.convert(future.result(timeout=ANSWER_S), Reply)
+        except (KilledWorker, FutureCancelledError, TimeoutError):
             return Reply(key, "", is_lost=True)
+        except Exception as error:
+            if self.client.status != "running":
+                raise SchedulerLostError from error
+            return Reply(key, "", failure=f"{type(error).__name__}: {error}".splitlines()[0])
 
     @contextlib.contextmanager
     def _watch_scheduler(self) -> Iterator[None]:
@@ -149,11 +159,17 @@ class DaskPool:
         """See `resilience_bench.fleet.dispatch.Pool`."""
         self._futures.clear()
         close_client(self.client)
+        time.sleep(AGAIN_S)
         try:
             self.client = connect(self.address)
         except FleetError:
             return False
         return True
+
+
+def name_function(function: Callable[..., Any]) -> tuple[str, str]:
+    """Return where a host finds a function."""
+    return function.__module__, function.__qualname__
 
 
 def read_facts(worker: Mapping[str, Any]) -> HostFacts | None:

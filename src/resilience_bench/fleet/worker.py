@@ -18,6 +18,7 @@ from resilience_bench.fleet import desk
 from resilience_bench.fleet.errors import FleetError
 from resilience_bench.fleet.facts import HostFacts
 from resilience_bench.fleet.pool import (
+    AGAIN_S,
     CONNECT_S,
     FACTS,
     RESOURCE,
@@ -26,8 +27,6 @@ from resilience_bench.fleet.pool import (
     silence_logs,
 )
 
-AGAIN_S: Final = 1.0
-"""How long a worker waits before it looks for its scheduler again."""
 QUIET: Final = {
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.terminate": False,

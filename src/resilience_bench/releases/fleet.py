@@ -8,7 +8,6 @@ than one history does.
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,16 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from resilience_bench._model import Result, WorkerRecord
 from resilience_bench._verdicts import Verdict
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.errors import UserError
-from resilience_bench.fleet.block import Block, Reply
+from resilience_bench.fleet.block import Block, Reply, pack, unpack
 from resilience_bench.fleet.cases import pack_cases, unpack_cases
 from resilience_bench.fleet.health import make_answer
-from resilience_bench.fleet.job import Job
+from resilience_bench.fleet.job import Job, split
 from resilience_bench.gate.criteria import describe_null_failure
 from resilience_bench.gate.decide import FLAGS, Criterion
 from resilience_bench.measure.shared_path import create_shared_path
@@ -69,13 +66,20 @@ def measure_releases(
     packages = sorted({name for info in wanted.cases for name in info.distributions})
     common = {"package": wanted.package, "needed": packages, "python": python}
     blocks = [
-        Block(f"preparing {describe_part(part)}", prepare_part, common | _pack(part), len(part))
+        Block(
+            f"preparing {describe_part(part)}",
+            prepare_part,
+            common | _pack_releases(part),
+            len(part),
+        )
         for part in split(published, job.count_parts(len(published)))
     ]
     prepared = [
         PreparedRelease(release, None, found["status"], found["reason"])
         for block, reply in zip(blocks, job.dispatch(blocks, show), strict=True)
-        for release, found in zip(_unpack(block.content), _read(reply)["releases"], strict=True)
+        for release, found in zip(
+            _unpack_releases(block.content), _read(reply)["releases"], strict=True
+        )
     ]
     usable = [one.release for one in prepared if one.status == "measured"]
     blocks = make_blocks(wanted, usable, common, job.count_parts)
@@ -114,17 +118,11 @@ def make_blocks(
         Block(
             describe_part(part),
             measure_part,
-            content | _pack(part) | {"share": len(numbers) / pairs},
+            content | _pack_releases(part) | {"share": len(numbers) / pairs},
             len(part) + 0.5,
         )
         for numbers, part in zip(starts, parts, strict=True)
     ]
-
-
-def split(items: Sequence[Any], parts: int) -> list[Sequence[Any]]:
-    """Split items into so many runs of about the same length, none of them empty."""
-    ends = [len(items) * number // parts for number in range(parts + 1)]
-    return [items[a:b] for a, b in itertools.pairwise(ends) if a < b]
 
 
 def describe_part(part: Sequence[PublishedRelease]) -> str:
@@ -132,12 +130,12 @@ def describe_part(part: Sequence[PublishedRelease]) -> str:
     return f"{part[0].version} to {part[-1].version}"
 
 
-def _pack(part: Sequence[PublishedRelease]) -> dict[str, Any]:
-    return {"releases": msgspec.to_builtins(list(part))}
+def _pack_releases(part: Sequence[PublishedRelease]) -> dict[str, Any]:
+    return {"releases": pack(list(part))}
 
 
-def _unpack(content: Mapping[str, Any]) -> list[PublishedRelease]:
-    return msgspec.convert(content["releases"], list[PublishedRelease])
+def _unpack_releases(content: Mapping[str, Any]) -> list[PublishedRelease]:
+    return unpack(content["releases"], list[PublishedRelease])
 
 
 def _read(reply: Reply) -> dict[str, Any]:
@@ -147,7 +145,8 @@ def _read(reply: Reply) -> dict[str, Any]:
 def prepare_part(content: Mapping[str, Any]) -> dict[str, Any]:
     """Make the environments of some releases on this host; return what became of each."""
     made = [
-        {"status": one.status, "reason": one.reason} for one in _prepare(content, _unpack(content))
+        {"status": one.status, "reason": one.reason}
+        for one in _prepare(content, _unpack_releases(content))
     ]
     return {"value": {"releases": made}}
 
@@ -163,7 +162,7 @@ def _prepare(
 
 def measure_part(content: Mapping[str, Any]) -> dict[str, Any]:
     """Measure and judge neighbouring releases side by side on this host."""
-    prepared = _prepare(content, _unpack(content))
+    prepared = _prepare(content, _unpack_releases(content))
     for one in prepared:
         if one.status != "measured":
             raise UserError(f"{one.release.version} {one.status}, but not on every host")
@@ -186,7 +185,7 @@ def measure_part(content: Mapping[str, Any]) -> dict[str, Any]:
         judged = judge_releases(timeline, wanted.tolerances, policy)
         value = {
             "results": [_pack_result(release) for release in measured],
-            "judged": msgspec.to_builtins(judged),
+            "judged": pack(judged),
             "screened": [timeline.screened.start, timeline.screened.stop],
         }
         workers = [one for release in measured for one in release.recording.select(WorkerRecord)]
@@ -199,7 +198,7 @@ def _pack_result(release: MeasuredRelease) -> dict[str, Any]:
     return {
         "version": release.name,
         "is_null": release.is_null,
-        "result": msgspec.to_builtins(result),
+        "result": pack(result),
     }
 
 
@@ -218,7 +217,7 @@ def collect_results(values: Iterable[Mapping[str, Any]]) -> dict[str, Result]:
     for value in values:
         for one in value["results"]:
             if not one["is_null"] and one["version"] not in found:
-                found[one["version"]] = msgspec.convert(one["result"], Result)
+                found[one["version"]] = unpack(one["result"], Result)
     return found
 
 
@@ -228,7 +227,7 @@ def join_judgements(values: Iterable[Mapping[str, Any]]) -> JudgedReleases:
     criteria: list[Criterion] = []
     verdicts: list[Verdict] = []
     for value in values:
-        part = msgspec.convert(value["judged"], JudgedReleases)
+        part = unpack(value["judged"], JudgedReleases)
         places |= part.places
         criteria += part.criteria
         verdicts += part.verdicts
