@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.cli.console import make_progress_console
@@ -14,6 +15,8 @@ from resilience_bench.fleet.cases import make_needs, name_sources
 from resilience_bench.fleet.job import Job, open_job
 
 Show = Callable[[Block, Reply], None]
+ENDING: Final = ".fleet.jsonl"
+"""Of the journal beside a file of results; it is removed when that is written."""
 
 
 @contextlib.contextmanager
@@ -34,3 +37,11 @@ def open_fleet(
     needs, sources = make_needs(cases, signals), name_sources(cases)
     with open_job(choice, needs, sources, journal, note) as job:
         yield job, show
+
+
+def explain_how_to_go_on(journal: Path, path: Path) -> str:
+    """Say where what a fleet has measured is, and how to go on."""
+    return (
+        f"interrupted; what was measured is in {journal}; add -o {path} to the same command to go "
+        "on"
+    )

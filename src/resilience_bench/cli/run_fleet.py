@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 
 from resilience_bench._model import Result, Signal
 from resilience_bench.cli import measuring
 from resilience_bench.cli.console import make_console
-from resilience_bench.cli.fleet_jobs import open_fleet
+from resilience_bench.cli.fleet_jobs import ENDING, explain_how_to_go_on, open_fleet
 from resilience_bench.files import results
 from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.fleet.run import join_results, measure_cases
@@ -22,9 +21,6 @@ from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import Profile
 from resilience_bench.report import summary, table
 from resilience_bench.stats.latency import estimate
-
-ENDING: Final = ".fleet.jsonl"
-"""Of the journal beside the results file; it is removed when that is written."""
 
 
 def run_on_fleet(  # noqa: PLR0913, PLR0917 - what a run is
@@ -47,8 +43,7 @@ def run_on_fleet(  # noqa: PLR0913, PLR0917 - what a run is
         with open_fleet(fleet, selection.cases, available, journal) as (job, show):
             parts = measure_cases(job, selection.cases, profile, available, show)
     except KeyboardInterrupt:
-        again = f"add -o {path} to the same command to go on"
-        click.echo(f"interrupted; what was measured is in {journal}; {again}", err=True)
+        click.echo(explain_how_to_go_on(journal, path), err=True)
         raise
     measured = join_results(recording.result(complete=True), parts)
     results.write(measured, path)

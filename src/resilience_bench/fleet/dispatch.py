@@ -22,6 +22,8 @@ from resilience_bench.fleet.journal import Journal
 POLL_S: Final = 1.0
 PATIENCE_S: Final = 600.0
 """How long a fleet may be without a host, or without its scheduler."""
+REJOIN_S: Final = 15.0
+"""How long a scheduler that came back waits for the hosts that it had."""
 SLOW: Final = 1.5
 """A host is slow if the reference takes so many times as long as on the fastest of its kind."""
 STALLED: Final = 4.0
@@ -110,7 +112,13 @@ class Dispatcher:
         return [self.journal.replies[key] for key in self._by_key]
 
     def _take_held(self) -> None:
-        """Ask hosts for what they measured, or go on measuring, for a client that went away."""
+        """Ask hosts for what they measured, or go on measuring, for a client that went away.
+
+        After the scheduler was away, its hosts need a moment to come back.
+        """
+        start = self.clock()
+        while self._hosts - set(self.pool.find_hosts()) and self.clock() - start < REJOIN_S:
+            self.pool.wait(POLL_S)
         held = self.pool.find_held()
         for key in [key for key in self._due if key in held]:
             self._due.remove(key)

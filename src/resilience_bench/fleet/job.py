@@ -19,9 +19,8 @@ from resilience_bench.fleet.journal import Journal, open_journal
 if TYPE_CHECKING:
     from resilience_bench.fleet.pool import DaskPool
 
-BLOCKS_A_HOST: Final = 2
-"""Work is divided into so many blocks a host: fewer leave hosts idle at the end, and more measure
-more twice, where a block has a release in common with the next one."""
+MOST_BLOCKS: Final = 4
+"""A host gets at most so many blocks, if all hosts are alike: more only cost more to begin."""
 
 T = TypeVar("T")
 Note = Callable[[str], None]
@@ -32,12 +31,19 @@ class Job:
     """A job on the hosts of a fleet that were chosen for it, and its journal."""
 
     dispatch: Callable[[Sequence[Block], Callable[[Block, Reply], None]], list[Reply]]
+    ask: Callable[[Callable[[], str]], str]
     journal: Journal
     hosts: int
 
-    def count_parts(self, units: int, blocks_a_host: int = BLOCKS_A_HOST) -> int:
-        """Return into how many blocks to divide units of work; the same after an interruption."""
-        return max(1, min(units, blocks_a_host * self.journal.divide(self.hosts)))
+    def count_parts(self, units: int, units_a_block: int = 1) -> int:
+        """Return into how many blocks to divide units of work; the same after an interruption.
+
+        A block has at least ``units_a_block``, unless a host would then have none. Several blocks a
+        host lose less with a host; fewer and larger ones measure less twice.
+        """
+        hosts = self.journal.remember("hosts", self.hosts)
+        blocks = hosts * max(1, min(MOST_BLOCKS, units // (units_a_block * hosts)))
+        return max(1, min(units, blocks))
 
 
 def split(
@@ -81,7 +87,13 @@ def open_job(
         def dispatch(blocks: Sequence[Block], show: Callable[[Block, Reply], None]) -> list[Reply]:
             return Dispatcher(blocks, pool, kept, show, note).run()
 
-        yield Job(dispatch, kept, len(chosen))
+        def ask(function: Callable[[], str]) -> str:
+            answers = pool.ask(function, addresses=list(chosen)[:1])
+            if not answers:
+                raise FleetError(f"host {first.host} does not answer; look at it, and type again")
+            return str(next(iter(answers.values())))
+
+        yield Job(dispatch, ask, kept, len(chosen))
     finally:
         pools.close_client(pool.client)
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -19,20 +19,21 @@ from resilience_bench.fleet.block import Reply
 from resilience_bench.fleet.errors import FleetError
 
 SCHEMA: Final = 1
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Journal:
     """The finished blocks of one kind of host; those of other kinds stay in the file.
 
-    ``job`` is part of every key, so that another job measures anew. ``division`` is the
-    number of hosts when it began, by which it was divided: another must not change the blocks.
+    ``job`` is part of every key, so that another job measures anew. ``plan`` is what
+    the division of the work depends on, as it was when it began: it must not change the blocks.
     """
 
     path: Path
     kind: str
     job: str = ""
-    division: int = 0
+    plan: dict[str, Any] = field(default_factory=dict)
     replies: dict[str, Reply] = field(default_factory=dict)
 
     def add(self, reply: Reply) -> None:
@@ -40,12 +41,13 @@ class Journal:
         self._append({"kind": self.kind, "reply": dataclasses.asdict(reply)})
         self.replies[reply.key] = reply
 
-    def divide(self, division: int) -> int:
-        """Return how the work was divided at first; remember this division if there is none."""
-        if not self.division:
-            self._append({"kind": self.kind, "division": division})
-            self.division = division
-        return self.division
+    def remember(self, name: str, value: T) -> T:
+        """Return a part of the plan as it was at first; this value if there is none yet."""
+        if name not in self.plan:
+            self._append({"kind": self.kind, "name": name, "value": value})
+            self.plan[name] = value
+        first: T = self.plan[name]
+        return first
 
     def _append(self, line: dict[str, Any]) -> None:
         text = json.dumps(line) + "\n"
@@ -80,8 +82,8 @@ def open_journal(path: Path, kind: str) -> Journal:
         lines = _read_lines(whole)
         journal.job = _check_head(next(lines, {}), path)
         for line in lines:
-            if line["kind"] == kind and "division" in line:
-                journal.division = int(line["division"])
+            if line["kind"] == kind and "name" in line:
+                journal.plan[line["name"]] = line["value"]
             elif line["kind"] == kind:
                 reply = msgspec.convert(line["reply"], Reply)
                 journal.replies[reply.key] = reply

@@ -205,5 +205,6 @@ def explain_no_scheduler(address: str, error: BaseException) -> str:
 
 def silence_logs() -> None:
     """Have Dask log nothing: its tracebacks are no messages for people."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    logging.getLogger("tornado").setLevel(logging.CRITICAL)
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    for name in ["distributed", "tornado", *names]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)

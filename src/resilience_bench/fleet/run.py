@@ -25,6 +25,8 @@ from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import Profile
 from resilience_bench.servers.open_servers import Servers
 
+GROUPS_A_BLOCK: Final = 8
+"""A block has at least so many scenarios, if there are enough: each begins all of its workers."""
 LOADED_WEIGHT: Final = 5.0
 """How many other cases take as long as one under a load."""
 
@@ -40,7 +42,7 @@ def measure_cases(
     groups: dict[str, list[CaseInfo]] = {}
     for info in cases:
         groups.setdefault(info.case.group, []).append(info)
-    parts = split(list(groups.values()), job.count_parts(len(groups)), weigh_cases)
+    parts = split(list(groups.values()), job.count_parts(len(groups), GROUPS_A_BLOCK), weigh_cases)
     blocks = [
         make_block([info for group in part for info in group], profile, signals) for part in parts
     ]

@@ -29,6 +29,7 @@ from resilience_bench.measure.shared_path import create_shared_path
 from resilience_bench.releases.changes import ReleaseCase
 from resilience_bench.releases.index import PublishedRelease
 from resilience_bench.releases.measure import (
+    NULL_EVERY,
     POLICY,
     SAMPLES_FOLDER,
     JudgedReleases,
@@ -39,6 +40,8 @@ from resilience_bench.releases.measure import (
 from resilience_bench.releases.prepare import PreparedRelease, check_import, prepare_releases
 from resilience_bench.releases.timeline import MeasuredRelease, Timeline
 
+PAIRS_A_BLOCK: Final = 8
+"""A block compares at least so many releases, if there are enough: each begins with one more."""
 JOURNAL: Final = "fleet.jsonl"
 """The journal, beside the history; an interrupted command goes on from it."""
 Show = Callable[[Block, Reply], None]
@@ -98,12 +101,9 @@ def make_blocks(
     wanted: MeasurementRequest,
     usable: Sequence[PublishedRelease],
     common: Mapping[str, Any],
-    count_parts: Callable[[int], int],
+    count_parts: Callable[[int, int], int],
 ) -> list[Block]:
-    """Divide the releases that can be measured into blocks, which overlap by one release."""
-    pairs = max(1, len(usable) - 1)
-    if not usable:
-        return []
+    """Make the blocks of the releases that can be measured."""
     content = {
         **common,
         "cases": pack_cases(wanted.cases),
@@ -112,16 +112,52 @@ def make_blocks(
         "selectors": list(wanted.selectors),
         "tolerances": dict(wanted.tolerances),
     }
-    starts = split(range(pairs), count_parts(pairs))
-    parts = [usable[part[0] : part[-1] + 2] for part in starts]
+    pairs = max(1, len(usable) - 1)
     return [
         Block(
-            describe_part(part),
+            describe_part(part.releases),
             measure_part,
-            content | _pack_releases(part) | {"share": len(numbers) / pairs},
-            len(part) + 0.5,
+            content
+            | _pack_releases(part.releases)
+            | {"share": part.pairs / pairs, "has_null": part.has_null},
+            part.count_measurements(),
         )
-        for numbers, part in zip(starts, parts, strict=True)
+        for part in divide(usable, count_parts)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Neighbouring releases that one host measures; ``has_null`` if some are measured twice."""
+
+    releases: Sequence[PublishedRelease]
+    has_null: bool
+
+    @property
+    def pairs(self) -> int:
+        """How many releases are compared with the one before."""
+        return max(1, len(self.releases) - 1)
+
+    def count_measurements(self) -> float:
+        """Return how many releases are measured; null controls have half as many workers."""
+        return len(self.releases) + (-(-self.pairs // NULL_EVERY) / 2 if self.has_null else 0)
+
+
+def divide(
+    usable: Sequence[PublishedRelease], count_parts: Callable[[int, int], int]
+) -> list[Part]:
+    """Divide releases into parts that overlap by one, for each release to meet its neighbour.
+
+    There are as many null controls as in a history on one machine: the shortest parts have them.
+    """
+    if not usable:
+        return []
+    pairs = range(max(1, len(usable) - 1))
+    runs = split(pairs, count_parts(len(pairs), PAIRS_A_BLOCK))
+    nulls = -(-len(usable) // NULL_EVERY)
+    shortest = sorted(range(len(runs)), key=lambda number: len(runs[number]))[:nulls]
+    return [
+        Part(usable[run[0] : run[-1] + 2], number in shortest) for number, run in enumerate(runs)
     ]
 
 
@@ -178,7 +214,12 @@ def measure_part(content: Mapping[str, Any]) -> dict[str, Any]:
             content["tolerances"],
         )
         measured = make_measured_releases(
-            wanted, prepared, staged.launcher, variants.query_environment, lambda _: None
+            wanted,
+            prepared,
+            staged.launcher,
+            variants.query_environment,
+            lambda _: None,
+            has_nulls=content["has_null"],
         )
         timeline = Timeline(measured, lambda *_: None, wanted.signals, wanted.not_available)
         policy = replace(POLICY, error_rate=POLICY.error_rate * content["share"])

@@ -72,11 +72,12 @@ def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
     note: Callable[[str], None],
     *,
     fresh: bool = False,
+    has_nulls: bool = True,
 ) -> list[MeasuredRelease]:
     """Make the releases to measure, with what an earlier run has measured of them unless ``fresh``.
 
-    Those without an environment are left out. ``note`` gets the reason why results of an earlier
-    run cannot be used.
+    Those without an environment are left out; if the history ``has_nulls``, one of `NULL_EVERY` is
+    measured twice. ``note`` gets the reason why results of an earlier run cannot be used.
     """
     made = []
     usable = [
@@ -85,7 +86,7 @@ def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
         if release.variant and release.status == "measured"
     ]
     for number, (version, variant) in enumerate(usable):
-        has_null = number % NULL_EVERY == 0 and number < len(usable) - 1
+        has_null = has_nulls and number % NULL_EVERY == 0 and number < len(usable) - 1
         environment = query_environment(variant)
         for is_null in (False, True) if has_null else (False,):
             session, loaded = create_sessions(
