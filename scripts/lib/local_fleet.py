@@ -35,6 +35,7 @@ class LocalFleet:
     variables: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=find_free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    replaced: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -67,6 +68,8 @@ class LocalFleet:
     def _start(self, name: str, command: Sequence[str], cwd: Path | None = None) -> None:
         path = os.pathsep.join(filter(None, [str(LIBRARY), os.environ.get("PYTHONPATH", "")]))
         own = {"PYTHONPATH": path, "RESILIENCE_BENCH_CACHE": str(self.folder / "cache")}
+        if name in self.processes:
+            self.replaced.append(self.processes[name])
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 command,
@@ -82,6 +85,14 @@ class LocalFleet:
         process.send_signal(number)
         process.wait()
 
+    def end(self) -> None:
+        """End all processes that are left."""
+        for name in list(self.processes):
+            self.kill(name)
+        for process in self.replaced:
+            process.kill()
+            process.wait()
+
 
 @contextlib.contextmanager
 def start_fleet(
@@ -96,8 +107,7 @@ def start_fleet(
         fleet.wait_for_workers(*hosts)
         yield fleet
     finally:
-        for name in list(fleet.processes):
-            fleet.kill(name)
+        fleet.end()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

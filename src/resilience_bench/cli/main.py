@@ -43,9 +43,9 @@ COMMANDS: Final = {
 """Where each command is, and what `--help` says of it without importing it."""
 
 GLOBAL_FLAGS: Final = ("--no-progress", "-q", "--quiet")
-EXTRAS: Final = dict.fromkeys(("asv", "asv_runner", "asv_tachyon", "pypi_simple"), "history") | {
-    "dask": "fleet",
-    "distributed": "fleet",
+EXTRAS: Final = {
+    **dict.fromkeys(("asv", "asv_runner", "asv_tachyon", "pypi_simple"), "history"),
+    **dict.fromkeys(("cloudpickle", "dask", "distributed", "psutil"), "fleet"),
 }
 """Which extra of this distribution brings a package."""
 LAUNCHER: Launcher | None = None

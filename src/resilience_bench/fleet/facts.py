@@ -137,16 +137,21 @@ def choose_hosts(
 
 
 def _refuse_two_on_one_host(address: str, known: Mapping[str, HostFacts]) -> None:
-    first: dict[str, HostFacts] = {}
+    machines: dict[str, HostFacts] = {}
+    names: dict[str, HostFacts] = {}
     for facts in known.values():
-        for place in dict.fromkeys((facts.machine, facts.host)):
-            other = first.setdefault(place, facts)
-            if other is not facts:
-                raise FleetError(
-                    f"{address}: host {facts.host} has two workers, processes {other.pid} and "
-                    f"{facts.pid}; expected one: two measurements at a time disturb each other; "
-                    f"type 'kill {facts.pid}' there"
-                )
+        other = machines.setdefault(facts.machine, facts)
+        if other is not facts:
+            raise FleetError(
+                f"{address}: host {facts.host} has two workers, processes {other.pid} and "
+                f"{facts.pid}; expected one: two measurements at a time disturb each other; "
+                f"type 'kill {facts.pid}' there"
+            )
+        if names.setdefault(facts.host, facts) is not facts:
+            raise FleetError(
+                f"{address}: two hosts are called {facts.host}; expected a name of its own for "
+                f"each; start one of them with '{START} {address} --host NAME'"
+            )
 
 
 def _choose_kind(address: str, known: Mapping[str, HostFacts], wanted: str) -> dict[str, HostFacts]:

@@ -13,6 +13,7 @@ import dask
 import psutil
 from distributed import Worker
 from distributed.comm import connect
+from distributed.security import Security
 
 from resilience_bench.fleet import desk
 from resilience_bench.fleet.errors import FleetError
@@ -53,7 +54,8 @@ def serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
 
 async def _serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
     try:
-        comm = await connect(address, timeout=CONNECT_S)
+        arguments = Security().get_connection_args("worker")  # of Dask's configuration: TLS
+        comm = await connect(address, timeout=CONNECT_S, **arguments)
         await comm.close()
     except (*SCHEDULER_ERRORS, ValueError) as error:
         raise FleetError(explain_no_scheduler(address, error)) from error
