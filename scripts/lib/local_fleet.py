@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 BIN: Final = Path(sys.executable).parent
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 240.0
 LIBRARY: Final = Path(__file__).resolve().parent
 
 
@@ -111,7 +111,7 @@ def start_fleet(
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds; TimeoutError after a minute."""
+    """Wait until a condition holds; TimeoutError after some minutes."""
     end = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > end:
