@@ -34,6 +34,9 @@ from resilience_bench.gate.baseline import make_machine_name
 JOURNAL: Final = "fleet.jsonl"
 """The journal, in the folder of asv's results."""
 
+REFS: Final = ("+HEAD:refs/fleet/HEAD", "+refs/*:refs/fleet/all/*")
+"""What a clone fetches: a checkout may stand at a commit that no branch has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -154,6 +157,6 @@ def prepare_clone(place: Place) -> Path:
         with tempfile.TemporaryDirectory(dir=clone.parent) as fresh:
             run_git(Path.cwd(), "clone", "--quiet", "--no-checkout", here.strip(), f"{fresh}/new")
             (Path(fresh) / "new").rename(clone)
-    run_git(clone, "fetch", "--quiet", here.strip(), "+refs/*:refs/fleet/*")
+    run_git(clone, "fetch", "--quiet", here.strip(), *REFS)
     run_git(clone, "checkout", "--quiet", "--force", "--detach", place.head)
     return clone
