@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,12 +42,13 @@ class ScriptedPool:
     measured: list[tuple[str, str]] = field(default_factory=list)
     running: dict[str, tuple[str, Block]] = field(default_factory=dict)
     canceled: list[str] = field(default_factory=list)
+    starts: collections.Counter[str] = field(default_factory=collections.Counter)
     reconnects: int = 0
     away: int = 0
 
-    def find_hosts(self) -> Collection[str]:
-        """See `Pool`."""
-        return set(self.hosts)
+    def find_hosts(self) -> Mapping[str, str]:
+        """See `Pool`; a host that was started again has another address."""
+        return {host: f"{host}-{self.starts[host]}" for host in sorted(self.hosts)}
 
     def find_held(self) -> Mapping[str, str]:
         """See `Pool`; what runs is held as well."""

@@ -102,6 +102,33 @@ def test_a_lost_host_loses_no_block(journal: Journal) -> None:
     assert any("lost: host b" in note for note in notes)
 
 
+def test_hosts_that_were_all_started_again_get_their_blocks_once_more(journal: Journal) -> None:
+    """A worker that is started again knows nothing of a block that Dask keeps for the first one."""
+    pool = ScriptedPool({"a", "b"})
+    asked: list[str] = []
+
+    def answer(key: str, block: Block, host: str, number: int) -> Reply | None:
+        asked.append(host)
+        if block.name == "block 0" and sum(pool.starts.values()) < 2:
+            pool.starts[sorted(pool.hosts)[sum(pool.starts.values())]] += 1
+            return None
+        return answer_well(key, block, host, number) if pool.canceled else None
+
+    pool.answer = answer
+    replies, notes = run(pool, journal, 1)
+    assert numbers(replies) == [0]
+    assert pool.canceled
+    assert sum(note.startswith("lost: host") for note in notes) == 2
+
+
+def test_failures_without_a_host_end_as_well(journal: Journal) -> None:
+    """A block that no host can even be given is an error, not tried for ever."""
+    pool = ScriptedPool({"a", "b", "c"})
+    pool.answer = lambda key, _block, _host, _number: Reply(key, "", failure="it cannot be read")
+    with pytest.raises(FleetError, match="it cannot be read"):
+        run(pool, journal)
+
+
 def test_a_host_that_vanishes_silently_gives_its_block_back(journal: Journal) -> None:
     """Where Dask never answers for a host that has gone, the block is taken back."""
     pool = ScriptedPool({"a", "b"})

@@ -31,14 +31,14 @@ STALLED: Final = 4.0
 STALL_FLOOR_S: Final = 60.0
 """A block that has run for less does not stall: environments are made first, once a host."""
 MOST_FAILURES: Final = 2
-"""A block that failed on so many hosts, or on all, fails."""
+"""A block that failed so often, or on all hosts, fails."""
 
 
 class Pool(Protocol):
     """The hosts of a job, which are of one kind."""
 
-    def find_hosts(self) -> Collection[str]:
-        """Return the names of the hosts that are there; SchedulerLostError."""
+    def find_hosts(self) -> Mapping[str, str]:
+        """Return the address of the worker of each host that is there; SchedulerLostError."""
 
     def find_held(self) -> Mapping[str, str]:
         """Return the host of each key that was measured, or is being measured, on one of them."""
@@ -84,7 +84,7 @@ class Dispatcher:
     _flying: dict[str, _Open] = field(default_factory=dict)
     _tried: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _failed: dict[str, list[Reply]] = field(default_factory=dict)
-    _hosts: frozenset[str] = frozenset()
+    _workers: Mapping[str, str] = field(default_factory=dict)
     _alone_since: float | None = None
 
     def __post_init__(self) -> None:
@@ -117,25 +117,34 @@ class Dispatcher:
         After the scheduler was away, its hosts need a moment to come back.
         """
         start = self.clock()
-        while self._hosts - set(self.pool.find_hosts()) and self.clock() - start < REJOIN_S:
+        while self._hosts - self.pool.find_hosts().keys() and self.clock() - start < REJOIN_S:
             self.pool.wait(POLL_S)
         held = self.pool.find_held()
         for key in [key for key in self._due if key in held]:
             self._due.remove(key)
             self._submit(key, {held[key]})
 
+    @property
+    def _hosts(self) -> frozenset[str]:
+        """The hosts that were there when they were last looked at."""
+        return frozenset(self._workers)
+
     def _look_at_hosts(self) -> None:
-        hosts = frozenset(self.pool.find_hosts())
-        if lost := self._hosts - hosts:
+        workers, before = self.pool.find_hosts(), self._workers
+        # A worker that was started again has another address, and no block that the first one had.
+        lost = {host for host in before if workers.get(host) != before[host]}
+        joined = {host for host in workers if before and workers[host] != before.get(host)}
+        self._workers = workers
+        if lost:
             self.note(f"lost: host {format_names(sorted(lost))}; its block is measured elsewhere")
             now = self.clock()
             for one in self._flying.values():  # it may wait behind another block from now on
                 one.since = now
-        if joined := hosts - self._hosts if self._hosts else None:
+                one.hosts -= lost
+        if joined:
             self.note(f"joined: host {format_names(sorted(joined))}")
-        self._hosts = hosts
         for key, one in list(self._flying.items()):
-            if not one.hosts & hosts:
+            if not one.hosts:
                 self._recall(key)
         self._ensure_patience()
 
@@ -205,7 +214,7 @@ class Dispatcher:
         self._tried[reply.key] = (*self._tried.get(reply.key, ()), reply.host)
         block = self._by_key[reply.key]
         tried = {failure.host for failure in failures}
-        if len(tried) >= MOST_FAILURES or not self._hosts - tried:
+        if len(failures) >= MOST_FAILURES or not self._hosts - tried:
             raise FleetError(
                 f"{block.name}: failed on host {', '.join(sorted(tried))}: {reply.failure}; mend "
                 f"that; {self._explain_resuming()}"

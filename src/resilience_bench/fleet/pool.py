@@ -59,9 +59,9 @@ class DaskPool:
             if facts and facts.kind == self.kind
         }
 
-    def find_hosts(self) -> Collection[str]:
+    def find_hosts(self) -> Mapping[str, str]:
         """See `resilience_bench.fleet.dispatch.Pool`."""
-        return self._find_addresses().keys()
+        return self._find_addresses()
 
     def find_held(self) -> Mapping[str, str]:
         """See `resilience_bench.fleet.dispatch.Pool`."""
