@@ -127,8 +127,8 @@ def choose_hosts(
         if facts.tool != here:
             raise FleetError(
                 f"{address}: host {facts.host} has resilience-bench {facts.tool}, here it is "
-                f"{here}; expected the same; install that there with its extra [fleet], and start "
-                f"the worker again with '{START} {address}'"
+                f"{here}; expected the same; install that there, and type "
+                f"'{START} {address}' again"
             )
     chosen = _choose_kind(address, known, kind)
     for facts in chosen.values():
