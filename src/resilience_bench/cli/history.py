@@ -5,19 +5,31 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from resilience_bench.cli import options
+from resilience_bench.cli.fleet_jobs import open_fleet
 from resilience_bench.cli.options import FILE
 from resilience_bench.commits.git_log import Revision, list_commits, select_with_project
 from resilience_bench.commits.measure import PROFILE_VARIABLE
 from resilience_bench.environments.fingerprint import detect_environment
+from resilience_bench.environments.git import run_git
+from resilience_bench.fleet.block import FleetChoice
+from resilience_bench.fleet.run import make_block
+from resilience_bench.measure.launcher import Launcher
+from resilience_bench.measure.selection import select
+from resilience_bench.measure.session import PROFILES
 
 if TYPE_CHECKING:
+    from resilience_bench.commits.asv_run import Project
     from resilience_bench.commits.backfill import CommitOutcome, ResultsTree
+
+SelectDue = Callable[[str], list[Revision]]
+"""Returns the commits that lack results of a machine."""
 
 
 @click.command()
@@ -36,7 +48,18 @@ if TYPE_CHECKING:
     default=Path("asv.conf.json"),
     help="The configuration of asv.",
 )
-def history(*, commits: str | None, profile: str, most: int | None, conf_file: Path) -> int:
+@options.add_fleet_options
+@click.pass_obj
+def history(  # noqa: PLR0913 - one argument an option
+    launcher: Launcher,
+    /,
+    *,
+    commits: str | None,
+    profile: str,
+    most: int | None,
+    conf_file: Path,
+    fleet: FleetChoice | None,
+) -> int:
     """Have asv measure what commits lack, the newest first.
 
     RANGE is what 'git rev-list' takes, e.g. 'HEAD~3..HEAD'; by default all commits up to HEAD that
@@ -51,28 +74,71 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
     found = list_commits(repo, commits)
     if commits is None and project.subdir:
         found = select_with_project(repo, project.subdir, found)
-    machine = asv_run.register_machine(detect_environment())
-    tree = backfill.ResultsTree(project.results, machine)
-    due = backfill.find_due(tree, found)
-    click.echo(f"{machine}: {_describe_commits(tree, found, due)}")
-    due = due[:most]
-    if due:
-        tool = asv_run.Asv(project, machine, _print_progress_line, {PROFILE_VARIABLE: profile})
-        numbers = itertools.count(1)
 
-        def announce(revision: Revision) -> None:
-            head = f"[{next(numbers)}/{len(due)}] {revision.revision[:8]} {revision.subject}"
-            click.secho(head, bold=True)
+    def select_due(machine: str) -> list[Revision]:
+        tree = backfill.ResultsTree(project.results, machine)
+        due = backfill.find_due(tree, found)
+        click.echo(f"{machine}: {_describe_commits(tree, found, due)}")
+        return due[:most]
 
-        outcomes = backfill.measure_missing(tree, tool, due, announce)
-        try:
-            _show_outcomes(outcomes, len(due))
-        except KeyboardInterrupt:
-            click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
-            raise
+    if fleet:
+        _measure_on_fleet(fleet, launcher, project, select_due, profile)
+    else:
+        _measure_here(project, select_due, profile)
     folder = os.path.relpath(project.results)
     click.echo(f"results: {folder}; keep them with 'git add {folder}'")
     return 0
+
+
+def _measure_here(project: Project, select_due: SelectDue, profile: str) -> None:
+    from resilience_bench.commits import asv_run, backfill  # noqa: PLC0415 - see above
+
+    machine = asv_run.register_machine(detect_environment())
+    due = select_due(machine)
+    if not due:
+        return
+    tree = backfill.ResultsTree(project.results, machine)
+    tool = asv_run.Asv(project, machine, _print_progress_line, {PROFILE_VARIABLE: profile})
+    numbers = itertools.count(1)
+
+    def announce(revision: Revision) -> None:
+        head = f"[{next(numbers)}/{len(due)}] {revision.revision[:8]} {revision.subject}"
+        click.secho(head, bold=True)
+
+    outcomes = backfill.measure_missing(tree, tool, due, announce)
+    try:
+        _show_outcomes(outcomes, len(due))
+    except KeyboardInterrupt:
+        click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
+        raise
+
+
+def _measure_on_fleet(
+    choice: FleetChoice,
+    launcher: Launcher,
+    project: Project,
+    select_due: SelectDue,
+    profile: str,
+) -> None:
+    from resilience_bench.commits import fleet as fleets  # noqa: PLC0415 - few want it
+
+    top = Path(run_git(project.conf_file.parent, "rev-parse", "--show-toplevel").strip())
+    head = run_git(top, "rev-parse", "HEAD").strip()
+    place = fleets.Place(str(project.conf_file.resolve().relative_to(top)), head, profile)
+    # The first case shows how a host does.
+    probed = select(launcher, []).cases[:1]
+    probe = make_block(probed, PROFILES["quick"], ["latency"]).content
+    journal = project.results / fleets.JOURNAL
+    try:
+        with open_fleet(choice, probed, ["latency"], journal) as (job, show):
+            due = select_due(job.ask(fleets.name_machine))
+            if due:
+                work = fleets.CommitWork(place, due, probe, project.results)
+                _show_outcomes(fleets.measure_commits(job, work, show), len(due))
+    except KeyboardInterrupt:
+        click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
+        raise
+    journal.unlink(missing_ok=True)
 
 
 def _describe_commits(tree: ResultsTree, found: Sequence[Revision], due: Sequence[Revision]) -> str:

@@ -37,12 +37,16 @@ COMMANDS: Final = {
     "prove": ("prove:prove", "Test the gate on itself."),
     "history": ("history:history", "Measure commits with asv."),
     "releases": ("releases:releases", "Measure the releases of a package side by side."),
+    "fleet": ("fleet:fleet_group", "The hosts that measure with --fleet."),
     "site": ("site:site", "Make the static site."),
 }
 """Where each command is, and what `--help` says of it without importing it."""
 
 GLOBAL_FLAGS: Final = ("--no-progress", "-q", "--quiet")
-EXTRAS: Final = dict.fromkeys(("asv", "asv_runner", "asv_tachyon", "pypi_simple"), "history")
+EXTRAS: Final = {
+    **dict.fromkeys(("asv", "asv_runner", "asv_tachyon", "pypi_simple"), "history"),
+    **dict.fromkeys(("cloudpickle", "dask", "distributed", "psutil"), "fleet"),
+}
 """Which extra of this distribution brings a package."""
 LAUNCHER: Launcher | None = None
 """Starts workers; tests put a scripted one here."""

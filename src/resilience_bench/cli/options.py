@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from resilience_bench._model import Result, Signal
+from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.project import find_outdated_install
 
 OK: Final = 0
@@ -69,6 +70,31 @@ def add_tolerance_options(defaults: Mapping[str, float], **helps: str) -> Callab
         return command
 
     return add
+
+
+def add_fleet_options(command: Any) -> Any:
+    """Add the options that make the argument ``fleet``: a `FleetChoice`, None without one."""
+
+    def collect(context: click.Context, parameter: click.Parameter, text: str | None) -> None:
+        del parameter
+        kind = context.params.pop("fleet_kind", "") or ""
+        context.params["fleet"] = FleetChoice(text, kind) if text else None
+        if kind and not text:
+            raise click.BadParameter("it says which hosts of a fleet measure; add --fleet ADDRESS.")
+
+    command = click.option(
+        "--fleet",
+        metavar="ADDRESS",
+        expose_value=False,
+        callback=collect,
+        help="Measure on the hosts of this Dask scheduler, e.g. tcp://10.0.0.5:8786.",
+    )(command)
+    return click.option(
+        "--fleet-kind",
+        metavar="KIND",
+        is_eager=True,
+        help="Measure on its hosts of this kind; default: that of most hosts.",
+    )(command)
 
 
 def was_typed(context: click.Context, name: str) -> bool:

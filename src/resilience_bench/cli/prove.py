@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,12 +14,25 @@ from rich.console import Console
 from rich.table import Table
 
 from resilience_bench.cli.console import make_console, make_progress_console
-from resilience_bench.cli.options import FILE, build_output_path, signals_option
+from resilience_bench.cli.fleet_jobs import ENDING, explain_how_to_go_on, open_fleet
+from resilience_bench.cli.options import FILE, add_fleet_options, build_output_path, signals_option
 from resilience_bench.cli.progress import show_progress
+from resilience_bench.errors import UserError
+from resilience_bench.files import atomic
+from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.measure.launcher import Launcher
+from resilience_bench.selftest import proof_file
 from resilience_bench.selftest import self_test as self_tests
-from resilience_bench.selftest.builds import HEADERS, POLICIES, WORDS, format_cells
+from resilience_bench.selftest.builds import (
+    HEADERS,
+    POLICIES,
+    WORDS,
+    Rate,
+    estimate_real_rates,
+    format_cells,
+)
 from resilience_bench.selftest.noise import keep_cores_busy
+from resilience_bench.selftest.proof_file import Proof
 from resilience_bench.selftest.self_test import BUILDS, PLANTED_BUILDS
 
 GATES: Final = tuple(POLICIES)
@@ -60,9 +75,16 @@ count_option = functools.partial(click.option, type=click.IntRange(min=0))
     "run its missing builds first.",
 )
 @signals_option
+@add_fleet_options
 @click.pass_obj
 def prove(
-    launcher: Launcher, /, *, earlier: Path | None, output: Path | None, **options: Any
+    launcher: Launcher,
+    /,
+    *,
+    earlier: Path | None,
+    output: Path | None,
+    fleet: FleetChoice | None,
+    **options: Any,
 ) -> int:
     """Test the gate on itself, on this machine: its false alarms, and what it detects.
 
@@ -71,6 +93,8 @@ def prove(
     with planted slowdowns did not. --from continues after an interruption.
     """
     chosen = self_tests.SelfTestOptions(**options)
+    if fleet:
+        return _prove_on_fleet(fleet, launcher, chosen, earlier, output)
     path = output or (earlier if chosen.runs_builds else None) or build_output_path("prove")
     console = make_progress_console()
     self_test = self_tests.prepare_self_test(launcher, chosen, earlier, path, console)
@@ -80,9 +104,48 @@ def prove(
         self_test.write()
         click.echo(f"interrupted; {self_test.explain_how_to_resume()}", err=True)
         raise
-    _print(self_test, make_console())
+    _print(self_test.rates, self_test.proof, make_console())
     click.echo(f"proof: {path}")
-    return int(any(build.has_false_alarm or build.missed for build in self_test.proof.builds))
+    return _choose_exit_code(self_test.proof)
+
+
+def _choose_exit_code(proof: Proof) -> int:
+    return int(any(build.has_false_alarm or build.missed for build in proof.builds))
+
+
+def _prove_on_fleet(
+    choice: FleetChoice,
+    launcher: Launcher,
+    options: self_tests.SelfTestOptions,
+    earlier: Path | None,
+    output: Path | None,
+) -> int:
+    from resilience_bench.selftest import fleet as fleets  # noqa: PLC0415 - few want it
+
+    if earlier:
+        raise UserError(
+            "--from continues a proof of this machine alone, which has its measurements in a "
+            "folder; a fleet goes on by itself: leave out --from, or --fleet"
+        )
+    path = output or build_output_path("prove")
+    atomic.ensure_writable(path)
+    journal = path.with_name(path.name + ENDING)
+    signals = self_tests.select_signals(options.signals)
+    wanted = Proof(neighbours=options.neighbours, sizes=options.percents or self_tests.SIZES)
+    steps = self_tests.find_missing_steps(options, wanted)
+    cases = self_tests.select_cases(launcher, options.selectors)
+    try:
+        with open_fleet(choice, cases, signals, journal) as (job, show):
+            found = fleets.prove(job, replace(options, signals=signals), steps, show)
+    except KeyboardInterrupt:
+        click.echo(explain_how_to_go_on(journal, path), err=True)
+        raise
+    rates = [*estimate_real_rates(found.proof.builds), *found.drawn]
+    proof_file.write(found.proof, rates, found.cases, path, found.environment)
+    journal.unlink()
+    _print(rates, found.proof, make_console())
+    click.echo(f"proof: {path}, by {len(found.hosts)} hosts: {', '.join(found.hosts)}")
+    return _choose_exit_code(found.proof)
 
 
 def _run(self_test: self_tests.SelfTest, console: Console) -> None:
@@ -97,15 +160,15 @@ def _run(self_test: self_tests.SelfTest, console: Console) -> None:
     self_test.simulate(calibration)
 
 
-def _print(self_test: self_tests.SelfTest, console: Console) -> None:
+def _print(rates: Sequence[Rate], proof: Proof, console: Console) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for position, name in enumerate(HEADERS):
         table.add_column(name, justify="left" if position < WORDS else "right")
-    for rate in self_test.rates:
+    for rate in rates:
         table.add_row(*format_cells(rate))
     console.print(table)
     seconds = defaultdict[tuple[str, str], list[float]](list)
-    for build in self_test.proof.builds:
+    for build in proof.builds:
         seconds[build.gate, "planted" if build.planted_percent else "healthy"].append(build.seconds)
     for (gate, kind), durations_s in sorted(seconds.items()):
         text = f"{gate}, {kind}: {min(durations_s):.0f} to {max(durations_s):.0f} s a build"

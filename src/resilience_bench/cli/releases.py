@@ -15,6 +15,7 @@ import click
 from resilience_bench._model import Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_console, make_progress_console
+from resilience_bench.cli.fleet_jobs import open_fleet
 from resilience_bench.cli.measuring import select_signals
 from resilience_bench.cli.plot import ANOTHER_FOLDER, write_pictures
 from resilience_bench.cli.progress import show_progress
@@ -23,6 +24,7 @@ from resilience_bench.environments import interpreters, variants
 from resilience_bench.environments.fingerprint import format_python_name
 from resilience_bench.errors import UnreadableResultError, UserError
 from resilience_bench.files import atomic
+from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.gate import comparison
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
@@ -84,6 +86,7 @@ FOLDER: Final = Path("results") / "releases"
     default=comparison.SECONDS,
     help="With --watch: how long to measure each package, as in 'compare'.",
 )
+@options.add_fleet_options
 @click.pass_context
 def releases(  # noqa: PLR0913 - one argument an option
     context: click.Context,
@@ -103,6 +106,7 @@ def releases(  # noqa: PLR0913 - one argument an option
     watched: Path | None,
     strict: bool,
     seconds: float,
+    fleet: FleetChoice | None,
 ) -> int:
     """Measure the releases of PACKAGE side by side, and report which of them changed what.
 
@@ -120,6 +124,7 @@ def releases(  # noqa: PLR0913 - one argument an option
             "--show": show,
             "--fresh": fresh,
             "a second --python": pythons[1:],
+            "--fleet": fleet,
         }
         ensure_watchable(watched, refused)
         request = WatchRequest(
@@ -142,7 +147,8 @@ def releases(  # noqa: PLR0913 - one argument an option
         wanted = _plan(launcher, name, folder, selectors, signals, tolerances, list(folders))
         published = index.select_releases(name, wanted[1], first, last, pre=pre)
         for place, python in folders.items():
-            _measure_and_write(replace(wanted[0], folder=place), published, python, fresh=fresh)
+            part = replace(wanted[0], folder=place)
+            _measure_and_write(part, published, python, fleet, fresh=fresh)
     _show(name, folder)
     if not show:
         click.echo(f"results: {folder}")
@@ -179,11 +185,15 @@ def _measure_and_write(
     wanted: measure.MeasurementRequest,
     published: Sequence[index.PublishedRelease],
     python: str | None,
+    fleet: FleetChoice | None,
     *,
     fresh: bool,
 ) -> None:
     with _report_interruption(wanted.folder):
-        history = _measure_releases(wanted, published, python, fresh=fresh)
+        if fleet:
+            history = _measure_on_fleet(fleet, wanted, published, python, fresh=fresh)
+        else:
+            history = _measure_releases(wanted, published, python, fresh=fresh)
     # matplotlib takes a second to import, for which --show should not have to wait.
     from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
 
@@ -262,10 +272,38 @@ def _measure_releases(
                 wanted.signals,
                 wanted.not_available,
             )
-            decisions = measure.decide(timeline, wanted.tolerances)
-    for release in measured:
-        release.recording.write(complete=True)
-    return assemble_history(wanted, prepared, timeline, decisions)
+            judged = measure.judge_releases(timeline, wanted.tolerances)
+    results = {
+        (release.name, release.is_null): release.recording.write(complete=True)
+        for release in measured
+    }
+    shown = {name: result for (name, is_null), result in results.items() if not is_null}
+    return assemble_history(wanted, prepared, shown, timeline.screened, judged.sort())
+
+
+def _measure_on_fleet(
+    choice: FleetChoice,
+    wanted: measure.MeasurementRequest,
+    published: Sequence[index.PublishedRelease],
+    python: str | None,
+    *,
+    fresh: bool,
+) -> History:
+    from resilience_bench.releases import fleet as fleets  # noqa: PLC0415 - few want it
+
+    journal = wanted.folder / fleets.JOURNAL
+    if fresh:
+        journal.unlink(missing_ok=True)
+    with open_fleet(choice, wanted.cases, wanted.signals, journal) as (job, show):
+        found = fleets.measure_releases(job, wanted, published, python, show)
+    if not found.results:
+        raise UserError(_explain_nothing_measured(wanted.package, found.prepared))
+    if not fresh:
+        _refuse_another_python(wanted, next(iter(found.results.values())).environment.python)
+    decisions = found.judged.sort()
+    note = f"measured by {len(found.hosts)} hosts of a fleet: {', '.join(found.hosts)}"
+    decisions = replace(decisions, notes=(*decisions.notes, note))
+    return assemble_history(wanted, found.prepared, found.results, found.screened, decisions)
 
 
 def _ensure_same_python(
@@ -273,13 +311,17 @@ def _ensure_same_python(
 ) -> None:
     """Refuse to replace a history under another Python, or another build of it."""
     variant = next((release.variant for release in prepared if release.variant), None)
-    if variant is None or not (wanted.folder / FILE_NAME).exists():
+    if variant is not None and (wanted.folder / FILE_NAME).exists():
+        _refuse_another_python(wanted, variants.query_environment(variant).python)
+
+
+def _refuse_another_python(wanted: measure.MeasurementRequest, here: str) -> None:
+    if not (wanted.folder / FILE_NAME).exists():
         return
     try:
         before = history_file.read(wanted.folder).environment.python
     except UnreadableResultError:
         return  # it is measured again
-    here = variants.query_environment(variant).python
     if before != here:
         raise UserError(
             f"{wanted.folder}: holds the history of {wanted.package} under {before}; expected a "
@@ -303,7 +345,7 @@ def _report_interruption(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         samples = folder / measure.SAMPLES_FOLDER
-        has_some = any(samples.glob("*.json"))
+        has_some = any(samples.glob("*.json")) or any(folder.glob("*.jsonl"))
         found = f"what was measured is in {samples}" if has_some else "nothing was measured yet"
         click.echo(f"interrupted; {found}; type the same command again to go on", err=True)
         raise

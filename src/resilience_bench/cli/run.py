@@ -11,19 +11,21 @@ import click
 
 from resilience_bench._cases import CHAOS
 from resilience_bench._model import Signal
-from resilience_bench.cli import measuring, options, run_long, run_python
-from resilience_bench.cli.console import make_console
+from resilience_bench.cli import measuring, options, run_fleet, run_long, run_python
 from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
+from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import select
 from resilience_bench.measure.session import PROFILES, Profile
-from resilience_bench.report import summary, table
-from resilience_bench.stats.latency import estimate
 
+FLEET_ALONE: Final = (
+    "--fleet measures cases as they are on each host; it cannot be combined with --drift, --python "
+    "or --profile chaos; leave one of them out"
+)
 DRIFT_ALONE: Final = (
     "--drift measures the cost and the memory of one caller; it cannot be combined with "
     "--signals, --python, --profile concurrency or chaos; leave one of them out"
@@ -54,6 +56,7 @@ DRIFT_ALONE: Final = (
     metavar="PATH",
     help="Also measure under this interpreter, side by side; may be repeated.",
 )
+@options.add_fleet_options
 @click.pass_context
 def run(  # noqa: PLR0913 - one argument an option
     context: click.Context,
@@ -66,6 +69,7 @@ def run(  # noqa: PLR0913 - one argument an option
     signals: tuple[Signal, ...] | None,
     drift: float | None,
     pythons: tuple[str, ...],
+    fleet: FleetChoice | None,
 ) -> int:
     """Measure cases, write a results file and show the table, or a summary of many cases.
 
@@ -78,6 +82,8 @@ def run(  # noqa: PLR0913 - one argument an option
     if time_limit is not None:
         chosen = dataclasses.replace(chosen, time_limit_s=time_limit)
     path = output or options.build_output_path("run")
+    if fleet and (drift is not None or profile == CHAOS or pythons):
+        raise UserError(FLEET_ALONE)
     others = {
         "profile": profile in {"concurrency", CHAOS},
         "signals": bool(signals),
@@ -94,6 +100,8 @@ def run(  # noqa: PLR0913 - one argument an option
             launcher, selectors, pythons=pythons, profile=chosen, signals=signals, stem=path
         )
     atomic.ensure_writable(path)
+    if fleet:
+        return run_fleet.run_on_fleet(fleet, launcher, selectors, chosen, signals, path)
     return _run_here(launcher, selectors, chosen, signals, path)
 
 
@@ -129,9 +137,5 @@ def _run_here(
         {signal: variant.count_visits([signal]) for signal in available},
         lambda _, done: (done.signal, ""),
     )
-    measurements, console = estimate(measured[0]), make_console()
-    if summary.is_large(measurements):
-        summary.render(summary.summarise_run(measured[0], measurements), measured[0], console, path)
-    else:
-        table.render(measured[0], measurements, "latency", console)
+    run_fleet.show_result(measured[0], path)
     return measuring.report_end(measured, [path])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from typing import Final
 
 from resilience_bench import __version__
-from resilience_bench._model import Estimate, Measurement, WorkerRecord
+from resilience_bench._model import Estimate, Measurement, Result
 from resilience_bench.environments.fingerprint import now
 from resilience_bench.quantities import QUANTITIES
 from resilience_bench.releases.changes import SortedDecisions
 from resilience_bench.releases.history_file import SCHEMA, CaseCost, History, Release
 from resilience_bench.releases.measure import MeasurementRequest
 from resilience_bench.releases.prepare import PreparedRelease
-from resilience_bench.releases.timeline import MeasuredRelease, Timeline
 from resilience_bench.stats.latency import estimate
 from resilience_bench.worker.reference import REFERENCE_VERSION
 
@@ -25,16 +24,23 @@ HISTORY_QUANTITIES: Final = {*QUANTITIES, "overhead_instructions", "peak_bytes",
 def assemble_history(
     wanted: MeasurementRequest,
     prepared: Sequence[PreparedRelease],
-    timeline: Timeline,
+    measured: Mapping[str, Result],
+    screened: range,
     decisions: SortedDecisions,
 ) -> History:
-    """Assemble what each release costs, and which changed what."""
-    measured = {release.name: release for release in timeline.releases if not release.is_null}
-    recordings = [release.recording for release in timeline.releases]
+    """Assemble what each release costs, and which changed what.
+
+    ``measured`` is by version; for ``screened`` see `resilience_bench.releases.timeline.Timeline`.
+    """
     # The first process may be that of an earlier run.
-    records = [record for recording in recordings for record in recording.finished]
+    records = [
+        record
+        for result in measured.values()
+        for group in (result.workers, result.instructions, result.allocations, result.loads)
+        for record in group
+    ]
     started = min((record.started for record in records), default=now())
-    environments = [recording.environment for recording in recordings if recording.environment]
+    environments = [result.environment for result in measured.values()]
     # Only those packages that are the same for all releases.
     packages = set.intersection(*(set(place.packages.items()) for place in environments))
     return History(
@@ -52,7 +58,7 @@ def assemble_history(
         tolerances=dict(wanted.tolerances),
         cases={info.case.name: info.description for info in wanted.cases},
         releases=tuple(
-            _assemble_release(release, measured.get(release.release.version), timeline.screened)
+            _assemble_release(release, measured.get(release.release.version), screened)
             for release in prepared
         ),
         steps=decisions.steps,
@@ -64,7 +70,7 @@ def assemble_history(
 
 
 def _assemble_release(
-    prepared: PreparedRelease, measured: MeasuredRelease | None, screened: range
+    prepared: PreparedRelease, measured: Result | None, screened: range
 ) -> Release:
     published = prepared.release
     release = Release(
@@ -73,9 +79,8 @@ def _assemble_release(
     if measured is None:
         return release
     # A curve needs the workers that measured all releases alike.
-    workers = measured.recording.select(WorkerRecord)
-    alike = tuple(worker for worker in workers if worker.index in screened)
-    result = replace(measured.recording.result(complete=True), workers=alike)
+    alike = tuple(worker for worker in measured.workers if worker.index in screened)
+    result = replace(measured, workers=alike)
     estimates = {found.case.name: _select_quantities(found) for found in estimate(result)}
     costs = {
         record.case.name: CaseCost(

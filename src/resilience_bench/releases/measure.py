@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -72,11 +72,12 @@ def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
     note: Callable[[str], None],
     *,
     fresh: bool = False,
+    has_nulls: bool = True,
 ) -> list[MeasuredRelease]:
     """Make the releases to measure, with what an earlier run has measured of them unless ``fresh``.
 
-    Those without an environment are left out. ``note`` gets the reason why results of an earlier
-    run cannot be used.
+    Those without an environment are left out; if the history ``has_nulls``, one of `NULL_EVERY` is
+    measured twice. ``note`` gets the reason why results of an earlier run cannot be used.
     """
     made = []
     usable = [
@@ -85,7 +86,7 @@ def make_measured_releases(  # noqa: PLR0913 - one caller, which has them all
         if release.variant and release.status == "measured"
     ]
     for number, (version, variant) in enumerate(usable):
-        has_null = number % NULL_EVERY == 0 and number < len(usable) - 1
+        has_null = has_nulls and number % NULL_EVERY == 0 and number < len(usable) - 1
         environment = query_environment(variant)
         for is_null in (False, True) if has_null else (False,):
             session, loaded = create_sessions(
@@ -131,16 +132,34 @@ def _read_earlier(path: Path, here: Environment, note: Callable[[str], None]) ->
     return earlier if is_same else None
 
 
-def decide(timeline: Timeline, tolerances: Mapping[str, float]) -> changes.SortedDecisions:
-    """Measure the releases, and decide which of them changed what."""
+@dataclass(frozen=True, slots=True)
+class JudgedReleases:
+    """What the gate decided of releases: its criteria, a verdict each, and what their keys mean."""
+
+    places: dict[str, changes.ReleaseCase] = field(default_factory=dict)
+    criteria: tuple[Criterion, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+    def sort(self) -> changes.SortedDecisions:
+        """Sort the verdicts by outcome."""
+        if not self.places:
+            alone = "one release has no neighbour to be compared with"
+            return changes.SortedDecisions((), (), {}, (), alone)
+        decisions = changes.sort_decisions(self.places, self.criteria, self.verdicts)
+        return replace(decisions, headline=_describe_certainty(self.criteria, self.verdicts))
+
+
+def judge_releases(
+    timeline: Timeline, tolerances: Mapping[str, float], policy: Policy = POLICY
+) -> JudgedReleases:
+    """Measure the releases, and judge each against the one before."""
     if not timeline.pairs:
         timeline.draw_counts(1, ())
         if "latency" in timeline.signals:
-            timeline.draw_latencies(POLICY.screen, ())
+            timeline.draw_latencies(policy.screen, ())
         if "scaling" in timeline.signals:
             timeline.draw_loads(LOADED_SCREEN, ())
-        alone = "one release has no neighbour to be compared with"
-        return changes.SortedDecisions((), (), {}, (), alone)
+        return JudgedReleases()
     places = {
         pair.key(name): changes.ReleaseCase(
             pair.head.name, pair.base.name, name, record, pair.null is not None
@@ -149,9 +168,7 @@ def decide(timeline: Timeline, tolerances: Mapping[str, float]) -> changes.Sorte
         for name, record in pair.head.session.records.items()
     }
     criteria = changes.make_release_criteria(places, timeline.signals, tolerances)
-    verdicts = judge(criteria, timeline, POLICY)
-    decisions = changes.sort_decisions(places, criteria, verdicts)
-    return replace(decisions, headline=_describe_certainty(criteria, verdicts))
+    return JudgedReleases(places, tuple(criteria), tuple(judge(criteria, timeline, policy)))
 
 
 def _describe_certainty(criteria: Sequence[Criterion], verdicts: Sequence[Verdict]) -> str:

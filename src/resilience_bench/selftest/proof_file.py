@@ -85,12 +85,21 @@ def read(path: Path) -> Proof:
     return dataclasses.replace(proof, signals=proof.signals or signals, sizes=proof.sizes or sizes)
 
 
-def write(proof: Proof, rates: Sequence[Rate], cases: int, path: Path) -> None:
-    """Write a proof and its rates over so many cases; UnwritableOutputError keeps the old one."""
+def write(
+    proof: Proof,
+    rates: Sequence[Rate],
+    cases: int,
+    path: Path,
+    environment: Environment | None = None,
+) -> None:
+    """Write a proof and its rates over so many cases; UnwritableOutputError keeps the old one.
+
+    ``environment`` is where it was measured, by default here.
+    """
     stored = {
         "schema": SCHEMA,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "environment": dataclasses.asdict(detect_environment()),
+        "environment": dataclasses.asdict(environment or detect_environment()),
         "load_average": read_load_average(),
         "cases": cases,
         "policies": {gate: dataclasses.asdict(policy) for gate, policy in POLICIES.items()}

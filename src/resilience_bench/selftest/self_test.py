@@ -155,11 +155,11 @@ def prepare_self_test(
     proof = replace(
         proof,
         selectors=options.selectors or proof.selectors,
-        signals=_select_signals(options.signals or proof.signals or None),
+        signals=select_signals(options.signals or proof.signals or None),
         sizes=options.percents or proof.sizes or SIZES,
     )
-    cases: Sequence[CaseInfo] = _select_cases(launcher, proof.selectors)
-    steps = _find_missing_steps(options, proof) if options.runs_builds or not earlier else []
+    cases: Sequence[CaseInfo] = select_cases(launcher, proof.selectors)
+    steps = find_missing_steps(options, proof) if options.runs_builds or not earlier else []
     folder, calibration = output.with_suffix(""), None
     if earlier:
         calibration = read_calibration(earlier.with_suffix(""), proof.signals)
@@ -173,7 +173,8 @@ def prepare_self_test(
     return SelfTest(runner, options, proof, output, steps, calibration, console)
 
 
-def _find_missing_steps(options: SelfTestOptions, proof: Proof) -> list[Step]:
+def find_missing_steps(options: SelfTestOptions, proof: Proof) -> list[Step]:
+    """Return the builds that a proof lacks."""
     sizes: list[builds.Size] = [(percent, "work") for percent in proof.sizes]
     sizes += [(percent, "wait") for percent in options.waits]
     numbers = (options.builds or BUILDS, sizes, options.planted_builds or PLANTED_BUILDS)
@@ -188,7 +189,7 @@ def _refuse_unlearned_signals(proof: Proof, signals: Sequence[Signal], path: Pat
         )
 
 
-def _select_signals(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
+def select_signals(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
     """Return those of the signals that the self-test covers, and that can be measured here."""
     available, lacking = find_measurable_signals(signals)
     chosen = tuple(signal for signal in available if signal in QUANTITY)
@@ -198,7 +199,7 @@ def _select_signals(signals: Sequence[Signal] | None) -> tuple[Signal, ...]:
     return chosen
 
 
-def _select_cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]:
+def select_cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo, ...]:
     """Return the selected cases, and the one that shows what planting costs."""
     cases = select(launcher, selectors).cases
     if PROBE not in {info.case.name for info in cases}:

@@ -1,0 +1,96 @@
+"""The worker of a host: holds its lock, and measures for a scheduler until it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import dask
+import psutil
+from distributed import Worker
+from distributed.comm import connect
+from distributed.security import Security
+
+from resilience_bench.fleet import desk
+from resilience_bench.fleet.errors import FleetError
+from resilience_bench.fleet.facts import HostFacts
+from resilience_bench.fleet.pool import (
+    AGAIN_S,
+    CONNECT_S,
+    FACTS,
+    RESOURCE,
+    SCHEDULER_ERRORS,
+    explain_no_scheduler,
+    silence_logs,
+)
+
+QUIET: Final = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.system-monitor.disk": False,
+}
+"""What Dask does beside measurements is turned off where it can be."""
+
+
+def serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
+    """Measure blocks for a scheduler until this process is interrupted.
+
+    FleetError if no scheduler answers at first, or another worker holds the host's lock. A
+    scheduler that goes away later is waited for.
+    """
+    silence_logs()
+    with desk.hold_host(facts.host):
+        os.environ[desk.HOST_VARIABLE] = facts.host
+        end_leftovers(facts.host)
+        try:
+            asyncio.run(_serve(address, facts, note))
+        finally:
+            _end_children()
+
+
+async def _serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
+    try:
+        arguments = Security().get_connection_args("worker")  # of Dask's configuration: TLS
+        comm = await connect(address, timeout=CONNECT_S, **arguments)
+        await comm.close()
+    except (*SCHEDULER_ERRORS, ValueError) as error:
+        raise FleetError(explain_no_scheduler(address, error)) from error
+
+    async def describe_host(_worker: Any) -> dict[str, Any]:
+        return dataclasses.asdict(facts)
+
+    while True:
+        with dask.config.set(QUIET), contextlib.suppress(*SCHEDULER_ERRORS, ValueError):
+            async with Worker(
+                address,
+                name=f"{facts.host}-{facts.pid}",
+                nthreads=1,
+                resources={RESOURCE: 1},
+                memory_limit=0,
+                dashboard=False,
+                startup_information={FACTS: describe_host},
+            ) as worker:
+                note(f"host {facts.host}: measuring for {address}")
+                await worker.finished()
+        note(f"host {facts.host}: the scheduler has gone; waiting for it")
+        await asyncio.sleep(AGAIN_S)
+
+
+def end_leftovers(host: str) -> None:
+    """End what a worker of this host that was killed has left behind: it would disturb."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if "resilience_bench.worker" not in process.cmdline():
+                continue
+            if process.environ().get(desk.HOST_VARIABLE) == host:
+                process.kill()
+
+
+def _end_children() -> None:
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()

@@ -1,0 +1,20 @@
+"""Real fleets on loopback: a scheduler, and worker processes that are hosts by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).resolve().parents[2] / "scripts" / "lib"
+
+
+@pytest.fixture(autouse=True)
+def _scripts_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The tests start the same processes as scripts/fleet-trial."""
+    monkeypatch.syspath_prepend(str(LIBRARY))
+    yield
+    for name in ("local_fleet", "fleet_replay"):
+        sys.modules.pop(name, None)

@@ -1,0 +1,169 @@
+"""A real scheduler and real workers on loopback, ended at random by their process IDs."""
+
+from __future__ import annotations
+
+import collections
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resilience_bench.fleet.block import Block, FleetChoice, Reply
+from resilience_bench.fleet.facts import Needs
+from resilience_bench.fleet.job import open_job
+
+COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
+
+
+def type_command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """What a command answers."""
+    return subprocess.run(
+        [COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def make_blocks(count: int, seconds: float) -> list[Block]:
+    """Blocks that take so long."""
+    from fleet_replay import replay
+
+    return [
+        Block(f"block {number}", replay, {"number": number, "seconds": seconds})
+        for number in range(count)
+    ]
+
+
+def test_killed_hosts_and_a_restarted_scheduler_lose_nothing(tmp_path: Path) -> None:
+    """Each block has its own result, although its host, or the scheduler, was killed meanwhile."""
+    from fleet_replay import FINISHED
+    from local_fleet import start_fleet
+
+    finished = tmp_path / "finished"
+    hosts = ("one", "two", "three")
+    notes: list[str] = []
+    seen: list[str] = []
+    with start_fleet(tmp_path, hosts, {FINISHED: str(finished)}) as fleet:
+
+        def disturb(_block: Block, reply: Reply) -> None:
+            seen.append(reply.host)
+            if len(seen) == 2:
+                fleet.kill("two")
+                fleet.start_worker("two")
+            if len(seen) == 5:
+                fleet.kill("scheduler")
+                threading.Thread(target=fleet.start_scheduler).start()
+
+        journal = tmp_path / "fleet.jsonl"
+        with open_job(FleetChoice(fleet.address), Needs(), (), journal, notes.append) as job:
+            replies = job.dispatch(make_blocks(12, 0.5), disturb)
+            assert job.dispatch(make_blocks(12, 0.5), lambda *_: None) == replies
+    assert [reply.value for reply in replies] == [{"number": number} for number in range(12)]
+    times = collections.Counter(finished.read_text().split())
+    assert set(times) == set(map(str, range(12)))
+    assert any(note.startswith("the scheduler has gone") for note in notes)
+    assert "the scheduler is back" in notes
+
+
+def test_a_client_that_was_killed_gets_what_its_hosts_went_on_measuring(tmp_path: Path) -> None:
+    """A block in progress is finished by its host, and fetched by the next client."""
+    from fleet_replay import FINISHED
+    from local_fleet import start_fleet
+
+    finished, journal = tmp_path / "finished", tmp_path / "fleet.jsonl"
+    with start_fleet(tmp_path, ("one", "two"), {FINISHED: str(finished)}) as fleet:
+        choice = FleetChoice(fleet.address)
+
+        def interrupt(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        with (
+            pytest.raises(KeyboardInterrupt),
+            open_job(choice, Needs(), (), journal, lambda _: None) as job,
+        ):
+            job.dispatch(make_blocks(4, 1.0), interrupt)
+        with open_job(choice, Needs(), (), journal, lambda _: None) as job:
+            replies = job.dispatch(make_blocks(4, 1.0), lambda *_: None)
+    assert [reply.value for reply in replies] == [{"number": number} for number in range(4)]
+    assert set(collections.Counter(finished.read_text().split()).values()) == {1}
+
+
+def test_a_fleet_that_cannot_measure_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    """No scheduler, no worker, two workers on a host, other files: what differs, what to type."""
+    from local_fleet import LocalFleet, wait_for
+
+    fleet = LocalFleet(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "from resilience_bench import scenario\n\n@scenario\ndef called(payload):\n"
+        '    "A call."\n    return payload\n'
+    )
+    run = ("run", "mine.py", "--signals", "latency", "--fleet", fleet.address)
+
+    def refuse(*arguments: str, cwd: Path = tmp_path) -> str:
+        done = type_command(*arguments, cwd=cwd)
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        return done.stderr
+
+    try:
+        assert "no scheduler answers" in refuse(*run)
+        assert "no scheduler answers" in refuse("fleet", "worker", fleet.address)
+        fleet.start_scheduler()
+        assert "the fleet has no worker" in refuse(*run)
+        assert "the fleet has no worker" in refuse("fleet", "status", fleet.address)
+        fleet.start_worker("one")
+        fleet.wait_for_workers("one")
+        fleet.start_worker("one")  # its own log; the first worker goes on
+        wait_for(lambda: "has a worker already" in fleet.read_log("one"))
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "mine.py").write_text((tmp_path / "mine.py").read_text() + "# changed\n")
+        assert "host one differs in mine.py" in refuse(*run, cwd=other)
+        good = type_command("fleet", "status", fleet.address, cwd=tmp_path)
+        assert good.returncode == 0
+        assert "1 hosts" in good.stdout
+    finally:
+        fleet.end()
+
+
+def test_a_worker_that_is_ended_leaves_nothing_and_frees_its_host(tmp_path: Path) -> None:
+    """SIGTERM ends a worker with what it started, and another one gets the lock."""
+    from local_fleet import start_fleet
+
+    with start_fleet(tmp_path, ("one",)) as fleet:
+        process = fleet.processes["one"]
+        fleet.kill("one", signal.SIGTERM)
+        assert process.returncode in {0, 130}
+        fleet.start_worker("one")
+        fleet.wait_for_workers("one")
+
+
+def test_a_run_by_a_fleet_is_a_run(tmp_path: Path) -> None:
+    """The results file of a fleet has every case, and its journal is gone."""
+    from local_fleet import start_fleet
+
+    from resilience_bench.files import results
+
+    text = "from resilience_bench import scenario\n"
+    for number in range(4):
+        text += (
+            f"\n\n@scenario\ndef called_{number}(payload):\n"
+            f'    "A call."\n    return lambda: payload()\n'
+        )
+    (tmp_path / "mine.py").write_text(text)
+    with start_fleet(tmp_path, ("one", "two")) as fleet:
+        arguments = ("run", "mine.py", "--signals", "latency", "-o", "out.json")
+        done = type_command(*arguments, "--fleet", fleet.address, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = results.read(tmp_path / "out.json")
+    assert [record.case.name for record in result.cases] == [
+        f"mine.called_{number}" for number in range(4)
+    ]
+    assert {record.status for record in result.cases} == {"measured"}
+    assert {(one.index, one.block) for one in result.workers} == {
+        (index, block) for index in range(14) for block in range(2)
+    }
+    assert result.complete
+    assert not list(tmp_path.glob("*.jsonl"))
