@@ -24,13 +24,8 @@ def test_a_project_gets_scenarios_that_run(
     assert "resilience-bench run" in said
     selection = select(ProcessLauncher(), ())
     names = [info.case.name for info in selection.cases]
-    assert (names, selection.problems) == (
-        [
-            *("guard.success", "guard.failure", "guard.rejection"),
-            *("guard.success[sqlite]", "guard.success[sqlite-file]"),
-        ],
-        (),
-    )
+    assert names == ["guard.success", "guard.failure", "guard.rejection"]
+    assert selection.problems == ()
     [budget] = read_budgets(tmp_path / "baselines" / "budgets.toml")
     assert budget.cases in names
     assert main.main(("list",)) == 0
@@ -76,7 +71,7 @@ def test_all_files_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ('{"url": "file:///home/me/checkout", "dir_info": {}}', "resilience-bench"),
         (
             '{"url": "https://example.org/bench", "vcs_info": {"vcs": "git", "commit_id": "12ab"}}',
-            "resilience-bench @ git+https://example.org/bench@12ab",
+            "git+https://example.org/bench@12ab",
         ),
     ],
 )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from resilience_bench.environments.sides import make_side
+from resilience_bench.environments.git import run_git
+from resilience_bench.environments.sides import describe_changed_scenarios, make_side
 from resilience_bench.environments.variants import find_interpreter, is_venv
 from resilience_bench.errors import VariantError
 from tests.wheels import write_wheel
@@ -71,3 +72,20 @@ def test_what_is_no_interpreter_is_refused() -> None:
     """As for other options that name one."""
     with pytest.raises(VariantError, match="'gone' is no Python interpreter"):
         make_side(".", [], project=".", python="gone")
+
+
+def test_scenario_files_that_differ_from_a_revision_are_named(tmp_path: Path) -> None:
+    """A guard that one of them defines would be the same on both sides, and nothing regress."""
+    same, changed, new = (tmp_path / f"{name}.py" for name in ("same", "changed", "new"))
+    same.write_text("a = 1\n")
+    changed.write_text("a = 1\n")
+    run_git(tmp_path, "init", "--quiet")
+    run_git(tmp_path, "add", ".")
+    who = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+    run_git(tmp_path, *who, "commit", "--quiet", "--message", "first")
+    assert describe_changed_scenarios(["git:HEAD", "."], [same, changed]) == []
+    changed.write_text("a = 2\n")
+    new.write_text("a = 3\n")
+    [note] = describe_changed_scenarios(["git:HEAD", "."], [same, changed, new])
+    assert note.startswith("changed.py, new.py: not as in git:HEAD")
+    assert describe_changed_scenarios(["pip:tenacity", "."], [changed]) == []

@@ -21,6 +21,7 @@ from resilience_bench.cli import (
 )
 from resilience_bench.cli.compare_sides import Setting, show_note
 from resilience_bench.cli.measuring import require_signals
+from resilience_bench.environments.sides import describe_changed_scenarios
 from resilience_bench.environments.variants import Variant
 from resilience_bench.files import atomic
 from resilience_bench.gate import comparison
@@ -160,6 +161,9 @@ def _judge_variants(
         found = compare_upgrade.plan_upgrade(base, head, needed, pythons=pythons, note=show_note)
     result, side = compare_sides.judge_pair(setting, base, head)
     result = add_defects(result, side.recording.result(complete=True))
+    files = {Path(info.path) for info in setting.selection.cases}
+    changed = describe_changed_scenarios([base.text, head.text], files)
+    result = replace(result, notes=(*result.notes, *changed))
     if found is None:
         return result, side
 

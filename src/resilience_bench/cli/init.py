@@ -29,7 +29,8 @@ Type next:
   resilience-bench show results/run-*.json show what was measured again
   resilience-bench check --baseline none   hold it against baselines/budgets.toml
   resilience-bench baseline learn          learn what is acceptable on this machine
-Then put your own guard into benchmarks/guard.py, and commit these files."""
+Then have benchmarks/guard.py import your own guard, and commit these files. 'compare' measures what
+a revision installs: a guard that is defined in benchmarks/ is the same on both sides."""
 
 
 @click.command()
@@ -62,6 +63,8 @@ def init(folder: Path) -> int:
         )
     if requirement == NAME:
         click.echo("note: the workflow takes resilience-bench from the runner's package index")
+    if "+file:" in requirement:
+        click.echo(f"note: a runner has no {requirement}; put a URL that it reaches there")
     click.echo(NEXT_STEPS)
     return OK
 
@@ -71,4 +74,4 @@ def find_requirement() -> str:
     origin = json.loads(metadata.distribution(NAME).read_text("direct_url.json") or "{}")
     if not (vcs := origin.get("vcs_info")):
         return NAME
-    return f"{NAME} @ {vcs['vcs']}+{origin['url']}@{vcs['commit_id']}"
+    return f"{vcs['vcs']}+{origin['url']}@{vcs['commit_id']}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from resilience_bench.environments import interpreters, variants
+from resilience_bench.environments.git import try_git
 from resilience_bench.environments.interpreters import Interpreter
 from resilience_bench.environments.variants import Notifier, Variant
-from resilience_bench.errors import VariantError
+from resilience_bench.errors import VariantError, format_names
 
 
 def make_side(
@@ -49,3 +51,31 @@ def _ensure_complete(prepared: Interpreter) -> None:
             "expected what the selected cases need; select others, or name an environment that "
             "has it"
         )
+
+
+def describe_changed_scenarios(texts: Sequence[str], files: Iterable[Path]) -> list[str]:
+    """Say which scenario files differ from the revisions that are compared; nothing if none does.
+
+    Args:
+        texts: The variants as typed; only those that begin with ``git:`` are looked at.
+        files: The scenario files, which both sides take from the checkout.
+
+    Returns:
+        One sentence a revision.
+    """
+    found = []
+    for text in texts:
+        kind, _, revision = text.partition(":")
+        if kind != "git":
+            continue
+        names = sorted(
+            path.name
+            for path in set(files)
+            if try_git(path.parent, "show", f"{revision}:./{path.name}") != path.read_text("utf-8")
+        )
+        if names:
+            found.append(
+                f"{format_names(names)}: not as in {text}; both sides are measured with the "
+                "scenario files of the checkout, so what these define is the same on both sides"
+            )
+    return found

@@ -109,17 +109,33 @@ def find_scenario_files(path: Path) -> list[Path]:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a file under its package's name, or under its own when it is in no package."""
+    """Import a file under its package's name, or under its own when it is in no package.
+
+    What is installed comes first for its imports, its folder last: a project's package is that of
+    the measured environment, not that of the checkout, and no scenario file hides it.
+    """
     root, parts = path.parent, [path.stem]
     while (root / "__init__.py").exists():
         parts.insert(0, root.name)
         root = root.parent
     if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+        sys.path.append(str(root))
     if len(parts) > 1:
+        _import_own_package(root / parts[0])
         return importlib.import_module(".".join(parts))
     # A private package name keeps a user's "json.py" from replacing another module.
-    name = f"_scenario_files.{path.stem}"
+    return _import_as(f"_scenario_files.{path.stem}", path)
+
+
+def _import_own_package(folder: Path) -> None:
+    """Import the package of scenario files, whatever is installed under the same name."""
+    start = folder / "__init__.py"
+    known = sys.modules.get(folder.name)
+    if known is None or Path(known.__file__ or "").resolve() != start.resolve():
+        _import_as(folder.name, start)
+
+
+def _import_as(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(
