@@ -97,7 +97,7 @@ def test_nothing_set_changes_nothing(run: Run, text: str) -> None:
         ),
         (
             f"{TABLE}profil = 1",
-            ("key tool.resilience-bench.run.profil: expected one of drift, fleet, fleet-kind, output,",),
+            ("key tool.resilience-bench.run.profil: expected one of drift, fleet, fleet-kind,",),
         ),
         (f"{TABLE}time_limit = 1", ("run.time_limit: expected one of", "time-limit")),
         (f'{TABLE}profile = "fast"', ("run.profile: expected what --profile takes", "'fast'")),
