@@ -154,3 +154,34 @@ def test_a_terminal_that_knows_ascii_only_gets_question_marks(run: Run, tmp_path
     )
     assert done.returncode == 0
     assert b"? fastest" in done.stdout
+
+
+@pytest.mark.parametrize("group", [(), ("variants",), ("baseline",)])
+def test_a_group_without_its_command_shows_its_plain_help(run: Run, group: tuple[str, ...]) -> None:
+    """It is what --help shows, whole, and not wrapped into an error; the exit code is 2."""
+    code, out, err = run(*group)
+    assert (code, out) == (2, "")
+    assert err == run(*group, "--help")[1]
+    assert err.startswith("Usage: resilience-bench")
+    assert "..." not in err.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "close"),
+    [
+        (("lisst",), "'list'"),
+        (("Compare",), "'compare'"),
+        (("baseline", "lern"), "'learn'"),
+        (("variants", "claen"), "'clean'"),
+    ],
+)
+def test_a_mistyped_command_gets_the_closest(run: Run, typed: tuple[str, ...], close: str) -> None:
+    """The error names the command that was probably meant, of groups in groups too."""
+    code, _, err = run(*typed)
+    assert code == 2
+    assert_one_line(err, f"Did you mean {close}?", "--help")
+
+
+def test_a_command_that_resembles_none_gets_no_suggestion(run: Run) -> None:
+    """A wrong suggestion is worse than none."""
+    assert "Did you mean" not in run("zzz")[2]

@@ -11,6 +11,7 @@ from resilience_bench._model import Environment, Signal
 from resilience_bench._verdicts import Baseline
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
+from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.cli.measuring import open_source, prepare_variant
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.errors import UnreadableBaselineError, UserError
@@ -29,7 +30,7 @@ from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.stats.latency import estimate
 
 
-@click.group("baseline")
+@click.group("baseline", cls=CommandGroup)
 def baseline_group() -> None:
     """Learn what is acceptable here, and look after it."""
 

@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from resilience_bench import __version__
+from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK, SETTABLE
 from resilience_bench.cli.streams import protect_output
 from resilience_bench.errors import UserError
@@ -87,7 +88,7 @@ def _interrupt_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """The commands by name; a command's module is imported when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -119,11 +120,10 @@ class LazyGroup(click.Group):
                 f"type: pip install 'resilience-bench[{EXTRAS[package]}]'"
             ) from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from `COMMANDS`: importing all of them takes seconds."""
+    def list_summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        """Yield what `COMMANDS` says: importing all commands takes seconds."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        yield from ((name, text) for name, (_, text) in COMMANDS.items())
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names of commands from `COMMANDS` as well."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.environments import variants
 
 
-@click.group("variants")
+@click.group("variants", cls=CommandGroup)
 def variants_group() -> None:
     """The environments that 'compare' makes."""
 

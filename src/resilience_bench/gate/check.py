@@ -10,7 +10,7 @@ from typing import Final
 from resilience_bench._model import CaseRecord, Environment, Result
 from resilience_bench._verdicts import Baseline, Budget, Judgement, Tolerance
 from resilience_bench.errors import (
-    UnknownSelectorError,
+    NotInFileError,
     UnreadableBaselineError,
     UserError,
     format_names,
@@ -29,7 +29,7 @@ from resilience_bench.gate.tolerances import (
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.quantities import BUDGETED, SIGNALS_JUDGED
-from resilience_bench.scenarios.patterns import matches
+from resilience_bench.scenarios.patterns import find_close_names, matches
 from resilience_bench.stats.correctness import collect_tallies, describe_defect, find_defects
 
 CaseFilter = Callable[[str], bool]
@@ -109,8 +109,11 @@ def _find_baseline_path(
         return None
 
 
-def make_case_filter(result: Result, selectors: Sequence[str]) -> CaseFilter:
-    """Make the filter of the cases that selectors mean; all for the path of a scenario file."""
+def make_case_filter(result: Result, selectors: Sequence[str], file: str) -> CaseFilter:
+    """Make the filter of the cases that selectors mean; all for the path of a scenario file.
+
+    NotInFileError, which names the ``file`` of the result, if a pattern matches none of its cases.
+    """
     patterns = [selector for selector in selectors if not Path(selector).exists()]
     if not patterns:
         return accept_every_case
@@ -118,7 +121,9 @@ def make_case_filter(result: Result, selectors: Sequence[str]) -> CaseFilter:
     for pattern in patterns:
         found = {record.case.name for record in result.cases if matches(pattern, record.case)}
         if not found:
-            raise UnknownSelectorError(pattern)
+            cases = [record.case for record in result.cases]
+            close = find_close_names(pattern, cases)
+            raise NotInFileError(file, pattern, [case.name for case in cases], close)
         names |= found
     return names.__contains__
 
