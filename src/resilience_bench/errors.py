@@ -15,9 +15,9 @@ def format_names(names: Sequence[str], separator: str = ", ") -> str:
     return separator.join([*names[:SHOWN_NAMES], *more])
 
 
-def format_count(count: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun, in the singular for 1; "s" makes other plurals."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {plural or f'{noun}s'}"
+def format_count(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 class UserError(Exception):

@@ -14,7 +14,7 @@ from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.cli.measuring import open_source, prepare_variant
 from resilience_bench.environments.fingerprint import detect_environment
-from resilience_bench.errors import UnreadableBaselineError, UserError
+from resilience_bench.errors import UnreadableBaselineError, UserError, format_count
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
@@ -95,7 +95,8 @@ def learn(  # noqa: PLR0913 - one argument an option
             click.echo(f"{'looser or higher' if move.loosens else 'moves'}: {move}")
         after = learning.accept(before, after, accept)
     baselines.write(after, path)
-    click.echo(f"baseline: {path}, {len(after.ranges)} cases from {runs} runs")
+    count = format_count(len(after.ranges), "case")
+    click.echo(f"baseline: {path}, {count} from {format_count(runs, 'run')}")
     return 0
 
 
@@ -153,5 +154,6 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
     findings = budget_files.lint(read, [*budgets, *tolerances], path, cases, optional)
     for finding in findings:
         click.echo(finding)
-    click.echo(f"{len(read)} baselines and {len(budgets)} budgets, {len(findings)} findings")
+    what = " and ".join((format_count(len(read), "baseline"), format_count(len(budgets), "budget")))
+    click.echo(f"{what}, {format_count(len(findings), 'finding')}")
     return 1 if findings else 0

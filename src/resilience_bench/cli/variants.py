@@ -6,6 +6,7 @@ import click
 
 from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.environments import variants
+from resilience_bench.errors import format_count
 
 
 @click.group("variants", cls=CommandGroup)
@@ -18,6 +19,7 @@ def clean() -> int:
     """Remove every environment that was made."""
     count, size = variants.clean()
     click.echo(
-        f"{count} environments removed, {size / 1e6:.0f} MB, from {variants.get_cache_folder()}"
+        f"{format_count(count, 'environment')} removed, {size / 1e6:.0f} MB, "
+        f"from {variants.get_cache_folder()}"
     )
     return 0

@@ -13,6 +13,7 @@ from resilience_bench.errors import (
     NotInFileError,
     UnreadableBaselineError,
     UserError,
+    format_count,
     format_names,
 )
 from resilience_bench.gate import baseline as baselines
@@ -187,8 +188,10 @@ def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
     left_out = [signal for signal in SIGNALS_JUDGED if signal not in limits.signals]
     notes = [f"{signal} is not judged: not asked for" for signal in left_out]
     if limits.baseline and (missing := criteria.find_cases_without_range(records, limits.baseline)):
+        have = "has" if len(missing) == 1 else "have"
         notes.append(
-            f"{len(missing)} measured cases have no range yet ({format_names(missing)}); {LEARN}"
+            f"{format_count(len(missing), 'measured case')} {have} no range yet "
+            f"({format_names(missing)}); {LEARN}"
         )
     if limits.baseline:
         notes += describe_tolerances(limits.tolerances, [record.case.name for record in records])

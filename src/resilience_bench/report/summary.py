@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from resilience_bench._model import Case, Measurement, Result
+from resilience_bench.errors import format_count
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.report import blocks, caveats, table, terminal
 from resilience_bench.report.real_calls import make_real_blocks
@@ -161,7 +162,9 @@ def _describe_doubts(notes: Sequence[caveats.Note], count: int) -> list[str]:
         if found:
             names = {name for note in found for name in note.names}
             most = max(found, key=lambda note: len(note.names)).reason
-            lines.append(f"{words}: {len(names)} of {count} cases; most often: {most}")
+            lines.append(
+                f"{words}: {len(names)} of {format_count(count, 'case')}; most often: {most}"
+            )
     return lines
 
 
@@ -184,16 +187,14 @@ def _describe_gaps(notes: Sequence[caveats.Note]) -> list[str]:
             missing[note.subject] += len(note.names)
         elif note.subject == "not available":
             unavailable += len(note.names)
-    lines = [f"without {signal}: {_count_cases(count)}" for signal, count in missing.items()]
+    lines = [
+        f"without {signal}: {format_count(count, 'case')}" for signal, count in missing.items()
+    ]
     if unavailable:
         lines.append(
-            f"not available: {_count_cases(unavailable)}; 'resilience-bench list' says why"
+            f"not available: {format_count(unavailable, 'case')}; 'resilience-bench list' says why"
         )
     return lines
-
-
-def _count_cases(count: int) -> str:
-    return f"{count} {'case' if count == 1 else 'cases'}"
 
 
 def render(summary: Summary, result: Result, console: Console, path: Path) -> None:
