@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resilience_bench.errors import format_count
+from resilience_bench.errors import format_amount
 
 
 @pytest.mark.parametrize(
@@ -12,4 +12,4 @@ from resilience_bench.errors import format_count
 )
 def test_a_noun_is_singular_for_one_alone(count: int, text: str) -> None:
     """One thing is a case, none or several are cases; thousands have a comma."""
-    assert format_count(count, "case") == text
+    assert format_amount(count, "case") == text

@@ -15,7 +15,7 @@ def format_names(names: Sequence[str], separator: str = ", ") -> str:
     return separator.join([*names[:SHOWN_NAMES], *more])
 
 
-def format_count(count: int, noun: str) -> str:
+def format_amount(count: int, noun: str) -> str:
     """Return a number with its noun, in the plural unless it is 1."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
@@ -46,7 +46,9 @@ class NotInFileError(UserError):
         self, file: str, selector: str, names: Sequence[str], close: Sequence[str]
     ) -> None:
         hint = f" (close: {', '.join(close)})" if close else ""
-        there = f"{format_count(len(names), 'case')}: {format_names(names)}" if names else "no case"
+        there = (
+            f"{format_amount(len(names), 'case')}: {format_names(names)}" if names else "no case"
+        )
         super().__init__(
             f"{file} has no case that matches {selector!r}{hint}; it has {there}; type "
             f"'resilience-bench show {file}' to see what it has, or measure what is missing"

@@ -185,3 +185,48 @@ def test_a_mistyped_command_gets_the_closest(run: Run, typed: tuple[str, ...], c
 def test_a_command_that_resembles_none_gets_no_suggestion(run: Run) -> None:
     """A wrong suggestion is worse than none."""
     assert "Did you mean" not in run("zzz")[2]
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "json"])
+@pytest.mark.parametrize("files", [("out.json",), ("out.json", "out.json")])
+def test_show_takes_patterns_behind_the_files(run: Run, files: tuple[str, ...], form: str) -> None:
+    """Only the cases that one of them means are shown, in every format, of one file or several."""
+    run("run", "-o", "out.json")
+    code, out, _ = run("show", *files, "breaker.*[purg*", "--format", form)
+    assert code == 0
+    assert "purgatory" in out
+    shown = out if form != "json" else "".join(line for line in out.splitlines() if "case" in line)
+    assert "pybreaker" not in shown
+    assert "retry" not in shown
+    assert all(name in run("show", *files, "*pyb*", "retry")[1] for name in ("pybreaker", "retry"))
+
+
+def test_show_gives_the_same_numbers_for_some_cases(run: Run) -> None:
+    """A selection changes what is shown, and no number."""
+    run("run", "-o", "out.json")
+    whole, part = (
+        {each["case"]: each for each in json.loads(run(*arguments)[1])["cases"]}
+        for arguments in (
+            ("show", "out.json", "--format", "json"),
+            ("show", "out.json", "retry.*", "--format", "json"),
+        )
+    )
+    assert part == {RETRY: whole[RETRY]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("breaker.closed",), ("breaker.closed: expected a results file first", "then patterns")),
+        (("out.json", "nobody"), ("out.json has no case that matches 'nobody'", "3 cases")),
+        (("out.json", "gone.json"), ("gone.json", "expected a results file")),
+    ],
+)
+def test_show_says_what_is_a_file_and_what_a_pattern(
+    run: Run, arguments: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    """A pattern without a file, one that matches nothing, and a missing file are told apart."""
+    run("run", "-o", "out.json")
+    code, _, err = run("show", *arguments)
+    assert code == 2
+    assert_one_line(err, *parts)

@@ -14,7 +14,7 @@ from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.cli.measuring import open_source, prepare_variant
 from resilience_bench.environments.fingerprint import detect_environment
-from resilience_bench.errors import UnreadableBaselineError, UserError, format_count
+from resilience_bench.errors import UnreadableBaselineError, UserError, format_amount
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
@@ -95,8 +95,8 @@ def learn(  # noqa: PLR0913 - one argument an option
             click.echo(f"{'looser or higher' if move.loosens else 'moves'}: {move}")
         after = learning.accept(before, after, accept)
     baselines.write(after, path)
-    count = format_count(len(after.ranges), "case")
-    click.echo(f"baseline: {path}, {count} from {format_count(runs, 'run')}")
+    count = format_amount(len(after.ranges), "case")
+    click.echo(f"baseline: {path}, {count} from {format_amount(runs, 'run')}")
     return 0
 
 
@@ -154,6 +154,8 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
     findings = budget_files.lint(read, [*budgets, *tolerances], path, cases, optional)
     for finding in findings:
         click.echo(finding)
-    what = " and ".join((format_count(len(read), "baseline"), format_count(len(budgets), "budget")))
-    click.echo(f"{what}, {format_count(len(findings), 'finding')}")
+    what = " and ".join(
+        (format_amount(len(read), "baseline"), format_amount(len(budgets), "budget"))
+    )
+    click.echo(f"{what}, {format_amount(len(findings), 'finding')}")
     return 1 if findings else 0

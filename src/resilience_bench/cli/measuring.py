@@ -14,7 +14,7 @@ from resilience_bench._model import Environment, Result, Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.progress import show_progress
-from resilience_bench.errors import UserError, format_count
+from resilience_bench.errors import UserError, format_amount
 from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.interleave import MeasuredVariant
@@ -125,7 +125,7 @@ def open_source(
     deadline: float = math.inf,
 ) -> Iterator[LiveSource]:
     """Measure HEAD, or HEAD, BASE and the null control, when asked; write all at the end."""
-    title = f"measuring {format_count(len(variants[0].session.records), 'case')}"
+    title = f"measuring {format_amount(len(variants[0].session.records), 'case')}"
     base, null = variants[1:] or (None, None)
     try:
         with show_progress(make_progress_console(), title, {"": None}) as show:

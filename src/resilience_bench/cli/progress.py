@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from resilience_bench.errors import format_count
+from resilience_bench.errors import format_amount
 from resilience_bench.measure.session import FinishedBlock
 
 WORKERS_PER_LOG_LINE: Final = 10
@@ -71,7 +71,7 @@ def show_progress(
 def describe_block(done: FinishedBlock, name: str = "") -> str:
     """Say in a line what was measured: of what, which signal of which cases, by which worker."""
     cases = (
-        done.cases[0].case.name if len(done.cases) == 1 else format_count(len(done.cases), "case")
+        done.cases[0].case.name if len(done.cases) == 1 else format_amount(len(done.cases), "case")
     )
     signal = "under load" if done.signal == "scaling" else done.signal
     return f"{name and f'{name}: '}{signal} of {cases}, worker {done.index + 1}"

@@ -14,7 +14,7 @@ from rich.table import Table
 from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.options import FILE, build_output_path, signals_option
 from resilience_bench.cli.progress import show_progress
-from resilience_bench.errors import format_count
+from resilience_bench.errors import format_amount
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.selftest import self_test as self_tests
 from resilience_bench.selftest.builds import HEADERS, POLICIES, WORDS, format_cells
@@ -89,7 +89,7 @@ def prove(
 def _run(self_test: self_tests.SelfTest, console: Console) -> None:
     calibration = self_test.calibration
     if self_test.steps or calibration is None:
-        title = f"testing the gate with {format_count(len(self_test.steps), 'build')}"
+        title = f"testing the gate with {format_amount(len(self_test.steps), 'build')}"
         with (
             keep_cores_busy(self_test.proof.neighbours),
             show_progress(console, title, {"": None}) as self_test.runner.show,

@@ -17,7 +17,7 @@ from resilience_bench.cli.measuring import select_signals
 from resilience_bench.cli.plot import ANOTHER_FOLDER, write_pictures
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.environments import interpreters, variants
-from resilience_bench.errors import UnreadableResultError, UserError, format_count
+from resilience_bench.errors import UnreadableResultError, UserError, format_amount
 from resilience_bench.files import atomic
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
@@ -139,7 +139,7 @@ def _measure_releases(
         if not measured:
             raise UserError(_explain_nothing_measured(wanted.package, prepared))
         count = sum(not release.is_null for release in measured)
-        title = f"measuring {format_count(len(wanted.cases), 'case')} of {count} releases"
+        title = f"measuring {format_amount(len(wanted.cases), 'case')} of {count} releases"
         with show_progress(console, title, {"": None}) as show:
             timeline = Timeline(
                 measured,

@@ -13,7 +13,7 @@ from resilience_bench._cases import CHAOS
 from resilience_bench._model import Signal
 from resilience_bench.cli import measuring, options, run_long, run_python
 from resilience_bench.cli.console import make_console
-from resilience_bench.errors import UserError, format_count
+from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files import atomic
 from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import Launcher
@@ -125,7 +125,7 @@ def _run_here(
     measured = measuring.measure_variants(
         measure_interleaved([variant], available),
         [variant],
-        f"measuring {', '.join(available)} of {format_count(len(selection.cases), 'case')} "
+        f"measuring {', '.join(available)} of {format_amount(len(selection.cases), 'case')} "
         f"({chosen.name})",
         {signal: variant.count_visits([signal]) for signal in available},
         lambda _, done: (done.signal, ""),

@@ -8,7 +8,7 @@ import click
 
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.options import FILE
-from resilience_bench.errors import UserError, format_count
+from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files.checked_json import format_path
 
 
@@ -88,7 +88,7 @@ def site(  # noqa: PLR0913 - its options
             count = len(made.skipped)
             files = "file" if count == 1 else "files"
             click.echo(f"{count} {files} could not be read and stayed where they are", err=True)
-        click.echo(f"{output / 'index.html'}: {format_count(made.pages, 'page')}")
+        click.echo(f"{output / 'index.html'}: {format_amount(made.pages, 'page')}")
         if server:
             click.echo(f"serving {serving.format_address(server)} until Ctrl-C")
             server.serve_forever()

@@ -6,7 +6,7 @@ import click
 
 from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.environments import variants
-from resilience_bench.errors import format_count
+from resilience_bench.errors import format_amount
 
 
 @click.group("variants", cls=CommandGroup)
@@ -19,7 +19,7 @@ def clean() -> int:
     """Remove every environment that was made."""
     count, size = variants.clean()
     click.echo(
-        f"{format_count(count, 'environment')} removed, {size / 1e6:.0f} MB, "
+        f"{format_amount(count, 'environment')} removed, {size / 1e6:.0f} MB, "
         f"from {variants.get_cache_folder()}"
     )
     return 0

@@ -10,10 +10,9 @@ from typing import Final
 from resilience_bench._model import CaseRecord, Environment, Result
 from resilience_bench._verdicts import Baseline, Budget, Judgement, Tolerance
 from resilience_bench.errors import (
-    NotInFileError,
     UnreadableBaselineError,
     UserError,
-    format_count,
+    format_amount,
     format_names,
 )
 from resilience_bench.gate import baseline as baselines
@@ -30,7 +29,7 @@ from resilience_bench.gate.tolerances import (
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.quantities import BUDGETED, SIGNALS_JUDGED
-from resilience_bench.scenarios.patterns import find_close_names, matches
+from resilience_bench.scenarios.stored_cases import select_stored_names
 from resilience_bench.stats.correctness import collect_tallies, describe_defect, find_defects
 
 CaseFilter = Callable[[str], bool]
@@ -118,15 +117,7 @@ def make_case_filter(result: Result, selectors: Sequence[str], file: str) -> Cas
     patterns = [selector for selector in selectors if not Path(selector).exists()]
     if not patterns:
         return accept_every_case
-    names: set[str] = set()
-    for pattern in patterns:
-        found = {record.case.name for record in result.cases if matches(pattern, record.case)}
-        if not found:
-            cases = [record.case for record in result.cases]
-            close = find_close_names(pattern, cases)
-            raise NotInFileError(file, pattern, [case.name for case in cases], close)
-        names |= found
-    return names.__contains__
+    return select_stored_names(result, patterns, file).__contains__
 
 
 def accept_every_case(_name: str) -> bool:
@@ -190,7 +181,7 @@ def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
     if limits.baseline and (missing := criteria.find_cases_without_range(records, limits.baseline)):
         have = "has" if len(missing) == 1 else "have"
         notes.append(
-            f"{format_count(len(missing), 'measured case')} {have} no range yet "
+            f"{format_amount(len(missing), 'measured case')} {have} no range yet "
             f"({format_names(missing)}); {LEARN}"
         )
     if limits.baseline:

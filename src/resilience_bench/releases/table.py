@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from resilience_bench.errors import format_count
+from resilience_bench.errors import format_amount
 from resilience_bench.quantities import JUDGED
 from resilience_bench.releases import page
 from resilience_bench.releases.history_file import Decision, History
@@ -34,9 +34,11 @@ UNBOUNDED: Final = 10_000
 
 def render(history: History, console: Console) -> None:
     """Print a history."""
-    counts = f"{len(history.measured)} of {format_count(len(history.releases), 'release')} measured"
+    counts = (
+        f"{len(history.measured)} of {format_amount(len(history.releases), 'release')} measured"
+    )
     _print(
-        f"{history.package}: {counts}, {format_count(len(history.cases), 'case')}",
+        f"{history.package}: {counts}, {format_amount(len(history.cases), 'case')}",
         console,
         style="bold",
     )
@@ -82,10 +84,12 @@ def summarise(history: History) -> str:
     """Summarise a history in a line."""
     changing = len({step.release for step in history.steps})
     compared = max(len(history.measured) - 1, 0)
-    summary = f"{changing} of {format_count(compared, 'release')} changed something"
+    summary = f"{changing} of {format_amount(compared, 'release')} changed something"
     undecided = len(history.undecided)
     stay = "stays" if undecided == 1 else "stay"
-    return f"{summary}; {format_count(undecided, 'decision')} {stay} open" if undecided else summary
+    return (
+        f"{summary}; {format_amount(undecided, 'decision')} {stay} open" if undecided else summary
+    )
 
 
 def _make_release_table(history: History) -> Table:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from resilience_bench._model import Case, Measurement, Result
-from resilience_bench.errors import format_count
+from resilience_bench.errors import format_amount
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.report import blocks, caveats, table, terminal
 from resilience_bench.report.real_calls import make_real_blocks
@@ -163,7 +163,7 @@ def _describe_doubts(notes: Sequence[caveats.Note], count: int) -> list[str]:
             names = {name for note in found for name in note.names}
             most = max(found, key=lambda note: len(note.names)).reason
             lines.append(
-                f"{words}: {len(names)} of {format_count(count, 'case')}; most often: {most}"
+                f"{words}: {len(names)} of {format_amount(count, 'case')}; most often: {most}"
             )
     return lines
 
@@ -188,11 +188,11 @@ def _describe_gaps(notes: Sequence[caveats.Note]) -> list[str]:
         elif note.subject == "not available":
             unavailable += len(note.names)
     lines = [
-        f"without {signal}: {format_count(count, 'case')}" for signal, count in missing.items()
+        f"without {signal}: {format_amount(count, 'case')}" for signal, count in missing.items()
     ]
     if unavailable:
         lines.append(
-            f"not available: {format_count(unavailable, 'case')}; 'resilience-bench list' says why"
+            f"not available: {format_amount(unavailable, 'case')}; 'resilience-bench list' says why"
         )
     return lines
 

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from resilience_bench._verdicts import Judgement, Outcome, Verdict
-from resilience_bench.errors import format_count
+from resilience_bench.errors import format_amount
 from resilience_bench.gate.verdicts import (
     compute_change_size,
     compute_exit_code,
@@ -211,7 +211,7 @@ def shorten_names(names: Sequence[str], shown: int = SHOWN_NAMES) -> list[str]:
 def summarise_judgement(judgement: Judgement) -> str:
     """Return in one line how many cases have which outcome; a case counts once, as its worst."""
     cases = group_by_case(judgement.verdicts)
-    judged = format_count(len(cases), "case")
+    judged = format_amount(len(cases), "case")
     if not has_measured_verdict(judgement):
         return f"nothing was judged: {judged} not measured" if cases else NO_CASE
     worst = Counter(sort_worst_first(members)[0].outcome for members in cases.values())
@@ -222,7 +222,7 @@ def summarise_judgement(judgement: Judgement) -> str:
     ]
     within = worst["within"]
     parts.append(f"{within:,} within {'its range' if within == 1 else 'their ranges'}")
-    decisions = format_count(len(judgement.verdicts), "decision")
+    decisions = format_amount(len(judgement.verdicts), "decision")
     return f"{judged} judged: {', '.join(parts)} ({decisions})"
 
 
