@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.files import results
+from resilience_bench.report import table
 from resilience_bench.worker.protocol import Message, Plan, StatusMessage
 from tests.cli.factories import CASES, PURGATORY, PYBREAKER, RETRY, Run, assert_one_line
 from tests.scripted import suite
@@ -230,3 +231,35 @@ def test_show_says_what_is_a_file_and_what_a_pattern(
     code, _, err = run("show", *arguments)
     assert code == 2
     assert_one_line(err, *parts)
+
+
+@pytest.mark.parametrize("command", ["run", "check", "compare"])
+def test_ctrl_c_before_anything_is_measured_says_so(run: Run, command: str) -> None:
+    """One line, and exit code 130: nobody has to look for files."""
+
+    def script(plan: Plan, seed: int) -> list[Message]:
+        if plan.action == "discover":
+            raise KeyboardInterrupt
+        return list(suite(CASES)(plan, seed))
+
+    arguments = {
+        "check": ("check", "--baseline", "none"),
+        "compare": ("compare", "pip:tiny==1", "pip:tiny==2"),
+    }
+    code, out, err = run(*arguments.get(command, (command,)), script=script)
+    assert (code, out) == (130, "")
+    assert err.strip() == "interrupted; nothing was measured yet"
+
+
+def test_ctrl_c_after_the_measurement_names_the_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before is named, also if it is shown no more."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(table, "render", interrupt)
+    code, _, err = run("run", "-o", "out.json")
+    assert code == 130
+    assert err.rstrip().endswith("interrupted; what was measured is in out.json")

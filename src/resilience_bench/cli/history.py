@@ -69,7 +69,7 @@ def history(*, commits: str | None, profile: str, most: int | None, conf_file: P
             _show_outcomes(outcomes, len(due))
         except KeyboardInterrupt:
             click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
-            raise
+            raise click.Abort from None
     folder = os.path.relpath(project.results)
     click.echo(f"results: {folder}; keep them with 'git add {folder}'")
     return 0

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from resilience_bench import __version__
 from resilience_bench.cli.groups import CommandGroup
-from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK, SETTABLE
+from resilience_bench.cli.options import INTERRUPTED, KEPT, NOTHING_DONE, OK, SETTABLE
 from resilience_bench.cli.streams import protect_output
 from resilience_bench.errors import UserError
 
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(given: click.Command, arguments: Sequence[str], name: str, obj: object) -> int:
     """Run a command; whatever the user can mend becomes one line and exit code 2."""
     protect_output()
+    KEPT.set("")
     try:
         with _interrupt_on_sigterm():
             return given.main(list(arguments), name, standalone_mode=False, obj=obj) or OK
@@ -71,7 +72,12 @@ def run_command(given: click.Command, arguments: Sequence[str], name: str, obj: 
         path = context.command_path if context else "resilience-bench"
         click.echo(f"{path}: {error.format_message()} Type '{path} --help'.", err=True)
         return NOTHING_DONE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        # A command that has something to say of what is kept says it, and raises Abort itself.
+        if isinstance(error, KeyboardInterrupt) or error.__cause__:
+            kept = KEPT.get()
+            found = f"what was measured is in {kept}" if kept else "nothing was measured yet"
+            click.echo(f"interrupted; {found}", err=True)
         return INTERRUPTED
 
 

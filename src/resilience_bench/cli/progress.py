@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -66,6 +67,26 @@ def show_progress(
             bar.update(tasks[task], advance=len(done.cases), description=text)
 
         yield show
+
+
+@contextmanager
+def show_steps(console: Console, title: str) -> Iterator[Callable[[str], None]]:
+    """Show which step something is at that takes a while: ``show(step)``.
+
+    A terminal gets one line with the number of the step and the time; a log a line a step.
+    """
+    if not console.is_terminal:
+
+        def log(step: str) -> None:
+            console.print(f"{title}: {step}", highlight=False, markup=False, soft_wrap=True)
+
+        yield log
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title)
+        numbers = itertools.count(1)
+        yield lambda step: bar.update(task, description=f"{title}, step {next(numbers)}: {step}")
 
 
 def describe_block(done: FinishedBlock, name: str = "") -> str:

@@ -80,7 +80,7 @@ def prove(
     except KeyboardInterrupt:
         self_test.write()
         click.echo(f"interrupted; {self_test.explain_how_to_resume()}", err=True)
-        raise
+        raise click.Abort from None
     _print(self_test, make_console())
     click.echo(f"proof: {path}")
     return int(any(build.has_false_alarm or build.missed for build in self_test.proof.builds))

@@ -191,4 +191,4 @@ def _report_interruption(folder: Path) -> Iterator[None]:
         has_some = any(samples.glob("*.json"))
         found = f"what was measured is in {samples}" if has_some else "nothing was measured yet"
         click.echo(f"interrupted; {found}; type the same command again to go on", err=True)
-        raise
+        raise click.Abort from None

@@ -66,6 +66,8 @@ class Limits:
     budgets: Sequence[Budget]
     signals: Sequence[str]
     tolerances: Sequence[Tolerance] = ()
+    is_asked: bool = False
+    """Whether the user has named the signals."""
 
 
 def find_limits(
@@ -88,11 +90,11 @@ def find_limits(
         wanted = signals or [signal for signal in SIGNALS if signal in limited]
         reason = "as asked for" if baseline_file else "for there is no baseline of this environment"
         headline = f"budgets alone are judged, {reason}: {budgets_file or get_budgets_path()}"
-        return Limits(headline, None, budgets, wanted)
+        return Limits(headline, None, budgets, wanted, is_asked=bool(signals))
     baseline = baselines.read(path)
     wanted = baselines.select_comparable(baseline, here, reference_version, signals)
     headline = f"baseline {path}, learned {baseline.learned}"
-    return Limits(headline, baseline, budgets, wanted, tolerances)
+    return Limits(headline, baseline, budgets, wanted, tolerances, bool(signals))
 
 
 def _find_baseline_path(
@@ -177,7 +179,8 @@ def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseReco
 def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
     """Describe what was not judged: signals, cases without a range, budgets without a case."""
     left_out = [signal for signal in SIGNALS_JUDGED if signal not in limits.signals]
-    notes = [f"{signal} is not judged: not asked for" for signal in left_out]
+    why = "not among --signals" if limits.is_asked else "no budget limits them"
+    notes = [f"not judged, because {why}: {', '.join(left_out)}"] if left_out else []
     if limits.baseline and (missing := criteria.find_cases_without_range(records, limits.baseline)):
         have = "has" if len(missing) == 1 else "have"
         notes.append(
