@@ -39,6 +39,8 @@ HEADERS: Final = {
     "factor": "×",
 }
 GAP: Final = 2
+OPTIONAL: Final = ("highest", "lowest")
+"""The columns that a narrow terminal does without, in this order: names and factors stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +202,10 @@ def _describe_gaps(notes: Sequence[caveats.Note]) -> list[str]:
 def render(summary: Summary, result: Result, console: Console, path: Path) -> None:
     """Print a summary of a result in about fifty lines, and where the rest of it is."""
     for line in caveats.describe_run(result):
-        terminal.print_line(line, console, "dim")
+        terminal.print_prose(line, console, "dim")
     table.print_blocks(summary.real_calls, console)
     cells = [row for section in summary.sections for row in section.rows]
-    widths = terminal.choose_widths([(HEADERS, cells)], console.width, gap=GAP)
+    widths = terminal.choose_widths([(HEADERS, cells)], console.width, optional=OPTIONAL, gap=GAP)
     columns = terminal.Columns(HEADERS, widths, GAP, words=["cheapest", "costliest"])
     console.print()
     columns.print_header(console)
