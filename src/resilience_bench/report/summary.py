@@ -206,7 +206,9 @@ def render(summary: Summary, result: Result, console: Console, path: Path) -> No
     table.print_blocks(summary.real_calls, console)
     cells = [row for section in summary.sections for row in section.rows]
     widths = terminal.choose_widths([(HEADERS, cells)], console.width, optional=OPTIONAL, gap=GAP)
-    columns = terminal.Columns(HEADERS, widths, GAP, words=["cheapest", "costliest"])
+    is_narrow = sum(widths.values()) + GAP * (len(widths) - 1) > console.width
+    gap = 1 if is_narrow else GAP
+    columns = terminal.Columns(HEADERS, widths, gap, words=["cheapest", "costliest"])
     console.print()
     columns.print_header(console)
     for section in summary.sections:
@@ -219,7 +221,7 @@ def render(summary: Summary, result: Result, console: Console, path: Path) -> No
     doubts = tuple(f"! {doubt}" for doubt in summary.doubts)
     for lines, style in ((summary.failures, "red"), (doubts, "yellow"), (summary.notes, "dim")):
         for line in lines:
-            terminal.print_line(line, console, style)
+            terminal.print_prose(line, console, style)
     name = format_path(path)
     for purpose, what in (
         ("all cases", f"show {name}"),
