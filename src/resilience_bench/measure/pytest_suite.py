@@ -107,9 +107,9 @@ def pair(base: CollectedSuite, head: CollectedSuite) -> tuple[Selection, list[st
     if not base.cases and not head.cases:
         reasons = f"; {format_names(head.problems, '; ')}" if head.problems else ""
         raise NoScenariosError(
-            "no benchmark in this suite: expected tests that take the fixture 'benchmark' or "
-            "'resilience_benchmark', or have the marker resilience_benchmark; name other paths, or "
-            f"see docs/pytest.md for how to write one{reasons}"
+            "no benchmark in this suite: expected tests with the fixture 'benchmark' or "
+            "'resilience_benchmark', or that marker; name other paths, or see docs/pytest.md"
+            f"{reasons}"
         )
     shared = tuple(info for name, info in head.cases.items() if name in base.cases)
     notes = [
