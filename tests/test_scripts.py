@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -141,6 +142,30 @@ def test_without_a_new_enough_python_setup_says_so(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "no Python of 3.11 or newer" in done.stderr
+
+
+def test_ctrl_c_while_setting_up_says_that_nothing_was_measured(tmp_path: Path) -> None:
+    """The script ends with exit code 130 and one line, instead of in silence."""
+    shutil.copytree(ROOT / "scripts" / "lib", tmp_path / "scripts" / "lib")
+    for name in ("scripts/bench", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("stack/pyproject.toml", "demo/requirements.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] || kill -INT $PPID\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/bash", "scripts/bench"],
+        cwd=tmp_path,
+        env={"PATH": f"{python.parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr.endswith("interrupted while setting up; nothing was measured yet\n")
 
 
 def test_shares_are_checked_against_known_truths(tmp_path: Path) -> None:

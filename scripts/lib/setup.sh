@@ -24,6 +24,7 @@ PYTHON="${RESILIENCE_BENCH_PYTHON:-$PWD/.venv/bin/python}"
 wanted="$(cat requirements.lock pyproject.toml stack/pyproject.toml; pwd)"
 # RESILIENCE_BENCH_PYTHON names an interpreter that has everything already; tests set it.
 if [ -z "${RESILIENCE_BENCH_PYTHON:-}" ] && ! is_current .venv; then
+  trap 'echo "interrupted while setting up; nothing was measured yet" >&2; exit 130' INT TERM
   base="$(find_python)"
   if [ "${SETUP_FOR:-}" = demo ]; then
     # A tenth of the packages are enough for it, and nothing has to be built.
@@ -44,4 +45,5 @@ if [ -z "${RESILIENCE_BENCH_PYTHON:-}" ] && ! is_current .venv; then
     install --no-deps --no-build-isolation --editable . --editable ./stack
     printf '%s\n' "$wanted" > .venv/installed
   fi
+  trap - INT TERM
 fi

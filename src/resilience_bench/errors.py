@@ -15,6 +15,11 @@ def format_names(names: Sequence[str], separator: str = ", ") -> str:
     return separator.join([*names[:SHOWN_NAMES], *more])
 
 
+def format_amount(count: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is 1."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 class UserError(Exception):
     """An error that the user can mend; shown as one line, never as a traceback."""
 
@@ -31,6 +36,22 @@ class UnknownSelectorError(UserError):
             f"no case matches {selector!r}{hint}; expected a case name, a pattern such as "
             "'breaker.*' or '*[tenacity*', or the path of a scenario file; "
             f"type 'resilience-bench list' to see every case{unread}",
+        )
+
+
+class NotInFileError(UserError):
+    """A selector matches no case of a results file."""
+
+    def __init__(
+        self, file: str, selector: str, names: Sequence[str], close: Sequence[str]
+    ) -> None:
+        hint = f" (close: {', '.join(close)})" if close else ""
+        there = (
+            f"{format_amount(len(names), 'case')}: {format_names(names)}" if names else "no case"
+        )
+        super().__init__(
+            f"{file} has no case that matches {selector!r}{hint}; it has {there}; type "
+            f"'resilience-bench show {file}' to see what it has, or measure what is missing"
         )
 
 

@@ -30,8 +30,8 @@ def find_suite_folder() -> Path:
         if (root / SUITE).is_dir():
             return root / SUITE
     raise NoScenariosError(
-        f"no folder {SUITE!r} in {Path.cwd()}; give the path of a scenario file or folder, "
-        "e.g. 'resilience-bench run my_scenarios.py'"
+        f"no folder {SUITE!r} in {Path.cwd()}; type 'resilience-bench init' to get one with an "
+        "example, or give the path of a scenario file or folder: 'resilience-bench run my.py'"
     )
 
 

@@ -11,7 +11,12 @@ import pytest
 
 from resilience_bench.scenarios.definition import BoundCase, Unsupported
 from resilience_bench.scenarios.discovery import discover
-from resilience_bench.worker.operations import NotInstalledError, Operation, open_operation
+from resilience_bench.worker.operations import (
+    NotCallableError,
+    NotInstalledError,
+    Operation,
+    open_operation,
+)
 from resilience_bench.worker.verification import BrokenCaseError, check
 
 
@@ -43,7 +48,7 @@ def _make_test(bound: BoundCase) -> Callable[[Any], None]:
                     benchmark(make_plain_call(operation, runner))
         except (NotInstalledError, Unsupported) as error:
             pytest.skip(str(error))
-        except BrokenCaseError as error:
+        except (BrokenCaseError, NotCallableError) as error:
             pytest.fail(str(error), pytrace=False)
 
     return measure

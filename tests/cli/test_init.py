@@ -96,3 +96,12 @@ def test_the_workflow_installs_what_is_installed_here(
     workflow = (tmp_path / ".github/workflows/benchmarks.yml").read_text()
     assert f"python -m pip install . '{expected}'" in workflow
     assert ("package index" in capsys.readouterr().out) == (expected == "resilience-bench")
+
+
+def test_quietly_it_says_in_a_line_what_it_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With -q neither the files nor the next steps are listed."""
+    assert main.main(("-q", "init", str(tmp_path))) == 0
+    assert capsys.readouterr().out == f"wrote {len(FILES)} files below {tmp_path}\n"
+    assert all((tmp_path / name).exists() for name in FILES)

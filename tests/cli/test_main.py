@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.files import results
+from resilience_bench.report import table
 from resilience_bench.worker.protocol import Message, Plan, StatusMessage
 from tests.cli.factories import CASES, PURGATORY, PYBREAKER, RETRY, Run, assert_one_line
 from tests.scripted import suite
@@ -154,3 +155,111 @@ def test_a_terminal_that_knows_ascii_only_gets_question_marks(run: Run, tmp_path
     )
     assert done.returncode == 0
     assert b"? fastest" in done.stdout
+
+
+@pytest.mark.parametrize("group", [(), ("variants",), ("baseline",)])
+def test_a_group_without_its_command_shows_its_plain_help(run: Run, group: tuple[str, ...]) -> None:
+    """It is what --help shows, whole, and not wrapped into an error; the exit code is 2."""
+    code, out, err = run(*group)
+    assert (code, out) == (2, "")
+    assert err == run(*group, "--help")[1]
+    assert err.startswith("Usage: resilience-bench")
+    assert "..." not in err.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "close"),
+    [
+        (("lisst",), "'list'"),
+        (("Compare",), "'compare'"),
+        (("baseline", "lern"), "'learn'"),
+        (("variants", "claen"), "'clean'"),
+    ],
+)
+def test_a_mistyped_command_gets_the_closest(run: Run, typed: tuple[str, ...], close: str) -> None:
+    """The error names the command that was probably meant, of groups in groups too."""
+    code, _, err = run(*typed)
+    assert code == 2
+    assert_one_line(err, f"Did you mean {close}?", "--help")
+
+
+def test_a_command_that_resembles_none_gets_no_suggestion(run: Run) -> None:
+    """A wrong suggestion is worse than none."""
+    assert "Did you mean" not in run("zzz")[2]
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "json"])
+@pytest.mark.parametrize("files", [("out.json",), ("out.json", "out.json")])
+def test_show_takes_patterns_behind_the_files(run: Run, files: tuple[str, ...], form: str) -> None:
+    """Only the cases that one of them means are shown, in every format, of one file or several."""
+    run("run", "-o", "out.json")
+    code, out, _ = run("show", *files, "breaker.*[purg*", "--format", form)
+    assert code == 0
+    assert "purgatory" in out
+    shown = out if form != "json" else "".join(line for line in out.splitlines() if "case" in line)
+    assert "pybreaker" not in shown
+    assert "retry" not in shown
+    assert all(name in run("show", *files, "*pyb*", "retry")[1] for name in ("pybreaker", "retry"))
+
+
+def test_show_gives_the_same_numbers_for_some_cases(run: Run) -> None:
+    """A selection changes what is shown, and no number."""
+    run("run", "-o", "out.json")
+    whole, part = (
+        {each["case"]: each for each in json.loads(run(*arguments)[1])["cases"]}
+        for arguments in (
+            ("show", "out.json", "--format", "json"),
+            ("show", "out.json", "retry.*", "--format", "json"),
+        )
+    )
+    assert part == {RETRY: whole[RETRY]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("breaker.closed",), ("breaker.closed: expected a results file first", "then patterns")),
+        (("out.json", "nobody"), ("out.json has no case that matches 'nobody'", "3 cases")),
+        (("out.json", "gone.json"), ("gone.json", "expected a results file")),
+    ],
+)
+def test_show_says_what_is_a_file_and_what_a_pattern(
+    run: Run, arguments: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    """A pattern without a file, one that matches nothing, and a missing file are told apart."""
+    run("run", "-o", "out.json")
+    code, _, err = run("show", *arguments)
+    assert code == 2
+    assert_one_line(err, *parts)
+
+
+@pytest.mark.parametrize("command", ["run", "check", "compare"])
+def test_ctrl_c_before_anything_is_measured_says_so(run: Run, command: str) -> None:
+    """One line, and exit code 130: nobody has to look for files."""
+
+    def script(plan: Plan, seed: int) -> list[Message]:
+        if plan.action == "discover":
+            raise KeyboardInterrupt
+        return list(suite(CASES)(plan, seed))
+
+    arguments = {
+        "check": ("check", "--baseline", "none"),
+        "compare": ("compare", "pip:tiny==1", "pip:tiny==2"),
+    }
+    code, out, err = run(*arguments.get(command, (command,)), script=script)
+    assert (code, out) == (130, "")
+    assert err.strip() == "interrupted; nothing was measured yet"
+
+
+def test_ctrl_c_after_the_measurement_names_the_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before is named, also if it is shown no more."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(table, "render", interrupt)
+    code, _, err = run("run", "-o", "out.json")
+    assert code == 130
+    assert err.rstrip().endswith("interrupted; what was measured is in out.json")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from resilience_bench.cli.progress import describe_block, show_progress
+from resilience_bench.cli.progress import describe_block, show_progress, show_steps
 from resilience_bench.measure.session import FinishedBlock
 from tests.scripted import info
 
@@ -70,3 +70,13 @@ def test_names_are_not_read_as_markup() -> None:
     block = FinishedBlock(None, (info("a", "pybreaker"),), 0)
     for terminal in (False, True):
         assert "[pybreaker]" in shown({"": None}, (block, "", ""), terminal=terminal)
+
+
+def test_a_terminal_shows_the_step() -> None:
+    """One line has the title, the number of the step and what it is; it is gone at the end."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=140)
+    with show_steps(console, "making the site") as show:
+        show("reading the results")
+        show("drawing [the] runs")
+    assert "making the site, step 2: drawing [the] runs" in file.getvalue()

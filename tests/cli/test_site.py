@@ -101,3 +101,15 @@ def test_it_is_served_to_this_machine_until_it_is_told_to_stop(project: Path) ->
             assert page.status == 200
         serving.terminate()
         assert serving.wait() == 0
+
+
+def test_it_says_which_part_it_makes(project: Path, capsys: Captured) -> None:
+    """A log has a line for each part, and none with --no-progress or -q."""
+    assert project.exists()
+    assert main.main(["site"]) == 0
+    steps = capsys.readouterr().err.splitlines()
+    assert steps[0] == "making the site: reading the results"
+    assert "making the site: page of run 1 of 1: quick.json" in steps
+    for flag in ("--no-progress", "-q"):
+        assert main.main([flag, "site"]) == 0
+        assert capsys.readouterr().err == ""

@@ -166,3 +166,10 @@ def test_unusable_pyproject_is_one_clear_error(text: str, tmp_path: Path) -> Non
     (tmp_path / "stack" / "pyproject.toml").write_text(text)
     with pytest.raises(VariantError, match=r"its pyproject\.toml cannot be used"):
         read(".", tmp_path, tmp_path / "scratch")
+
+
+def test_a_revision_outside_git_is_refused_as_such(tmp_path: Path) -> None:
+    """It says that there is no repository, and not that this has no such revision."""
+    said = rf"^git:main: {tmp_path} is no git repository; .* type 'git init' .* other variants"
+    with pytest.raises(VariantError, match=said):
+        read("git:main", tmp_path, tmp_path / "scratch")

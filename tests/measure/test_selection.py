@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resilience_bench import project
 from resilience_bench._cases import RealPayload
 from resilience_bench.errors import NoScenariosError, UnknownSelectorError
 from resilience_bench.measure.launcher import ProcessLauncher, ScriptedLauncher
@@ -134,3 +135,13 @@ def test_suite_is_found_in_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert find_suite_folder() == Path(__file__).resolve().parents[2] / "benchmarks"
     (tmp_path / "benchmarks").mkdir()
     assert find_suite_folder() == tmp_path / "benchmarks"
+
+
+def test_a_project_without_a_suite_is_told_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Outside the checkout, with no suite here, the error names 'init' and a path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "CHECKOUT", tmp_path)
+    with pytest.raises(NoScenariosError, match=r"type 'resilience-bench init' .* path of"):
+        find_suite_folder()

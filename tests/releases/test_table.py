@@ -56,7 +56,7 @@ def test_steps_say_by_how_much_and_how_sure() -> None:
     assert "a step is surely more than 5 % of latency or 1 % of instructions" in text
     assert "not decided (1):" in text
     assert f"1.7.0 {CASE} latency, seen 1.030 ×: not yet" in text
-    assert text.rstrip().endswith("1 of 9 releases changed something; 1 decisions stay open")
+    assert text.rstrip().endswith("1 of 9 releases changed something; 1 decision stays open")
     assert all(len(line) <= 80 for line in text.splitlines())
 
 

@@ -27,7 +27,7 @@ def test_failures_come_first_and_the_sum_last() -> None:
         "REGRESSED  breaker.closed_success[pybreaker]",
         "improved  retry.no_retry[tenacity]",
         "inconclusive  breaker.half_open[pybreaker]",
-        "not measured (8): valgrind is not installed",
+        "not measured (8 cases): valgrind is not installed",
         "note: tenacity 9.1.2",
         "check against the baseline",
         "baseline: baselines/debian-12.json",

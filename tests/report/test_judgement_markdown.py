@@ -11,7 +11,12 @@ def test_markdown_begins_with_the_verdict() -> None:
     """The first line has the word and the sum; then come failures, improvements, doubts."""
     text = judgement_markdown.render(sample())
     assert text.splitlines()[0].startswith("**REGRESSED**: 15 cases judged: 3 regressed")
-    words = ("### Regressed (4)", "### Improved (1)", "### Inconclusive (1)", "<details>")
+    words = (
+        "### Regressed: 4 decisions in 3 cases\n",
+        "### Improved: 1",
+        "### Inconclusive: 1 ",
+        "<details>",
+    )
     places = [text.index(word) for word in words]
     assert places == sorted(places)
     assert text.count("<details>") == text.count("</details>") == 3
@@ -49,3 +54,26 @@ def test_markdown_of_many_cases_fits_a_comment() -> None:
     text = judgement_markdown.render(make_judgement(*many))
     assert len(text) < 65_536
     assert text.count("and 340 more") == 3
+
+
+def test_a_heading_counts_decisions_and_cases_apart() -> None:
+    """The sum counts a case once, by its worst outcome, so the heading says what it counts."""
+    verdicts = (
+        regressed("a.one"),
+        regressed("a.one", outcome="inconclusive", signal="scaling", quantity="scaling"),
+        regressed("a.two", outcome="inconclusive"),
+        regressed("a.two", outcome="inconclusive", signal="scaling", quantity="scaling"),
+    )
+    text = judgement_markdown.render(make_judgement(*verdicts))
+    assert "2 cases judged: 1 regressed, 1 inconclusive" in text
+    assert "### Regressed: 1 decision in 1 case\n" in text
+    assert "### Inconclusive: 3 decisions in 2 cases, 1 of them counted as worse\n" in text
+
+
+def test_words_for_a_share_and_for_what_is_likely() -> None:
+    """A signal of one quantity has one name, and what is likely is no one in one."""
+    verdict = regressed(signal="share", quantity="share", p_value=0.9)
+    text = judgement_markdown.render(make_judgement(verdict))
+    assert "share: share" not in text
+    assert "more often than not" in text
+    assert "1 in 1" not in text

@@ -78,7 +78,9 @@ def test_exit_code(outcomes: tuple[Outcome, ...], code: int, strict_code: int) -
         (2.5e-5, "1 in 40,000"),
         (2.6e-5, "1 in 38,000"),
         (0.03, "1 in 33"),
-        (1.0, "1 in 1"),
+        (0.5, "1 in 2"),
+        (0.51, "more often than not"),
+        (1.0, "more often than not"),
     ],
 )
 def test_chance_is_said_in_words(p_value: float | None, text: str) -> None:

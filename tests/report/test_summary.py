@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,15 @@ def test_no_name_is_cut_at_any_width(width: int) -> None:
     summary.render(summarise(result), result, Console(file=file, width=width), Path("r.json"))
     for name in (*names, "long_" * 8):
         assert name in file.getvalue()
+
+
+@pytest.mark.parametrize("width", [50, 70, 80])
+def test_a_summary_stays_within_a_narrow_terminal(width: int) -> None:
+    """Sentences are wrapped, and numbers that factors stand for are left out before names."""
+    cases = {make_case(name, f"scenario_{name}"): 100.0 for name in ("one", "two")}
+    result = replace(measured_result(cases), profile="a profile of a rather long name " * 3)
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=True, color_system=None)
+    summary.render(summarise(result), result, console, Path("r.json"))
+    table_lines = file.getvalue().partition("all cases:")[0].splitlines()
+    assert max(len(line.rstrip()) for line in table_lines) <= width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,8 +18,9 @@ from resilience_bench import (
     Unsupported,
     scenario,
 )
-from resilience_bench.scenarios.definition import Scenario
+from resilience_bench.scenarios.definition import Counted, Scenario
 from resilience_bench.worker.operations import (
+    NotCallableError,
     NotInstalledError,
     make_control,
     make_control_key,
@@ -164,3 +165,50 @@ def test_adapter_that_does_not_import_is_unsupported(runner: asyncio.Runner) -> 
     with pytest.raises(Unsupported, match="x does not import: No module named"):  # noqa: SIM117
         with open_operation(bound(guarded), runner):
             pass
+
+
+def _make_nothing(payload: Any) -> Any:
+    del payload
+
+
+def _make_a_number(payload: Any) -> Any:
+    del payload
+    return 5
+
+
+def _yield_nothing(payload: Any) -> Iterator[Any]:
+    if not payload:
+        yield payload
+
+
+async def _make_nothing_async(payload: Any) -> Any:
+    del payload
+
+
+async def _yield_nothing_async(payload: Any) -> AsyncIterator[Any]:
+    if not payload:
+        yield payload
+
+
+@pytest.mark.parametrize(
+    ("function", "seen"),
+    [
+        (_make_nothing, "None"),
+        (_make_a_number, "5"),
+        (_yield_nothing, "None"),
+        (_make_nothing_async, "None"),
+        (_yield_nothing_async, "None"),
+        (lambda payload: Counted(payload and None, count=lambda: 0), "None"),
+    ],
+)
+def test_a_scenario_that_makes_nothing_to_call_is_told_so(
+    runner: asyncio.Runner, function: Any, seen: str
+) -> None:
+    """It says what was returned and that a function is expected, whatever form the scenario has."""
+    one = scenario(function)
+    said = f"^the scenario returned {seen}, expected a function to call"
+    with (
+        pytest.raises(NotCallableError, match=said),
+        open_operation(bound(one), runner),
+    ):
+        pass

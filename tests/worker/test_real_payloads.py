@@ -14,7 +14,12 @@ import pytest
 from resilience_bench import scenario
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.payload_definition import Payload, ServerAddress
-from resilience_bench.worker.operations import NotInstalledError, make_control, open_operation
+from resilience_bench.worker.operations import (
+    NotCallableError,
+    NotInstalledError,
+    make_control,
+    open_operation,
+)
 from resilience_bench.worker.real_payloads import (
     DishonestPayloadError,
     PayloadFailedError,
@@ -176,3 +181,14 @@ def test_an_end_that_fails_is_no_failure(runner: asyncio.Runner) -> None:
 
     with RealPayloads({}, runner) as real:
         real.attach(bound(guarded, Payload(work)))
+
+
+def test_a_payload_that_makes_nothing_to_call_is_told_so(runner: asyncio.Runner) -> None:
+    """It is named, with what it returned and what is expected."""
+
+    def nothing() -> None:
+        pass
+
+    expected = "its payload nothing returned None, expected a function to call"
+    with RealPayloads({}, runner) as real, pytest.raises(NotCallableError, match=expected):
+        real.attach(bound(guarded, Payload(nothing)))  # type: ignore[arg-type]

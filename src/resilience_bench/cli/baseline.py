@@ -11,9 +11,10 @@ from resilience_bench._model import Environment, Signal
 from resilience_bench._verdicts import Baseline
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
+from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.cli.measuring import open_source, prepare_variant
 from resilience_bench.environments.fingerprint import detect_environment
-from resilience_bench.errors import UnreadableBaselineError, UserError
+from resilience_bench.errors import UnreadableBaselineError, UserError, format_amount
 from resilience_bench.files import atomic, results
 from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
@@ -29,7 +30,7 @@ from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.stats.latency import estimate
 
 
-@click.group("baseline")
+@click.group("baseline", cls=CommandGroup)
 def baseline_group() -> None:
     """Learn what is acceptable here, and look after it."""
 
@@ -94,7 +95,8 @@ def learn(  # noqa: PLR0913 - one argument an option
             click.echo(f"{'looser or higher' if move.loosens else 'moves'}: {move}")
         after = learning.accept(before, after, accept)
     baselines.write(after, path)
-    click.echo(f"baseline: {path}, {len(after.ranges)} cases from {runs} runs")
+    count = format_amount(len(after.ranges), "case")
+    click.echo(f"baseline: {path}, {count} from {format_amount(runs, 'run')}")
     return 0
 
 
@@ -152,5 +154,8 @@ def lint(launcher: Launcher, /, *, files: tuple[Path, ...], budgets_file: Path |
     findings = budget_files.lint(read, [*budgets, *tolerances], path, cases, optional)
     for finding in findings:
         click.echo(finding)
-    click.echo(f"{len(read)} baselines and {len(budgets)} budgets, {len(findings)} findings")
+    what = " and ".join(
+        (format_amount(len(read), "baseline"), format_amount(len(budgets), "budget"))
+    )
+    click.echo(f"{what}, {format_amount(len(findings), 'finding')}")
     return 1 if findings else 0

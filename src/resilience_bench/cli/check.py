@@ -61,7 +61,7 @@ def check(  # noqa: PLR0913 - one argument an option
     limits = checks.find_limits(here, version, signals, baseline_file, budgets_file)
     if stored:
         found = f"measured {stored.started}: {result_file}"
-        is_judged = checks.make_case_filter(stored, selectors)
+        is_judged = checks.make_case_filter(stored, selectors, str(result_file))
         result = checks.judge_cases(StoredSource(stored), limits, is_judged)
     else:
         file = output or options.build_output_path("check")

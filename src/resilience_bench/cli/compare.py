@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,11 +133,14 @@ def compare(  # noqa: PLR0913 - one argument an option
     measurable = require_signals(signals)
     if saved:
         selection = saved.select_cases(selection)
+    started_s = time.monotonic()
     made = compare_sides.make_variants(texts, pythons, selection, project)
+    environments_s = time.monotonic() - started_s
     if saved:
         measurable = require_signals(saved.select_signals(made[0], signals))
     with create_shared_path() as shared:
         setting = Setting(shared, selection, measurable, folder, seconds, tolerances, written)
+        setting = replace(setting, environments_s=environments_s)
         if saved:
             typed = options.select_typed_tolerances(context, tolerances)
             setting = replace(setting, tolerances=typed)

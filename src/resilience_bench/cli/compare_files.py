@@ -81,7 +81,7 @@ def judge_results(
     base: Result, head: Result, base_text: str, head_text: str, rules: Rules
 ) -> Judgement:
     """Judge HEAD's run by BASE's, as runs of different hours."""
-    is_judged = make_case_filter(head, rules.selectors)
+    is_judged = make_case_filter(head, rules.selectors, head_text)
     if not {record.case.name for record in base.cases} & {
         record.case.name for record in head.cases if is_judged(record.case.name)
     }:

@@ -17,7 +17,7 @@ from resilience_bench.cli.compare_sides import HEAD, Setting, show_note
 from resilience_bench.cli.measuring import measure_variants
 from resilience_bench.environments import variants
 from resilience_bench.environments.variants import Variant
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files import results
 from resilience_bench.gate import stored_runs
 from resilience_bench.measure import interleave
@@ -51,8 +51,9 @@ class Saved:
         cases = tuple(info for info in selection.cases if info.case.name in there)
         if not cases:
             raise UserError(
-                f"{self.file} has none of the selected cases; expected one of its {len(there)} "
-                f"cases; type 'resilience-bench show {self.file}' to see them"
+                f"{self.file} has none of the selected cases; expected one of "
+                f"its {format_amount(len(there), 'case')}; type "
+                f"'resilience-bench show {self.file}' to see them"
             )
         return Selection(cases, selection.problems)
 
@@ -112,7 +113,7 @@ def judge_by_saved(
     [measured] = measure_variants(
         interleave.measure_interleaved([side], signals),
         [side],
-        f"measuring {len(setting.selection.cases)} cases",
+        f"measuring {format_amount(len(setting.selection.cases), 'case')}",
         {"": side.count_visits(signals)},
         lambda _, done: ("", done.signal),
     )

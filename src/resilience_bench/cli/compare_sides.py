@@ -10,6 +10,7 @@ from typing import Final
 
 from resilience_bench._model import Environment, Signal
 from resilience_bench._verdicts import Judgement, Tolerance
+from resilience_bench.cli.compare_times import describe_times
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.measuring import Measurable, open_source, prepare_variant
 from resilience_bench.environments import variants
@@ -44,6 +45,8 @@ class Setting:
     tolerances: Mapping[str, float]
     written: Sequence[Tolerance]
     profile: Profile = PROFILES["quick"]
+    environments_s: float = 0.0
+    """How long it took to make the environments of both variants."""
 
     def narrow(self, cases: Collection[str], signals: Collection[Signal], name: str) -> Setting:
         """Return the setting for some cases and signals, in a folder of its own."""
@@ -112,14 +115,19 @@ def judge_pair(
             Side(head.text, head_side.session.launcher),
             setting.selection.cases,
         )
-    deadline = time.monotonic() + setting.seconds
+    started_s = time.monotonic()
+    deadline = started_s + setting.seconds
     sides = [head_side, base_side, null_side]
     with open_source(sides, setting.folder, setting.measurable, deadline) as source:
         policy = comparison.COMPARISON_POLICY
         result = comparison.judge_comparison(source, setting.tolerances, policy, setting.written)
     pythons = [side.recording.result(complete=True).environment for side in (base_side, head_side)]
     notes = describe_pythons(*pythons)
-    return replace(result, notes=(*result.notes, *notes)), head_side
+    took_s = setting.environments_s + time.monotonic() - started_s
+    recordings = [side.recording for side in sides]
+    times = describe_times(recordings, setting.environments_s, took_s)
+    judgement = replace(result, headline=(*result.headline, times), notes=(*result.notes, *notes))
+    return judgement, head_side
 
 
 def describe_pythons(base: Environment, head: Environment) -> list[str]:

@@ -13,7 +13,7 @@ from resilience_bench._verdicts import Judgement, Verdict
 from resilience_bench.environments import interpreters, requirement_files, upgrade
 from resilience_bench.environments.upgrade import Change, Step
 from resilience_bench.environments.variants import Notifier, Variant
-from resilience_bench.errors import UserError, VariantError, format_names
+from resilience_bench.errors import UserError, VariantError, format_amount, format_names
 from resilience_bench.gate.bisect import Cause, Move, find_causes
 from resilience_bench.gate.decide import FLAGS
 from resilience_bench.quantities import COUNT_SIGNALS, QUANTITIES
@@ -123,7 +123,7 @@ def explain_moves(found: Upgrade, judgement: Judgement, judge_pair: JudgePair) -
     def judge(first: int, last: int, moves: Collection[Move]) -> dict[Move, Verdict]:
         cases = {case for case, _ in moves}
         signals = {QUANTITIES[quantity].signal for _, quantity in moves}
-        found.note(f"trying {found.describe(first, last)} in {len(cases)} cases")
+        found.note(f"trying {found.describe(first, last)} in {format_amount(len(cases), 'case')}")
         name = f"step-{next(numbers)}"
         judged = judge_pair((found.made[first], found.made[last]), cases, signals, name)
         return {

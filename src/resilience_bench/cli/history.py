@@ -110,7 +110,7 @@ def _measure_here(project: Project, select_due: SelectDue, profile: str) -> None
         _show_outcomes(outcomes, len(due))
     except KeyboardInterrupt:
         click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
-        raise
+        raise click.Abort from None
 
 
 def _measure_on_fleet(
@@ -137,7 +137,7 @@ def _measure_on_fleet(
                 _show_outcomes(fleets.measure_commits(job, work, show), len(due))
     except KeyboardInterrupt:
         click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
-        raise
+        raise click.Abort from None
     journal.unlink(missing_ok=True)
 
 

@@ -10,10 +10,12 @@ from typing import Final
 
 import click
 
+from resilience_bench.cli.console import make_console
 from resilience_bench.cli.options import FILE, OK
-from resilience_bench.errors import UserError, format_names
+from resilience_bench.errors import UserError, format_amount, format_names
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import format_path
+from resilience_bench.report import terminal
 
 NAME: Final = "resilience-bench"
 FILES: Final = {
@@ -53,19 +55,23 @@ def init(folder: Path) -> int:
     templates = importlib.resources.files("resilience_bench.cli") / "templates"
     for name in FILES:
         atomic.ensure_writable(folder / name)
+    console = make_console()
+    if console.quiet:
+        click.echo(f"wrote {format_amount(len(FILES), 'file')} below {format_path(folder)}")
     for name, template in FILES.items():
         text = (templates / template).read_text(encoding="utf-8")
         atomic.write_text(text.replace("REQUIREMENT", requirement), folder / name)
-        click.echo(f"wrote {folder / name}")
+        console.print(f"wrote {folder / name}", highlight=False, markup=False)
     if not (folder / "pyproject.toml").exists():
-        click.echo(
-            "note: the workflow installs this project, which needs a pyproject.toml for that"
-        )
+        text = "note: the workflow installs this project, which needs a pyproject.toml for that"
+        terminal.print_prose(text, console)
     if requirement == NAME:
-        click.echo("note: the workflow takes resilience-bench from the runner's package index")
+        text = "note: the workflow takes resilience-bench from the runner's package index"
+        terminal.print_prose(text, console)
     if "+file:" in requirement:
-        click.echo(f"note: a runner has no {requirement}; put a URL that it reaches there")
-    click.echo(NEXT_STEPS)
+        text = f"note: a runner has no {requirement}; put a URL that it reaches there"
+        terminal.print_prose(text, console)
+    terminal.print_line(NEXT_STEPS, console)
     return OK
 
 

@@ -8,6 +8,7 @@ import click
 
 from resilience_bench._model import CaseRecord
 from resilience_bench.cli.options import report_problems, selectors_argument
+from resilience_bench.errors import format_amount
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import IMPORT_LIMIT_S, inspect, select
 from resilience_bench.report.text import clean_text
@@ -31,4 +32,4 @@ def describe_cases(records: Sequence[CaseRecord]) -> Iterator[str]:
         yield clean_text(record.case.name) + ("" if record.status == "measured" else reason)
     available = sum(record.status == "measured" for record in records)
     are = "is" if available == 1 else "are"
-    yield f"{available} of {len(records)} cases {are} available"
+    yield f"{available} of {format_amount(len(records), 'case')} {are} available"

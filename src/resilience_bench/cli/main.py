@@ -14,7 +14,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from resilience_bench import __version__
-from resilience_bench.cli.options import INTERRUPTED, NOTHING_DONE, OK, SETTABLE
+from resilience_bench.cli.groups import CommandGroup
+from resilience_bench.cli.options import INTERRUPTED, KEPT, NOTHING_DONE, OK, SETTABLE
 from resilience_bench.cli.streams import protect_output
 from resilience_bench.errors import UserError
 
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(given: click.Command, arguments: Sequence[str], name: str, obj: object) -> int:
     """Run a command; whatever the user can mend becomes one line and exit code 2."""
     protect_output()
+    KEPT.set("")
     try:
         with _interrupt_on_sigterm():
             return given.main(list(arguments), name, standalone_mode=False, obj=obj) or OK
@@ -74,7 +76,12 @@ def run_command(given: click.Command, arguments: Sequence[str], name: str, obj: 
         path = context.command_path if context else "resilience-bench"
         click.echo(f"{path}: {error.format_message()} Type '{path} --help'.", err=True)
         return NOTHING_DONE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        # A command that has something to say of what is kept says it, and raises Abort itself.
+        if isinstance(error, KeyboardInterrupt) or error.__cause__:
+            kept = KEPT.get()
+            found = f"what was measured is in {kept}" if kept else "nothing was measured yet"
+            click.echo(f"interrupted; {found}", err=True)
         return INTERRUPTED
 
 
@@ -91,7 +98,7 @@ def _interrupt_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """The commands by name; a command's module is imported when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -123,11 +130,10 @@ class LazyGroup(click.Group):
                 f"type: pip install 'resilience-bench[{EXTRAS[package]}]'"
             ) from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from `COMMANDS`: importing all of them takes seconds."""
+    def list_summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        """Yield what `COMMANDS` says: importing all commands takes seconds."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        yield from ((name, text) for name, (_, text) in COMMANDS.items())
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete names of commands from `COMMANDS` as well."""

@@ -10,11 +10,12 @@ from typing import Final
 
 import click
 
-from resilience_bench._model import Environment, Result, Signal
+from resilience_bench._model import Case, Environment, Result, Signal
 from resilience_bench.cli import options
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.progress import show_progress
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UserError, format_amount
+from resilience_bench.gate.criteria import has_signal
 from resilience_bench.gate.live import LiveSource
 from resilience_bench.measure.counting import find_measurable_signals
 from resilience_bench.measure.interleave import MeasuredVariant
@@ -53,6 +54,12 @@ def require_signals(signals: Sequence[Signal] | None) -> Measurable:
     return available, lacking
 
 
+def count_cases(cases: Iterable[Case], signals: Sequence[Signal]) -> str:
+    """Say how many cases have one of the signals, and so are measured."""
+    measured = [case for case in cases if any(has_signal(case, signal) for signal in signals)]
+    return format_amount(len(measured), "case")
+
+
 def open_servers() -> Servers:
     """Return the servers of the command that runs: it ends them when it ends itself."""
     context = click.get_current_context()
@@ -71,6 +78,7 @@ def measure_variants(
 ) -> list[Result]:
     """Record and show each finished block; return the results, also after an interruption."""
     completed = True
+    options.KEPT.set(" ".join(str(variant.recording.path) for variant in variants))
     try:
         with show_progress(make_progress_console(), title, totals) as show:
             for variant, done in blocks:
@@ -125,8 +133,10 @@ def open_source(
     deadline: float = math.inf,
 ) -> Iterator[LiveSource]:
     """Measure HEAD, or HEAD, BASE and the null control, when asked; write all at the end."""
-    title = f"measuring {len(variants[0].session.records)} cases"
+    cases = [record.case for record in variants[0].session.records.values()]
+    title = f"measuring {count_cases(cases, measurable[0])}"
     base, null = variants[1:] or (None, None)
+    options.KEPT.set(str(where))
     try:
         with show_progress(make_progress_console(), title, {"": None}) as show:
             yield LiveSource(variants[0], show, *measurable, base, null, deadline)
@@ -134,6 +144,6 @@ def open_source(
         for variant in variants:
             variant.recording.write(complete=False)
         click.echo(f"interrupted; what was measured is in {where}", err=True)
-        raise
+        raise click.Abort from None
     for variant in variants:
         variant.recording.write(complete=True)

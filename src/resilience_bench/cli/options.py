@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -21,6 +22,8 @@ INTERRUPTED: Final = 130
 """The exit codes of commands that do not judge; `gate.verdicts` has those that do."""
 FILE: Final = click.Path(path_type=Path)
 """The type of options and arguments that name a file."""
+KEPT: Final = ContextVar("KEPT", default="")
+"""The files that a command has begun to write its measurements to: they outlive a Ctrl-C."""
 SETTABLE: Final = ("run", "check", "compare")
 """The commands whose options may have other defaults in `pyproject.toml`, see `cli.settings`."""
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)

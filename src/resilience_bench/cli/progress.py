@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -17,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from resilience_bench.errors import format_amount
 from resilience_bench.measure.session import FinishedBlock
 
 WORKERS_PER_LOG_LINE: Final = 10
@@ -67,8 +69,30 @@ def show_progress(
         yield show
 
 
+@contextmanager
+def show_steps(console: Console, title: str) -> Iterator[Callable[[str], None]]:
+    """Show which step something is at that takes a while: ``show(step)``.
+
+    A terminal gets one line with the number of the step and the time; a log a line a step.
+    """
+    if not console.is_terminal:
+
+        def log(step: str) -> None:
+            console.print(f"{title}: {step}", highlight=False, markup=False, soft_wrap=True)
+
+        yield log
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title)
+        numbers = itertools.count(1)
+        yield lambda step: bar.update(task, description=f"{title}, step {next(numbers)}: {step}")
+
+
 def describe_block(done: FinishedBlock, name: str = "") -> str:
     """Say in a line what was measured: of what, which signal of which cases, by which worker."""
-    cases = done.cases[0].case.name if len(done.cases) == 1 else f"{len(done.cases)} cases"
+    cases = (
+        done.cases[0].case.name if len(done.cases) == 1 else format_amount(len(done.cases), "case")
+    )
     signal = "under load" if done.signal == "scaling" else done.signal
     return f"{name and f'{name}: '}{signal} of {cases}, worker {done.index + 1}"

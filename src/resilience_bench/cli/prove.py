@@ -17,7 +17,7 @@ from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.fleet_jobs import ENDING, explain_how_to_go_on, open_fleet
 from resilience_bench.cli.options import FILE, add_fleet_options, build_output_path, signals_option
 from resilience_bench.cli.progress import show_progress
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files import atomic
 from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.measure.launcher import Launcher
@@ -103,7 +103,7 @@ def prove(
     except KeyboardInterrupt:
         self_test.write()
         click.echo(f"interrupted; {self_test.explain_how_to_resume()}", err=True)
-        raise
+        raise click.Abort from None
     _print(self_test.rates, self_test.proof, make_console())
     click.echo(f"proof: {path}")
     return _choose_exit_code(self_test.proof)
@@ -139,7 +139,7 @@ def _prove_on_fleet(
             found = fleets.prove(job, replace(options, signals=signals), steps, show)
     except KeyboardInterrupt:
         click.echo(explain_how_to_go_on(journal, path), err=True)
-        raise
+        raise click.Abort from None
     rates = [*estimate_real_rates(found.proof.builds), *found.drawn]
     proof_file.write(found.proof, rates, found.cases, path, found.environment)
     journal.unlink()
@@ -151,7 +151,7 @@ def _prove_on_fleet(
 def _run(self_test: self_tests.SelfTest, console: Console) -> None:
     calibration = self_test.calibration
     if self_test.steps or calibration is None:
-        title = f"testing the gate with {len(self_test.steps)} builds"
+        title = f"testing the gate with {format_amount(len(self_test.steps), 'build')}"
         with (
             keep_cores_busy(self_test.proof.neighbours),
             show_progress(console, title, {"": None}) as self_test.runner.show,

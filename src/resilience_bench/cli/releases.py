@@ -22,7 +22,7 @@ from resilience_bench.cli.progress import show_progress
 from resilience_bench.cli.releases_watch import WatchRequest, ensure_watchable, watch_releases
 from resilience_bench.environments import interpreters, variants
 from resilience_bench.environments.fingerprint import format_python_name
-from resilience_bench.errors import UnreadableResultError, UserError
+from resilience_bench.errors import UnreadableResultError, UserError, format_amount
 from resilience_bench.files import atomic
 from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.gate import comparison
@@ -165,9 +165,8 @@ def _plan(  # noqa: PLR0913, PLR0917 - what was typed
     folders: Sequence[Path],
 ) -> tuple[measure.MeasurementRequest, list[index.PublishedRelease]]:
     """Return what to measure and the releases that there are, after a look at everything typed."""
-    for place, file in itertools.product(
-        folders, (FILE_NAME, f"{measure.SAMPLES_FOLDER}/{FILE_NAME}")
-    ):
+    files = (FILE_NAME, f"{measure.SAMPLES_FOLDER}/{FILE_NAME}")
+    for place, file in itertools.product(folders, files):
         atomic.ensure_writable(place / file, ANOTHER_FOLDER)
     selection = select(launcher, selectors)
     released = index.list_releases(package)
@@ -264,7 +263,7 @@ def _measure_releases(
         if not measured:
             raise UserError(_explain_nothing_measured(wanted.package, prepared))
         count = sum(not release.is_null for release in measured)
-        title = f"measuring {len(wanted.cases)} cases of {count} releases"
+        title = f"measuring {format_amount(len(wanted.cases), 'case')} of {count} releases"
         with show_progress(console, title, {"": None}) as show:
             timeline = Timeline(
                 measured,
@@ -348,4 +347,4 @@ def _report_interruption(folder: Path) -> Iterator[None]:
         has_some = any(samples.glob("*.json")) or any(folder.glob("*.jsonl"))
         found = f"what was measured is in {samples}" if has_some else "nothing was measured yet"
         click.echo(f"interrupted; {found}; type the same command again to go on", err=True)
-        raise
+        raise click.Abort from None

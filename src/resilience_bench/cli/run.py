@@ -12,7 +12,7 @@ import click
 from resilience_bench._cases import CHAOS
 from resilience_bench._model import Signal
 from resilience_bench.cli import measuring, options, run_fleet, run_long, run_python
-from resilience_bench.errors import UserError
+from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files import atomic
 from resilience_bench.fleet.block import FleetChoice
 from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
@@ -133,7 +133,8 @@ def _run_here(
     measured = measuring.measure_variants(
         measure_interleaved([variant], available),
         [variant],
-        f"measuring {', '.join(available)} of {len(selection.cases)} cases ({chosen.name})",
+        f"measuring {', '.join(available)} of {format_amount(len(selection.cases), 'case')} "
+        f"({chosen.name})",
         {signal: variant.count_visits([signal]) for signal in available},
         lambda _, done: (done.signal, ""),
     )

@@ -44,7 +44,7 @@ def run_on_fleet(  # noqa: PLR0913, PLR0917 - what a run is
             parts = measure_cases(job, selection.cases, profile, available, show)
     except KeyboardInterrupt:
         click.echo(explain_how_to_go_on(journal, path), err=True)
-        raise
+        raise click.Abort from None
     measured = join_results(recording.result(complete=True), parts)
     results.write(measured, path)
     journal.unlink()

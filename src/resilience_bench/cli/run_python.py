@@ -10,6 +10,7 @@ from resilience_bench.cli import measuring
 from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.environments import interpreters
 from resilience_bench.environments.interpreters import Interpreter
+from resilience_bench.errors import format_amount
 from resilience_bench.files import atomic
 from resilience_bench.measure import interleave
 from resilience_bench.measure.launcher import Launcher
@@ -61,7 +62,8 @@ def run_under_interpreters(  # noqa: PLR0913 - what the command line says
         measured = measuring.measure_variants(
             interleave.measure_interleaved(variants, available),
             variants,
-            f"measuring {len(selection.cases)} cases under {len(variants)} interpreters",
+            f"measuring {format_amount(len(selection.cases), 'case')} under "
+            f"{format_amount(len(variants), 'interpreter')}",
             {variant.name: variant.count_visits(available) for variant in variants},
             lambda variant, _: (variant.name, variant.name),
         )

@@ -8,7 +8,8 @@ import click
 
 from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.options import FILE
-from resilience_bench.errors import UserError
+from resilience_bench.cli.progress import show_steps
+from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files.checked_json import format_path
 
 
@@ -80,15 +81,15 @@ def site(  # noqa: PLR0913 - its options
     server = serving.make_server(output, serving.PORT if port is None else port) if serve else None
     try:
         sources = sites.SiteSources(results_folder, conf_file, docs_file)
-        with make_progress_console().status("making the site") as status:
-            made = sites.make(sources, output, status.update)
+        with show_steps(make_progress_console(), "making the site") as show:
+            made = sites.make(sources, output, show)
         for path, why in made.skipped:
             click.echo(sources.shorten_paths(f"skipped {format_path(path)}: {why}"), err=True)
         if made.skipped:
             count = len(made.skipped)
             files = "file" if count == 1 else "files"
             click.echo(f"{count} {files} could not be read and stayed where they are", err=True)
-        click.echo(f"{output / 'index.html'}: {made.pages} pages")
+        click.echo(f"{output / 'index.html'}: {format_amount(made.pages, 'page')}")
         if server:
             click.echo(f"serving {serving.format_address(server)} until Ctrl-C")
             server.serve_forever()

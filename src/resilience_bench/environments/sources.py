@@ -45,11 +45,21 @@ def find_commit(text: str, top: Path) -> str:
     wanted = f"{revision or 'nothing'}^{{commit}}"
     commit = "" if revision.startswith("-") else try_git(top, "rev-parse", "--verify", "-q", wanted)
     if not commit:
+        _ensure_repository(text, top)
         raise VariantError(
             f"{text}: {top} has no revision {revision!r}; expected a commit, branch or tag; "
             "type 'git log --oneline' to see commits"
         )
     return commit.strip()
+
+
+def _ensure_repository(text: str, top: Path) -> None:
+    run_git_bytes(top, "--version")  # GitError if git itself is what is missing
+    if try_git(top, "rev-parse", "--git-dir") is None:
+        raise VariantError(
+            f"{text}: {top} is no git repository; expected one that has this revision; type "
+            "'git init' and commit there, or compare other variants: '.', a folder, 'pip:NAME'"
+        )
 
 
 def unpack(top: Path, tree: str, target: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Final
 from resilience_bench._model import CaseRecord, Environment, Result
 from resilience_bench._verdicts import Baseline, Budget, Judgement, Tolerance
 from resilience_bench.errors import (
-    UnknownSelectorError,
     UnreadableBaselineError,
     UserError,
+    format_amount,
     format_names,
 )
 from resilience_bench.gate import baseline as baselines
@@ -29,7 +29,7 @@ from resilience_bench.gate.tolerances import (
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.quantities import BUDGETED, SIGNALS_JUDGED
-from resilience_bench.scenarios.patterns import matches
+from resilience_bench.scenarios.stored_cases import select_stored_names
 from resilience_bench.stats.correctness import collect_tallies, describe_defect, find_defects
 
 CaseFilter = Callable[[str], bool]
@@ -66,6 +66,8 @@ class Limits:
     budgets: Sequence[Budget]
     signals: Sequence[str]
     tolerances: Sequence[Tolerance] = ()
+    is_asked: bool = False
+    """Whether the user has named the signals."""
 
 
 def find_limits(
@@ -88,11 +90,11 @@ def find_limits(
         wanted = signals or [signal for signal in SIGNALS if signal in limited]
         reason = "as asked for" if baseline_file else "for there is no baseline of this environment"
         headline = f"budgets alone are judged, {reason}: {budgets_file or get_budgets_path()}"
-        return Limits(headline, None, budgets, wanted)
+        return Limits(headline, None, budgets, wanted, is_asked=bool(signals))
     baseline = baselines.read(path)
     wanted = baselines.select_comparable(baseline, here, reference_version, signals)
     headline = f"baseline {path}, learned {baseline.learned}"
-    return Limits(headline, baseline, budgets, wanted, tolerances)
+    return Limits(headline, baseline, budgets, wanted, tolerances, bool(signals))
 
 
 def _find_baseline_path(
@@ -109,18 +111,15 @@ def _find_baseline_path(
         return None
 
 
-def make_case_filter(result: Result, selectors: Sequence[str]) -> CaseFilter:
-    """Make the filter of the cases that selectors mean; all for the path of a scenario file."""
+def make_case_filter(result: Result, selectors: Sequence[str], file: str) -> CaseFilter:
+    """Make the filter of the cases that selectors mean; all for the path of a scenario file.
+
+    NotInFileError, which names the ``file`` of the result, if a pattern matches none of its cases.
+    """
     patterns = [selector for selector in selectors if not Path(selector).exists()]
     if not patterns:
         return accept_every_case
-    names: set[str] = set()
-    for pattern in patterns:
-        found = {record.case.name for record in result.cases if matches(pattern, record.case)}
-        if not found:
-            raise UnknownSelectorError(pattern)
-        names |= found
-    return names.__contains__
+    return select_stored_names(result, patterns, file).__contains__
 
 
 def accept_every_case(_name: str) -> bool:
@@ -180,10 +179,13 @@ def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseReco
 def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
     """Describe what was not judged: signals, cases without a range, budgets without a case."""
     left_out = [signal for signal in SIGNALS_JUDGED if signal not in limits.signals]
-    notes = [f"{signal} is not judged: not asked for" for signal in left_out]
+    why = "not among --signals" if limits.is_asked else "no budget limits them"
+    notes = [f"not judged, because {why}: {', '.join(left_out)}"] if left_out else []
     if limits.baseline and (missing := criteria.find_cases_without_range(records, limits.baseline)):
+        have = "has" if len(missing) == 1 else "have"
         notes.append(
-            f"{len(missing)} measured cases have no range yet ({format_names(missing)}); {LEARN}"
+            f"{format_amount(len(missing), 'measured case')} {have} no range yet "
+            f"({format_names(missing)}); {LEARN}"
         )
     if limits.baseline:
         notes += describe_tolerances(limits.tolerances, [record.case.name for record in records])

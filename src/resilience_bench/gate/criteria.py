@@ -9,6 +9,7 @@ from typing import Final
 
 from resilience_bench._model import Case, CaseRecord
 from resilience_bench._verdicts import Baseline, Budget, Outcome, Verdict
+from resilience_bench.errors import format_amount
 from resilience_bench.gate.decide import FLAGS, Criterion, Policy, Trial, decide, make_verdict
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import EvidenceSource
@@ -215,7 +216,7 @@ def find_cases_without_range(records: Iterable[CaseRecord], baseline: Baseline) 
 def make_headline(policy: Policy, verdicts: Sequence[Verdict]) -> str:
     """Say in a line how certain the gate is."""
     count = len(verdicts)
-    decisions = "1 decision" if count == 1 else f"{count} decisions"
+    decisions = format_amount(count, "decision")
     timed = sum(verdict.signal not in COUNT_SIGNALS for verdict in verdicts)
     if not timed:
         return decisions

@@ -20,6 +20,7 @@ import numpy as np
 
 from resilience_bench._model import Estimate
 from resilience_bench._verdicts import Outcome, Verdict
+from resilience_bench.errors import format_amount
 from resilience_bench.quantities import QUANTITIES
 from resilience_bench.stats import trimmed_t
 from resilience_bench.stats.quantiles import group_by_length
@@ -176,7 +177,8 @@ def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) ->
     measured = [trial for trial in trials if _has_enough_observations(trial, evidence)]
     count = _count_decisions(measured)
     level = policy.error_rate / 2 / count
-    title = f"screening, level {level:.1e} = half of {policy.error_rate:g} / {count} decisions"
+    decisions = format_amount(count, "decision")
+    title = f"screening, level {level:.1e} = half of {policy.error_rate:g} / {decisions}"
     _judge_trials(measured, evidence, level, policy.miss_rate, title)
     nulls = [trial for trial in measured if trial.criterion.is_null]
     undecided = [trial for trial in measured if trial.state == "undecided"]
@@ -199,7 +201,8 @@ def _confirm(
         trial.state = "undecided"
     count = _count_decisions(trials)
     level = policy.error_rate / 2 / (count * max(1, len(policy.confirm)))
-    share = f"half of {policy.error_rate:g} / {count} decisions / {len(policy.confirm)} looks"
+    share = f"half of {policy.error_rate:g} / {format_amount(count, 'decision')} / "
+    share += format_amount(len(policy.confirm), "look")
     collected: dict[Key, Observations] = {}
     drawn = 0
     for number, workers in enumerate(policy.confirm, start=1):
@@ -287,7 +290,9 @@ def _estimate_locations(
 
 def _describe_step(trial: Trial, row: Observations, title: str) -> str:
     seen = trial.seen
-    workers = f"{len(row.heads)} workers" + (f" against {len(row.bases)}" if row.bases else "")
+    workers = format_amount(len(row.heads), "worker") + (
+        f" against {len(row.bases)}" if row.bases else ""
+    )
     shown = f"{seen.value:.5g} ({seen.low:.5g} - {seen.high:.5g})" if seen else "nothing"
     return (
         f"{title}: {workers}; seen {shown}, acceptable {describe_limits(trial.criterion, '.5g')}; "

@@ -108,7 +108,8 @@ def pair(base: CollectedSuite, head: CollectedSuite) -> tuple[Selection, list[st
         reasons = f"; {format_names(head.problems, '; ')}" if head.problems else ""
         raise NoScenariosError(
             "no benchmark in this suite: expected tests with the fixture 'benchmark' or "
-            f"'resilience_benchmark'; name other paths, or see docs/pytest.md{reasons}"
+            "'resilience_benchmark', or that marker; name other paths, or see docs/pytest.md"
+            f"{reasons}"
         )
     shared = tuple(info for name, info in head.cases.items() if name in base.cases)
     notes = [

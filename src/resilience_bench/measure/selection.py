@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +24,10 @@ from resilience_bench.project import find_suite_folder
 from resilience_bench.scenarios import load_patterns
 from resilience_bench.scenarios.discovery import find_scenario_files
 from resilience_bench.scenarios.loads import NOOP, SINGLE
-from resilience_bench.scenarios.patterns import matches
+from resilience_bench.scenarios.patterns import find_close_names, matches
 from resilience_bench.servers.open_servers import Servers
 from resilience_bench.worker.protocol import DeclarationMessage, Message, Plan, ProblemMessage
 
-CLOSE_NAMES: Final = 3
 IMPORT_LIMIT_S: Final = 30.0
 """The time limit for importing the scenario files, or building the cases."""
 
@@ -193,11 +191,8 @@ def _choose_cases(
                 hint := load_patterns.suggest_loads(pattern, infos)
             ):
                 raise UnknownLoadError(f"no case matches {pattern!r}; {hint}")
-            known = dict.fromkeys(
-                name for info in infos for name in (info.case.group, info.case.name)
-            )
-            close = difflib.get_close_matches(pattern.strip("*?"), known, n=CLOSE_NAMES, cutoff=0.5)
-            raise UnknownSelectorError(pattern, tuple(close), listing.problems)
+            close = find_close_names(pattern, [info.case for info in infos])
+            raise UnknownSelectorError(pattern, close, listing.problems)
         found.update((info.case.name, info) for info in some)
     # In the order of their definition, whatever the order of the patterns.
     order = {info.case.with_load(SINGLE, NOOP).name: number for number, info in enumerate(infos)}

@@ -13,7 +13,7 @@ from resilience_bench import __version__
 from resilience_bench._model import CaseInfo, Environment, Result, Signal
 from resilience_bench._verdicts import Verdict
 from resilience_bench.environments.variants import Variant
-from resilience_bench.errors import UnreadableResultError, UserError
+from resilience_bench.errors import UnreadableResultError, UserError, format_amount
 from resilience_bench.files import results
 from resilience_bench.gate.criteria import LOADED_SCREEN, judge
 from resilience_bench.gate.decide import Criterion, Policy
@@ -178,7 +178,7 @@ def _describe_certainty(criteria: Sequence[Criterion], verdicts: Sequence[Verdic
         if not criterion.is_null and verdict.outcome != "not measured"
     ]
     timed = sum(signal not in COUNT_SIGNALS for signal in signals)
-    decisions = f"{len(signals):,} decisions"
+    decisions = format_amount(len(signals), "decision")
     if not timed:
         return decisions
     return (

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from resilience_bench.errors import format_amount
 from resilience_bench.quantities import JUDGED
 from resilience_bench.releases import page
 from resilience_bench.releases.history_file import Decision, History
@@ -33,8 +34,14 @@ UNBOUNDED: Final = 10_000
 
 def render(history: History, console: Console) -> None:
     """Print a history."""
-    counts = f"{len(history.measured)} of {len(history.releases)} releases measured"
-    _print(f"{history.package}: {counts}, {len(history.cases)} cases", console, style="bold")
+    counts = (
+        f"{len(history.measured)} of {format_amount(len(history.releases), 'release')} measured"
+    )
+    _print(
+        f"{history.package}: {counts}, {format_amount(len(history.cases), 'case')}",
+        console,
+        style="bold",
+    )
     where = page.describe_environment(history)
     _print(f"{where}, measured {history.started[:10]}", console, style="dim")
     dates = {release.version: release.date[:10] or page.NO_DATE for release in history.releases}
@@ -77,9 +84,12 @@ def summarise(history: History) -> str:
     """Summarise a history in a line."""
     changing = len({step.release for step in history.steps})
     compared = max(len(history.measured) - 1, 0)
-    summary = f"{changing} of {compared} releases changed something"
+    summary = f"{changing} of {format_amount(compared, 'release')} changed something"
     undecided = len(history.undecided)
-    return f"{summary}; {undecided} decisions stay open" if undecided else summary
+    stay = "stays" if undecided == 1 else "stay"
+    return (
+        f"{summary}; {format_amount(undecided, 'decision')} {stay} open" if undecided else summary
+    )
 
 
 def _make_release_table(history: History) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from resilience_bench._verdicts import Judgement
+from resilience_bench.errors import format_amount
 from resilience_bench.report import verdicts
 from resilience_bench.report.markdown import escape_markdown, format_code, format_table
 
@@ -33,7 +34,7 @@ def _format_lines(judgement: Judgement) -> Iterator[str]:
     view = verdicts.make_judgement_view(judgement)
     yield f"**{view.word}**: {escape_markdown(view.summary)}"
     for outcome, rows in view.sections.items():
-        yield from ("", f"### {outcome.capitalize()} ({len(rows):,})", "")
+        yield from ("", f"### {outcome.capitalize()}: {view.count_section(outcome)}", "")
         yield from format_table(HEADERS, map(_list_cells, rows[:SHOWN_ROWS]), WORDS)
         if len(rows) > SHOWN_ROWS:
             yield from ("", f"and {len(rows) - SHOWN_ROWS:,} more")
@@ -59,7 +60,7 @@ def _list_not_measured(groups: Mapping[str, Sequence[str]]) -> list[str]:
         item
         for reason, names in groups.items()
         for item in (
-            f"- {escape_markdown(reason)} ({len(names):,})",
+            f"- {escape_markdown(reason)} ({format_amount(len(names), 'case')})",
             *(f"  - {escape_markdown(name)}" for name in verdicts.shorten_names(names)),
         )
     ]

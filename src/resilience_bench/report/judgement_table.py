@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from resilience_bench._verdicts import Judgement, Outcome
+from resilience_bench.errors import format_amount
 from resilience_bench.report import terminal, verdicts
 from resilience_bench.report.blocks import NO_VALUE
 from resilience_bench.report.text import clean_text
@@ -40,7 +41,8 @@ def render(judgement: Judgement, console: Console) -> None:
     for outcome, rows in view.sections.items():
         _print_section(outcome, rows, widths, console)
     for reason, names in view.not_measured.items():
-        _print_title("not measured", f" ({len(names):,}): {reason}", console, "not bold default")
+        count = format_amount(len(names), "case")
+        _print_title("not measured", f" ({count}): {reason}", console, "not bold default")
         for name in verdicts.shorten_names(names):
             terminal.print_line(f"{' ' * INDENT}{name}", console, "dim")
     if view.not_measured:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from resilience_bench._model import Case, Measurement, Result
+from resilience_bench.errors import format_amount
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.report import blocks, caveats, table, terminal
 from resilience_bench.report.real_calls import make_real_blocks
@@ -38,6 +39,8 @@ HEADERS: Final = {
     "factor": "×",
 }
 GAP: Final = 2
+OPTIONAL: Final = ("highest", "lowest")
+"""The columns that a narrow terminal does without, in this order: names and factors stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,9 @@ def _describe_doubts(notes: Sequence[caveats.Note], count: int) -> list[str]:
         if found:
             names = {name for note in found for name in note.names}
             most = max(found, key=lambda note: len(note.names)).reason
-            lines.append(f"{words}: {len(names)} of {count} cases; most often: {most}")
+            lines.append(
+                f"{words}: {len(names)} of {format_amount(count, 'case')}; most often: {most}"
+            )
     return lines
 
 
@@ -184,26 +189,26 @@ def _describe_gaps(notes: Sequence[caveats.Note]) -> list[str]:
             missing[note.subject] += len(note.names)
         elif note.subject == "not available":
             unavailable += len(note.names)
-    lines = [f"without {signal}: {_count_cases(count)}" for signal, count in missing.items()]
+    lines = [
+        f"without {signal}: {format_amount(count, 'case')}" for signal, count in missing.items()
+    ]
     if unavailable:
         lines.append(
-            f"not available: {_count_cases(unavailable)}; 'resilience-bench list' says why"
+            f"not available: {format_amount(unavailable, 'case')}; 'resilience-bench list' says why"
         )
     return lines
-
-
-def _count_cases(count: int) -> str:
-    return f"{count} {'case' if count == 1 else 'cases'}"
 
 
 def render(summary: Summary, result: Result, console: Console, path: Path) -> None:
     """Print a summary of a result in about fifty lines, and where the rest of it is."""
     for line in caveats.describe_run(result):
-        terminal.print_line(line, console, "dim")
+        terminal.print_prose(line, console, "dim")
     table.print_blocks(summary.real_calls, console)
     cells = [row for section in summary.sections for row in section.rows]
-    widths = terminal.choose_widths([(HEADERS, cells)], console.width, gap=GAP)
-    columns = terminal.Columns(HEADERS, widths, GAP, words=["cheapest", "costliest"])
+    widths = terminal.choose_widths([(HEADERS, cells)], console.width, optional=OPTIONAL, gap=GAP)
+    is_narrow = sum(widths.values()) + GAP * (len(widths) - 1) > console.width
+    gap = 1 if is_narrow else GAP
+    columns = terminal.Columns(HEADERS, widths, gap, words=["cheapest", "costliest"])
     console.print()
     columns.print_header(console)
     for section in summary.sections:
@@ -216,7 +221,7 @@ def render(summary: Summary, result: Result, console: Console, path: Path) -> No
     doubts = tuple(f"! {doubt}" for doubt in summary.doubts)
     for lines, style in ((summary.failures, "red"), (doubts, "yellow"), (summary.notes, "dim")):
         for line in lines:
-            terminal.print_line(line, console, style)
+            terminal.print_prose(line, console, style)
     name = format_path(path)
     for purpose, what in (
         ("all cases", f"show {name}"),

@@ -28,7 +28,7 @@ def render(
 ) -> None:
     """Print a result: a block a scenario, then doubts, then what was not measured."""
     for line in caveats.describe_run(result):
-        terminal.print_line(line, console, "dim")
+        terminal.print_prose(line, console, "dim")
     drifts = estimate_drifts(result)
     for blocks in make_sections(result, measurements, drifts, sort).values():
         print_blocks(blocks, console)

@@ -10,7 +10,9 @@ from itertools import chain
 from typing import Final
 
 from resilience_bench._verdicts import Judgement, Outcome, Verdict
+from resilience_bench.errors import format_amount
 from resilience_bench.gate.verdicts import (
+    WORST_FIRST,
     compute_change_size,
     compute_exit_code,
     group_by_case,
@@ -34,6 +36,7 @@ CHANCE_NOTE: Final = (
     "by chance: how often chance alone shows as much or more when the case lies within its range."
 )
 LEAST_CHANCE: Final = 1e-9
+LIKELY: Final = 0.5
 NO_CASE: Final = "nothing was judged, for there is no case"
 MAIN_QUANTITIES: Final = frozenset({"ratio", "instructions", "scaling"})
 """The quantities that a signal stands for without their name."""
@@ -79,6 +82,18 @@ class JudgementView:
     notes: Sequence[str]
     chance_note: str
 
+    def count_section(self, outcome: Outcome) -> str:
+        """Say how many decisions came out so, in how many cases, and where these are counted.
+
+        The summary counts a case once, as its worst outcome, but has a decision for each quantity.
+        """
+        cases = {row.case for row in self.rows[outcome]}
+        worse = WORST_FIRST[: WORST_FIRST.index(outcome)]
+        others = cases & {row.case for other in worse for row in self.rows[other]}
+        text = f"{format_amount(len(self.rows[outcome]), 'decision')} in "
+        text += format_amount(len(cases), "case")
+        return f"{text}, {len(others)} of them counted as worse" if others else text
+
     @property
     def sections(self) -> dict[Outcome, Sequence[VerdictRow]]:
         """The rows of the outcomes that are shown in full, as far as there are any."""
@@ -106,7 +121,7 @@ def make_judgement_view(judgement: Judgement) -> JudgementView:
 def make_verdict_row(verdict: Verdict) -> VerdictRow:
     """Return the cells of a verdict; names and reasons in one line, without control codes."""
     numbers = _NumberFormat(verdict)
-    is_main = verdict.quantity in MAIN_QUANTITIES or not verdict.quantity
+    is_main = verdict.quantity in {*MAIN_QUANTITIES, verdict.signal, ""}
     signal = verdict.signal if is_main else f"{verdict.signal}: {verdict.quantity}"
     return VerdictRow(
         outcome=verdict.outcome,
@@ -210,7 +225,7 @@ def shorten_names(names: Sequence[str], shown: int = SHOWN_NAMES) -> list[str]:
 def summarise_judgement(judgement: Judgement) -> str:
     """Return in one line how many cases have which outcome; a case counts once, as its worst."""
     cases = group_by_case(judgement.verdicts)
-    judged = _format_count(len(cases), "case")
+    judged = format_amount(len(cases), "case")
     if not has_measured_verdict(judgement):
         return f"nothing was judged: {judged} not measured" if cases else NO_CASE
     worst = Counter(sort_worst_first(members)[0].outcome for members in cases.values())
@@ -221,12 +236,8 @@ def summarise_judgement(judgement: Judgement) -> str:
     ]
     within = worst["within"]
     parts.append(f"{within:,} within {'its range' if within == 1 else 'their ranges'}")
-    decisions = _format_count(len(judgement.verdicts), "decision")
+    decisions = format_amount(len(judgement.verdicts), "decision")
     return f"{judged} judged: {', '.join(parts)} ({decisions})"
-
-
-def _format_count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 class _NumberFormat:
@@ -316,5 +327,7 @@ def _format_chance(p_value: float | None) -> str:
         return NO_VALUE
     if p_value < LEAST_CHANCE:
         return "less than 1 in 1,000,000,000"
+    if p_value > LIKELY:
+        return "more often than not"
     # Two digits: nobody knows a chance better than that.
     return f"1 in {float(f'{1 / p_value:.2g}'):,.0f}"

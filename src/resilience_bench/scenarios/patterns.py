@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
+from collections.abc import Iterable
+from typing import Final
 
 from resilience_bench._model import Case
+
+CLOSE_NAMES: Final = 3
 
 
 def matches(pattern: str, case: Case) -> bool:
@@ -25,6 +30,12 @@ def matches_name(pattern: str, name: str) -> bool:
 def matches_text(pattern: str, text: str) -> bool:
     """Return whether a text as a whole fits a pattern."""
     return _compile(pattern).fullmatch(text) is not None
+
+
+def find_close_names(pattern: str, cases: Iterable[Case], cutoff: float = 0.5) -> list[str]:
+    """Return the few names, with and without brackets, that a mistyped pattern may mean."""
+    known = dict.fromkeys(name for case in cases for name in (case.group, case.name))
+    return difflib.get_close_matches(pattern.strip("*?"), known, n=CLOSE_NAMES, cutoff=cutoff)
 
 
 @functools.lru_cache(maxsize=256)

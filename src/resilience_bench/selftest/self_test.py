@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.errors import UserError, format_names
+from resilience_bench.errors import UserError, format_amount, format_names
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.measure.counting import find_measurable_signals
@@ -217,7 +217,7 @@ def _leave_out_cases(
         ("selected, but not learned by the earlier proof", selected - learned),
     ):
         if names:
-            text = f"{len(names)} cases ({format_names(sorted(names))})"
+            text = f"{format_amount(len(names), 'case')} ({format_names(sorted(names))})"
             line = f"left out, because {reason}: {text}"
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     return [info for info in cases if info.case.name in learned]

@@ -54,7 +54,7 @@ def make(sources: SiteSources, place: Path, show_progress: ProgressCallback) -> 
         show_progress("publishing the history of commits")
         commits = _publish_commits(sources, folder, summary)
         releases = _publish_releases(sources, folder, summary, show_progress)
-        show_progress("drawing the runs")
+        show_progress("drawing the latest run")
         runs = [run for run in found if run.profile != CHECK]
         whole_runs = site_runs.select_whole_runs(runs)
         shown = next(iter(whole_runs or runs), None)
@@ -63,13 +63,14 @@ def make(sources: SiteSources, place: Path, show_progress: ProgressCallback) -> 
             "run": site_runs.show_run(shown, folder) if shown else Part(NO_RUN),
             "is_whole": bool(whole_runs),
             "real": site_runs.show_real_calls(runs),
-            "runs": site_runs.write_run_pages(runs, shown, folder, summary),
+            "runs": site_runs.write_run_pages(runs, shown, folder, summary, show_progress),
             "check": site_runs.judge_check(last_check, sources.shorten_paths),
             "commits": commits,
             "releases": releases,
             "docs": _publish_documentation(sources, folder, summary, show_progress),
             "proof": _publish_proof(sources.results / "gate-proof.json", folder, summary),
         }
+        show_progress("writing the first page")
         made = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         skipped = [
             {"file": sources.shorten_paths(format_path(path)), "reason": sources.shorten_paths(why)}

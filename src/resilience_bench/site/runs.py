@@ -177,7 +177,11 @@ def show_real_calls(runs: Sequence[SavedRun]) -> Part:
 
 
 def write_run_pages(
-    runs: Sequence[SavedRun], shown: SavedRun | None, folder: Path, summary: SiteSummary
+    runs: Sequence[SavedRun],
+    shown: SavedRun | None,
+    folder: Path,
+    summary: SiteSummary,
+    show_progress: Callable[[str], None],
 ) -> list[tuple[SavedRun, str]]:
     """Write pages of the latest runs; return all runs, each with its page's address or nothing.
 
@@ -186,7 +190,9 @@ def write_run_pages(
     kept = [run for run in runs if run is not shown and run.is_kept]
     paged = [*([shown] if shown else []), *kept][:MAX_PAGES]
     addresses = {run.path: f"runs/{run.path.stem}.html" for run in paged}
-    for run in paged:
+    for number, run in enumerate(paged, start=1):
+        name = format_path(Path(run.path.name))
+        show_progress(f"page of run {number} of {len(paged)}: {name}")
         result = results.read(run.path)
         page = html.render_report(result, estimate(result), run.path.name)
         write_page(page, folder / addresses[run.path], summary)

@@ -35,6 +35,8 @@ from resilience_bench.worker.verification import BrokenCaseError, check, check_o
 REFERENCE_EVERY: Final = 8
 """Subjects per sample of the reference, on which every ratio rests."""
 
+UNUSABLE: Final = (BrokenCaseError, DishonestPayloadError, operations.NotCallableError)
+"""The errors that say by themselves why a case is broken."""
 Ready = tuple[BoundCase, operations.Operation]
 Kind = Literal["control", "operation"]
 Status = Literal["ready", "not installed", "not available", "broken", "failed"]
@@ -131,7 +133,7 @@ class _Worker:
             status, reason = "not installed", str(error)
         except Unsupported as error:
             status, reason = "not available", str(error)
-        except (BrokenCaseError, DishonestPayloadError) as error:
+        except UNUSABLE as error:
             status, reason = "broken", str(error)
         except PayloadFailedError as error:
             status, reason = "failed", str(error)

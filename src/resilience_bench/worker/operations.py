@@ -20,6 +20,10 @@ class NotInstalledError(Exception):
     """A package that the case needs is missing; the text says what to install."""
 
 
+class NotCallableError(Exception):
+    """What was built cannot be called; the text says what it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """A callable that a scenario built, ready to be checked and timed.
@@ -122,6 +126,7 @@ def _make_operation(
 ) -> Operation:
     scenario = bound.scenario
     raises = _find_expected_exceptions(scenario, library)
+    ensure_callable(getattr(built, "operation", built), "the scenario")
     if isinstance(built, definition.Probed) is not scenario.probes:
         raise TypeError(
             f"probes={scenario.probes}, but it built a {type(built).__name__}; see Probed"
@@ -146,18 +151,31 @@ def _make_operation(
     return Operation(prepared_and_called, scenario.is_async, raises)
 
 
+def ensure_callable(made: object, maker: str) -> None:
+    """Raise NotCallableError unless what a scenario or a payload made can be called."""
+    if not callable(made):
+        raise NotCallableError(
+            f"{maker} returned {repr(made)[:60]}, expected a function to call (or a generator "
+            "that yields one)"
+        )
+
+
+async def _take_first(made: Any) -> Any:
+    return await anext(made, None)
+
+
 @contextlib.contextmanager
 def open_made(made: Any, runner: asyncio.Runner) -> Iterator[Any]:
     """Yield what a scenario's or a payload's function made: a generator or coroutine, or itself."""
     if hasattr(made, "__anext__"):
         try:
-            yield runner.run(anext(made))
+            yield runner.run(_take_first(made))
         finally:
             with contextlib.suppress(StopAsyncIteration):
                 runner.run(anext(made))
     elif hasattr(made, "__next__"):
         try:
-            yield next(made)
+            yield next(made, None)
         finally:
             next(made, None)
     elif asyncio.iscoroutine(made):

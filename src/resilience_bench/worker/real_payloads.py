@@ -13,7 +13,13 @@ from typing import Any
 from resilience_bench.scenarios.definition import BoundCase
 from resilience_bench.scenarios.loads import PAYLOADS
 from resilience_bench.scenarios.payload_definition import Payload, ServerAddress
-from resilience_bench.worker.operations import NotInstalledError, ensure_installed, open_made
+from resilience_bench.worker.operations import (
+    NotCallableError,
+    NotInstalledError,
+    ensure_callable,
+    ensure_installed,
+    open_made,
+)
 from resilience_bench.worker.protocol import Plan
 
 
@@ -63,7 +69,8 @@ class RealPayloads(contextlib.AbstractContextManager["RealPayloads"]):
         """Return the case with its server, and with the work of its payload if that is real.
 
         NotInstalledError if a driver is missing; PayloadFailedError if opening it or one of two
-        bare calls fails; DishonestPayloadError if these return what they should not.
+        bare calls fails; DishonestPayloadError if these return what they should not;
+        NotCallableError if it made nothing to call.
         """
         if address := self._servers.get(bound.scenario.server):
             bound = replace(bound, server=ServerAddress.from_json(address))
@@ -85,10 +92,12 @@ class RealPayloads(contextlib.AbstractContextManager["RealPayloads"]):
             address = self._servers.get(payload.server)
             server = ServerAddress.from_json(address) if address else None
             made = open_made(payload.make(server), self._runner)
-            work = _make_function(self._stack.enter_context(made), is_async=payload.is_async)
+            built = self._stack.enter_context(made)
+            ensure_callable(built, f"its payload {payload.name}")
+            work = _make_function(built, is_async=payload.is_async)
             answers = [self._call(work, payload) for _ in range(2)]
         except Exception as error:  # noqa: BLE001 - a driver may raise anything
-            if isinstance(error, NotInstalledError):
+            if isinstance(error, NotInstalledError | NotCallableError):
                 return error
             return PayloadFailedError(
                 f"its payload {payload.name} raised {type(error).__name__}: {error}"

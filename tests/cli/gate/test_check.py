@@ -17,7 +17,16 @@ from resilience_bench.worker.protocol import (
     Plan,
     StatusMessage,
 )
-from tests.cli.gate.factories import PURGATORY, PYBREAKER, RETRY, Run, acceptable, killing, noisy
+from tests.cli.gate.factories import (
+    PURGATORY,
+    PYBREAKER,
+    RETRY,
+    Run,
+    acceptable,
+    budget,
+    killing,
+    noisy,
+)
 
 
 def test_what_was_learned_is_what_check_finds(run: Run, tmp_path: Path) -> None:
@@ -133,3 +142,13 @@ def test_cases_of_which_nothing_is_acceptable_are_refused(run: Run) -> None:
     assert code == 2
     assert "say nothing of the selected cases" in err
     assert "baseline learn" in err
+
+
+def test_a_check_of_budgets_alone_names_what_they_do_not_limit(run: Run, tmp_path: Path) -> None:
+    """Nobody asked for a signal, so none is said not to be asked for; and it counts its cases."""
+    (tmp_path / "baselines").mkdir(exist_ok=True)
+    budget(tmp_path, "overhead_ns = 5000")
+    _, out, err = run("check", "--baseline", "none")
+    assert "not judged, because no budget limits them: instructions, allocations" in out
+    assert "not asked for" not in out
+    assert "measuring 3 cases" in err

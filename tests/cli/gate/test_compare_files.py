@@ -134,7 +134,7 @@ def test_selectors_choose_cases(run: Run, pair: Pair) -> None:
     code, out, _ = run(*command, ONE.name)
     assert code == 0
     assert "1 case judged" in out
-    assert_refused(run(*command, "nothing.*"), "no case matches 'nothing.*'")
+    assert_refused(run(*command, "nothing.*"), "has no case that matches 'nothing.*'")
 
 
 def test_files_without_a_common_case_are_refused(run: Run, pair: Pair) -> None:

@@ -165,3 +165,13 @@ def test_two_real_interpreters_are_compared(tmp_path: Path) -> None:
             ("mine.bare", "mine.framed")
         }
     assert len(list(ET.parse(tmp_path / "out.xml").getroot().iter("testcase"))) == 2
+
+
+def test_the_summary_says_how_long_each_part_took(comparing: Compare) -> None:
+    """One line has the whole, then environments and the signals that were measured."""
+    _, out, _ = comparing()
+    [line] = [line for line in out.splitlines() if line.startswith("took ")]
+    assert re.fullmatch(
+        r"took [\d a-z]+: environments [^,]+, instructions [^,]+, allocations [^,]+, latency [^,]+",
+        line,
+    )

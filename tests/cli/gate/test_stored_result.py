@@ -101,7 +101,7 @@ def test_selectors_choose_what_is_judged(run: Run, files: Files) -> None:
 
 def test_selectors_that_match_nothing_are_refused(run: Run, files: Files) -> None:
     """Neither in a stored file nor in the suite."""
-    assert_refused(run("check", "nonsense.*", *files()), "no case matches 'nonsense.*'")
+    assert_refused(run("check", "nonsense.*", *files()), "has no case that matches 'nonsense.*'")
     told = run("check", "nonsense.*", "--baseline", "acceptable.json", "--signals", "allocations")
     assert_refused(told, "no case matches 'nonsense.*'")
 
@@ -143,3 +143,14 @@ def test_explaining_what_is_not_judged_loses_no_judgement(run: Run, files: Files
     assert f"REGRESSED  {TWO.name}" in out
     assert f"--explain '{ONE.name}x': no case of that name was judged" in err
     assert f"(close: {ONE.name}" in err
+
+
+def test_a_selector_that_the_file_lacks_names_the_file_and_what_it_has(
+    run: Run, files: Files
+) -> None:
+    """The suite may have the case: it is the file that does not."""
+    told = run("check", *files(), "control.call")
+    has = f"result.json has no case that matches 'control.call'; it has 2 cases: {ONE.name}, "
+    assert_refused(told, has, "resilience-bench show result.json")
+    assert "list" not in told[2]
+    assert f"(close: {ONE.name}" in run("check", *files(), f"{ONE.name}x")[2]

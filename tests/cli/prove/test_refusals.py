@@ -33,7 +33,7 @@ def test_cases_that_are_not_selected_any_more_are_left_out(prove: Prove) -> None
     more = ("--from", "proof.json", "--builds", 3, *TIMED)
     code, _, err = prove(*more, selectors=("mine.py", A))
     assert code == 0
-    assert f"left out, because learned, but not selected: 1 cases ({B})" in err
+    assert f"left out, because learned, but not selected: 1 case ({B})" in err
     new = results.read(Path("proof/check-7.json"))
     assert {case.case.name for case in new.cases} == {PROBE, A}
     assert not held()["builds"][6]["red"]["latency"]
@@ -45,7 +45,7 @@ def test_cases_that_were_not_learned_are_left_out(prove: Prove) -> None:
     more = ("--from", "proof.json", "--builds", 3, *TIMED)
     code, _, err = prove(*more)
     assert code == 0
-    assert f"left out, because selected, but not learned by the earlier proof: 1 cases ({B})" in err
+    assert f"left out, because selected, but not learned by the earlier proof: 1 case ({B})" in err
     assert {case.case.name for case in results.read(Path("proof/check-7.json")).cases} == {PROBE, A}
 
 
