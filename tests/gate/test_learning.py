@@ -105,6 +105,7 @@ def test_a_range_contains_every_run_and_is_wide_enough(quantity: str, values: li
 def test_the_share_of_an_empty_guard_has_a_range_around_nothing() -> None:
     """It is seen a hair below 0 as often as above, and neither is an improvement."""
     found = learned("share", -0.002, -0.001, 0.001)
+    assert found.spread == pytest.approx(0.003)
     assert found.expected == -0.001
     assert (found.low, found.high) == pytest.approx((-0.021, 0.019))
 

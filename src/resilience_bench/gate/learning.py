@@ -117,7 +117,9 @@ def _estimate_range(seen: Sequence[tuple[float, int]], quantity: Quantity) -> Ra
         high=max(most, expected + max(reach, MARGIN * (most - expected))),
         runs=len(values),
         workers=sum(workers for _, workers in seen),
-        spread=(most - least) / (expected or quantity.slack or 1.0),
+        # A share may be 0 or less, so nothing can be said in relation to it.
+        spread=(most - least)
+        / (1.0 if quantity.is_difference else expected or quantity.slack or 1.0),
     )
 
 
