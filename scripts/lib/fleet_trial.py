@@ -19,7 +19,8 @@ from fleet_replay import FINISHED, replay
 from local_fleet import LocalFleet, start_fleet
 
 from resilience_bench.environments.fingerprint import detect_environment
-from resilience_bench.fleet.block import Block, FleetChoice, Reply
+from resilience_bench.fleet.block import Block, Reply
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.facts import Needs
 from resilience_bench.fleet.job import Job, open_job
 from resilience_bench.releases import fleet as fleets

@@ -59,7 +59,8 @@ def test_what_the_demo_imports_is_installed_for_it() -> None:
         for owner in owners.get(module, ())
     }
     ours = {"resilience-bench", "resilience-stack"}
-    optional = {"psutil", "setuptools", "pygments"}  # imported where they happen to be there
+    # Imported where they happen to be there.
+    optional = {"colorama", "psutil", "pygments", "setuptools", "tornado"}
     assert "starlette" in imported
     assert imported - ours - optional <= collect(read_requirements(), set())
 

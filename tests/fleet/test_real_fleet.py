@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from resilience_bench.fleet.block import Block, FleetChoice, Reply
+from resilience_bench.fleet.block import Block, Reply
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.facts import Needs
 from resilience_bench.fleet.job import open_job
 

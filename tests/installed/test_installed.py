@@ -54,7 +54,7 @@ def test_the_base_brings_no_more_than_it_needs(base: Installation) -> None:
 
 def test_a_project_is_measured_and_shown(project: Installation) -> None:
     """List, show, plot, report and export work without extras, and write what they say."""
-    assert "1 of 1 cases is available" in succeed(project.bench("list"))
+    assert "1 of 1 case is available" in succeed(project.bench("list"))
     file = "results/first.json"
     assert "guard.success" in succeed(project.bench("show", file))
     shown = json.loads(succeed(project.bench("show", file, "--format", "json")))

@@ -10,8 +10,9 @@ from typing import Final
 
 from resilience_bench._model import CaseInfo
 from resilience_bench.cli.console import make_progress_console
-from resilience_bench.fleet.block import Block, FleetChoice, Reply
+from resilience_bench.fleet.block import Block, Reply
 from resilience_bench.fleet.cases import make_needs, name_sources
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.job import Job, open_job
 
 Show = Callable[[Block, Reply], None]

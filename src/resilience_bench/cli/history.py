@@ -18,7 +18,7 @@ from resilience_bench.commits.git_log import Revision, list_commits, select_with
 from resilience_bench.commits.measure import PROFILE_VARIABLE
 from resilience_bench.environments.fingerprint import detect_environment
 from resilience_bench.environments.git import run_git
-from resilience_bench.fleet.block import FleetChoice
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.run import make_block
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import select

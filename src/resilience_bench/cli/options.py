@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from resilience_bench._model import Result, Signal
-from resilience_bench.fleet.block import FleetChoice
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.project import find_outdated_install
 
 OK: Final = 0

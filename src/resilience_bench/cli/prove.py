@@ -19,7 +19,7 @@ from resilience_bench.cli.options import FILE, add_fleet_options, build_output_p
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files import atomic
-from resilience_bench.fleet.block import FleetChoice
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.selftest import proof_file
 from resilience_bench.selftest import self_test as self_tests

@@ -24,7 +24,7 @@ from resilience_bench.environments import interpreters, variants
 from resilience_bench.environments.fingerprint import format_python_name
 from resilience_bench.errors import UnreadableResultError, UserError, format_amount
 from resilience_bench.files import atomic
-from resilience_bench.fleet.block import FleetChoice
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.gate import comparison
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions

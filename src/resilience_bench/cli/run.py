@@ -14,7 +14,7 @@ from resilience_bench._model import Signal
 from resilience_bench.cli import measuring, options, run_fleet, run_long, run_python
 from resilience_bench.errors import UserError, format_amount
 from resilience_bench.files import atomic
-from resilience_bench.fleet.block import FleetChoice
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions

@@ -12,7 +12,7 @@ from resilience_bench.cli import measuring
 from resilience_bench.cli.console import make_console
 from resilience_bench.cli.fleet_jobs import ENDING, explain_how_to_go_on, open_fleet
 from resilience_bench.files import results
-from resilience_bench.fleet.block import FleetChoice
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.run import join_results, measure_cases
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions

@@ -19,14 +19,6 @@ Measure = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class FleetChoice:
-    """What a user says of a fleet: its scheduler's address, and the kind of its hosts or none."""
-
-    address: str
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Block:
     """All that is compared with each other, so that one host measures it.
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from resilience_bench.errors import format_names
 from resilience_bench.fleet import desk
-from resilience_bench.fleet.block import Block, FleetChoice, Reply
+from resilience_bench.fleet.block import Block, Reply
+from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.dispatch import Dispatcher
 from resilience_bench.fleet.errors import FleetError, SchedulerLostError
 from resilience_bench.fleet.facts import Needs, choose_hosts, describe_left_out
