@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,15 @@ def test_killed_hosts_and_a_restarted_scheduler_lose_nothing(tmp_path: Path) -> 
     seen: list[str] = []
     with start_fleet(tmp_path, hosts, {FINISHED: str(finished)}) as fleet:
 
+        def revive_scheduler() -> None:
+            # One that is back at once may not be missed.
+            until_s = time.monotonic() + 60
+            while not any(note.startswith("the scheduler has gone") for note in notes):
+                if time.monotonic() > until_s:
+                    return
+                time.sleep(0.01)
+            fleet.start_scheduler()
+
         def disturb(_block: Block, reply: Reply) -> None:
             seen.append(reply.host)
             if len(seen) == 2:
@@ -55,7 +65,7 @@ def test_killed_hosts_and_a_restarted_scheduler_lose_nothing(tmp_path: Path) -> 
                 fleet.start_worker("two")
             if len(seen) == 5:
                 fleet.kill("scheduler")
-                threading.Thread(target=fleet.start_scheduler).start()
+                threading.Thread(target=revive_scheduler).start()
 
         journal = tmp_path / "fleet.jsonl"
         with open_job(FleetChoice(fleet.address), Needs(), (), journal, notes.append) as job:
