@@ -175,9 +175,9 @@ def main(
         if (not packages or pair.package in packages) and (fresh or not kept.exists()):
             outcome = measure(pair, choice.controls, seconds)
             kept.write_bytes(msgspec.json.format(msgspec.json.encode(outcome)) + b"\n")
-            told = f"{kept.stem}: {outcome.found} ({outcome.changes}): "
+            line = f"{kept.stem}: {outcome.found} ({outcome.changes}): "
             verdict = judge_outcome(pair, outcome)
-            console.print(f"{told}{verdict}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{line}{verdict}", highlight=False, markup=False, soft_wrap=True)
         rows = [(pair, read_outcome(expected_file.parent, pair)) for pair in choice.pair]
         with output.open("w", encoding="utf-8") as file:
             write(Console(file=file, width=WIDTH), choice, rows)
@@ -247,8 +247,8 @@ def _make_table(rows: Sequence[tuple[Pair, Outcome]]) -> Table:
     for pair, outcome in rows:
         where = (pair.package, pair.before, pair.after, pair.case.replace("[", "\\["))
         took = f"{outcome.took_s:.0f}"
-        told = (pair.expected, outcome.found, outcome.changes, took, judge_outcome(pair, outcome))
-        table.add_row(*where, *told)
+        cells = (pair.expected, outcome.found, outcome.changes, took, judge_outcome(pair, outcome))
+        table.add_row(*where, *cells)
     return table
 
 

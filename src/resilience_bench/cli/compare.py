@@ -139,8 +139,16 @@ def compare(  # noqa: PLR0913 - one argument an option
     if saved:
         measurable = require_signals(saved.select_signals(made[0], signals))
     with create_shared_path() as shared:
-        setting = Setting(shared, selection, measurable, folder, seconds, tolerances, written)
-        setting = replace(setting, environments_s=environments_s)
+        setting = Setting(
+            shared,
+            selection,
+            measurable,
+            folder,
+            seconds,
+            tolerances,
+            written,
+            environments_s=environments_s,
+        )
         if saved:
             typed = options.select_typed_tolerances(context, tolerances)
             setting = replace(setting, tolerances=typed)

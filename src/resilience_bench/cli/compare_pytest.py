@@ -23,6 +23,7 @@ from resilience_bench.files import atomic
 from resilience_bench.gate import comparison
 from resilience_bench.gate.check import find_tolerances
 from resilience_bench.measure import pytest_suite
+from resilience_bench.measure.counting import PLAIN_SIGNALS
 from resilience_bench.measure.shared_path import create_shared_path
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def compare_suite(  # noqa: PLR0913 - one argument an option
     """Measure the benchmarks of a revision against those of the working tree, and judge them."""
     request = read_request(context.obj)
     verdict_output.ensure_outputs_writable(shown)
-    measurable = require_signals(signals or pytest_suite.SIGNALS)
+    measurable = require_signals(signals or PLAIN_SIGNALS)
     written = find_tolerances(budgets_file)
     folder = output or options.build_output_path("compare").with_suffix("")
     for name in compare_sides.NAMES:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.options import OK
+from resilience_bench.errors import format_amount
 from resilience_bench.fleet.facts import (
     Needs,
     choose_hosts,
@@ -65,5 +66,5 @@ def status(*, address: str) -> int:
     if found:
         make_console().print(table)
     choose_hosts(address, found, Needs())
-    click.echo(f"{len(found)} hosts, resilience-bench {describe_tool()}")
+    click.echo(f"{format_amount(len(found), 'host')}, resilience-bench {describe_tool()}")
     return OK

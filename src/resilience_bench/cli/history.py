@@ -81,10 +81,14 @@ def history(  # noqa: PLR0913 - one argument an option
         click.echo(f"{machine}: {_describe_commits(tree, found, due)}")
         return due[:most]
 
-    if fleet:
-        _measure_on_fleet(fleet, launcher, project, select_due, profile)
-    else:
-        _measure_here(project, select_due, profile)
+    try:
+        if fleet:
+            _measure_on_fleet(fleet, launcher, project, select_due, profile)
+        else:
+            _measure_here(project, select_due, profile)
+    except KeyboardInterrupt:
+        click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
+        raise click.Abort from None
     folder = os.path.relpath(project.results)
     click.echo(f"results: {folder}; keep them with 'git add {folder}'")
     return 0
@@ -106,11 +110,7 @@ def _measure_here(project: Project, select_due: SelectDue, profile: str) -> None
         click.secho(head, bold=True)
 
     outcomes = backfill.measure_missing(tree, tool, due, announce)
-    try:
-        _show_outcomes(outcomes, len(due))
-    except KeyboardInterrupt:
-        click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
-        raise click.Abort from None
+    _show_outcomes(outcomes, len(due))
 
 
 def _measure_on_fleet(
@@ -129,15 +129,11 @@ def _measure_on_fleet(
     probed = select(launcher, []).cases[:1]
     probe = make_block(probed, PROFILES["quick"], ["latency"]).content
     journal = project.results / fleets.JOURNAL
-    try:
-        with open_fleet(choice, probed, ["latency"], journal) as (job, show):
-            due = select_due(job.ask(fleets.name_machine))
-            if due:
-                work = fleets.CommitWork(place, due, probe, project.results)
-                _show_outcomes(fleets.measure_commits(job, work, show), len(due))
-    except KeyboardInterrupt:
-        click.echo("interrupted; type the command again: it goes on where it stopped", err=True)
-        raise click.Abort from None
+    with open_fleet(choice, probed, ["latency"], journal) as (job, show):
+        due = select_due(job.ask(fleets.name_machine))
+        if due:
+            work = fleets.CommitWork(place, due, probe, project.results)
+            _show_outcomes(fleets.measure_commits(job, work, show), len(due))
     journal.unlink(missing_ok=True)
 
 

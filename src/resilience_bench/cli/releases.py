@@ -243,11 +243,8 @@ def _measure_releases(
 ) -> History:
     console = make_progress_console()
     show_note = partial(console.print, highlight=False, markup=False, soft_wrap=True)
-    needed = sorted({name for info in wanted.cases for name in info.distributions})
-    # `find` returns the interpreter that this runs in first.
-    found = interpreters.find([python], show_note)[1:] if python else []
-    base = next((interpreter.variant for interpreter in found), None)
-    make = partial(variants.make, needed=needed, base=base, note=show_note)
+    base = interpreters.find_base(python, show_note)
+    make = partial(variants.make, needed=wanted.needed, base=base, note=show_note)
     prepared = prepare_releases(wanted.package, published, make, check_import)
     if not fresh:
         _ensure_same_python(wanted, prepared)

@@ -17,7 +17,7 @@ from resilience_bench.cli import compare_sides, options
 from resilience_bench.cli.console import make_console
 from resilience_bench.cli.measuring import Measurable, require_signals
 from resilience_bench.environments import requirement_files
-from resilience_bench.errors import UserError, VariantError
+from resilience_bench.errors import UserError, VariantError, format_amount
 from resilience_bench.gate.verdicts import compute_exit_code
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.selection import Selection, select
@@ -124,7 +124,7 @@ def _summarise(
     """Say in a line how many releases are newer, and how many of them cost more."""
     found = [one for one in watched if one.has_newer]
     if not found:
-        return f"{path}: nothing newer for {len(watched)} packages"
+        return f"{path}: nothing newer for {format_amount(len(watched), 'package')}"
     costlier = sum(
         any(verdict.outcome == "regressed" for verdict in one.verdicts)
         for one in judgements.values()

@@ -64,6 +64,15 @@ def find(texts: Iterable[str], note: variants.Notifier = lambda _: None) -> list
     return found
 
 
+def find_base(
+    python: str | None, note: variants.Notifier = lambda _: None
+) -> variants.Variant | None:
+    """Return the interpreter of a path or command; None without one, or if this runs in it."""
+    # `find` returns the interpreter that this runs in first.
+    found = find([python], note)[1:] if python else []
+    return found[0].variant if found else None
+
+
 def prepare(
     one: Interpreter, needed: Sequence[str], note: variants.Notifier = lambda _: None
 ) -> Interpreter:

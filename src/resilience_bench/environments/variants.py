@@ -227,7 +227,7 @@ def find_program(path: Path) -> Path | None:
     path = path.expanduser().absolute()
     # What "make install" has put there is called python3 only.
     names = [path / "bin" / name for name in ("python", "python3")] if path.is_dir() else [path]
-    return next((each for each in names if each.is_file() and os.access(each, os.X_OK)), None)
+    return next((one for one in names if one.is_file() and os.access(one, os.X_OK)), None)
 
 
 def fill_environment(

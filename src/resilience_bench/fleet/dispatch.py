@@ -25,9 +25,9 @@ PATIENCE_S: Final = 600.0
 REJOIN_S: Final = 15.0
 """How long a scheduler that came back waits for the hosts that it had."""
 SLOW: Final = 1.5
-"""A host is slow if the reference takes so many times as long as on the fastest of its kind."""
+"""Maximum time of the reference on a host, relative to the fastest host of its kind."""
 STALLED: Final = 4.0
-"""A block stalls if it takes so many times as long as others of its weight."""
+"""Maximum time of a block, relative to others of its weight, before it counts as stalled."""
 STALL_FLOOR_S: Final = 60.0
 """A block that has run for less does not stall: environments are made first, once a host."""
 MOST_FAILURES: Final = 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from resilience_bench.errors import format_names
+from resilience_bench.errors import format_amount, format_names
 from resilience_bench.fleet import desk
 from resilience_bench.fleet.block import Block, Reply
 from resilience_bench.fleet.choice import FleetChoice
@@ -83,7 +83,8 @@ def open_job(
         pool.kind = first.kind
         kept = open_journal(journal, first.kind)
         names = sorted(facts.host for facts in chosen.values())
-        note(f"fleet: {len(names)} hosts ({format_names(names)}) of kind {first.kind}")
+        hosts = format_amount(len(names), "host")
+        note(f"fleet: {hosts} ({format_names(names)}) of kind {first.kind}")
 
         def dispatch(blocks: Sequence[Block], show: Callable[[Block, Reply], None]) -> list[Reply]:
             return Dispatcher(blocks, pool, kept, show, note).run()

@@ -18,6 +18,7 @@ from resilience_bench.fleet.block import Block, Reply, pack, unpack
 from resilience_bench.fleet.cases import pack_cases, unpack_cases
 from resilience_bench.fleet.health import make_answer
 from resilience_bench.fleet.job import Job, split
+from resilience_bench.measure.counting import PLAIN_SIGNALS
 from resilience_bench.measure.interleave import MeasuredVariant, measure_interleaved
 from resilience_bench.measure.launcher import ProcessLauncher
 from resilience_bench.measure.load_session import create_sessions
@@ -73,7 +74,7 @@ def measure_part(content: Mapping[str, Any]) -> dict[str, Any]:
         recording = Recording(session.records, profile.name, file, signals=signals)
         variant = MeasuredVariant(session, recording, loaded)
         possible = {one.signal for one in loaded if one.cases}
-        possible |= {"latency", "instructions", "allocations"} if session.cases else set()
+        possible |= set(PLAIN_SIGNALS) if session.cases else set()
         wanted = [signal for signal in signals if signal in possible]
         for _, block in measure_interleaved([variant], wanted):
             recording.add(block)

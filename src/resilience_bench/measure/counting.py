@@ -20,7 +20,9 @@ from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock,
 from resilience_bench.quantities import LOAD_SIGNALS
 from resilience_bench.worker.protocol import CountsMessage, Message, StatusMessage, WeightMessage
 
-SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations", *LOAD_SIGNALS)
+PLAIN_SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations")
+"""What is measured with one caller around no work."""
+SIGNALS: Final[tuple[Signal, ...]] = (*PLAIN_SIGNALS, *LOAD_SIGNALS)
 MINIMUM_CASES: Final = 12
 """With fewer cases in each, a second process takes longer to import than it saves."""
 SLOW_WEIGHT: Final = 20

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from resilience_bench._model import CaseInfo, Signal
+from resilience_bench._model import CaseInfo
 from resilience_bench._verdicts import Tolerance
 from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import NoScenariosError, VariantError, format_names
@@ -22,8 +22,6 @@ from resilience_bench.worker.protocol import (
     ToleranceMessage,
 )
 
-SIGNALS: Final[tuple[Signal, ...]] = ("latency", "instructions", "allocations")
-"""What a test has: no load, and no real call of which the overhead would be a share."""
 COLLECTION_LIMIT_S: Final = 120.0
 """The time limit for collecting a suite."""
 SUITE_PROFILE: Final[Profile] = replace(PROFILES["quick"], time_limit_s=150.0)

@@ -8,6 +8,7 @@ was measured, and by instructions where there are any.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -181,7 +182,8 @@ def _judge(before: Estimate, after: Estimate, tolerance: float) -> Way | None:
 
 def list_versions(histories: Histories) -> list[str]:
     """Return the versions of all histories, from the oldest: all list the same releases."""
-    return list(dict.fromkeys(one.version for each in histories.values() for one in each.releases))
+    releases = itertools.chain.from_iterable(history.releases for history in histories.values())
+    return list(dict.fromkeys(release.version for release in releases))
 
 
 def count_ways(steps: Sequence[LibraryStep | InterpreterStep]) -> dict[Way, int]:

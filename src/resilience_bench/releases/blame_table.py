@@ -15,6 +15,7 @@ from resilience_bench.releases import blame
 from resilience_bench.releases.blame import Histories, InterpreterStep, LibraryStep
 from resilience_bench.releases.history_file import Release
 from resilience_bench.report.blocks import NO_VALUE
+from resilience_bench.report.terminal import print_prose
 from resilience_bench.report.text import clean_text
 
 STYLES: Final = {"slower": "red", "faster": "green"}
@@ -40,21 +41,21 @@ def render(histories: Histories, console: Console) -> None:
             for name, factor in one.factors.items()
         )
         text = f"{one.release} {one.case} {JUDGED[one.quantity].heading} ×: {factors}"
-        _print(f"{text}: {one.culprit}", console)
+        print_prose(clean_text(f"{text}: {one.culprit}"), console)
     _print_more(library, console)
     for step in interpreters[:SHOWN]:
         values = sorted(step.factors.values())
         span = f"{values[0]:,.3f}" + (f" to {values[-1]:,.3f}" if len(values) > 1 else "")
         where = f"{step.after} against {step.before}"
         text = f"{where} {step.case} {JUDGED[step.quantity].heading} ×: {span}"
-        _print(f"{text}: {step.culprit}", console)
+        print_prose(clean_text(f"{text}: {step.culprit}"), console)
     _print_more(interpreters, console)
-    _print(LEGEND, console, style="dim")
+    print_prose(LEGEND, console, style="dim")
 
 
 def _print_more(steps: Sequence[object], console: Console) -> None:
     if len(steps) > SHOWN:
-        _print(f"and {len(steps) - SHOWN} more", console, style="dim")
+        print_prose(f"and {len(steps) - SHOWN} more", console, style="dim")
 
 
 def _make_table(
@@ -112,7 +113,3 @@ def _group_by_culprit(steps: Sequence[LibraryStep]) -> list[tuple[str, list[Libr
     ordered = sorted(steps, key=lambda step: (not step.is_everywhere, step.culprit))
     grouped = itertools.groupby(ordered, key=lambda step: step.culprit)
     return [(culprit, list(members)) for culprit, members in grouped]
-
-
-def _print(text: str, console: Console, *, style: str = "") -> None:
-    console.print(Text(clean_text(text), style=style))

@@ -66,8 +66,7 @@ def measure_releases(
     show: Show,
 ) -> FleetHistory:
     """Have a fleet prepare releases, and then measure them."""
-    packages = sorted({name for info in wanted.cases for name in info.distributions})
-    common = {"package": wanted.package, "needed": packages, "python": python}
+    common = {"package": wanted.package, "needed": wanted.needed, "python": python}
     blocks = [
         Block(
             f"preparing {describe_part(part)}",
@@ -179,7 +178,7 @@ def _read(reply: Reply) -> dict[str, Any]:
 
 
 def prepare_part(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the environments of some releases on this host; return what became of each."""
+    """Make the environments of some releases on this host; return the status of each."""
     made = [
         {"status": one.status, "reason": one.reason}
         for one in _prepare(content, _unpack_releases(content))
@@ -190,8 +189,7 @@ def prepare_part(content: Mapping[str, Any]) -> dict[str, Any]:
 def _prepare(
     content: Mapping[str, Any], releases: Sequence[PublishedRelease]
 ) -> list[PreparedRelease]:
-    found = interpreters.find([content["python"]], lambda _: None)[1:] if content["python"] else []
-    base = next((interpreter.variant for interpreter in found), None)
+    base = interpreters.find_base(content["python"])
     make = partial(variants.make, needed=content["needed"], base=base)
     return prepare_releases(content["package"], releases, make, check_import)
 

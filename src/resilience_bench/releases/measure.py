@@ -49,6 +49,11 @@ class MeasurementRequest:
     folder: Path
     tolerances: Mapping[str, float]
 
+    @property
+    def needed(self) -> list[str]:
+        """The distributions that the cases need."""
+        return sorted({name for info in self.cases for name in info.distributions})
+
 
 def select_cases(package: str, cases: Sequence[CaseInfo]) -> list[CaseInfo]:
     """Return the cases whose library needs a package; UserError if there are none."""

@@ -40,12 +40,12 @@ def render(
     for one in watched:
         judgement = judgements.get(one.name)
         if judgement:
-            told = _describe(judgement)
+            found = _describe(judgement)
         else:
-            told = Text(_explain(one, reasons.get(one.name, "")), style="dim")
+            found = Text(_explain(one, reasons.get(one.name, "")), style="dim")
         cases = str(one.cases or NO_VALUE)
         newest = one.newest if one.has_newer else "-"
-        table.add_row(one.name, one.current or NO_VALUE, newest or NO_VALUE, cases, told)
+        table.add_row(one.name, one.current or NO_VALUE, newest or NO_VALUE, cases, found)
     console.print(table)
     if judgements:
         console.print(Text(LEGEND, style="dim"))
@@ -60,7 +60,7 @@ def _explain(one: Watched, reason: str) -> str:
 
 
 def _describe(judgement: Judgement) -> Text:
-    """Count the cases by what became of them, and name the largest change of each way."""
+    """Count the cases by their outcome, and name the largest change of each way."""
     cases: dict[str, set[str]] = collections.defaultdict(set)
     for verdict in judgement.verdicts:
         cases[verdict.outcome].add(verdict.case)

@@ -74,7 +74,7 @@ def run_suite(
 
 
 class SuitePlugin:
-    """The plugin that selects the cases, replaces the fixture and reports what became of them."""
+    """The plugin that selects the cases, replaces the fixture and reports the status of each."""
 
     def __init__(
         self,

@@ -59,9 +59,9 @@ MOST_FIXED_CALLS: Final = 20
 LONGEST_FIXED_NS: Final = 3_000_000
 """How long such a sample may take, about, unless a single call takes longer."""
 SLOW_FACTOR: Final = 10
-"""An operation that has taken so many times as long as all bare samples do is sampled no more."""
+"""Maximum time of all samples of an operation, relative to those of the bare call."""
 FEWEST_ROUNDS: Final = 8
-"""Samples that it has all the same."""
+"""Minimum samples of an operation, however slow it is."""
 FIXED_TRIES: Final = 9
 """Bare calls, the median of which says how many calls fit into such a sample."""
 MOST_STAMPS: Final = 200_000
