@@ -134,7 +134,7 @@ def test_a_fleet_that_cannot_measure_is_one_line_and_exit_code_2(tmp_path: Path)
         assert "host one differs in mine.py" in refuse(*run, cwd=other)
         good = type_command("fleet", "status", fleet.address, cwd=tmp_path)
         assert good.returncode == 0
-        assert "1 hosts" in good.stdout
+        assert "1 host, resilience-bench" in good.stdout
     finally:
         fleet.end()
 
