@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from resilience_bench.scenarios.payload_definition import ServerAddress
@@ -60,20 +60,34 @@ def wait_until(holds: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
+def read_start(entry: Path) -> str:
+    """When a process of /proc was started, in ticks of the clock; nothing of a zombie."""
+    with contextlib.suppress(OSError):
+        state, *others = (entry / "stat").read_text().rpartition(")")[2].split()
+        return "" if state in {"Z", "X"} else others[18]
+    return ""
+
+
 @dataclass(frozen=True)
 class Place:
     """A folder for temporary files, which all users may enter, and the mark of its processes."""
 
     path: Path
+    _seen: set[tuple[int, str]] = field(default_factory=set)
 
     def list_processes(self) -> list[int]:
-        """The processes that were started below this place, or with its mark, zombies left out."""
-        return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if self._is_ours(entry)]
+        """The processes that were started below this place, or with its mark, zombies left out.
+
+        One that ends loses its environment before it closes its sockets: it counts until it is
+        gone.
+        """
+        found = {int(entry.name): entry for entry in Path("/proc").glob("[0-9]*")}
+        living = {(pid, start) for pid, entry in found.items() if (start := read_start(entry))}
+        self._seen.update(one for one in living if self._is_ours(found[one[0]]))
+        return [pid for pid, _ in self._seen & living]
 
     def _is_ours(self, entry: Path) -> bool:
         with contextlib.suppress(OSError):
-            if (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return False
             marked = f"{MARK}={self.path}".encode() in (entry / "environ").read_bytes()
             return int(entry.name) != os.getpid() and (
                 marked or str((entry / "cwd").readlink()).startswith(str(self.path))
