@@ -47,7 +47,7 @@ class AttemptLimit:
             try:
                 return await self._timer.run(function(*args, **kwargs), ends_s)
             except CancelledError as error:
-                if self._timer.absorb():
+                if self._timer.absorb(ends_s):
                     raise DeadlineExceededError(self._message) from error
                 raise
             finally:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from resilience_stack.core.breaker import Breaker
 from resilience_stack.core.bulkhead import Slots
-from resilience_stack.core.deadline import NEVER, DeadlineExceededError
+from resilience_stack.core.deadline import DEADLINE, NEVER, DeadlineExceededError
 from resilience_stack.core.layers import Layers
 from resilience_stack.core.policy import Policy
 from resilience_stack.core.retry import Retries
@@ -71,7 +71,9 @@ class LimitedLayers(Layers):
 
     def _explain(self, error: BaseException, epoch: int, started_s: float, attempt: int) -> None:
         """Raise the error of the deadline, if that is why a coroutine was cancelled."""
-        if not (isinstance(error, CancelledError) and self._timer and self._timer.absorb()):
+        if self._timer is None or not isinstance(error, CancelledError):
+            return
+        if not self._timer.absorb(DEADLINE.get()):
             return
         exceeded = DeadlineExceededError(self._too_long)
         if epoch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import CancelledError
 from collections.abc import Awaitable, Generator
 from time import perf_counter
 from types import CoroutineType, coroutine
@@ -32,21 +33,55 @@ def collect(awaited: Any, results: list[Any]) -> Generator[Any, Any, None]:
     results.append((yield from awaited))
 
 
+class _Call:
+    """A call that is timed.
+
+    Attributes:
+        task: What is cancelled when its time is up.
+        ends_s: When that is, by ``time.perf_counter``.
+        cancelling: How often others had cancelled the task when the call began.
+    """
+
+    __slots__ = ("cancelling", "ends_s", "task")
+
+    def __init__(self, task: asyncio.Task[object], ends_s: float) -> None:
+        self.task = task
+        self.ends_s = ends_s
+        self.cancelling = task.cancelling()
+
+
 class _Loop:
     """What is timed in one event loop.
 
     Attributes:
-        calls: By a key that nothing else has: the task of each call, and when it has to end.
-        expired: The tasks that were cancelled because their time was up, and have not noticed yet.
+        calls: Those under way, in the order of their beginnings.
+        expired: The calls whose tasks were cancelled because their time was up, and have not
+            noticed yet; by task and end, the innermost call last.
         fires_s: When the event loop's timer fires next, by ``time.perf_counter``.
     """
 
     __slots__ = ("calls", "expired", "fires_s")
 
     def __init__(self) -> None:
-        self.calls: dict[object, tuple[asyncio.Task[object] | None, float]] = {}
-        self.expired: set[asyncio.Task[object]] = set()
+        self.calls: dict[_Call, None] = {}
+        self.expired: dict[tuple[asyncio.Task[object], float], list[_Call]] = {}
         self.fires_s = NEVER
+
+    def expire(self, call: _Call) -> None:
+        """Cancel the task of a call."""
+        del self.calls[call]
+        self.expired.setdefault((call.task, call.ends_s), []).append(call)
+        call.task.cancel()
+
+    def forget(self, call: _Call) -> None:
+        """Take back the cancellation of an expired call, unless it was taken back already."""
+        place = call.task, call.ends_s
+        calls = self.expired.get(place, [])
+        if call in calls:
+            calls.remove(call)
+            call.task.uncancel()
+        if not calls:
+            self.expired.pop(place, None)
 
 
 class Timer:
@@ -85,8 +120,8 @@ class Timer:
             waited_for: What its first step returned.
             ends_s: When it has to end, by ``time.perf_counter``.
         """
-        key = object()
-        timed = self._start(key, ends_s)
+        timed, call = self._start(ends_s)
+        is_cancelled = False
         try:
             while True:
                 try:
@@ -97,31 +132,45 @@ class Timer:
                     waited_for = steps.send(sent)
         except StopIteration:
             return
+        except CancelledError:
+            is_cancelled = True  # by whom, `absorb` says
+            raise
         finally:
-            timed.calls.pop(key, None)
+            if call in timed.calls:
+                del timed.calls[call]
+            elif not is_cancelled:  # it has swallowed the cancellation, or made another error of it
+                timed.forget(call)
 
-    def absorb(self) -> bool:
-        """Take back the cancellation of the running task, if it was cancelled here.
+    def absorb(self, ends_s: float) -> bool:
+        """Take back the cancellation of the running task, if the end of a call was its cause.
+
+        Args:
+            ends_s: When the call had to end.
 
         Returns:
-            Whether it was, and nobody else cancelled it too.
+            Whether it was, and nobody else cancelled the task meanwhile.
         """
         task = asyncio.current_task()
         timed = self._loops.get(asyncio.get_running_loop())
-        if task is None or timed is None or task not in timed.expired:
+        calls = timed.expired.get((task, ends_s)) if task and timed else None
+        if not task or not timed or not calls:
             return False
-        timed.expired.discard(task)
-        return not task.uncancel()
+        call = calls[-1]
+        timed.forget(call)
+        return task.cancelling() <= call.cancelling
 
-    def _start(self, key: object, ends_s: float) -> _Loop:
+    def _start(self, ends_s: float) -> tuple[_Loop, _Call]:
         loop = asyncio.get_running_loop()
         timed = self._loops.get(loop)
         if timed is None:
             timed = self._loops.setdefault(loop, _Loop())
-        timed.calls[key] = asyncio.current_task(loop), ends_s
+        task = asyncio.current_task(loop)
+        assert task is not None
+        call = _Call(task, ends_s)
+        timed.calls[call] = None
         if ends_s < timed.fires_s:
             self._arm(loop, timed, ends_s)
-        return timed
+        return timed, call
 
     def _arm(self, loop: asyncio.AbstractEventLoop, timed: _Loop, ends_s: float) -> None:
         timed.fires_s = ends_s
@@ -130,14 +179,11 @@ class Timer:
     def _expire(self, loop: asyncio.AbstractEventLoop, timed: _Loop) -> None:
         """Cancel the calls whose time is up, and wait for the one that has to end next."""
         now_s, next_s = perf_counter(), NEVER
-        for key, (task, ends_s) in list(timed.calls.items()):
-            if ends_s > now_s:
-                next_s = min(next_s, ends_s)
-                continue
-            del timed.calls[key]
-            if task is not None:
-                timed.expired.add(task)
-                task.cancel()
+        for call in list(timed.calls):
+            if call.ends_s > now_s:
+                next_s = min(next_s, call.ends_s)
+            else:
+                timed.expire(call)
         timed.fires_s = NEVER
         if next_s != NEVER:
             self._arm(loop, timed, next_s)
