@@ -56,8 +56,12 @@ class Slots:
             raise BulkheadFullError(self._full)
         done = threading.Event()
         waiter = self._queue(done.set)
-        if not waiter.has_place and (wait_s := self._wait_within(ends_s)) > 0:
-            done.wait(wait_s)
+        try:
+            if not waiter.has_place and (wait_s := self._wait_within(ends_s)) > 0:
+                done.wait(wait_s)
+        except BaseException:  # of a signal's handler
+            self._give_up(waiter)
+            raise
         self._leave_queue(waiter)
 
     async def enter_async(self, ends_s: float = NEVER) -> None:
@@ -80,10 +84,7 @@ class Slots:
         except TimeoutError:
             pass
         except BaseException:
-            with self._lock:
-                given = self._withdraw(waiter)
-            if given:
-                self.leave()
+            self._give_up(waiter)
             raise
         self._leave_queue(waiter)
 
@@ -128,13 +129,24 @@ class Slots:
                 return
             waiter = self.waiting.popleft()
             waiter.has_place = True
-            waiter.wake()
+            try:
+                waiter.wake()
+            except RuntimeError:  # its event loop is closed: nobody waits there any more
+                waiter.has_place = False
+                self.free.append(None)
 
     def _withdraw(self, waiter: _Waiter) -> bool:
         """Take a waiter out of the queue; whether it was given a place. The lock is held."""
-        if not waiter.has_place:
+        if not waiter.has_place and waiter in self.waiting:
             self.waiting.remove(waiter)
         return waiter.has_place
+
+    def _give_up(self, waiter: _Waiter) -> None:
+        """Leave the queue because of an exception; a place that was given goes to the next."""
+        with self._lock:
+            given = self._withdraw(waiter)
+        if given:
+            self.leave()
 
     def _leave_queue(self, waiter: _Waiter) -> None:
         with self._lock:
