@@ -252,3 +252,76 @@ def test_asgi_correlation_id_sees_the_same_id() -> None:
     status, headers, _ = ask_asgi(CorrelationMiddleware(serve), x_request_id="a-17")
     assert (status, headers["x-request-id"], seen) == (500, "a-17", ["a-17"])
     assert correlation_id.get() is None
+
+
+def test_the_record_of_a_bug_that_a_server_logs_has_the_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is made when the request is over: the exception knows in which one it was raised."""
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise ZeroDivisionError
+
+    async def serve_as_a_server_does() -> None:
+        scope = {"type": "http", "headers": [(b"x-request-id", b"abc")]}
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        try:
+            await asgi.ResilienceMiddleware(app)(scope, None, send)  # type: ignore[arg-type]
+        except ZeroDivisionError:
+            logging.getLogger("server").exception("bug")
+
+    asyncio.run(serve_as_a_server_does())
+    [record] = [each for each in caplog.records if each.name == "server"]
+    assert record.__dict__["request_id"] == "abc"
+
+
+def test_an_application_without_a_response_is_answered_with_the_id() -> None:
+    """The server's own response to that would have none."""
+
+    async def silent(_scope: Any, _receive: Any, _send: Any) -> None:
+        return None
+
+    for answer in (
+        ask_asgi(asgi.ResilienceMiddleware(silent), x_request_id="abc"),
+        ask_wsgi(wsgi.ResilienceMiddleware(lambda *_: []), x_request_id="abc"),
+        ask_wsgi(wsgi.ResilienceMiddleware(lambda *_: [b"text"]), x_request_id="abc"),
+    ):
+        status, headers, body = answer
+        assert (status, headers["x-request-id"]) == (500, "abc")
+        assert json.loads(body)["requestId"] == "abc"
+
+
+@pytest.mark.parametrize("header", ["", "X Bad", "X\r\nA: b", "Ü", None, 5])
+@pytest.mark.parametrize("middleware", [asgi.ResilienceMiddleware, wsgi.ResilienceMiddleware])
+def test_a_name_that_no_header_has_is_refused(middleware: Any, header: object) -> None:
+    """When the middleware is made, with the value and what is expected."""
+    with pytest.raises((TypeError, ValueError), match=r"header is .*the name of a header"):
+        middleware(None, header)
+
+
+def test_a_refused_websocket_has_the_id() -> None:
+    """Where the server takes a response of the application, one is made for an exception, too."""
+
+    async def fail(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise ZeroDivisionError
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "headers": [(b"x-request-id", b"abc")],
+        "extensions": {"websocket.http.response": {}},
+    }
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(asgi.ResilienceMiddleware(fail)(scope, None, send))  # type: ignore[arg-type]
+    start, body = sent
+    assert start["type"] == "websocket.http.response.start"
+    assert (b"x-request-id", b"abc") in start["headers"]
+    assert body["type"] == "websocket.http.response.body"

@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from resilience_stack.core.manager import ResilienceManager
 from resilience_stack.edge.health import HealthPaths, answer_health
-from resilience_stack.edge.problems import describe_problem
+from resilience_stack.edge.problems import Problem, describe_problem
 from resilience_stack.edge.request_id import (
     HEADER,
     REQUEST_ID,
     add_to_log_records,
     choose_request_id,
+    mark_error,
+    refuse_bad_header,
     tag_span,
 )
 
@@ -26,6 +28,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOGGER: Final = logging.getLogger("resilience_stack.edge")
+STARTS: Final = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+"""The messages that have the headers of a response; the last one refuses a WebSocket."""
+DENIAL: Final = "websocket.http.response"
+"""The extension by which a server can refuse a WebSocket with a response of the application."""
 
 
 class ResilienceMiddleware:
@@ -43,7 +49,12 @@ class ResilienceMiddleware:
         Args:
             app: What serves the requests.
             header: Carries the ID, in requests and responses.
+
+        Raises:
+            TypeError: If the header is no text.
+            ValueError: If no header can have that name.
         """
+        refuse_bad_header(header)
         self._app = app
         self._header = header
         self._name = header.lower().encode("latin-1")
@@ -59,7 +70,7 @@ class ResilienceMiddleware:
 
         async def send_with_id(message: Message) -> None:
             nonlocal has_started
-            if message["type"] in {"http.response.start", "websocket.accept"}:
+            if message["type"] in STARTS:
                 has_started = True
                 headers = [
                     pair for pair in message.get("headers", ()) if pair[0].lower() != self._name
@@ -71,15 +82,18 @@ class ResilienceMiddleware:
         tag_span(request_id)
         try:
             await self._app(scope, receive, send_with_id)
+            if scope["type"] == "http" and not has_started:  # a bug, or the client is gone
+                LOGGER.warning("the application made no response, answered 500")
+                await _send_problem(describe_problem(None, request_id), "http", send_with_id)
         except Exception as error:
-            if scope["type"] != "http" or has_started:
-                raise
+            kind = _find_response(scope)
             problem = describe_problem(error, request_id)
-            headers = [(name.lower().encode(), text.encode()) for name, text in problem.headers]
-            start = {"type": "http.response.start", "status": problem.status, "headers": headers}
-            await send_with_id(start)
-            await send_with_id({"type": "http.response.body", "body": problem.body})
+            if has_started or kind is None:
+                mark_error(error, request_id)
+                raise
+            await _send_problem(problem, kind, send_with_id)
             if not problem.is_expected:
+                mark_error(error, request_id)
                 raise
             detail = problem.members["detail"]
             LOGGER.log(problem.log_level, "answered %d: %s", problem.status, detail)
@@ -92,6 +106,20 @@ class ResilienceMiddleware:
                 text: str = value.decode("latin-1")
                 return text
         return None
+
+
+def _find_response(scope: Scope) -> str | None:
+    """Return what the messages of a response are called; None if there can be none."""
+    if scope["type"] == "http":
+        return "http"
+    return "websocket.http" if DENIAL in (scope.get("extensions") or {}) else None
+
+
+async def _send_problem(problem: Problem, kind: str, send: Send) -> None:
+    headers = [(name.lower().encode(), text.encode()) for name, text in problem.headers]
+    start = {"type": f"{kind}.response.start", "status": problem.status, "headers": headers}
+    await send(start)
+    await send({"type": f"{kind}.response.body", "body": problem.body})
 
 
 class HealthApp:
@@ -118,10 +146,15 @@ class HealthApp:
         """Serve a request."""
         answer = None
         if scope["type"] == "http":
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
-            answer = answer_health(self._manager, path, self._paths)
+            answer = answer_health(self._manager, _find_path(scope), self._paths)
         if answer is None and self._app is not None:
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
             return
         status, media_type, document = answer or (404, "application/json", {"status": "not found"})
         headers = [
@@ -131,3 +164,19 @@ class HealthApp:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         body = b"" if scope.get("method") == "HEAD" else json.dumps(document).encode()
         await send({"type": "http.response.body", "body": body})
+
+
+def _find_path(scope: Scope) -> str:
+    """Return the path within the application, which may be mounted under another one."""
+    path: str = scope["path"]
+    root: str = (scope.get("root_path") or "").rstrip("/")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Tell a server that there is nothing to be started or stopped."""
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return

@@ -14,10 +14,27 @@ MEDIA_TYPE: Final = "application/health+json"
 
 @dataclass(frozen=True, slots=True)
 class HealthPaths:
-    """Where liveness and readiness are asked for."""
+    """Where liveness and readiness are asked for.
+
+    Raises:
+        TypeError: If a path is no text; the message has the field and the value.
+        ValueError: If it does not begin with a slash, or both are the same; likewise.
+    """
 
     live: str = "/livez"
     ready: str = "/readyz"
+
+    def __post_init__(self) -> None:
+        """Refuse paths that nobody can ask for."""
+        for field, path in (("live", self.live), ("ready", self.ready)):
+            message = f"HealthPaths.{field} is {path!r}, expected a path, such as '/{field}z'"
+            if not isinstance(path, str):
+                raise TypeError(message)
+            if not path.startswith("/"):
+                raise ValueError(message)
+        if self.live == self.ready:
+            message = f"HealthPaths.ready is {self.ready!r}, expected another path than live"
+            raise ValueError(message)
 
 
 def answer_health(

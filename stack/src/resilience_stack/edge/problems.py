@@ -63,17 +63,17 @@ class Problem:
         return json.dumps({**document, **self.members}).encode()
 
 
-def describe_problem(error: BaseException, request_id: str) -> Problem:
+def describe_problem(error: BaseException | None, request_id: str) -> Problem:
     """Return the response for an exception that nobody has handled.
 
     The text of the exception is not in it: it may hold secrets.
 
     Args:
-        error: What was raised; a guard's failure is found in it.
+        error: What was raised; a guard's failure is found in it. None if there was no response.
         request_id: Goes into the document, as ``requestId``.
     """
     members: dict[str, Any] = {"requestId": request_id}
-    failure = _find_failure(error)
+    failure = None if error is None else _find_failure(error)
     if failure is None:
         return Problem(500, "Internal Server Error", members)
     status, title = STATUSES[failure.category]

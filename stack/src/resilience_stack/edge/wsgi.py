@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from resilience_stack.core.manager import ResilienceManager
 from resilience_stack.edge.health import HealthPaths, answer_health
@@ -17,6 +17,8 @@ from resilience_stack.edge.request_id import (
     REQUEST_ID,
     add_to_log_records,
     choose_request_id,
+    mark_error,
+    refuse_bad_header,
     tag_span,
 )
 
@@ -37,7 +39,12 @@ class ResilienceMiddleware:
         Args:
             app: What serves the requests.
             header: Carries the ID, in requests and responses.
+
+        Raises:
+            TypeError: If the header is no text.
+            ValueError: If no header can have that name.
         """
+        refuse_bad_header(header)
         self._app = app
         self._header = header
         self._key = f"HTTP_{header.upper().replace('-', '_')}"
@@ -46,9 +53,11 @@ class ResilienceMiddleware:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
         """Serve a request; the ID holds until the last part of the body is made."""
         request_id = choose_request_id(environ.get(self._key))
-        has_sent = False
+        has_started = has_sent = False
 
         def start_with_id(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            nonlocal has_started
+            has_started = True
             kept = [pair for pair in headers if pair[0].lower() != self._header.lower()]
             return start_response(status, [*kept, (self._header, request_id)], *more)
 
@@ -58,10 +67,15 @@ class ResilienceMiddleware:
         try:
             parts = self._app(environ, start_with_id)
             for part in parts:
+                if part and not has_started:
+                    _refuse_response()
                 has_sent = has_sent or bool(part)
                 yield part
+            if not has_started:
+                _refuse_response()
         except Exception as error:
             if has_sent:  # with its headers; until then a server takes others in their place
+                mark_error(error, request_id)
                 raise
             problem = describe_problem(error, request_id)
             start_with_id(_format_status(problem.status), problem.headers, sys.exc_info())
@@ -109,6 +123,10 @@ class HealthApp:
         ]
         start_response(_format_status(status), headers)
         return [b"" if environ.get("REQUEST_METHOD") == "HEAD" else body]
+
+
+def _refuse_response() -> NoReturn:
+    raise RuntimeError("the application made a response without start_response")
 
 
 def _format_status(status: int) -> str:
