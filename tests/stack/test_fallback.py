@@ -266,3 +266,71 @@ def test_a_stale_value_is_never_older_than_its_bound(steps: list[tuple[str, int]
                 if answer.source == "live":
                     kept_s = bench.now_s
                 assert answer.age_s == bench.now_s - answer.value <= 30
+
+
+@pytest.mark.parametrize("is_decorated", [True, False])
+def test_a_key_that_raises_costs_no_answer(bench: Bench, *, is_decorated: bool) -> None:
+    """A live answer goes to the caller all the same, and the failure is counted."""
+    guard = bench.guard(fallback=Fallback(stale_s=60, key=lambda user: user.id))
+
+    def load(user: str) -> str:
+        return user
+
+    answered = guard(load)("ann") if is_decorated else guard.call(load, "ann")
+    assert answered == "ann"
+    assert bench.calls() == (1, 0, 0)
+    assert bench.sample("fallback_failures_total") == 1
+
+
+def test_a_key_that_raises_lets_the_original_error_out(bench: Bench) -> None:
+    """With the key's error as its context; where there is a default, that answers."""
+
+    def load(_user: str) -> str:
+        raise ConnectionError("gone")
+
+    guard = bench.guard(retries=(), fallback=Fallback(stale_s=60, key=lambda user: user.id))
+    with pytest.raises(ConnectionError, match="gone") as caught:
+        guard.call(load, "ann")
+    assert isinstance(caught.value.__context__, AttributeError)
+    assert bench.sample("fallback_failures_total") == 1
+    more = Fallback(stale_s=60, key=lambda user: user.id, default=lambda _user: "nobody")
+    assert bench.guard("other", retries=(), fallback=more).answer(load, "ann") == (
+        "nobody",
+        "default",
+        0.0,
+    )
+
+
+def test_arguments_by_name_are_not_taken_for_positional_ones(bench: Bench) -> None:
+    """A stale value belongs to the call as it was made, whatever its arguments look like."""
+    down: list[int] = []
+
+    @bench.guard(retries=(), fallback=Fallback(stale_s=60))
+    def load(*args: object, **settings: object) -> tuple[object, ...]:
+        if down:
+            raise ConnectionError
+        return args, settings
+
+    load(1, size=2)
+    down.append(1)
+    with pytest.raises(ConnectionError):
+        load((1,), ("size", 2))
+
+
+class Later:
+    """An object whose call has to be awaited."""
+
+    async def __call__(self) -> str:
+        """Return an answer, later."""
+        return "later"
+
+
+def test_a_plain_function_is_never_answered_by_a_coroutine(bench: Bench) -> None:
+    """An object that makes one is refused at once; a function that does has failed."""
+    with pytest.raises(TypeError, match="expected a plain function"):
+        bench.guard(fallback=Fallback(default=Later()))(Flaky(1))
+    guard = bench.guard("other", retries=(), fallback=Fallback(default=lambda *_: Later()()))
+    with pytest.raises(ConnectionError) as caught:
+        guard.call(Flaky(1))
+    assert isinstance(caught.value.__context__, TypeError)
+    assert bench.sample("fallback_failures_total", "other") == 1

@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from resilience_stack import CircuitBreakerError
+from resilience_stack import CircuitBreakerError, find_failure
 from tests.stack.bench import BOTH, Bench, Call, Flaky, exhaust
 
 
@@ -273,3 +273,35 @@ def test_own_rejection_inside_an_own_call_is_no_rejection_of_the_outer_call(benc
     with pytest.raises(CircuitBreakerError):
         guard.call(function)
     assert bench.calls() == (0, 2, 1)
+
+
+def test_an_exception_that_many_calls_raise_does_not_grow_for_ever(bench: Bench) -> None:
+    """A lost connection is the error of all who wait for it: it speaks of the last call."""
+    error = ConnectionError("lost for all")
+
+    def fail() -> None:
+        raise error
+
+    guard = bench.guard(attempts=2, fail_max=1000)
+    guard.force("off")  # without retries
+    for _ in range(100):
+        with pytest.raises(ConnectionError):
+            guard.call(fail)
+    assert len(error.__notes__) < 100
+    guard.release()
+    with pytest.raises(ConnectionError):
+        guard.call(fail)
+    failure = find_failure(error)
+    assert failure is not None
+    assert failure.attempt == 2
+
+
+def test_a_generator_function_cannot_be_called(bench: Bench) -> None:
+    """Its work begins when the call has ended; what it returns is no answer."""
+
+    def generate() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match="a generator function"):
+        bench.guard().call(generate)
+    assert list(bench.guard().call(lambda *_: generate())) == [1]

@@ -9,7 +9,7 @@ import pytest
 import tenacity
 from prometheus_client import CollectorRegistry
 
-from resilience_stack import CircuitBreakerError, Policy, ResilienceManager, Retry
+from resilience_stack import CircuitBreakerError, Policy, ResilienceManager, Retry, find_failure
 from tests.stack.bench import BOTH, Bench, Call, Flaky, exhaust
 
 
@@ -232,3 +232,18 @@ def test_task_that_is_cancelled_while_it_waits_ends() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cancelled())
     assert function.calls == 1
+
+
+def test_an_attempt_that_is_refused_after_the_wait_is_no_retry() -> None:
+    """Counted are the attempts that were made; the refusal says after how many."""
+    registry = CollectorRegistry()
+    manager = ResilienceManager(registry, sleep=lambda _seconds: guard.force("open"))
+    guard = manager.guard("database")
+    function = Flaky(9)
+    with pytest.raises(CircuitBreakerError) as caught:
+        guard.call(function)
+    assert function.calls == 1
+    assert registry.get_sample_value("resilience_retries_total", {"guard": "database"}) == 0
+    failure = find_failure(caught.value)
+    assert failure is not None
+    assert (failure.attempt, failure.category) == (1, "rejected")

@@ -116,8 +116,8 @@ class AttemptLoop:
                 self.give_up(error, started_s, attempt)
                 raise
             attempt += 1
-            self._retries.on_retry()
             epoch = self._admit_again(started_s, attempt)
+            self._retries.on_retry()
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
@@ -145,8 +145,8 @@ class AttemptLoop:
                 self.give_up(error, started_s, attempt)
                 raise
             attempt += 1
-            self._retries.on_retry()
             epoch = self._admit_again(started_s, attempt)
+            self._retries.on_retry()
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from types import CoroutineType
 from typing import Any
 
 from resilience_stack.core.breaker import Breaker
 from resilience_stack.core.failures import find_failure
-from resilience_stack.core.fallback import NO_VALUE, Answer, Fallback, LastGood
+from resilience_stack.core.fallback import NO_VALUE, Answer, Fallback, LastGood, Source
 from resilience_stack.metrics.registry import GuardMetrics
 
 __all__ = ["Chain"]
@@ -42,7 +43,9 @@ class Chain:
 
     def make_memory(self) -> LastGood | None:
         """Return a memory of last good values; None if the fallback has no use for it."""
-        return None if self._fallback.stale_s is None else LastGood(self._fallback)
+        if self._fallback.stale_s is None:
+            return None
+        return LastGood(self._fallback, self._metrics.count_fallback_failure)
 
     def note_live(self) -> None:
         """Note a live answer, which ends the degradation."""
@@ -68,6 +71,8 @@ class Chain:
         for source, make in self._functions:
             try:
                 value = make(*args, **kwargs)
+                if isinstance(value, CoroutineType):
+                    self._refuse_coroutine(value, source, make)
             except Exception as failure:  # noqa: BLE001 - counted, and kept as context
                 self._note_failure(error, failure)
             else:
@@ -97,6 +102,12 @@ class Chain:
                 return self._note_answer(Answer(value, source))
         raise error
 
+    def _refuse_coroutine(
+        self, value: CoroutineType[Any, Any, Any], source: Source, make: Callable[..., Any]
+    ) -> None:
+        value.close()
+        raise self._fallback.refuse_coroutine(self._breaker.name, source, make)
+
     def _find_stale(
         self,
         error: Exception,
@@ -109,7 +120,11 @@ class Chain:
             raise error
         if memory is None:
             return None
-        value, age_s = memory.find(args, kwargs, function)
+        try:
+            value, age_s = memory.find(args, kwargs, function)
+        except Exception as failure:  # noqa: BLE001 - counted, and kept as context
+            self._note_failure(error, failure)
+            return None
         if value is NO_VALUE:
             return None
         # What Answer(...) does, at half the cost.

@@ -26,6 +26,8 @@ Category = Literal["timeout", "connection", "rejected", "answer", "bug"]
 Categorized = Category | Callable[[BaseException], Category]
 """A category, or a function that tells it from the exception."""
 
+MOST_NOTES: Final = 20
+"""An exception that has so many notes gets no more."""
 _CATEGORIES: Final[dict[type[BaseException], Categorized]] = {
     TimeoutError: "timeout",
     OSError: "connection",
@@ -120,17 +122,21 @@ def annotate(  # noqa: PLR0917, PLR0913 - every failed call pays for this one
 
     The innermost guard has the first word: it knows which dependency failed. An outer one adds a
     note. The type of the exception stays what it is.
+
+    One exception may be raised by many calls: by a connection that is lost for all of them, say.
+    It speaks of the last one, and does not grow for ever.
     """
     note = _make_note(guard, attempt, (elapsed_s * 1000 + 0.5) // 1, state, category)
     # What setattr, CallFailure(...) and add_note do, at half the cost of each.
     known = error.__dict__
-    if "resilience" not in known:
+    before = known.get("resilience")
+    if before is None or (before.guard == guard and before.retry_at_s is None):
         fields = (guard, attempt, elapsed_s, state, category, None)
         known["resilience"] = tuple.__new__(CallFailure, fields)
-    if "__notes__" in known:
-        error.add_note(note)
-    else:
+    if "__notes__" not in known:
         known["__notes__"] = [note]
+    elif len(known["__notes__"]) < MOST_NOTES:
+        error.add_note(note)
 
 
 def find_failure(error: BaseException) -> CallFailure | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from resilience_stack.core.validation import (
+    is_coroutine_function,
     refuse_bad_duration,
     refuse_bad_exceptions,
     refuse_less_than_one,
@@ -19,6 +19,8 @@ __all__ = ["NO_VALUE", "Answer", "Fallback", "LastGood", "Source"]
 Value = TypeVar("Value")
 Source = Literal["live", "stale", "default", "other"]
 """Where an answer came from: the call itself, the last good one, a function, another guard."""
+KEYWORDS: Final = object()
+"""Marks the key of arguments that were given by name: no positional ones are equal to it."""
 NO_VALUE: Final = object()
 """What `LastGood.find` returns when there is no value that is fresh enough."""
 
@@ -85,12 +87,17 @@ class Fallback:
             TypeError: If there is one.
         """
         for source, function in self.functions():
-            if inspect.iscoroutinefunction(function):
-                message = (
-                    f"guard {guard!r} has the coroutine function {function!r} as its fallback "
-                    f"({source}), which a plain function cannot await; expected a plain function"
-                )
-                raise TypeError(message)
+            if is_coroutine_function(function):
+                raise self.refuse_coroutine(guard, source, function)
+
+    def refuse_coroutine(
+        self, guard: str, source: Source, function: Callable[..., Any]
+    ) -> TypeError:
+        """Return the error for a function of the chain that makes a coroutine."""
+        return TypeError(
+            f"guard {guard!r} has the coroutine function {function!r} as its fallback "
+            f"({source}), which a plain function cannot await; expected a plain function"
+        )
 
 
 class LastGood:
@@ -102,9 +109,11 @@ class LastGood:
         entries: No more values than these are kept.
     """
 
-    __slots__ = ("_key", "_stale_s", "entries", "has_own_key", "values")
+    __slots__ = ("_key", "_note_failure", "_stale_s", "entries", "has_own_key", "values")
 
-    def __init__(self, fallback: Fallback) -> None:
+    def __init__(self, fallback: Fallback, note_failure: Callable[[], None]) -> None:
+        """Keep nothing yet; ``note_failure`` is called when a user's function for keys raises."""
+        self._note_failure = note_failure
         self._stale_s = fallback.stale_s or 0.0
         self._key = fallback.key
         self.has_own_key = fallback.key is not None
@@ -116,7 +125,12 @@ class LastGood:
     ) -> None:
         """Keep the value of a call that succeeded now; of a function, if it is not always one."""
         try:
-            self.values[self._make_key(args, kwargs, function)] = value, perf_counter()
+            key = self._make_key(args, kwargs, function)
+        except Exception:  # noqa: BLE001 - the answer is there, and goes to the caller
+            self._note_failure()
+            return
+        try:
+            self.values[key] = value, perf_counter()
         except TypeError:  # arguments that cannot be hashed
             return
         if len(self.values) > self.entries:
@@ -129,9 +143,13 @@ class LastGood:
 
         Returns:
             `NO_VALUE` and 0 where there is none, or it is too old.
+
+        Raises:
+            Exception: What a user's function for keys raised.
         """
+        key = self._make_key(args, kwargs, function)
         try:
-            value, kept_s = self.values[self._make_key(args, kwargs, function)]
+            value, kept_s = self.values[key]
         except (KeyError, TypeError):
             return NO_VALUE, 0.0
         age_s = perf_counter() - kept_s
@@ -151,5 +169,5 @@ class LastGood:
         if self._key is not None:
             key: Hashable = self._key(*args, **kwargs)
         else:
-            key = (args, *sorted(kwargs.items())) if kwargs else args
+            key = (KEYWORDS, args, *sorted(kwargs.items())) if kwargs else args
         return key if function is None else (function, key)

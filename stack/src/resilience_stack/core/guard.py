@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from resilience_stack.core.block import Block
 from resilience_stack.core.chain import Chain
 from resilience_stack.core.controls import Controls
 from resilience_stack.core.fallback import Answer
+from resilience_stack.core.validation import is_coroutine_function
 
-__all__ = ["Guard", "is_coroutine_function"]
+__all__ = ["Guard"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -61,7 +62,8 @@ class Guard(Controls):
             CircuitBreakerError: If the breaker is open: the function was not called.
             BulkheadFullError: If too many calls are in flight; likewise.
             DeadlineExceededError: If the deadline of an enclosing call has passed; likewise.
-            TypeError: If the function returns a coroutine; ``call_async`` is for those.
+            TypeError: If the function returns a coroutine; ``call_async`` is for those. Or if it is
+                a generator function, whose work begins when it has returned.
             BaseException: The last attempt's own exception.
         """
         if self._chain is None:
@@ -147,6 +149,8 @@ class Guard(Controls):
         if isinstance(result, CoroutineType):
             result.close()
             raise self._refuse(function, "a coroutine function")
+        if isinstance(result, GeneratorType | AsyncGeneratorType):
+            self.refuse_generator(function)
         return result
 
     def _put_around(
@@ -169,8 +173,3 @@ class Guard(Controls):
             "its work begins; expected a plain function, or for a coroutine function the decorator "
             "or call_async"
         )
-
-
-def is_coroutine_function(function: Callable[..., object]) -> bool:
-    """Whether what a call of it returns has to be awaited; also for an object with ``__call__``."""
-    return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))

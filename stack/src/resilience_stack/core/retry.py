@@ -41,7 +41,7 @@ class Retries:
         Args:
             policy: Which failures are retried, how often, after which waits.
             allowed: Asked after each failure that the policy would retry.
-            on_retry: Called before each attempt but the first.
+            on_retry: Called before each attempt that is made but the first.
             on_exhausted: Called when the budget refuses a retry.
             budget: Asked last; None where retries are not limited.
             sleep: Waits for so many seconds.

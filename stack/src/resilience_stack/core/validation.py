@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from typing import Final
 
 __all__ = [
     "LONGEST_LIMIT_S",
+    "is_coroutine_function",
     "refuse_bad_duration",
     "refuse_bad_exceptions",
     "refuse_bad_name",
@@ -19,6 +22,11 @@ LONGEST_S: Final = 1e9
 """No duration is longer: some thirty years."""
 LONGEST_LIMIT_S: Final = 1e6
 """No limit of a call is longer: sockets and databases take milliseconds of 31 bits."""
+
+
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Whether what a call of it returns has to be awaited; also for an object with ``__call__``."""
+    return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
 
 
 def refuse_bad_name(name: object) -> None:

@@ -10,9 +10,10 @@ from opentelemetry import trace
 
 from resilience_stack.core.block import Block
 from resilience_stack.core.fallback import Answer, Fallback
-from resilience_stack.core.guard import Guard, is_coroutine_function
+from resilience_stack.core.guard import Guard
 from resilience_stack.core.manager import STANDARD, ResilienceManager
 from resilience_stack.core.policy import Policy
+from resilience_stack.core.validation import is_coroutine_function
 from resilience_stack.integrations.otel.spans import (
     AsyncAttempts,
     Attempts,
