@@ -134,7 +134,7 @@ class Controls:
         Raises:
             ValueError: If there is no such mode, or no fallback for ``degraded``.
         """
-        if mode not in {"open", "degraded", "off"}:
+        if mode not in ("open", "degraded", "off"):
             message = f"guard {self.name!r}: mode is {mode!r}, expected open, degraded or off"
             raise ValueError(message)
         if mode == "degraded" and self.fallback is None:

@@ -12,6 +12,7 @@ from resilience_stack.core.validation import (
     refuse_bad_duration,
     refuse_bad_exceptions,
     refuse_less_than_one,
+    refuse_uncallable,
 )
 
 __all__ = ["NO_VALUE", "Answer", "Fallback", "LastGood", "Source"]
@@ -67,9 +68,8 @@ class Fallback:
             refuse_bad_duration("Fallback.stale_s", self.stale_s, above_zero=True)
         for field in ("default", "other", "key"):
             value = getattr(self, field)
-            if value is not None and not callable(value):
-                message = f"Fallback.{field} is {value!r}, expected a function"
-                raise TypeError(message)
+            if value is not None:
+                refuse_uncallable(f"Fallback.{field}", value)
         refuse_less_than_one("Fallback.entries", self.entries)
         refuse_bad_exceptions("Fallback.unless", self.unless)
 

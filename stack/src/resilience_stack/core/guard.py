@@ -12,7 +12,7 @@ from resilience_stack.core.block import Block
 from resilience_stack.core.chain import Chain
 from resilience_stack.core.controls import Controls
 from resilience_stack.core.fallback import Answer
-from resilience_stack.core.validation import is_coroutine_function
+from resilience_stack.core.validation import is_coroutine_function, refuse_uncallable
 
 __all__ = ["Guard"]
 
@@ -35,6 +35,7 @@ class Guard(Controls):
         Raises:
             TypeError: If it is a generator function, whose work begins when it has returned.
         """
+        refuse_uncallable(f"what guard {self.name!r} is put around", function)
         self.refuse_generator(function)
         guarded: Callable[..., Any]
         if is_coroutine_function(function):

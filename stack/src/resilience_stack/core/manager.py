@@ -19,7 +19,7 @@ from resilience_stack.core.health import Health, judge_health
 from resilience_stack.core.policy import Policy
 from resilience_stack.core.probes import Probe, ProbeSettings
 from resilience_stack.core.status import GuardStatus
-from resilience_stack.core.validation import refuse_bad_name
+from resilience_stack.core.validation import refuse_bad_name, refuse_uncallable
 from resilience_stack.metrics.guard_text import GuardText
 from resilience_stack.metrics.registry import GuardMetrics, Metrics
 
@@ -48,7 +48,10 @@ class ResilienceManager:
 
         Raises:
             ValueError: If the registry has the metrics of another manager.
+            TypeError: If a sleep is no function.
         """
+        refuse_uncallable("sleep", sleep)
+        refuse_uncallable("async_sleep", async_sleep)
         try:
             self._metrics = Metrics(registry)
         except ValueError as error:
@@ -126,6 +129,7 @@ class ResilienceManager:
 
         Raises:
             ValueError: If there is no guard of this name.
+            TypeError: If the check is no function, or the settings are of another type.
         """
         return Probe(self._find(name), check, settings)
 

@@ -19,6 +19,7 @@ from resilience_stack.core.validation import (
     is_coroutine_function,
     refuse_bad_duration,
     refuse_less_than_one,
+    refuse_uncallable,
 )
 
 __all__ = ["Probe", "ProbeSettings"]
@@ -71,6 +72,10 @@ class Probe:
         check: Callable[[], object] | Callable[[], Awaitable[object]],
         settings: ProbeSettings,
     ) -> None:
+        refuse_uncallable(f"the check of guard {guard.name!r}", check)
+        if not isinstance(settings, ProbeSettings):
+            message = f"settings is {settings!r}, expected ProbeSettings, such as ProbeSettings()"
+            raise TypeError(message)
         self._guard = guard
         self._check = check
         self._is_for_tasks = is_coroutine_function(check)

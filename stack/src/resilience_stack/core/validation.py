@@ -15,6 +15,7 @@ __all__ = [
     "refuse_bad_name",
     "refuse_bad_share",
     "refuse_less_than_one",
+    "refuse_uncallable",
 ]
 
 MOST_QUOTED: Final = 100
@@ -27,6 +28,17 @@ LONGEST_LIMIT_S: Final = 1e6
 def is_coroutine_function(function: Callable[..., object]) -> bool:
     """Whether what a call of it returns has to be awaited; also for an object with ``__call__``."""
     return any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
+
+
+def refuse_uncallable(field: str, value: object) -> None:
+    """Raise unless the value can be called.
+
+    Raises:
+        TypeError: If it cannot; the text has the field and the value.
+    """
+    if not callable(value):
+        message = f"{field} is {_show(value)}, expected a function"
+        raise TypeError(message)
 
 
 def refuse_bad_name(name: object) -> None:

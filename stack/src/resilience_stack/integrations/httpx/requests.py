@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -103,14 +104,17 @@ def is_failed(response: httpx.Response) -> bool:
 def read_retry_after(response: httpx.Response) -> float | None:
     """Return how many seconds a response asks to wait; None if it does not, or not clearly.
 
-    Source: RFC 9110, section 10.2.3: seconds, or a date.
+    Source: RFC 9110, section 10.2.3: seconds, or a date, which is in GMT whether it says so or not.
     """
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
     try:
-        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(moment.timestamp() - time.time(), 0.0)
+    except (ValueError, OverflowError):
         return None
 
 
