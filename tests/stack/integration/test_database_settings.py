@@ -128,6 +128,8 @@ def test_a_missing_server(bench: Bench, make_client: MakeClient) -> None:
         (f"mysql://root:{SECRET}@host/orders", "the driver of the URL is 'mysql'"),
         (f"postgresql+asyncpg://postgres:{SECRET}@host/orders", "'postgresql\\+asyncpg'"),
         (f"postgresql+psycopg://postgres:{SECRET}@host:port/orders", "cannot be read"),
+        (f"postgresql+psycopg://postgres:half@{SECRET}@host/orders", "has more than one @"),
+        (f"postgresql+psycopg://postgres@host/orders?nosuch={SECRET}", 'option "nosuch"'),
     ],
 )
 def test_a_wrong_url(bench: Bench, kind: type, url: str, expected: str) -> None:

@@ -38,8 +38,9 @@ class CacheBase:
         Args:
             guard: Made with `policy`.
             url: ``redis://``, ``rediss://`` or ``unix://``.
-            dumps: Turns the values of `read_through` into bytes or text.
-            loads: Turns them back; a ValueError of it makes a miss.
+            dumps: Turns the values of `read_through` into bytes or text; what it raises is counted,
+                and the value goes to its caller.
+            loads: Turns them back; what it raises makes a miss.
             options: For redis-py's connections and pool, such as ``max_connections``.
 
         Raises:

@@ -11,7 +11,16 @@ from typing import Any, Final
 from resilience_stack.core.fallback import Answer
 from resilience_stack.core.validation import refuse_bad_duration
 
-__all__ = ["LOCK_SUFFIX", "POLL_S", "RELEASE", "Codec", "Entry", "Times", "find_milliseconds"]
+__all__ = [
+    "LOCK_SUFFIX",
+    "POLL_S",
+    "RELEASE",
+    "Codec",
+    "Entry",
+    "Times",
+    "find_milliseconds",
+    "refuse_bad_key",
+]
 
 MARK: Final = b"resilience1"
 LOCK_SUFFIX: Final = ":refreshing"
@@ -87,7 +96,10 @@ class Codec:
         return b"%b %.3f " % (MARK, entry.made_s) + payload
 
     def unpack(self, raw: bytes | str | None) -> Entry | None:
-        """Return the entry of bytes; None for what is none, such as another program's value."""
+        """Return the entry of bytes; None for what is none, such as another program's value.
+
+        So is what `loads` cannot read: an older release of the service may have written it.
+        """
         if raw is None:
             return None
         mark, _, rest = (raw.encode() if isinstance(raw, str) else raw).partition(b" ")
@@ -97,8 +109,19 @@ class Codec:
         try:
             made_s = float(made)
             return Entry(self._loads(payload), made_s) if math.isfinite(made_s) else None
-        except ValueError:
+        except Exception:  # noqa: BLE001 - of whatever type: it is a miss
             return None
+
+
+def refuse_bad_key(key: object) -> None:
+    """Raise unless the value can be a key of a read-through, whose lock has a suffix.
+
+    Raises:
+        TypeError: If it is no text; the message has the value.
+    """
+    if not isinstance(key, str):
+        message = f"key is {key!r}, expected text"
+        raise TypeError(message)
 
 
 def find_milliseconds(ttl_s: float) -> int:

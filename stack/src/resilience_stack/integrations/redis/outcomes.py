@@ -14,7 +14,15 @@ __all__ = ["Outcomes"]
 
 LOGGER: Final = logging.getLogger("resilience_stack.redis")
 READS: Final = ("hit", "miss", "stale", "error")
-REASONS: Final = ("connection", "timeout", "rejected", "answer", "out_of_memory", "read_only")
+REASONS: Final = (
+    "connection",
+    "timeout",
+    "rejected",
+    "answer",
+    "out_of_memory",
+    "read_only",
+    "bug",
+)
 
 
 class Outcomes:
@@ -55,6 +63,18 @@ class Outcomes:
         reason = describe_failure(error)
         self._writes[reason]()
         self._say(error, reason, "a write has failed")
+
+    def note_unkept(self, error: BaseException) -> None:
+        """Count a value that cannot be turned into bytes; the first one is a warning."""
+        self._writes["bug"]()
+        level = logging.DEBUG if "bug" in self._said else logging.WARNING
+        self._said.add("bug")
+        LOGGER.log(
+            level,
+            "cache %s: a value cannot be kept, dumps raised %s",
+            self._guard,
+            type(error).__name__,
+        )
 
     def _say(self, error: BaseException, reason: str, what: str) -> None:
         """Log an answer of the server once a reason: nothing else tells of it, as it does fail.

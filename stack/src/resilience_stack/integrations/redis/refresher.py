@@ -18,6 +18,7 @@ from resilience_stack.integrations.redis.entries import (
     Entry,
     Times,
     find_milliseconds,
+    refuse_bad_key,
 )
 from resilience_stack.integrations.redis.flights import Flights, find_wait_s
 from resilience_stack.integrations.redis.outcomes import Outcomes
@@ -39,6 +40,7 @@ class Refresher:
 
     def answer(self, key: str, load: Load, times: Times) -> Answer[Any]:
         """Return a fresh value, be it cached or loaded, or a stale one."""
+        refuse_bad_key(key)
         entry, is_up = self._find(key)
         if entry is not None and times.is_fresh(entry):
             self._outcomes.note_read(is_hit=True)
@@ -64,11 +66,15 @@ class Refresher:
     ) -> Answer[Any]:
         """Refresh a key, unless another caller of this process is at it."""
         flight, is_mine = self._flights.join(key)
-        if not is_mine:
+        ends_s = time.monotonic() + find_wait_s(times.wait_s)
+        while not is_mine:
             if (stale := times.make_stale(entry)) is not None:
                 return stale
-            flight.done.wait(find_wait_s(times.wait_s))
-            return flight.read() or Answer(load(), "live")
+            if not flight.done.wait(max(ends_s - time.monotonic(), 0.0)):
+                return _load(load)
+            if (answer := flight.read()) is not None:
+                return answer
+            flight, is_mine = self._flights.join(key)  # who was at it has given up
         try:
             flight.answer = self._refresh(key, load, times, entry) if is_up else _load(load)
         except Exception as error:
@@ -127,7 +133,11 @@ class Refresher:
             raise
 
     def _keep(self, key: str, value: object, times: Times) -> None:
-        packed = self._codec.pack(Entry(value, time.time()))
+        try:
+            packed = self._codec.pack(Entry(value, time.time()))
+        except Exception as error:  # noqa: BLE001 - the value is there, and goes to the caller
+            self._outcomes.note_unkept(error)
+            return
         try:
             self._client.set(key, packed, px=find_milliseconds(times.kept_s))
         except FAILURES as error:

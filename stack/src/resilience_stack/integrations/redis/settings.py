@@ -98,6 +98,10 @@ def find_hint(error: BaseException) -> str:
         return "redis refuses the user or the password: check those in the URL of the cache"
     if isinstance(error, exceptions.ResponseError) and "DB index" in str(error):
         return "redis has no database of this number: check the one in the URL of the cache"
+    if "No connection available" in str(error):
+        return "all connections are taken: check max_connections of the cache"
+    if isinstance(error, exceptions.ConnectionError):
+        return "no answer from redis: check that it runs, and host and port in the URL of the cache"
     return ""
 
 

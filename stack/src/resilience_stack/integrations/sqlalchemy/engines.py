@@ -62,6 +62,7 @@ def make_limited_engine(
         limit_sqlite(engine, limit_s)
     else:
         module = import_module("resilience_stack.integrations.sqlalchemy.limits_postgresql")
+        module.refuse_bad_options(engine, guard.name)
         module.limit_psycopg(engine, limit_s)
         check_idle_connections(engine)
     return engine
@@ -106,6 +107,13 @@ def _make(guard: Guard, database: str | URL, options: dict[str, Any], *, is_asyn
         # Neither the text nor its chain of causes: there may be a password in the URL.
         message = f"guard {guard.name!r}: the URL of the database cannot be read; {EXPECTED}"
         raise ValueError(message) from None
+    if "@" in (url.host or ""):
+        # Else the second half of a password would be in each message, as the host.
+        message = (
+            f"guard {guard.name!r}: the URL of the database has more than one @; expected %40 for "
+            "an @ in the user or the password"
+        )
+        raise ValueError(message)
     backend = url.drivername.partition("+")[0]
     drivers = DRIVERS.get(backend, ("", ""))
     if url.drivername not in {backend, *drivers} or not drivers[0]:

@@ -15,13 +15,13 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen, PQGenConn
-from psycopg.conninfo import conninfo_to_dict, timeout_from_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 from sqlalchemy import Connection, Engine, event
 
 from resilience_stack.core.deadline import DEADLINE, NEVER, remaining_s
 from resilience_stack.integrations.sqlalchemy.pools import SERVER_SHARE
 
-__all__ = ["limit_psycopg"]
+__all__ = ["limit_psycopg", "refuse_bad_options"]
 
 Result = TypeVar("Result")
 Yielded = TypeVar("Yielded")
@@ -29,6 +29,8 @@ WORTH: Final = 0.8
 """A limit that is above this share of the one in force is not worth a round trip."""
 ASYNC_INTERVAL_S: Final = 0.1
 """A coroutine looks at its connection so often even if nothing comes, as with the driver."""
+OF_DRIVER: Final = {"autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory"}
+"""Options that psycopg takes itself; all others are libpq's."""
 INTERVAL_S: Final = 0.02
 """The clock is looked at so often, at least, while the server says nothing."""
 
@@ -98,6 +100,23 @@ class LimitedAsyncConnection(psycopg.AsyncConnection[Any]):
         except asyncio.CancelledError:
             self.pgconn.finish()
             raise
+
+
+def refuse_bad_options(engine: Engine, guard: str) -> None:
+    """Refuse an option in the URL that the driver would refuse at each connection.
+
+    Raises:
+        ValueError: If there is one; the text has the guard and the option, not its value.
+    """
+    _, settings = engine.dialect.create_connect_args(engine.url)
+    try:
+        make_conninfo(**{name: settings[name] for name in settings.keys() - OF_DRIVER})
+    except psycopg.ProgrammingError as error:
+        message = (
+            f"guard {guard!r}: psycopg refuses the URL of the database ({error}), expected options "
+            "of libpq, such as ?sslmode=require"
+        )
+        raise ValueError(" ".join(message.split())) from None
 
 
 def limit_psycopg(engine: Engine, limit_s: float) -> None:
