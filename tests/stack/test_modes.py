@@ -61,6 +61,30 @@ def test_a_guard_that_is_off_only_counts(bench: Bench) -> None:
     assert guard.call(Flaky(9)) == "default"
 
 
+def test_a_call_that_was_refused_before_the_guard_was_off_has_its_fallback(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was not made: the switch between the two must not be an error of a request."""
+    guard = bench.guard(fallback=Fallback(default=lambda: "default"))
+    guard.force("degraded")
+
+    class Switch(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            """Force the guard off while a call is being refused."""
+            if "refused" in record.getMessage():
+                guard.force("off")
+
+    switch = Switch()
+    caplog.set_level(logging.DEBUG, logger="resilience_stack")
+    logging.getLogger("resilience_stack").addHandler(switch)
+    try:
+        assert guard.call(Flaky(0)) == "default"
+    finally:
+        logging.getLogger("resilience_stack").removeHandler(switch)
+    with pytest.raises(ConnectionError):
+        guard.call(Flaky(1))
+
+
 @pytest.mark.parametrize(
     ("name", "mode", "expected"),
     [

@@ -42,7 +42,7 @@ class GivesUpOnce:
 
     async def awaited(self) -> str:
         """Load as a coroutine function."""
-        while not self.all_wait():
+        while not self.all_wait():  # noqa: ASYNC110 - it is metrics that are waited for
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         return self._end()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from types import CoroutineType
 from typing import Any
 
-from resilience_stack.core.breaker import Breaker
+from resilience_stack.core.breaker import Breaker, CircuitBreakerError
 from resilience_stack.core.failures import find_failure
 from resilience_stack.core.fallback import NO_VALUE, Answer, Fallback, LastGood, Source
 from resilience_stack.metrics.registry import GuardMetrics
@@ -134,12 +134,16 @@ class Chain:
         """Say whether an exception is no reason for a fallback.
 
         What this guard refused itself is one, whatever the policy ignores: that speaks of answers
-        of the dependency, which was not asked.
+        of the dependency, which was not asked. So is what was refused just before the guard was
+        forced off.
         """
-        if self._breaker.mode == "off" or isinstance(error, self._fallback.unless):
+        is_off = self._breaker.mode == "off"
+        if isinstance(error, self._fallback.unless):
             return True
-        if not isinstance(error, self._ignored):
+        if not is_off and not isinstance(error, self._ignored):
             return False
+        if is_off and not isinstance(error, CircuitBreakerError):
+            return True
         failure = find_failure(error)
         if failure is None or failure.category != "rejected":
             return True
