@@ -190,6 +190,12 @@ def test_every_call_of_every_process_is_counted_once(service: Service) -> None:
         assert service.scrape(path)[success] == 60.0 + loads
 
 
+def test_the_places_of_a_bulkhead_are_those_of_the_workers(service: Service) -> None:
+    """A master that has loaded the application serves nothing: the alert needs the true limit."""
+    service.get("/")
+    service.wait_for({("resilience_bulkhead_limit", "search"): 3.0 * WORKERS})
+
+
 def test_promtool_has_nothing_to_say(service: Service, tmp_path: Path) -> None:
     """The exposition of several processes, and that of one, pass promtool's lint."""
     promtool = require("promtool")

@@ -24,6 +24,8 @@ GAUGE_MODES: Final = {
     "resilience_calls_in_flight": "livesum",
     "resilience_guard_degraded": "livemax",
 }
+LIMIT: Final = "resilience_bulkhead_limit"
+ENDED: Final = "resilience_calls_total"
 Key = tuple[str, tuple[str, ...]]
 
 
@@ -53,6 +55,7 @@ class ProcessFiles:
         self._is_stopped = False
         self._values: dict[Key, values.ValueClass] = {}
         self._inherited: dict[Key, float] = {}
+        self._ended_at_fork: dict[str, float] = {}
         self._lock = threading.Lock()
         self._start()
         atexit.register(_call_weakly(self.write))
@@ -67,16 +70,36 @@ class ProcessFiles:
         with self._lock:
             if self._is_stopped:
                 return
+            ended = self._count_ended() if self._ended_at_fork else {}
             for metric, key, sample in self._read():
                 value = self._values.get(key)
                 if value is None:
                     value = self._values[key] = self._make(metric, sample)
-                value.set(sample.value - self._inherited.get(key, 0.0))
+                if sample.name == LIMIT and self._only_forks(sample.labels["guard"], ended):
+                    value.set(0.0)
+                else:
+                    value.set(sample.value - self._inherited.get(key, 0.0))
 
     def stop(self) -> None:
         """Write no more: the files are about to be closed."""
         with self._lock:
             self._is_stopped = True
+
+    def _count_ended(self) -> dict[str, float]:
+        """Return how many calls of each guard have ended in this process and before its fork."""
+        ended: dict[str, float] = {}
+        for _, _, sample in self._read():
+            if sample.name == ENDED:
+                guard = sample.labels["guard"]
+                ended[guard] = ended.get(guard, 0.0) + sample.value
+        return ended
+
+    def _only_forks(self, guard: str, ended: dict[str, float]) -> bool:
+        """Say whether this process has forked, and made no call of a guard since.
+
+        It is a master that serves nothing: the places of its bulkhead are none of the service.
+        """
+        return self._ended_at_fork.get(guard) == ended.get(guard, 0.0)
 
     def _make(self, metric: Metric, sample: Sample) -> values.ValueClass:
         return self._make_value(
@@ -119,6 +142,7 @@ class ProcessFiles:
         self._lock.acquire()
 
     def _unlock_after_fork(self) -> None:
+        self._ended_at_fork = self._count_ended()
         self._lock.release()
 
     def _go_on_in_child(self) -> None:
@@ -126,6 +150,7 @@ class ProcessFiles:
         self._inherited = {
             key: sample.value for metric, key, sample in self._read() if metric.type != "gauge"
         }
+        self._ended_at_fork = {}
         self._lock.release()
         self._start()
 

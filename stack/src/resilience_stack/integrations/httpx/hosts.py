@@ -10,7 +10,7 @@ import httpx
 from resilience_stack.core.guard import Guard
 from resilience_stack.core.manager import ResilienceManager
 from resilience_stack.core.policy import Policy
-from resilience_stack.core.validation import refuse_less_than_one
+from resilience_stack.core.validation import refuse_bad_name, refuse_less_than_one
 
 __all__ = ["Hosts"]
 
@@ -28,6 +28,12 @@ class Hosts:
         self, manager: ResilienceManager, policy: Policy, name: str, max_hosts: int
     ) -> None:
         refuse_less_than_one("max_hosts", max_hosts)
+        refuse_bad_name(name)
+        kinds = ("manager", manager, ResilienceManager), ("policy", policy, Policy)
+        for field, value, kind in kinds:
+            if not isinstance(value, kind):
+                message = f"{field} is {value!r}, expected a {kind.__name__}"
+                raise TypeError(message)
         self._manager = manager
         self._policy = policy
         self._name = name

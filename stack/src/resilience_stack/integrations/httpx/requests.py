@@ -13,6 +13,7 @@ import httpx
 from resilience_stack.core.deadline import remaining_s
 from resilience_stack.edge.request_id import HEADER, REQUEST_ID
 from resilience_stack.integrations.httpx.settings import (
+    BAD_REQUESTS,
     ServerError,
     TryLaterError,
 )
@@ -132,6 +133,7 @@ def explain(request: httpx.Request, error: Exception) -> None:
     """Make an error forbid a retry, unless the request may be sent again after it."""
     is_undone = isinstance(error, (*NOT_SENT, TryLaterError))
     can_resend = isinstance(request.stream, httpx.ByteStream)
-    if not is_repeatable(request) and not (is_undone and can_resend):
+    is_mistake = isinstance(error, BAD_REQUESTS)
+    if is_mistake or (not is_repeatable(request) and not (is_undone and can_resend)):
         # No policy allows a wait that long.
         error.retry_after_s = math.inf  # type: ignore[attr-defined]

@@ -61,7 +61,8 @@ class GuardedTransport(httpx.BaseTransport):
             max_hosts: So many hosts get a guard of their own; all further ones share one.
 
         Raises:
-            ValueError: If ``max_hosts`` is less than 1.
+            ValueError: If ``max_hosts`` is less than 1, or the name is unfit.
+            TypeError: If an argument is of another type.
         """
         self._transport = transport or httpx.HTTPTransport()
         self._hosts = Hosts(manager, policy, name, max_hosts)
