@@ -247,3 +247,19 @@ def test_an_attempt_that_is_refused_after_the_wait_is_no_retry() -> None:
     failure = find_failure(caught.value)
     assert failure is not None
     assert (failure.attempt, failure.category) == (1, "rejected")
+
+
+class OddError(ConnectionError):
+    """An error of a library that uses the name of the attribute for something else."""
+
+    retry_after_s = "soon"
+
+
+@BOTH
+def test_an_attribute_of_another_library_is_no_wait(bench: Bench, call: Call) -> None:
+    """The attempt is counted and retried as any other, and its own error comes out."""
+    function = Flaky(9, OddError)
+    with pytest.raises(OddError):
+        call(bench.guard(attempts=2, jitter_s=0), function)
+    assert function.calls == 2
+    assert bench.calls() == (0, 1, 0)

@@ -113,6 +113,6 @@ class _Rule:
         """Return the wait after an attempt; `NO_RETRY` if the dependency asks for a longer one."""
         wait_s = self._wait(_Attempt(attempt))  # type: ignore[arg-type]
         asked_s = getattr(error, "retry_after_s", None)
-        if asked_s is None:
+        if asked_s is None or not isinstance(asked_s, int | float):  # something else's attribute
             return wait_s
         return NO_RETRY if asked_s > self._max_s else max(wait_s, asked_s)
