@@ -79,7 +79,7 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
             heading="latency",
             is_quotient=True,
             has_budget=False,
-            tolerance=0.03,
+            tolerance=0.01,
             release_tolerance=0.05,
             width=0.10,
         ),

@@ -39,7 +39,7 @@ from resilience_bench.measure.shared_path import create_shared_path
 @options.selectors_argument
 @options.add_tolerance_options(
     comparison.TOLERANCES,
-    ratio="How much slower a case may get, in per cent.",
+    ratio="How much slower a case may get, in per cent; three times as much is looked for.",
     instructions="How many more instructions there may be, in per cent.",
 )
 @click.option(

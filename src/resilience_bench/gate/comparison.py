@@ -12,11 +12,12 @@ from resilience_bench.gate.live import LiveSource
 from resilience_bench.gate.tolerances import apply_tolerances, describe_tolerances
 from resilience_bench.quantities import JUDGED
 
-COMPARISON_POLICY: Final = Policy(screen=12, confirm=(30, 140))
-"""Ranges are narrow in a comparison, so it may take more workers to decide."""
+COMPARISON_POLICY: Final = Policy(screen=12, confirm=(30, 70, 140), sought=3.0)
+"""Ranges are narrow in a comparison, so it may take more workers to decide. It looks for latencies
+that changed by three times the tolerance."""
 TOLERANCES: Final = {name: one.tolerance for name, one in JUDGED.items()}
 """How much HEAD may exceed BASE, as a share, by quantity."""
-SECONDS: Final = 170.0
+SECONDS: Final = 150.0
 """A comparison takes no longer than this, if nothing else is said."""
 
 

@@ -83,6 +83,7 @@ def judge(criteria: Sequence[Criterion], source: EvidenceSource, policy: Policy)
         screen=LOADED_SCREEN,
         confirm=LOADED_CONFIRM,
         error_rate=policy.error_rate * _compute_proportion(LOAD_SIGNALS, criteria),
+        sought=1.0,
     )
     alone = replace(
         policy, error_rate=policy.error_rate * _compute_proportion(("latency",), criteria)

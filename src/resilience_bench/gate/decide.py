@@ -45,11 +45,15 @@ class Policy:
     """How certain the gate has to be, and how much it may measure for that.
 
     ``error_rate`` is the chance that a build with nothing outside its range fails, ``miss_rate``
-    the chance that one look passes a case that lies on its limit. ``screen`` workers screen;
+    the chance that one look passes a case that changed by what is ``sought``. ``screen`` workers
+    screen;
     ``confirm`` has the fresh workers at each look of the confirmation, and ``processes`` how many
     must agree that a count is outside its range, both cumulative. ``confirms_improvements`` says
     whether small improvements in counts need as many processes as small regressions: no build
-    fails by them, but a history lists them.
+    fails by them, but a history lists them. ``sought`` is the smallest change that has to be
+    found, relative to the range's half-width: a case is within as soon as its change is surely
+    smaller and looks smaller than the limit. More than 1 saves the workers that it would take to
+    show that a case is on the right side of a narrow limit.
     """
 
     error_rate: float = 0.001
@@ -58,6 +62,7 @@ class Policy:
     confirm: tuple[int, ...] = (24, 72)
     processes: tuple[int, ...] = (3, 7)
     confirms_improvements: bool = False
+    sought: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,13 @@ class Criterion:
             -math.inf if best is None else float(self.to_cost(np.array(best))),
             math.inf if worst is None else float(self.to_cost(np.array(worst))),
         )
+
+    def compute_sought_cost(self, sought: float) -> float:
+        """Return the smallest cost that has to be found, see `Policy`; a budget's is its limit."""
+        worst = self.limits[1]
+        if self.expected is None:
+            return worst
+        return worst + (sought - 1) * (worst - float(self.to_cost(np.array(self.expected))))
 
     def widen_to_floor(self, evidence: Evidence) -> Criterion:
         """Return this criterion with a range of at least ``floor_ns`` to either side.
@@ -179,7 +191,7 @@ def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) ->
     level = policy.error_rate / 2 / count
     decisions = format_amount(count, "decision")
     title = f"screening, level {level:.1e} = half of {policy.error_rate:g} / {decisions}"
-    _judge_trials(measured, evidence, level, policy.miss_rate, title)
+    _judge_trials(measured, evidence, level, policy, title)
     nulls = [trial for trial in measured if trial.criterion.is_null]
     undecided = [trial for trial in measured if trial.state == "undecided"]
     heads = [trial for trial in undecided if not trial.criterion.is_null]
@@ -220,7 +232,7 @@ def _confirm(
             and _has_enough_observations(trial, collected)
         ]
         title = f"confirmation {number} with fresh workers, level {level:.1e} = {share}"
-        _judge_trials(due, collected, level, policy.miss_rate, title)
+        _judge_trials(due, collected, level, policy, title)
 
 
 def _count_decisions(trials: Sequence[Trial]) -> int:
@@ -234,7 +246,7 @@ def _has_enough_observations(trial: Trial, evidence: Evidence) -> bool:
 
 
 def _judge_trials(
-    trials: list[Trial], evidence: Evidence, level: float, miss_rate: float, title: str
+    trials: list[Trial], evidence: Evidence, level: float, policy: Policy, title: str
 ) -> None:
     """Judge each criterion once, by this evidence alone."""
     groups = defaultdict[str, list[Trial]](list)
@@ -244,7 +256,7 @@ def _judge_trials(
         groups[quantity if QUANTITIES[quantity].is_quotient else "absolute"].append(trial)
     for group in groups.values():
         rows = [evidence[trial.criterion.key] for trial in group]
-        _judge_same_scale(group, rows, level, miss_rate)
+        _judge_same_scale(group, rows, level, policy)
     for trial in trials:
         row = evidence[trial.criterion.key]
         trial.level = level
@@ -253,7 +265,7 @@ def _judge_trials(
 
 
 def _judge_same_scale(
-    trials: list[Trial], rows: list[Observations], level: float, miss_rate: float
+    trials: list[Trial], rows: list[Observations], level: float, policy: Policy
 ) -> None:
     criterion = trials[0].criterion
     costs = _estimate_locations([row.heads for row in rows], criterion.to_cost)
@@ -262,14 +274,16 @@ def _judge_same_scale(
         costs = trimmed_t.estimate_differences(costs, bases)
     best, worst = np.array([trial.criterion.limits for trial in trials]).T
     p_worse, p_better = costs.compute_p_value_below(worst), costs.compute_p_value_above(best)
-    # One-sided: a case on its limit would look as good as this once in 1 / miss_rate looks.
-    surely_better = costs.compute_p_value_above(worst) < miss_rate
+    # One-sided: what has to be found would look as good as this once in 1 / miss_rate looks.
+    sought = np.array([trial.criterion.compute_sought_cost(policy.sought) for trial in trials])
+    surely_smaller = costs.compute_p_value_above(sought) < policy.miss_rate
+    is_within = surely_smaller & (costs.value <= worst)
     ends = np.sort([criterion.from_cost(end) for end in costs.compute_interval(CONFIDENCE)], axis=0)
     seen = np.array([criterion.from_cost(costs.value), *ends]).T
     for index, trial in enumerate(trials):
         trial.seen = Estimate(*map(float, seen[index]))
         trial.p_value = float(p_worse[index])
-        trial.state = "within" if surely_better[index] else "undecided"
+        trial.state = "within" if is_within[index] else "undecided"
         enough = level * NULL_LEVEL if trial.criterion.is_null else level
         if p_worse[index] < enough:
             trial.state = "regressed"
