@@ -10,12 +10,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import click
-from fleet_replay import FINISHED, replay
+from fleet_replay import FINISHED, Finish, read_finishes, replay
 from local_fleet import LocalFleet, start_fleet
 
 from resilience_bench.environments.fingerprint import detect_environment
@@ -39,6 +39,8 @@ KILLS: Final = 20
 RESTARTS: Final = (7, 14)
 """After which kills the scheduler is killed and started again."""
 SEED: Final = 1
+UNKEPT: Final = "blocks killed at their very end, before their result was on the host's disk"
+"""They are measured again, as all blocks are that are killed while they are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +98,30 @@ class Killer:
     """Ends random workers by SIGKILL, and starts each again; the scheduler too, now and then."""
 
     fleet: LocalFleet
-    kills: int = 0
+    kills: list[tuple[str, float]] = field(default_factory=list)
     restarts: int = 0
 
     def run(self, done: threading.Event) -> None:
         """Kill until that was done often enough."""
         chance = random.Random(SEED)  # noqa: S311 - no secret
-        while self.kills < KILLS and not done.is_set():
+        while len(self.kills) < KILLS and not done.is_set():
             time.sleep(chance.uniform(0.5, 2.5))
             host = chance.choice(HOSTS)
             self.fleet.kill(host)
-            self.kills += 1
-            if self.kills in RESTARTS:
+            self.kills.append((host, time.time()))
+            if len(self.kills) in RESTARTS:
                 self.fleet.kill("scheduler")
                 time.sleep(1)
                 self.fleet.start_scheduler()
                 self.restarts += 1
             self.fleet.start_worker(host)
+
+    def was_killed(self, first: Finish, second: Finish) -> bool:
+        """Return whether the first host was killed before the second one had finished."""
+        return any(
+            host == first.host and first.time_s <= time_s <= second.time_s
+            for host, time_s in self.kills
+        )
 
 
 def try_kills(fleet: LocalFleet, job: Job, finished: Path) -> Iterator[str]:
@@ -135,16 +144,50 @@ def try_kills(fleet: LocalFleet, job: Job, finished: Path) -> Iterator[str]:
         thread.join()
     answered = [(reply.value or {}).get("number") for reply in replies]
     lost = len(set(range(KILLED_BLOCKS)) - {number for number in answered if number is not None})
-    times = collections.Counter(finished.read_text(encoding="utf-8").split())
-    twice = sum(count - 1 for count in times.values())
+    finishes = read_finishes(finished)
+    keys = {str(block.content["number"]): block.key(job.journal.job) for block in blocks}
+    kept = {key: list_keepers(fleet, key) for key in keys.values()}
     yield (
-        f"{killer.kills} random kills of workers (SIGKILL, each started again) and "
+        f"{len(killer.kills)} random kills of workers (SIGKILL, each started again) and "
         f"{killer.restarts} of the scheduler, while {len(HOSTS)} hosts measured {KILLED_BLOCKS} "
         f"blocks of 1 to 3 s in {seconds:.0f} s:"
     )
     yield f"blocks lost: {lost}"
     yield f"blocks with one result, that of their own: {sum(map(_is_own, blocks, replies))}"
-    yield f"results measured twice: {twice} (a host was killed between its result and the client)"
+    cases = collections.Counter(
+        explain_repeat(first, second, kept[keys[first.number]], killer)
+        for first, second in find_repeats(finishes)
+    )
+    unkept = cases.pop(UNKEPT, 0)
+    yield f"results measured twice: {cases.total()}"
+    for text, count in cases.most_common():
+        yield f"  {count}: {text}"
+    yield f"{UNKEPT}: {unkept}"
+
+
+def list_keepers(fleet: LocalFleet, key: str) -> list[str]:
+    """Return the hosts that have the result of a block on their disks."""
+    return [host for host in HOSTS if (fleet.folder / f"cache/fleet/{host}/{key}.json").exists()]
+
+
+def find_repeats(finishes: Sequence[Finish]) -> list[tuple[Finish, Finish]]:
+    """Pair each measurement that was not the first of its block with the one before."""
+    last: dict[str, Finish] = {}
+    pairs = []
+    for finish in finishes:
+        if finish.number in last:
+            pairs.append((last[finish.number], finish))
+        last[finish.number] = finish
+    return pairs
+
+
+def explain_repeat(first: Finish, second: Finish, keepers: Sequence[str], killer: Killer) -> str:
+    """Say why a block was measured again."""
+    if not killer.was_killed(first, second):
+        return "two hosts measured it at the same time; none of them was killed meanwhile"
+    if first.host == second.host or first.host not in keepers:
+        return UNKEPT
+    return "a host was killed with the result on its disk, and another one measured it meanwhile"
 
 
 def _is_own(block: Block, reply: Reply) -> bool:
@@ -163,6 +206,9 @@ def make_lines(folder: Path, packages: Sequence[str]) -> Iterator[str]:
     finished = folder / "finished"
     with start_fleet(folder, HOSTS, {FINISHED: str(finished)}) as fleet:
         choice = FleetChoice(fleet.address)
+        journal = folder / "kills.jsonl"
+        with open_job(choice, Needs(), (), journal, lambda text: click.echo(text, err=True)) as job:
+            yield from try_kills(fleet, job, finished)
         yield ""
         yield "Speed, by replayed durations: one host's time is that of the committed history, and"
         yield "a host of the fleet waits as long as its block took there, in proportion to releases"
@@ -173,10 +219,6 @@ def make_lines(folder: Path, packages: Sequence[str]) -> Iterator[str]:
             journal = folder / f"{package}.jsonl"
             with open_job(choice, Needs(), (), journal, lambda _: None) as job:
                 yield try_speed(job, history)
-        yield ""
-        journal = folder / "kills.jsonl"
-        with open_job(choice, Needs(), (), journal, lambda text: click.echo(text, err=True)) as job:
-            yield from try_kills(fleet, job, finished)
 
 
 @click.command()

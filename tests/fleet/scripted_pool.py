@@ -42,6 +42,8 @@ class ScriptedPool:
     measured: list[tuple[str, str]] = field(default_factory=list)
     running: dict[str, tuple[str, Block]] = field(default_factory=dict)
     canceled: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
     starts: collections.Counter[str] = field(default_factory=collections.Counter)
     reconnects: int = 0
     away: int = 0
@@ -50,18 +52,19 @@ class ScriptedPool:
         """See `Pool`; a host that was started again has another address."""
         return {host: f"{host}-{self.starts[host]}" for host in sorted(self.hosts)}
 
-    def find_held(self) -> Mapping[str, str]:
-        """See `Pool`; what runs is held as well."""
-        there = self.held | {key: reply.host for key, reply in self.kept.items()}
-        there |= {key: host for key, (host, _) in self.running.items()}
-        return {key: host for key, host in there.items() if host in self.hosts}
+    def find_held(self, hosts: Collection[str]) -> Mapping[str, Collection[str]]:
+        """See `Pool`; what runs, and what was kept, is held."""
+        there = [*self.held.items(), *((key, reply.host) for key, reply in self.kept.items())]
+        there += [(key, host) for key, (host, _) in self.running.items()]
+        return {
+            host: [key for key, holder in there if holder == host]
+            for host in hosts
+            if host in self.hosts and host not in self.silent
+        }
 
-    def submit(self, key: str, block: Block, hosts: Collection[str]) -> None:
+    def submit(self, key: str, block: Block, host: str) -> None:
         """See `Pool`."""
-        busy = {host for host, _ in self.running.values()}
-        fitting = sorted(set(hosts) & self.hosts)
-        assert fitting, f"no host for {block.name}"
-        host = next((host for host in fitting if host not in busy), fitting[0])
+        assert host in self.hosts, f"no host {host} for {block.name}"
         self.running[key] = (host, block)
 
     def cancel(self, key: str) -> None:
@@ -69,12 +72,16 @@ class ScriptedPool:
         self.canceled.append(key)
         del self.running[key]
 
+    def stop(self, key: str) -> None:
+        """See `Pool`."""
+        self.stopped.append(self.running.pop(key)[0])
+
     def wait(self, timeout_s: float) -> Sequence[Reply]:
         """See `Pool`."""
         self.now += timeout_s
         found: list[Reply] = []
         for key, (host, block) in list(self.running.items()):
-            if key in self.kept:
+            if key in self.kept and self.kept[key].host == host:
                 found.append(self.kept.pop(key))
                 del self.running[key]
                 continue

@@ -46,6 +46,18 @@ def test_parts_of_a_history_have_every_pair_once(tmp_path: Path, count: int, hos
     assert any(part.has_null for part in parts)
 
 
+@pytest.mark.parametrize("count", [2, 7, 10, 11, 28, 70])
+def test_parts_of_a_history_are_alike_and_newer_ones_are_shorter(
+    tmp_path: Path, count: int
+) -> None:
+    """Newer releases can do more cases, so they are not in the parts that have a pair more."""
+    usable = [PublishedRelease(str(number)) for number in range(count)]
+    parts = releases_fleet.divide(usable, make_job(tmp_path / "fleet.jsonl", 4).count_parts)
+    pairs = [part.pairs for part in parts]
+    assert pairs == sorted(pairs, reverse=True)
+    assert max(pairs) - min(pairs) <= 1
+
+
 def test_another_number_of_hosts_does_not_change_the_parts(tmp_path: Path) -> None:
     """An interrupted command goes on with the blocks that it began with."""
     first = make_job(tmp_path / "fleet.jsonl", 4).count_parts(100, 8)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from resilience_bench.fleet import dispatch
+from resilience_bench.fleet import pool as pools
 from resilience_bench.fleet.block import Block, Reply
 from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.facts import Needs
@@ -40,7 +42,7 @@ def make_blocks(count: int, seconds: float) -> list[Block]:
 
 def test_killed_hosts_and_a_restarted_scheduler_lose_nothing(tmp_path: Path) -> None:
     """Each block has its own result, although its host, or the scheduler, was killed meanwhile."""
-    from fleet_replay import FINISHED
+    from fleet_replay import FINISHED, read_finishes
     from local_fleet import start_fleet
 
     finished = tmp_path / "finished"
@@ -72,7 +74,7 @@ def test_killed_hosts_and_a_restarted_scheduler_lose_nothing(tmp_path: Path) -> 
             replies = job.dispatch(make_blocks(12, 0.5), disturb)
             assert job.dispatch(make_blocks(12, 0.5), lambda *_: None) == replies
     assert [reply.value for reply in replies] == [{"number": number} for number in range(12)]
-    times = collections.Counter(finished.read_text().split())
+    times = collections.Counter(finish.number for finish in read_finishes(finished))
     assert set(times) == set(map(str, range(12)))
     assert any(note.startswith("the scheduler has gone") for note in notes)
     assert "the scheduler is back" in notes
@@ -80,7 +82,7 @@ def test_killed_hosts_and_a_restarted_scheduler_lose_nothing(tmp_path: Path) -> 
 
 def test_a_client_that_was_killed_gets_what_its_hosts_went_on_measuring(tmp_path: Path) -> None:
     """A block in progress is finished by its host, and fetched by the next client."""
-    from fleet_replay import FINISHED
+    from fleet_replay import FINISHED, read_finishes
     from local_fleet import start_fleet
 
     finished, journal = tmp_path / "finished", tmp_path / "fleet.jsonl"
@@ -98,7 +100,39 @@ def test_a_client_that_was_killed_gets_what_its_hosts_went_on_measuring(tmp_path
         with open_job(choice, Needs(), (), journal, lambda _: None) as job:
             replies = job.dispatch(make_blocks(4, 1.0), lambda *_: None)
     assert [reply.value for reply in replies] == [{"number": number} for number in range(4)]
-    assert set(collections.Counter(finished.read_text().split()).values()) == {1}
+    assert len(read_finishes(finished)) == 4
+
+
+@pytest.mark.minutes
+def test_a_block_is_measured_once_although_the_scheduler_was_restarted_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts join again while they measure, so no idle host gets their blocks."""
+    from fleet_replay import FINISHED, read_finishes
+    from local_fleet import start_fleet, wait_for
+
+    monkeypatch.setattr(dispatch, "RETURN_S", 10.0)
+    hosts, finished = ("one", "two", "three"), tmp_path / "finished"
+    notes: list[str] = []
+    with start_fleet(tmp_path, hosts, {FINISHED: str(finished)}) as fleet:
+        choice, journal = FleetChoice(fleet.address), tmp_path / "fleet.jsonl"
+
+        def restart() -> None:
+            with pools.connect(fleet.address) as client:
+                wait_for(lambda: sum(map(len, client.processing().values())) == 2)
+            fleet.kill("scheduler")
+            wait_for(lambda: any(note.startswith("the scheduler has gone") for note in notes))
+            fleet.start_scheduler()
+
+        with open_job(choice, Needs(), (), journal, notes.append) as job:
+            thread = threading.Thread(target=restart)
+            thread.start()
+            replies = job.dispatch(make_blocks(2, 28.0), lambda *_: None)
+            thread.join()
+    assert "the scheduler is back" in notes
+    assert [reply.value for reply in replies] == [{"number": 0}, {"number": 1}]
+    assert sorted(finish.number for finish in read_finishes(finished)) == ["0", "1"]
+    assert not [note for note in notes if "came back with it" in note]
 
 
 def test_a_fleet_that_cannot_measure_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

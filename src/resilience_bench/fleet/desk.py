@@ -30,6 +30,9 @@ DAY_S: Final = 86400
 _MEASURING: Final = threading.Lock()
 """One block at a time, also when a worker lost its scheduler in the middle and came back."""
 _RUNNING: Final[set[str]] = set()
+_STOPPED: Final[set[str]] = set()
+"""Those of the running blocks that nobody waits for any longer."""
+STOP_EVERY_S: Final = 0.2
 
 
 def get_host_folder(host: str) -> Path:
@@ -79,6 +82,7 @@ def measure_block(key: str, place: tuple[str, str], content: Mapping[str, Any]) 
     with _MEASURING:
         if (kept := _read(path)) is not None:
             return kept
+        _STOPPED.discard(key)
         _RUNNING.add(key)
         started = time.monotonic()
         try:
@@ -89,6 +93,8 @@ def measure_block(key: str, place: tuple[str, str], content: Mapping[str, Any]) 
             return dataclasses.asdict(Reply(key, host, failure=f"{type(error).__name__}: {error}"))
         finally:
             _RUNNING.discard(key)
+        if key in _STOPPED:  # it lacks what was ended
+            return dataclasses.asdict(Reply(key, host, failure="it was stopped"))
         seconds = round(time.monotonic() - started, 3)
         reply = dataclasses.asdict(Reply(key, host, seconds, **found))
         atomic.write_text(json.dumps(reply), path)
@@ -108,6 +114,29 @@ def list_held() -> list[str]:
     """Return the keys of the blocks that this host has measured, or is measuring."""
     folder = get_host_folder(os.environ[HOST_VARIABLE])
     return [*(path.stem for path in folder.glob("*.json")), *tuple(_RUNNING)]
+
+
+def stop_block(key: str) -> None:
+    """End what this host is measuring, if it is this block: another host's result is there."""
+    if key in _RUNNING and key not in _STOPPED:
+        _STOPPED.add(key)
+        threading.Thread(target=_end_processes, args=(key,), daemon=True).start()
+
+
+def _end_processes(key: str) -> None:
+    while key in _RUNNING and key in _STOPPED:
+        end_children(os.environ[HOST_VARIABLE])
+        time.sleep(STOP_EVERY_S)
+
+
+def end_children(host: str) -> None:
+    """End all that this process has started for a host."""
+    import psutil  # noqa: PLC0415 - of the extra, and only hosts need it
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if child.environ().get(HOST_VARIABLE) == host:
+                child.kill()
 
 
 def digest_sources(names: tuple[str, ...]) -> str:

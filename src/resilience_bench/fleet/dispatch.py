@@ -22,8 +22,8 @@ from resilience_bench.fleet.journal import Journal
 POLL_S: Final = 1.0
 PATIENCE_S: Final = 600.0
 """How long a fleet may be without a host, or without its scheduler."""
-REJOIN_S: Final = 15.0
-"""How long a scheduler that came back waits for the hosts that it had."""
+RETURN_S: Final = 60.0
+"""How long a block waits for its lost host, which may hold its result, before others get it."""
 SLOW: Final = 1.5
 """Maximum time of the reference on a host, relative to the fastest host of its kind."""
 STALLED: Final = 4.0
@@ -40,14 +40,17 @@ class Pool(Protocol):
     def find_hosts(self) -> Mapping[str, str]:
         """Return the address of the worker of each host that is there; SchedulerLostError."""
 
-    def find_held(self) -> Mapping[str, str]:
-        """Return the host of each key that was measured, or is being measured, on one of them."""
+    def find_held(self, hosts: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Return the keys that each of these hosts has measured or is measuring, if it answers."""
 
-    def submit(self, key: str, block: Block, hosts: Collection[str]) -> None:
-        """Have one of these hosts measure a block, and no other; SchedulerLostError."""
+    def submit(self, key: str, block: Block, host: str) -> None:
+        """Have a host measure a block, and no other; SchedulerLostError."""
 
     def cancel(self, key: str) -> None:
-        """Wait no longer for a block."""
+        """Wait no longer for a block; its host goes on with it."""
+
+    def stop(self, key: str) -> None:
+        """Wait no longer for a block, and have its host end it."""
 
     def wait(self, timeout_s: float) -> Sequence[Reply]:
         """Return the replies that came in this time, at least one; or none; SchedulerLostError."""
@@ -58,19 +61,22 @@ class Pool(Protocol):
 
 @dataclass(slots=True)
 class _Open:
-    """A block in the fleet's hands: the hosts it may be on, and the time since."""
+    """A block that a host has, or had when it was lost, and the time since.
 
-    key: str
-    hosts: frozenset[str]
+    ``is_held`` if the host had it before it was asked for it.
+    """
+
+    host: str
     since: float
+    is_held: bool = False
 
 
 @dataclass(slots=True)
 class Dispatcher:
     """Hands out blocks and judges replies; ``show`` gets each reply that is kept, ``note`` events.
 
-    At most as many blocks as there are hosts are in flight, the longest first, so that a host that
-    joins later gets its share.
+    A host gets one block at a time, the longest first, so that a host that joins later gets its
+    share. One that joins, or comes back, is first asked for the blocks that it holds.
     """
 
     blocks: Sequence[Block]
@@ -82,9 +88,13 @@ class Dispatcher:
     _by_key: dict[str, Block] = field(init=False)
     _due: list[str] = field(init=False)
     _flying: dict[str, _Open] = field(default_factory=dict)
+    _awaited: dict[str, _Open] = field(default_factory=dict)
+    """The blocks of lost hosts, which may come back with them."""
     _tried: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _failed: dict[str, list[Reply]] = field(default_factory=dict)
     _workers: Mapping[str, str] = field(default_factory=dict)
+    _unasked: dict[str, float] = field(default_factory=dict)
+    """The hosts that have not yet said what they hold, and since when."""
     _alone_since: float | None = None
 
     def __post_init__(self) -> None:
@@ -95,58 +105,89 @@ class Dispatcher:
 
     def run(self) -> list[Reply]:
         """Return one reply for each block, in their order; FleetError if that is not possible."""
-        is_fresh = True
-        while self._due or self._flying:
+        while self._due or self._flying or self._awaited:
             try:
-                if is_fresh:
-                    self._take_held()
-                    is_fresh = False
                 self._look_at_hosts()
+                self._take_held()
                 self._hand_out()
                 for reply in self.pool.wait(POLL_S):
                     self._take(reply)
                 self._look_for_stalled()
             except SchedulerLostError:
                 self._wait_for_scheduler()
-                is_fresh = True
         return [self.journal.replies[key] for key in self._by_key]
-
-    def _take_held(self) -> None:
-        """Ask hosts for what they measured, or go on measuring, for a client that went away.
-
-        After the scheduler was away, its hosts need a moment to come back.
-        """
-        start = self.clock()
-        while self._hosts - self.pool.find_hosts().keys() and self.clock() - start < REJOIN_S:
-            self.pool.wait(POLL_S)
-        held = self.pool.find_held()
-        for key in [key for key in self._due if key in held]:
-            self._due.remove(key)
-            self._submit(key, {held[key]})
 
     @property
     def _hosts(self) -> frozenset[str]:
         """The hosts that were there when they were last looked at."""
         return frozenset(self._workers)
 
+    @property
+    def _idle(self) -> frozenset[str]:
+        """The hosts that have no block, as they say."""
+        return self._hosts - {one.host for one in self._flying.values()} - self._unasked.keys()
+
     def _look_at_hosts(self) -> None:
         workers, before = self.pool.find_hosts(), self._workers
         # A worker that was started again has another address, and no block that the first one had.
         lost = {host for host in before if workers.get(host) != before[host]}
-        joined = {host for host in workers if before and workers[host] != before.get(host)}
+        joined = {host for host in workers if workers[host] != before.get(host)}
         self._workers = workers
+        self._unasked = {host: since for host, since in self._unasked.items() if host in workers}
+        self._unasked |= dict.fromkeys(joined, self.clock())
         if lost:
-            self.note(f"lost: host {format_names(sorted(lost))}; its block is measured elsewhere")
-            now = self.clock()
-            for one in self._flying.values():  # it may wait behind another block from now on
-                one.since = now
-                one.hosts -= lost
-        if joined:
+            self.note(
+                f"lost: host {format_names(sorted(lost))}; if it is not back in {RETURN_S:.0f} s, "
+                "its block is measured elsewhere"
+            )
+        if before and joined:
             self.note(f"joined: host {format_names(sorted(joined))}")
         for key, one in list(self._flying.items()):
-            if not one.hosts:
-                self._recall(key)
+            if one.host in lost:
+                self.pool.cancel(key)
+                self._await(key)
         self._ensure_patience()
+
+    def _await(self, key: str) -> None:
+        """Wait for a block's host, which may hold its result."""
+        self._awaited[key] = _Open(self._flying.pop(key).host, self.clock())
+
+    def _take_held(self) -> None:
+        """Ask hosts that joined for what they measured, or go on measuring, before they joined.
+
+        That is so if a host was lost in between, or the scheduler, or the command was typed again.
+        """
+        held = self.pool.find_held(self._unasked.keys()) if self._unasked else {}
+        for host, keys in held.items():
+            del self._unasked[host]
+            for key in keys:
+                self._fetch(key, host)
+        until = self.clock() - RETURN_S
+        for key, one in list(self._awaited.items()):
+            if one.host in held or one.since < until:
+                del self._awaited[key]
+                self._due.insert(0, key)
+        self._unasked = {host: since for host, since in self._unasked.items() if since >= until}
+
+    def _fetch(self, key: str, host: str) -> None:
+        """Take a block from a host that holds it, unless that host was not good enough for it."""
+        if key not in self._by_key or host in self._tried.get(key, ()):
+            return
+        if key in self._flying:
+            other = self._flying[key]
+            if other.is_held or other.host == host:
+                return
+            name = self._by_key[key].name
+            self.note(f"{name}: host {host} came back with it; host {other.host} need not go on")
+            self.pool.stop(key)
+            del self._flying[key]
+        elif key in self._awaited:
+            del self._awaited[key]
+        elif key in self._due:
+            self._due.remove(key)
+        else:
+            return
+        self._submit(key, host, is_held=True)
 
     def _ensure_patience(self) -> None:
         if self._hosts:
@@ -168,44 +209,39 @@ class Dispatcher:
 
     def _hand_out(self) -> None:
         for key in list(self._due):
-            if len(self._flying) >= len(self._hosts):
-                return
             # Where all have tried it, all may do so again.
             fitting = self._hosts - set(self._tried.get(key, ())) or self._hosts
-            self._due.remove(key)
-            self._submit(key, fitting)
+            if idle := fitting & self._idle:
+                self._due.remove(key)
+                self._submit(key, min(idle))
 
-    def _submit(self, key: str, hosts: Collection[str]) -> None:
-        self._flying[key] = _Open(key, frozenset(hosts), self.clock())
-        try:
-            self.pool.submit(key, self._by_key[key], hosts)
-        except SchedulerLostError:
-            del self._flying[key]
-            self._due.insert(0, key)
-            raise
-
-    def _recall(self, key: str) -> None:
-        self.pool.cancel(key)
-        del self._flying[key]
-        self._due.insert(0, key)
+    def _submit(self, key: str, host: str, *, is_held: bool = False) -> None:
+        self._flying[key] = _Open(host, self.clock(), is_held)
+        self.pool.submit(key, self._by_key[key], host)
 
     def _take(self, reply: Reply) -> None:
         """Keep a reply, or have the block measured again."""
         key = reply.key
         if key not in self._flying:
             return
-        del self._flying[key]
         if reply.is_lost:
-            self._due.insert(0, key)
+            if (host := self._flying[key].host) in self._workers:
+                self._unasked.setdefault(host, self.clock())
+            self._await(key)
             return
+        host = self._flying.pop(key).host
+        for one in self._flying.values():
+            if one.host == host:  # it has waited behind this one
+                one.since = self.clock()
         if reply.failure:
-            self._take_failure(reply)
+            self._take_failure(dataclasses.replace(reply, host=host))
             return
         reply = dataclasses.replace(reply, tried=self._tried.get(key, ()))
         self.journal.add(reply)
         self.show(self._by_key[key], reply)
+        open_keys = {*self._due, *self._flying, *self._awaited}
         for kept in list(self.journal.replies.values()):
-            if kept.key in self._by_key and kept.key not in {*self._due, *self._flying}:
+            if kept.key in self._by_key and kept.key not in open_keys:
                 self._examine(kept, is_new=kept.key == key)
 
     def _take_failure(self, reply: Reply) -> None:
@@ -263,21 +299,19 @@ class Dispatcher:
         now = self.clock()
         for key, one in list(self._flying.items()):
             limit_s = max(STALL_FLOOR_S, STALLED * pace * self._by_key[key].weight)
-            idle = len(self._hosts) - len(self._flying)
-            host = self.pool.find_held().get(key) if now - one.since > limit_s and idle else None
-            if host is None or not self._hosts - {host}:
+            if now - one.since <= limit_s or not self._idle:
                 continue
             self.note(
-                f"{self._by_key[key].name}: host {host} has taken over {limit_s:.0f} s, "
+                f"{self._by_key[key].name}: host {one.host} has taken over {limit_s:.0f} s, "
                 f"{STALLED:g} times as long as others; measured elsewhere"
             )
-            self._tried[key] = (*self._tried.get(key, ()), host)
-            self._recall(key)
+            self._tried[key] = (*self._tried.get(key, ()), one.host)
+            self.pool.stop(key)
+            del self._flying[key]
+            self._due.insert(0, key)
 
     def _wait_for_scheduler(self) -> None:
         self.note("the scheduler has gone; waiting for it to come back: hosts keep what they have")
-        self._due = [*self._flying, *self._due]
-        self._flying.clear()
         start = self.clock()
         while not self.pool.reconnect():
             if self.clock() - start > PATIENCE_S:
@@ -285,4 +319,8 @@ class Dispatcher:
                     f"the scheduler did not come back in {PATIENCE_S:.0f} s; "
                     f"{self._explain_resuming()}"
                 )
+        for key in list(self._flying):
+            self._await(key)
+        # All hosts join anew, and say what they hold.
+        self._workers, self._unasked = {}, {}
         self.note("the scheduler is back")

@@ -42,6 +42,10 @@ class DaskPool:
     client: Client
     kind: str = ""
     _futures: dict[str, Future] = field(default_factory=dict)
+    _places: dict[str, str] = field(default_factory=dict)
+    """The address at which each block was last."""
+    _gone: list[Reply] = field(default_factory=list)
+    """Blocks whose host had gone before it got them."""
     _attempts: int = 0
 
     def find_all(self) -> dict[str, HostFacts | None]:
@@ -63,13 +67,12 @@ class DaskPool:
         """See `resilience_bench.fleet.dispatch.Pool`."""
         return self._find_addresses()
 
-    def find_held(self) -> Mapping[str, str]:
+    def find_held(self, hosts: Collection[str]) -> Mapping[str, Collection[str]]:
         """See `resilience_bench.fleet.dispatch.Pool`."""
         addresses = self._find_addresses()
-        answers = self.ask(desk.list_held, addresses=tuple(addresses.values()))
-        return {
-            key: host for host, address in addresses.items() for key in answers.get(address, ())
-        }
+        asked = [addresses[host] for host in hosts if host in addresses]
+        answers = self.ask(desk.list_held, addresses=asked)
+        return {host: answers[address] for host, address in addresses.items() if address in answers}
 
     def ask(self, function: Any, *args: Any, addresses: Sequence[str]) -> dict[str, Any]:
         """Return what a function says on each worker that answers; these keep on measuring."""
@@ -86,9 +89,12 @@ class DaskPool:
             return found
         return {}
 
-    def submit(self, key: str, block: Block, hosts: Collection[str]) -> None:
+    def submit(self, key: str, block: Block, host: str) -> None:
         """See `resilience_bench.fleet.dispatch.Pool`."""
-        addresses = self._find_addresses()
+        address = self._find_addresses().get(host)
+        if address is None:
+            self._gone.append(Reply(key, host, is_lost=True))
+            return
         self._attempts += 1
         with self._watch_scheduler():
             self._futures[key] = self.client.submit(
@@ -99,11 +105,12 @@ class DaskPool:
                 block.content,
                 # A key of its own: Dask may still know the attempt before.
                 key=f"measure-{key}-{self._attempts}",
-                workers=[addresses[host] for host in hosts if host in addresses],
+                workers=[address],
                 resources={RESOURCE: 1},
                 allow_other_workers=False,
                 retries=0,
             )
+            self._places[key] = address
 
     def cancel(self, key: str) -> None:
         """See `resilience_bench.fleet.dispatch.Pool`."""
@@ -111,8 +118,17 @@ class DaskPool:
             with self._watch_scheduler():
                 future.cancel()
 
+    def stop(self, key: str) -> None:
+        """See `resilience_bench.fleet.dispatch.Pool`."""
+        self.cancel(key)
+        if (address := self._places.get(key)) in self.find_all():
+            self.ask(desk.stop_block, key, addresses=[str(address)])
+
     def wait(self, timeout_s: float) -> Sequence[Reply]:
         """See `resilience_bench.fleet.dispatch.Pool`."""
+        if self._gone:
+            gone, self._gone = self._gone, []
+            return gone
         with self._watch_scheduler(), contextlib.suppress(TimeoutError):
             self.client.sync(self._wait_for_any, timeout_s)
         done = {key: future for key, future in self._futures.items() if future.done()}
@@ -158,6 +174,7 @@ class DaskPool:
     def reconnect(self) -> bool:
         """See `resilience_bench.fleet.dispatch.Pool`."""
         self._futures.clear()
+        self._gone.clear()
         close_client(self.client)
         time.sleep(AGAIN_S)
         try:

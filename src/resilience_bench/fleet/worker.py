@@ -36,6 +36,20 @@ QUIET: Final = {
 """What Dask does beside measurements is turned off where it can be."""
 
 
+class HostWorker(Worker):  # type: ignore[misc] # Dask has no types
+    """A worker that, without its scheduler, joins again at once: its block goes on meanwhile."""
+
+    async def close(
+        self,
+        timeout: float = 30,  # noqa: ASYNC109 - Dask's
+        executor_wait: bool = False,  # noqa: ARG002, FBT001, FBT002 - Dask's
+        nanny: bool = True,  # noqa: FBT001, FBT002 - Dask's
+        reason: str = "worker-close",
+    ) -> Any:
+        """Close the worker, and leave the thread that measures alone."""
+        return await super().close(timeout, executor_wait=False, nanny=nanny, reason=reason)
+
+
 def serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
     """Measure blocks for a scheduler until this process is interrupted.
 
@@ -49,7 +63,7 @@ def serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
         try:
             asyncio.run(_serve(address, facts, note))
         finally:
-            _end_children()
+            desk.end_children(facts.host)
 
 
 async def _serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
@@ -65,7 +79,7 @@ async def _serve(address: str, facts: HostFacts, note: Callable[[str], None]) ->
 
     while True:
         with dask.config.set(QUIET), contextlib.suppress(*SCHEDULER_ERRORS, ValueError):
-            async with Worker(
+            async with HostWorker(
                 address,
                 name=f"{facts.host}-{facts.pid}",
                 nthreads=1,
@@ -88,9 +102,3 @@ def end_leftovers(host: str) -> None:
                 continue
             if process.environ().get(desk.HOST_VARIABLE) == host:
                 process.kill()
-
-
-def _end_children() -> None:
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            child.kill()

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from resilience_bench._model import Result, WorkerRecord
 from resilience_bench._verdicts import Verdict
 from resilience_bench.environments import interpreters, variants
@@ -147,12 +149,15 @@ def divide(
 ) -> list[Part]:
     """Divide releases into parts that overlap by one, for each release to meet its neighbour.
 
-    There are as many null controls as in a history on one machine: the shortest parts have them.
+    Parts differ by one pair at most, and the newer ones are the shorter ones: newer releases can do
+    more cases. There are as many null controls as in a history on one machine: the shortest parts
+    have them.
     """
     if not usable:
         return []
     pairs = range(max(1, len(usable) - 1))
-    runs = split(pairs, count_parts(len(pairs), PAIRS_A_BLOCK))
+    count = count_parts(len(pairs), PAIRS_A_BLOCK)
+    runs = np.array_split(pairs, min(count, len(pairs)))  # the first ones are the longer ones
     nulls = -(-len(usable) // NULL_EVERY)
     shortest = sorted(range(len(runs)), key=lambda number: len(runs[number]))[:nulls]
     return [
