@@ -130,6 +130,17 @@ def test_an_interruption_measures_nothing_twice(tmp_path: Path, call: int) -> No
     assert sorted(both) == sorted((letter, name) for letter in "abc" for name in NAMES)
 
 
+def test_commits_that_do_not_build_are_marked_if_another_one_builds(tmp_path: Path) -> None:
+    """A part of a history may have no commit that builds: asv lists its benchmarks with others."""
+    broken = [revision.revision for revision in REVISIONS[:2]]
+    asv, tree = MadeUpAsv(tmp_path, broken), ResultsTree(tmp_path, "machine")
+    due = REVISIONS[:2]
+    outcomes = measure_missing(tree, asv, due, lambda _: None, [REVISIONS[2].revision])
+    assert [outcome.state for outcome in outcomes] == ["does not build"] * 2
+    with pytest.raises(HistoryError, match="asv can build none of the commits"):
+        list(measure_missing(tree, asv, due, lambda _: None))
+
+
 def test_what_was_measured_is_not_due(tmp_path: Path) -> None:
     """A second run has nothing to do."""
     tracked(tmp_path, MadeUpAsv(tmp_path), REVISIONS)

@@ -15,6 +15,7 @@ from resilience_bench.cli.console import make_progress_console
 from resilience_bench.cli.measuring import Measurable, open_source, prepare_variant
 from resilience_bench.environments import variants
 from resilience_bench.environments.fingerprint import format_python_name
+from resilience_bench.environments.interpreters import find_interpreter
 from resilience_bench.environments.recipe import find_default_project
 from resilience_bench.environments.sides import make_side
 from resilience_bench.environments.variants import Variant
@@ -94,6 +95,10 @@ def make_variants(
     """Make the variants of the texts, each under its own interpreter if one is named."""
     needed = list_needed(selection)
     project = project or find_default_project(Path.cwd())
+    for text in texts:  # before the environment of another one is made, which takes time
+        variants.ensure_is_variant(text)
+    for python in filter(None, pythons):
+        find_interpreter(python)
     return [
         make_side(text, needed, project=project, python=python, note=show_note)
         for text, python in zip(texts, pythons, strict=True)

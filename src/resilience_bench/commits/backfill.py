@@ -116,14 +116,16 @@ def measure_missing(
     tool: Asv,
     revisions: Sequence[Revision],
     announce: Callable[[Revision], None],
+    others: Sequence[str] = (),
 ) -> Iterator[CommitOutcome]:
     """Measure what commits lack, one after the other; announces each before, and yields after it.
 
+    If none of them builds, asv finds the benchmarks with one of the ``others``.
     HistoryError if asv fails for another reason than that a commit does not build.
     """
     commits = [revision.revision for revision in revisions]
     # If even one that was built before does not build now, it is not the commits' fault.
-    output = tool.run([*commits, *tree.find_buildable()], JUST_DISCOVER)
+    output = tool.run([*commits, *tree.find_buildable(), *others], JUST_DISCOVER)
     benchmarks = tree.benchmarks()
     if CANNOT_BUILD in output or not benchmarks:
         raise HistoryError(

@@ -64,6 +64,9 @@ def measure_commits(
     job: Job, work: CommitWork, show: Callable[[Block, Reply], None]
 ) -> list[CommitOutcome]:
     """Have a fleet measure commits, and write asv's files part by part."""
+    parts = divide(job, work.due)
+    # Those of the first command, so that the blocks stay what they were.
+    everyone = [commit.revision for commit in read_first(job, work.due)]
     blocks = [
         Block(
             f"{part[0].revision[:8]} to {part[-1].revision[:8]}",
@@ -71,11 +74,12 @@ def measure_commits(
             {
                 "place": pack(work.place),
                 "commits": pack(list(part)),
+                "others": everyone,
                 "probe": dict(work.probe),
             },
             len(part),
         )
-        for part in divide(job, work.due)
+        for part in parts
     ]
 
     def keep(block: Block, reply: Reply) -> None:
@@ -91,11 +95,16 @@ def measure_commits(
 
 def divide(job: Job, due: Sequence[Revision]) -> list[Sequence[Revision]]:
     """Divide commits; those of an interrupted command are divided as they were then."""
-    first = unpack(job.journal.remember("commits", pack(list(due))), list[Revision])
+    first = read_first(job, due)
     fresh = [commit for commit in due if commit not in first]
     parts = split(first, job.count_parts(len(first)))
     parts += split(fresh, job.count_parts(len(fresh)))
     return [part for part in parts if set(part) & set(due)]
+
+
+def read_first(job: Job, due: Sequence[Revision]) -> list[Revision]:
+    """Return the commits with which this job began, before it was interrupted; else these."""
+    return unpack(job.journal.remember("commits", pack(list(due))), list[Revision])
 
 
 def write_files(reply: Reply, results: Path) -> None:
@@ -122,7 +131,7 @@ def measure_part(content: Mapping[str, Any]) -> dict[str, Any]:
     tree = ResultsTree(project.results, machine)
     tool = asv_run.Asv(project, machine, lambda _: None, {PROFILE_VARIABLE: place.profile})
     commits = unpack(content["commits"], list[Revision])
-    outcomes = list(measure_missing(tree, tool, commits, lambda _: None))
+    outcomes = list(measure_missing(tree, tool, commits, lambda _: None, content["others"]))
     value = {"outcomes": pack(outcomes), "files": read_files(tree, commits)}
     return {**health, "value": value}
 

@@ -22,6 +22,16 @@ OTHER_PYTHON: Final = ("is not a supported wheel on this platform", "requires a 
 VERSION_VARIABLES: Final = ("SETUPTOOLS_SCM_PRETEND_VERSION", "PDM_BUILD_SCM_VERSION")
 """Tell the builders that read git's tags (setuptools-scm, hatch-vcs, pdm) a version."""
 
+NO_REASONS: Final = (
+    "WARNING: ",
+    "error: subprocess-exited-with-error",
+    "\u00d7 ",
+    "\u2502 exit code: ",
+    "\u2570\u2500> See above",
+    "[end of output]",
+    "note: This error originates from a subprocess",
+)
+"""How lines begin with which pip frames the reason why a program failed that it started."""
 Installer = Callable[..., str]
 """`install_packages` with a given pip."""
 
@@ -36,7 +46,11 @@ def query_interpreter(python: Path, program: str, **variables: str) -> Any:
         timeout=60,
         env={**_build_environment(), **variables},
     )
-    return json.loads(done.stdout)
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        printed = _shorten(done.stdout.strip())
+        raise ValueError(f"asked about itself, it printed {printed!r}") from error
 
 
 @contextlib.contextmanager
@@ -133,9 +147,9 @@ def refuse_pip_failure(text: str, reason: str) -> None:
 
 
 def extract_last_lines(output: str) -> str:
-    """Return the last lines that are not mere warnings, joined and shortened."""
+    """Return the last lines that are not mere warnings, or frames, joined and shortened."""
     lines = [line.strip().removeprefix("ERROR: ") for line in output.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith("WARNING: ")] or lines
+    lines = [line for line in lines if not line.startswith(NO_REASONS)] or lines
     return " | ".join(map(_shorten, lines[-SHOWN_LINES:]))
 
 

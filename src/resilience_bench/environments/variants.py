@@ -80,7 +80,7 @@ def make(  # noqa: PLR0913 - what decides the content, by name
     """
     if python := find_interpreter(text):
         return inspect_interpreter(text, python)
-    _ensure_is_variant(text)
+    ensure_is_variant(text)
     build = pip.build_here
     if base:
         build = functools.partial(pip.build_wheel, _find_owner(base), base.python)
@@ -103,8 +103,10 @@ def find_interpreter(text: str) -> Path | None:
     return find_program(path)
 
 
-def _ensure_is_variant(text: str) -> None:
+def ensure_is_variant(text: str) -> None:
     """Raise VariantError for a text that is neither an interpreter nor one of the other forms."""
+    if find_interpreter(text):
+        return
     named = text.endswith((*wheels.ENDINGS, requirement_files.ENDING))
     if text == "." or text.startswith(("git:", "pip:")) or named:
         return

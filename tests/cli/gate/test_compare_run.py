@@ -124,6 +124,22 @@ def test_what_is_no_variant_is_refused(run: Run, text: str) -> None:
     assert_refused(run("compare", text, sys.executable), f"{text!r} is no variant")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("nothing",), "'nothing' is no variant"),
+        ((".", "--head-python", "python9.9"), "'python9.9' is no Python interpreter"),
+    ],
+)
+def test_both_sides_are_looked_at_before_one_is_made(
+    run: Run, arguments: tuple[str, ...], part: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A slip in HEAD is refused before the environment of BASE is made."""
+    monkeypatch.setenv("RESILIENCE_BENCH_CACHE", str(tmp_path / "cache"))
+    assert_refused(run("compare", ".", *arguments), part)
+    assert not (tmp_path / "cache").exists()
+
+
 MINE = """
 from resilience_bench import scenario
 
