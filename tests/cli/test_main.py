@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import importlib.abc
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import resilience_bench.cli
+from resilience_bench import __main__ as program
 from resilience_bench.files import results
 from resilience_bench.report import table
 from resilience_bench.worker.protocol import Message, Plan, StatusMessage
@@ -87,6 +90,9 @@ def test_list_shows_why_a_case_is_not_available(run: Run) -> None:
         (("run", "--signals", "nonsense"), ("'nonsense'", "latency, instructions, allocations")),
         (("run", "--signals", "latency,x"), ("'x'", "resilience-bench run --help")),
         (("run", "--signals", ""), ("is none of latency",)),
+        (("report", "a.json", "more", "-o", "b"), ("extra argument (more). Type 'resilience-",)),
+        (("run", ""), ("'' is empty", "a pattern such as 'breaker.*'", "resilience-bench list")),
+        (("list", " "), ("' ' is empty", "resilience-bench list")),
     ],
 )
 def test_bad_arguments_get_one_line_and_exit_code_2(
@@ -119,6 +125,23 @@ def test_version_and_help_exit_with_0(run: Run) -> None:
     """Asking for help is no error."""
     for arguments in (("--version",), ("--help",), ("run", "--help"), ("list", "-h")):
         assert run(*arguments)[0] == 0
+
+
+def test_ctrl_c_while_the_tool_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever presses it at once sees no traceback; the exit code is that of any interruption."""
+
+    class Interrupted(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, path: object, target: object = None) -> None:
+            if name == "resilience_bench.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "resilience_bench.cli.main")
+    monkeypatch.delattr(resilience_bench.cli, "main")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    assert program.main() == 130
+    assert_one_line(capsys.readouterr().err, "interrupted; nothing was measured yet")
 
 
 def test_being_killed_is_like_ctrl_c(run: Run, tmp_path: Path) -> None:
@@ -157,7 +180,7 @@ def test_a_terminal_that_knows_ascii_only_gets_question_marks(run: Run, tmp_path
     assert b"? fastest" in done.stdout
 
 
-@pytest.mark.parametrize("group", [(), ("variants",), ("baseline",)])
+@pytest.mark.parametrize("group", [(), ("variants",), ("baseline",), ("fleet",)])
 def test_a_group_without_its_command_shows_its_plain_help(run: Run, group: tuple[str, ...]) -> None:
     """It is what --help shows, whole, and not wrapped into an error; the exit code is 2."""
     code, out, err = run(*group)
@@ -174,6 +197,7 @@ def test_a_group_without_its_command_shows_its_plain_help(run: Run, group: tuple
         (("Compare",), "'compare'"),
         (("baseline", "lern"), "'learn'"),
         (("variants", "claen"), "'clean'"),
+        (("fleet", "worke"), "'worker'"),
     ],
 )
 def test_a_mistyped_command_gets_the_closest(run: Run, typed: tuple[str, ...], close: str) -> None:
@@ -226,7 +250,7 @@ def test_show_gives_the_same_numbers_for_some_cases(run: Run) -> None:
 def test_show_says_what_is_a_file_and_what_a_pattern(
     run: Run, arguments: tuple[str, ...], parts: tuple[str, ...]
 ) -> None:
-    """A pattern without a file, one that matches nothing, and a missing file are told apart."""
+    """A pattern without a file, one that matches nothing, and a missing file are distinguished."""
     run("run", "-o", "out.json")
     code, _, err = run("show", *arguments)
     assert code == 2

@@ -78,6 +78,21 @@ def test_nothing_measured_is_exit_code_2(run: Run) -> None:
     assert code == 2
 
 
+def test_quietly_a_failed_case_is_reported_with_its_reason(run: Run) -> None:
+    """Without the table, the lines on standard error explain the exit code."""
+
+    def script(plan: Plan, seed: int) -> list[Message]:
+        if plan.action == "discover":
+            return list(suite(CASES)(plan, seed))
+        lacking = StatusMessage(PURGATORY, "not available", "not installed")
+        broken = StatusMessage(RETRY, "broken", "returned 1")
+        return [*sampled([PYBREAKER]), StatusMessage(PYBREAKER, "ready"), lacking, broken]
+
+    code, out, err = run("run", "-q", "--signals", "latency", "-o", "out.json", script=script)
+    assert (code, out) == (1, "results: out.json\n")
+    assert err == f"{RETRY}: broken: returned 1\n"
+
+
 def test_broken_file_is_reported_and_the_rest_measured(run: Run) -> None:
     """A scenario file that does not import is named on the error output, and noted in the file."""
     script = suite(CASES, problems=["bad.py:3: NameError: name 'x' is not defined"])

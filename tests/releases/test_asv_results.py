@@ -62,17 +62,17 @@ def test_the_same_history_makes_the_same_commits(tmp_path: Path) -> None:
     second = asv_results.make_repository(history, tmp_path / "two")
     assert first == second
     assert set(first) == {each.version for each in history.measured}
-    told = subprocess.run(
+    reported = subprocess.run(
         ["git", "-C", tmp_path / "one", "log", "--format=%cI %s", asv_results.BRANCH],
         check=True,
         capture_output=True,
         text=True,
     ).stdout.splitlines()
-    assert told[0] == "2024-10-03T10:00:00+00:00 tenacity 1.9.0"
-    assert len(told) == len(history.measured)
+    assert reported[0] == "2024-10-03T10:00:00+00:00 tenacity 1.9.0"
+    assert len(reported) == len(history.measured)
 
 
-def test_an_unknown_date_is_told_as_such_and_keeps_the_order(tmp_path: Path) -> None:
+def test_an_unknown_date_is_marked_and_keeps_the_order(tmp_path: Path) -> None:
     """An entry of asv has a date: such a release stands a day after the one before."""
     unknown = make_release("1.0.1")
     history = make_history(
@@ -82,8 +82,8 @@ def test_an_unknown_date_is_told_as_such_and_keeps_the_order(tmp_path: Path) -> 
     assert dates[1] - dates[0] == dates[2] - dates[1] == asv_results.DAY_S
     asv_results.make_repository(history, tmp_path / "one")
     command = ["git", "-C", tmp_path / "one", "log", "-1", "--format=%b", "v1.0.1"]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert told.strip() == "The index does not tell when it came out."
+    reported = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert reported.strip() == "The index does not tell when it came out."
 
 
 def test_a_tree_holds_no_release_that_the_history_does_not(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_history_is_published_with_its_step(tmp_path: Path) -> None:
     """The detection of asv lists the release that moved it, and every release is a tag."""
     history = make_history()
     folder, html = tmp_path / "tenacity", tmp_path / "html"
-    asv_results.write(history, folder / publish.TREE)
+    asv_results.write(history, folder / asv_results.TREE)
     history_file.write(history, folder / FILE_NAME)
     publish.publish(folder, html)
     index = json.loads((html / "index.json").read_text())
@@ -116,9 +116,9 @@ def test_a_history_is_published_with_its_step(tmp_path: Path) -> None:
 def test_a_results_file_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
     """It is named with the reason and stays; the other releases are published."""
     folder, html = tmp_path / "tenacity", tmp_path / "html"
-    asv_results.write(make_history(), folder / publish.TREE)
+    asv_results.write(make_history(), folder / asv_results.TREE)
     history_file.write(make_history(), folder / FILE_NAME)
-    broken = min((folder / publish.TREE).glob("*/*-tenacity-*.json"))
+    broken = min((folder / asv_results.TREE).glob("*/*-tenacity-*.json"))
     broken.write_text(broken.read_text()[:100])
     [(path, why)] = publish.publish(folder, html).skipped
     assert path == broken

@@ -16,13 +16,13 @@ from tests.scenarios.pattern_factories import CASES, names, refused
 
 def test_a_wildcard_stands_for_the_standard_loads() -> None:
     """Six numbers of threads for each library, with the payload that is asked for."""
-    told = names("breaker.closed[*,threads-*,io]")
-    assert told == [
+    reported = names("breaker.closed[*,threads-*,io]")
+    assert reported == [
         f"breaker.closed[{library},{load},io]"
         for library in ("pybreaker", "purgatory")
         for load in STANDARD_LOADS["threads"]
     ]
-    assert len(told) == 2 * 6
+    assert len(reported) == 2 * 6
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_a_wildcard_stands_for_the_standard_loads() -> None:
 )
 def test_a_pattern_means_the_cases_of_its_names(selector: str, labels: list[str]) -> None:
     """What is left out is single or noop, as in the names of cases; both may be written."""
-    told = [each.partition("[")[2].removesuffix("]") for each in names(selector)]
-    assert told == labels
+    reported = [each.partition("[")[2].removesuffix("]") for each in names(selector)]
+    assert reported == labels
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def test_a_pattern_means_the_cases_of_its_names(selector: str, labels: list[str]
 )
 def test_a_pattern_need_not_keep_to_the_words(selector: str) -> None:
     """A ``*`` may stand for anything, brackets and commas among it."""
-    told = names(selector)
+    reported = names(selector)
     assert {
         f"breaker.closed[{library},threads-16,io]" for library in ("pybreaker", "purgatory")
-    } <= set(told)
-    assert all("io" in message.partition("[")[2] for message in told)
+    } <= set(reported)
+    assert all("io" in message.partition("[")[2] for message in reported)
 
 
 def test_a_star_behind_a_load_may_stand_for_a_load_that_is_not_standard() -> None:
@@ -131,9 +131,9 @@ def test_each_pattern_made_from_a_listed_name_selects_its_case(made: tuple[str, 
 def test_each_pattern_made_from_a_name_with_a_load_selects_its_case(made: tuple[str, str]) -> None:
     """Unless nothing of the load is left, and it selects cases without one."""
     name, pattern = made
-    told = names(pattern)
-    plain_only = not load_patterns.mentions_load(pattern, CASES) and set(told) <= set(LISTED)
-    assert plain_only or name in told
+    reported = names(pattern)
+    plain_only = not load_patterns.mentions_load(pattern, CASES) and set(reported) <= set(LISTED)
+    assert plain_only or name in reported
 
 
 def test_a_family_may_be_asked_for_under_a_load() -> None:
@@ -159,9 +159,11 @@ def test_tasks_are_for_coroutines_only() -> None:
 @pytest.mark.parametrize("payload", ["cpu", "io"])
 def test_work_is_for_what_runs_a_payload(payload: str) -> None:
     """Neither a rejection nor an increment runs it, so there is nothing that could work."""
-    told = names(f"*[*,threads-4,{payload}]")
-    assert told
-    assert not [message for message in told if message.startswith(("metrics.", "breaker.rejects"))]
+    reported = names(f"*[*,threads-4,{payload}]")
+    assert reported
+    assert not [
+        message for message in reported if message.startswith(("metrics.", "breaker.rejects"))
+    ]
 
 
 def test_plain_patterns_never_mean_a_load() -> None:
@@ -184,8 +186,8 @@ def test_scripted_scenarios_have_no_loads() -> None:
     assert names("retry.scripted[tenacity,single]") == ["retry.scripted[tenacity]"]
     assert names("retry.scripted[*,single,noop]") == ["retry.scripted[tenacity]"]
     for selector in ("retry.scripted[*,threads-4]", "retry.scripted[*,single,io]"):
-        told = refused(selector)
-        assert told == (
+        reported = refused(selector)
+        assert reported == (
             f"no case matches {selector!r}; retry.scripted is measured alone only: "
             "several callers would mix up its outcomes"
         )
@@ -194,8 +196,8 @@ def test_scripted_scenarios_have_no_loads() -> None:
 
 def test_patterns_add_up_in_the_order_of_the_suite() -> None:
     """With and without loads, each case once, those of one scenario and library together."""
-    told = names("mine.*", "breaker.closed[*,threads-2]", "breaker.closed", "*[pyb*,threads-2]")
-    assert told == [
+    reported = names("mine.*", "breaker.closed[*,threads-2]", "breaker.closed", "*[pyb*,threads-2]")
+    assert reported == [
         "breaker.closed[pybreaker,threads-2]",
         "breaker.closed[pybreaker]",
         "breaker.closed[purgatory,threads-2]",
@@ -203,3 +205,19 @@ def test_patterns_add_up_in_the_order_of_the_suite() -> None:
         "breaker.rejects[pybreaker,threads-2]",
         "mine.plain",
     ]
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        " breaker.closed[pybreaker] ",
+        "breaker.closed [pybreaker]",
+        "breaker.closed[ pybreaker ]",
+        "breaker.closed[pybreaker ]\n",
+    ],
+)
+def test_spaces_in_a_pattern_mean_nothing(selector: str) -> None:
+    """What was copied with spaces around it, or typed with them, selects the same."""
+    assert names(selector) == ["breaker.closed[pybreaker]"]
+    loaded = selector.replace("pybreaker", "pybreaker , threads-2")
+    assert names(loaded) == ["breaker.closed[pybreaker,threads-2]"]

@@ -120,9 +120,10 @@ def compare(  # noqa: PLR0913 - one argument an option
         rules = compare_files.Rules(selectors, typed, written, signals)
         return compare_files.judge_files(context, base, head, rules, shown)
     folder = output or options.build_output_path("compare").with_suffix("")
-    for file in (*(folder / f"{name}.json" for name in compare_sides.NAMES), save):
-        if file:
-            atomic.ensure_writable(file)
+    for name in compare_sides.NAMES:
+        atomic.ensure_writable(folder / f"{name}.json")
+    if save:
+        atomic.ensure_writable(save, f"{atomic.OTHER_FILE}--save")
     saved = compare_saved.read(load, base_python) if load else None
     texts, pythons = [base, head or ""], [base_python, head_python]
     if saved:

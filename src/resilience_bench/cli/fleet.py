@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 
 from resilience_bench.cli.console import make_console, make_progress_console
+from resilience_bench.cli.groups import CommandGroup
 from resilience_bench.cli.options import OK
 from resilience_bench.errors import format_amount
 from resilience_bench.fleet.facts import (
@@ -19,7 +20,7 @@ from resilience_bench.fleet.facts import (
 HEADERS = ("host", "process", "kind", "tool", "what the kind is")
 
 
-@click.group()
+@click.group("fleet", cls=CommandGroup)
 def fleet_group() -> None:
     """The hosts that measure with --fleet: Dask workers that hold their host's lock."""
 

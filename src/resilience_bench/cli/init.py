@@ -54,7 +54,7 @@ def init(folder: Path) -> int:
     requirement = find_requirement()
     templates = importlib.resources.files("resilience_bench.cli") / "templates"
     for name in FILES:
-        atomic.ensure_writable(folder / name)
+        atomic.ensure_writable(folder / name, "type the path of another project")
     console = make_console()
     if console.quiet:
         click.echo(f"wrote {format_amount(len(FILES), 'file')} below {format_path(folder)}")

@@ -31,5 +31,5 @@ def describe_cases(records: Sequence[CaseRecord]) -> Iterator[str]:
         reason = f"  {record.status}: {clean_text(record.reason)}"
         yield clean_text(record.case.name) + ("" if record.status == "measured" else reason)
     available = sum(record.status == "measured" for record in records)
-    are = "is" if available == 1 else "are"
+    are = "is" if 1 in {available, len(records)} else "are"
     yield f"{available} of {format_amount(len(records), 'case')} {are} available"

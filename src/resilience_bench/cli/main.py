@@ -74,7 +74,9 @@ def run_command(given: click.Command, arguments: Sequence[str], name: str, obj: 
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "resilience-bench"
-        click.echo(f"{path}: {error.format_message()} Type '{path} --help'.", err=True)
+        message = error.format_message()
+        end = "" if message.endswith((".", "?", "!")) else "."
+        click.echo(f"{path}: {message}{end} Type '{path} --help'.", err=True)
         return NOTHING_DONE
     except (KeyboardInterrupt, click.Abort) as error:
         # A command that has something to say of what is kept says it, and raises Abort itself.
@@ -112,9 +114,13 @@ class LazyGroup(CommandGroup):
             return None
         ctx.invoked_subcommand = cmd_name  # an import that fails names it
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        found: click.Command = getattr(
-            importlib.import_module(f"resilience_bench.cli.{module}"), name
-        )
+        try:
+            imported = importlib.import_module(f"resilience_bench.cli.{module}")
+        except ModuleNotFoundError:
+            if not ctx.resilient_parsing:
+                raise
+            return None  # the shell completes nothing of what needs an extra
+        found: click.Command = getattr(imported, name)
         return found
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -12,7 +12,7 @@ import click
 
 from resilience_bench._model import Case, Environment, Result, Signal
 from resilience_bench.cli import options
-from resilience_bench.cli.console import make_progress_console
+from resilience_bench.cli.console import make_console, make_progress_console
 from resilience_bench.cli.progress import show_progress
 from resilience_bench.errors import UserError, format_amount
 from resilience_bench.gate.criteria import has_signal
@@ -24,6 +24,7 @@ from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.selection import Selection
 from resilience_bench.measure.session import PROFILES, FinishedBlock, Profile, Session
+from resilience_bench.report.text import clean_text
 from resilience_bench.servers.open_servers import Servers
 
 SERVERS: Final = "resilience_bench.servers"
@@ -100,8 +101,21 @@ def report_end(measured: Sequence[Result], files: Sequence[Path]) -> int:
     if not all(result.complete for result in measured):
         click.echo(f"interrupted; what was measured is in {listed}", err=True)
         return options.INTERRUPTED
+    code = options.choose_exit_code(*measured) or code
+    if code and make_console().quiet:
+        _report_unmeasured(measured)
     click.echo(f"results: {listed}")
-    return options.choose_exit_code(*measured) or code
+    return code
+
+
+def _report_unmeasured(measured: Sequence[Result]) -> None:
+    """Report, where no table was shown, the cases that explain the exit code."""
+    records = [record for result in measured for record in result.cases]
+    some = any(record.status == "measured" for record in records)
+    for record in records:
+        if record.status != "measured" and not (some and record.status == "not available"):
+            text = f"{record.case.name}: {record.status}: {record.reason}"
+            click.echo(clean_text(text), err=True)
 
 
 def prepare_variant(  # noqa: PLR0913 - what a results file says of itself

@@ -42,7 +42,6 @@ from resilience_bench.releases import (
 from resilience_bench.releases.assemble import assemble_history
 from resilience_bench.releases.history_file import FILE_NAME, History
 from resilience_bench.releases.prepare import PreparedRelease, check_import, prepare_releases
-from resilience_bench.releases.publish import TREE
 from resilience_bench.releases.timeline import Timeline
 
 FOLDER: Final = Path("results") / "releases"
@@ -197,7 +196,7 @@ def _measure_and_write(
     from resilience_bench.releases.pictures import make_pictures  # noqa: PLC0415
 
     history_file.write(history, wanted.folder / FILE_NAME)
-    asv_results.write(history, wanted.folder / TREE)
+    asv_results.write(history, wanted.folder / asv_results.TREE)
     for _ in write_pictures(make_pictures(history), wanted.folder):
         pass
 

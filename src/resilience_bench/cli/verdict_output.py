@@ -43,8 +43,9 @@ def add_output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def ensure_outputs_writable(shown: dict[str, Any]) -> None:
     """Check, before anything is measured, that the reports can be written."""
-    for path in filter(None, (shown["junit"], shown["markdown"])):
-        atomic.ensure_writable(path)
+    for name in ("junit", "markdown"):
+        if shown[name]:
+            atomic.ensure_writable(shown[name], f"{atomic.OTHER_FILE}--{name}")
 
 
 def show_judgement(result: Judgement, shown: dict[str, Any], *, with_changes: bool = False) -> int:

@@ -11,7 +11,8 @@ from typing import Final
 from resilience_bench.errors import UnwritableOutputError
 from resilience_bench.files.checked_json import format_path
 
-ANOTHER_OUTPUT: Final = "give the name of another file with --output"
+OTHER_FILE: Final = "give the name of another file with "
+ANOTHER_OUTPUT: Final = f"{OTHER_FILE}--output"
 
 
 def ensure_writable(path: Path, remedy: str = ANOTHER_OUTPUT) -> None:

@@ -106,7 +106,7 @@ def pair(base: CollectedSuite, head: CollectedSuite) -> tuple[Selection, list[st
         reasons = f"; {format_names(head.problems, '; ')}" if head.problems else ""
         raise NoScenariosError(
             "no benchmark in this suite: expected tests with the fixture 'benchmark' or "
-            "'resilience_benchmark', or that marker; name other paths, or see docs/pytest.md"
+            "'resilience_benchmark', or that marker; name other paths behind 'pytest'"
             f"{reasons}"
         )
     shared = tuple(info for name, info in head.cases.items() if name in base.cases)

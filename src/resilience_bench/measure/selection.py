@@ -24,12 +24,13 @@ from resilience_bench.project import find_suite_folder
 from resilience_bench.scenarios import load_patterns
 from resilience_bench.scenarios.discovery import find_scenario_files
 from resilience_bench.scenarios.loads import NOOP, SINGLE
-from resilience_bench.scenarios.patterns import find_close_names, matches
+from resilience_bench.scenarios.patterns import drop_spaces, find_close_names, matches
 from resilience_bench.servers.open_servers import Servers
 from resilience_bench.worker.protocol import DeclarationMessage, Message, Plan, ProblemMessage
 
 IMPORT_LIMIT_S: Final = 30.0
 """The time limit for importing the scenario files, or building the cases."""
+EXAMPLE_HINT: Final = "type 'resilience-bench init' to get an example of one"
 
 
 ChooseCases = Callable[[Sequence[CaseInfo]], list[CaseInfo]]
@@ -114,9 +115,7 @@ def select(
     files = [file for path in paths or [find_suite_folder()] for file in find_scenario_files(path)]
     if not files:
         where = ", ".join(map(str, paths))
-        raise NoScenariosError(
-            f"no file below {where} uses @scenario; see docs/scenarios.md for how to write one"
-        )
+        raise NoScenariosError(f"no file below {where} uses @scenario; {EXAMPLE_HINT}")
     listing = discover(launcher, files, IMPORT_LIMIT_S)
     choose = PROFILE_LOADS.get(profile)
     chosen = tuple(_choose_cases(patterns, listing, choose))
@@ -177,7 +176,7 @@ def _choose_cases(
     if not patterns:
         return choose(infos) if choose else list(infos)
     found: dict[str, CaseInfo] = {}
-    for pattern in patterns:
+    for pattern in map(drop_spaces, patterns):
         some = _match_cases(pattern, infos, choose)
         if not some:
             if choose is load_patterns.select_outage_cases and (
@@ -210,6 +209,11 @@ def _match_cases(
 
 
 def _is_path(selector: str) -> bool:
+    if not selector.strip():  # of a shell's variable that is not set; '' would be this folder
+        raise NoScenariosError(
+            f"{selector!r} is empty; expected a case name, a pattern such as 'breaker.*', or the "
+            "path of a scenario file; type 'resilience-bench list' to see every case"
+        )
     looks_like_one = selector.endswith(".py") or os.sep in selector
     try:
         exists = Path(selector).exists() if "\0" not in selector else False
@@ -227,4 +231,4 @@ def _explain_empty_selection(files: Sequence[Path], problems: Sequence[str]) -> 
     if problems:
         return f"nothing to measure: {'; '.join(problems)}"
     where = ", ".join(map(str, files))
-    return f"no @scenario in {where}; see docs/scenarios.md for how to write one"
+    return f"no @scenario in {where}; {EXAMPLE_HINT}"

@@ -21,6 +21,8 @@ from resilience_bench.environments.git import run_git
 from resilience_bench.files import atomic
 from resilience_bench.releases.history_file import History, Release, group_cases, split_name
 
+TREE: Final = "asv"
+"""The folder of asv's results, beside ``releases.json``."""
 BRANCH: Final = "releases"
 AUTHOR: Final = "resilience-bench <>"
 DAY_S: Final = 86_400

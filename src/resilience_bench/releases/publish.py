@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from resilience_bench.commits import asv_files
 from resilience_bench.commits import publish as asv_publishing
 from resilience_bench.errors import UserError
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.releases import asv_results, history_file
-
-TREE: Final = "asv"
-"""The folder of asv's results, beside ``releases.json``."""
 
 
 def publish(folder: Path, html_dir: Path) -> asv_publishing.Publication:
@@ -30,7 +26,7 @@ def publish(folder: Path, html_dir: Path) -> asv_publishing.Publication:
         raise UserError(
             f"{folder}: no release was measured; type 'resilience-bench releases PACKAGE'"
         )
-    tree = folder / TREE
+    tree = folder / asv_results.TREE
     has_results = any(asv_files.find_results_paths(tree))
     if not has_results or not (tree / asv_files.BENCHMARKS_FILE).exists():
         command = f"resilience-bench releases {history.package} -o {format_path(folder)}"

@@ -21,7 +21,8 @@ def matches(pattern: str, case: Case) -> bool:
 def matches_name(pattern: str, name: str) -> bool:
     """Return whether a pattern fits a full name, the name without brackets, or the family.
 
-    Only ``*`` and ``?`` are special; brackets stand for themselves.
+    Only ``*`` and ``?`` are special; brackets stand for themselves. Spaces around the pattern, and
+    beside its brackets and commas, mean nothing.
     """
     group = name.partition("[")[0]
     return any(matches_text(pattern, text) for text in (name, group, group.partition(".")[0]))
@@ -29,7 +30,7 @@ def matches_name(pattern: str, name: str) -> bool:
 
 def matches_text(pattern: str, text: str) -> bool:
     """Return whether a text as a whole fits a pattern."""
-    return _compile(pattern).fullmatch(text) is not None
+    return _compile(pattern).fullmatch(drop_spaces(text)) is not None
 
 
 def find_close_names(pattern: str, cases: Iterable[Case], cutoff: float = 0.5) -> list[str]:
@@ -38,8 +39,15 @@ def find_close_names(pattern: str, cases: Iterable[Case], cutoff: float = 0.5) -
     return difflib.get_close_matches(pattern.strip("*?"), known, n=CLOSE_NAMES, cutoff=cutoff)
 
 
+@functools.lru_cache(maxsize=4096)
+def drop_spaces(text: str) -> str:
+    """Return a pattern or a name without spaces at its ends, and beside brackets and commas."""
+    return re.sub(r"\s*([\[\],])\s*", r"\1", text.strip())
+
+
 @functools.lru_cache(maxsize=256)
 def _compile(pattern: str) -> re.Pattern[str]:
     wildcards = {"*": ".*", "?": "."}
-    expression = "".join(wildcards.get(character) or re.escape(character) for character in pattern)
+    plain = drop_spaces(pattern)
+    expression = "".join(wildcards.get(character) or re.escape(character) for character in plain)
     return re.compile(expression, flags=re.DOTALL)

@@ -19,7 +19,7 @@ from resilience_bench.stats.latency import estimate
 
 LEARNING_RUNS: Final = 4
 PROBE: Final = "control.call"
-"""The case that shows what planting costs; every suite has it."""
+"""The case that shows what planting costs; a suite without it cannot be planted in."""
 TURNS: Final = 2000
 """Turns of the empty loop that are planted in the probe, to find what one turn costs."""
 PROBE_TURNS: Final = (None, 0, TURNS)

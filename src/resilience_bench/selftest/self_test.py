@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 from resilience_bench._model import CaseInfo, Signal
-from resilience_bench.errors import UserError, format_amount, format_names
+from resilience_bench.errors import UnknownSelectorError, UserError, format_amount, format_names
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import format_path
 from resilience_bench.measure.counting import find_measurable_signals
@@ -203,7 +203,15 @@ def select_cases(launcher: Launcher, selectors: Sequence[str]) -> tuple[CaseInfo
     """Return the selected cases, and the one that shows what planting costs."""
     cases = select(launcher, selectors).cases
     if PROBE not in {info.case.name for info in cases}:
-        cases += select(launcher, [PROBE]).cases
+        try:
+            cases += select(launcher, [PROBE]).cases
+        except UnknownSelectorError:
+            family, _, name = PROBE.partition(".")
+            raise UserError(
+                f"expected the case {PROBE}, the bare payload, which shows what planting costs; "
+                f"found none here; write '@scenario def {name}(payload): return payload' into "
+                f"benchmarks/{family}.py"
+            ) from None
     return cases
 
 

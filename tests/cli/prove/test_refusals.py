@@ -9,7 +9,9 @@ import pytest
 from resilience_bench.files import results
 from resilience_bench.measure import callgrind
 from resilience_bench.selftest.calibration import PROBE
+from resilience_bench.worker.protocol import Message, Plan
 from tests.cli.prove.factories import FRESH, LEARNING, TIMED, A, B, Prove, held, measuring, stopping
+from tests.scripted import info, suite
 
 
 @pytest.mark.parametrize("plans", [0, 10, LEARNING - 1])
@@ -99,3 +101,16 @@ def test_signals_that_are_not_proven_are_refused(
     monkeypatch.setattr(callgrind, "explain_unavailability", lambda: "no valgrind; type: apt-get")
     code, _, err = prove("--signals", "instructions")
     assert (code, err) == (2, "resilience-bench: no valgrind; type: apt-get\n")
+
+
+def test_a_suite_without_the_bare_payload_is_refused(prove: Prove) -> None:
+    """The case that shows what planting costs is named, with what to write into which file."""
+
+    def script(plan: Plan, seed: int) -> list[Message]:
+        return list(suite([info("a", "x")])(plan, seed))
+
+    code, out, err = prove(*FRESH, *TIMED, script=script, selectors=())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"resilience-bench: expected the case {PROBE}")
+    assert "benchmarks/control.py" in err
+    assert err.count("\n") == 1
