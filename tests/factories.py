@@ -38,7 +38,7 @@ def make_case(label: str = "pybreaker", group: str = "breaker.closed_success", *
 
 
 def make_record(case: Case, status: str = "measured", reason: str = "") -> CaseRecord:
-    """What became of a case."""
+    """The status of a case."""
     return CaseRecord(case, status, reason, CONTROL, f"What {case.scenario} does.")  # type: ignore[arg-type]
 
 

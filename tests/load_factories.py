@@ -44,7 +44,7 @@ def control_of(case: Case) -> str:
 
 
 def make_load_record(case: Case, status: str = "measured", reason: str = "") -> CaseRecord:
-    """What became of a case under a load."""
+    """The status of a case under a load."""
     description = f"What {case.scenario} does."
     return CaseRecord(case, status, reason, control_of(case), description)  # type: ignore[arg-type]
 

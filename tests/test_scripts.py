@@ -38,7 +38,7 @@ def test_bench_measures_without_setting_up_again(tmp_path: Path) -> None:
     assert output.exists()
 
 
-def test_costs_of_the_stack_are_told_of_a_run_that_has_some_of_them(tmp_path: Path) -> None:
+def test_costs_of_the_stack_are_reported_of_a_run_that_has_some_of_them(tmp_path: Path) -> None:
     """A case that was measured has its figures beside others and the target, others say so."""
     output = tmp_path / "costs.txt"
     done = call("scripts/stack-costs", "--from", "results/quick.json", "-o", str(output))

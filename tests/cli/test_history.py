@@ -48,7 +48,7 @@ def test_a_repository_without_commits_is_refused(
 def test_a_folder_without_a_configuration_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever stands elsewhere is told where to go."""
+    """In another folder the message says where to go."""
     monkeypatch.chdir(tmp_path)
     assert "go to the folder that holds asv.conf.json" in refused(capsys)
 

@@ -61,7 +61,7 @@ def test_an_unreadable_file_is_exit_code_2(stored: Path, capsys: Captured) -> No
     assert not page.exists()
 
 
-def test_two_files_of_one_name_are_told_apart(stored: Path) -> None:
+def test_two_files_of_one_name_are_distinguished(stored: Path) -> None:
     """By their folders, as the artefacts of two builds often are."""
     other = stored.parent / "before" / "run.json"
     other.parent.mkdir()

@@ -49,7 +49,7 @@ def drifting(
     cases: Iterable[CaseInfo] = CASES,
 ) -> Script:
     """A worker that keeps cases going; purgatory leaks unless something else is said."""
-    told = {PURGATORY: LEAKY} if points is None else points
+    reported = {PURGATORY: LEAKY} if points is None else points
 
     def script(plan: Plan, seed: int) -> Iterable[Message]:
         if plan.action == "discover":
@@ -58,7 +58,7 @@ def drifting(
             plans.append(plan)
         [name] = plan.cases
         ready = StatusMessage(name, "ready", control=CONTROL)
-        return [ready, DriftMessage(name, told.get(name, make_points()))]
+        return [ready, DriftMessage(name, reported.get(name, make_points()))]
 
     return script
 
@@ -132,7 +132,7 @@ def test_cases_under_a_load_are_refused(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_case_that_fails_costs_only_itself(run: Run, tmp_path: Path) -> None:
-    """A crash is told, what was seen before a failure is shown, and the rest goes on."""
+    """A crash is reported, what was seen before a failure is shown, and the rest goes on."""
 
     def script(plan: Plan, seed: int) -> Iterable[Message]:
         if plan.cases == (PYBREAKER,):

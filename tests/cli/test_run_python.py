@@ -97,8 +97,8 @@ def test_each_interpreter_has_a_file_and_a_column(
     assert main.main(["show", *files, "--format", "markdown"]) == 0
     assert "| `a` | !1,000 | !2,000 | 2.00 |" in capsys.readouterr().out
     assert main.main(["show", *files, "--format", "json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [message["environment"]["python"] for message in told] == [
+    reported = json.loads(capsys.readouterr().out)
+    assert [message["environment"]["python"] for message in reported] == [
         "CPython 3.11.7",
         "CPython 3.13.0",
     ]

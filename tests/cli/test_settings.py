@@ -21,9 +21,9 @@ def write(text: str) -> None:
     FILE.write_text(f'{text}\n\n[project]\nname = "mine"\n\n[tool.other]\nrun = 1\n')
 
 
-def refused(told: tuple[int, str, str], *parts: str) -> None:
+def refused(reported: tuple[int, str, str], *parts: str) -> None:
     """Exit code 2, no output, and one line that names the file."""
-    code, out, err = told
+    code, out, err = reported
     assert (code, out) == (2, "")
     assert_one_line(err, "pyproject.toml: ", *parts)
 

@@ -72,7 +72,7 @@ def test_a_port_that_there_is_not_is_exit_code_2(project: Path, capsys: Captured
 
 
 def test_no_folder_of_results_is_exit_code_2(project: Path, capsys: Captured) -> None:
-    """A site of nothing helps nobody; whoever stands in the wrong folder is told so."""
+    """A site of nothing helps nobody; in the wrong folder the message says so."""
     text = failed(capsys, "--results", "nowhere")
     assert "nowhere: expected the folder of results, found none" in text
     assert not (project / "results" / "site").exists()
@@ -86,7 +86,7 @@ def test_a_folder_with_other_files_is_exit_code_2(project: Path, capsys: Capture
     assert (project / "mine" / "letter.txt").exists()
 
 
-def test_it_is_served_to_this_machine_until_it_is_told_to_stop(project: Path) -> None:
+def test_it_is_served_to_this_machine_until_it_is_stopped(project: Path) -> None:
     """On loopback, without a word more than the address; stopping it is no failure."""
     command = [sys.executable, "-m", "resilience_bench", "site", "--serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=project) as serving:

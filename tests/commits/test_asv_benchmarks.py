@@ -139,7 +139,7 @@ def test_an_operation_that_does_not_do_what_it_says_is_not_timed(suite: dict[str
 
 
 def test_figures_are_handed_on(suite: dict[str, type]) -> None:
-    """What was measured at once is told case by case."""
+    """What was measured at once is reported case by case."""
     results = SignalEstimates(
         {CASE: {"ratio": 2.0, "overhead_ns": 900.0, "instructions": 10.0}}, {}
     )

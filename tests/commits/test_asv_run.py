@@ -15,7 +15,7 @@ STUBBORN = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {LINGE
 
 
 def started(code: str) -> subprocess.Popen[str]:
-    """A process that was told everything and has begun, as asv has when it measures."""
+    """A process that got all its input and has begun, as asv has when it measures."""
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,

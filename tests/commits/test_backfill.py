@@ -96,7 +96,9 @@ def tracked(folder: Path, asv: MadeUpAsv, revisions: Sequence[Revision]) -> list
     return list(measure_missing(tree, asv, find_due(tree, revisions), lambda _revision: None))
 
 
-def test_a_commit_of_which_there_is_something_is_told_from_one_without(tmp_path: Path) -> None:
+def test_a_commit_of_which_there_is_something_is_distinguished_from_one_without(
+    tmp_path: Path,
+) -> None:
     """An interrupted command says that it will go on with it; a broken file is nothing."""
     asv, tree = MadeUpAsv(tmp_path), ResultsTree(tmp_path, "machine")
     asv.add(REVISIONS[0].revision, ["h.A.track_ratio"], 1.0)

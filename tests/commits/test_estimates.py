@@ -118,9 +118,9 @@ def test_scaling_is_more_where_more_is_lost() -> None:
         for index in range(5)
     ]
     cases = [CaseRecord(case, "measured", control="control")]
-    told = compute_worker_loads(records, cases)[case.name]["scaling"]
+    reported = compute_worker_loads(records, cases)[case.name]["scaling"]
     found = estimates.estimate_scaling(records, {case.name: "control"})[case.name]["scaling"]
-    assert found == pytest.approx(1 / float(trimmed_mean(np.array(told))), rel=1e-12)
+    assert found == pytest.approx(1 / float(trimmed_mean(np.array(reported))), rel=1e-12)
     assert found > 10
 
 

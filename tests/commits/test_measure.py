@@ -52,7 +52,7 @@ def test_instructions_are_counted_in_several_layouts(monkeypatch: pytest.MonkeyP
 
 
 def test_without_valgrind_instructions_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asv is told to skip, with what to install."""
+    """Asv gets the instruction to skip, with what to install."""
     monkeypatch.setattr(
         callgrind, "explain_unavailability", lambda: "type: apt-get install valgrind"
     )
@@ -96,7 +96,7 @@ def test_what_is_broken_fails() -> None:
         found.get_estimate(OPEN.case.name, "ratio")
 
 
-def test_a_quantity_that_nobody_told_fails() -> None:
+def test_a_quantity_that_nobody_reported_fails() -> None:
     """There is no figure of it, and no reason either."""
     with pytest.raises(RuntimeError, match="no worker reported its ratio"):
         SignalEstimates({}, {}).get_estimate("case", "ratio")

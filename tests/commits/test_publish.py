@@ -146,7 +146,7 @@ def test_the_others_are_published(made: Made) -> None:
 
 
 @pytest.mark.needs("git")
-def test_commits_that_do_not_build_are_told(made: Made) -> None:
+def test_commits_that_do_not_build_are_reported(made: Made) -> None:
     """Their results say that everything failed."""
     assert made.published.unbuilt == (made.hashes[-1],)
 

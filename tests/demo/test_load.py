@@ -14,7 +14,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n"
 
 
 def make_outcome(*calls: str, status: int = 200, latency_s: float = 0.001) -> Outcome:
-    """What became of a request."""
+    """The outcome of a request."""
     return Outcome(0.0, latency_s, status, "", calls=calls)
 
 

@@ -1,4 +1,4 @@
-"""What the page is told of guards and answers."""
+"""What the page receives of guards and answers."""
 
 from __future__ import annotations
 

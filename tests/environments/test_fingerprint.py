@@ -36,7 +36,7 @@ def test_environment_names_python_cpu_and_every_package() -> None:
     ],
     ids=["x86", "no numbers", "other words"],
 )
-def test_generations_of_one_name_are_told_apart(
+def test_generations_of_one_name_are_distinguished(
     monkeypatch: pytest.MonkeyPatch, text: str, expected: str
 ) -> None:
     """What is called by one name on virtual machines differs by family and model."""

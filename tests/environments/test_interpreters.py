@@ -43,16 +43,16 @@ def interpreter(name: str = "x", lacking: dict[str, str] | None = None) -> Inter
 
 
 def test_ours_comes_first_and_every_other_one_once(bare: Path) -> None:
-    """A folder and its program are one interpreter; what is left out is told."""
-    told: list[str] = []
-    found = find([str(bare), str(bare / "bin" / "python"), sys.executable], told.append)
+    """A folder and its program are one interpreter; what is left out is reported."""
+    reported: list[str] = []
+    found = find([str(bare), str(bare / "bin" / "python"), sys.executable], reported.append)
     assert [each.variant.text for each in found] == ["this", str(bare)]
     assert found[0].environment == detect_environment()
     assert found[1].environment.python == found[0].environment.python
     assert found[1].environment.packages == {}
-    assert len(told) == 2
-    assert f"is {bare}, which is measured once" in told[0]
-    assert "which is measured in any case" in told[1]
+    assert len(reported) == 2
+    assert f"is {bare}, which is measured once" in reported[0]
+    assert "which is measured in any case" in reported[1]
 
 
 def test_a_command_is_looked_up(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_what_is_not_there_is_refused(text: str, said: str) -> None:
     ],
 )
 def test_what_is_no_python_or_too_old_is_refused(tmp_path: Path, code: str, said: str) -> None:
-    """A program that answers something else than a Python of 3.11 is told apart."""
+    """A program that answers something else than a Python of 3.11 is recognised."""
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\n{code}\n")
     program.chmod(0o755)
@@ -111,20 +111,20 @@ def test_an_interpreter_that_has_everything_is_used_as_it_is() -> None:
 
 def test_what_is_needed_is_installed_once(bare: Path) -> None:
     """At the version that is installed here; the second time it is found in the cache."""
-    told: list[str] = []
+    reported: list[str] = []
     one = find([str(bare)])[1]
-    first = prepare(one, ["retrying"], told.append)
-    second = prepare(one, ["retrying"], told.append)
+    first = prepare(one, ["retrying"], reported.append)
+    second = prepare(one, ["retrying"], reported.append)
     here = find([])[0].variant.packages["retrying"]
     assert first.variant.packages["retrying"] == here
     assert first.environment.packages["retrying"] == here
     assert (first.variant.made, second.variant.made) == (True, False)
     assert second.variant.home == first.variant.home
     assert (first.lacking, second.lacking) == ({}, {})
-    assert told == [f"making the environment of {bare} (once)"]
+    assert reported == [f"making the environment of {bare} (once)"]
 
 
-def test_what_does_not_install_is_told_and_the_rest_is_there(
+def test_what_does_not_install_is_reported_and_the_rest_is_there(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wheel that is not made for this Python costs its own cases only."""

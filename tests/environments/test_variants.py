@@ -38,7 +38,7 @@ def run_in(variant: Variant, code: str) -> str:
 
 
 @pytest.mark.parametrize("text", ["nonsense", "", "hg:tip", "no/such/python"])
-def test_what_is_no_variant_is_told_the_four_forms(text: str) -> None:
+def test_what_is_no_variant_is_refused_with_the_four_forms(text: str) -> None:
     """An unknown form is answered with the forms that there are, in one line."""
     with pytest.raises(VariantError, match=r"'\.' .*git:REV.*pip:REQ.*interpreter") as caught:
         make(text, [])
@@ -47,14 +47,14 @@ def test_what_is_no_variant_is_told_the_four_forms(text: str) -> None:
 
 def test_environment_is_made_once_and_again_when_incomplete(tmp_path: Path, cache: Path) -> None:
     """The second call finds it; without its last file it counts as never made."""
-    told: list[str] = []
-    first = make(".", [], root=tmp_path, note=told.append)
-    second = make(".", [], root=tmp_path, note=told.append)
+    reported: list[str] = []
+    first = make(".", [], root=tmp_path, note=reported.append)
+    second = make(".", [], root=tmp_path, note=reported.append)
     (first.home / "complete").unlink()
     (first.home / "half").write_text("left by a process that was killed")
-    third = make(".", [], root=tmp_path, note=told.append)
+    third = make(".", [], root=tmp_path, note=reported.append)
     assert [value.made for value in (first, second, third)] == [True, False, True]
-    assert told == ["making the environment of . (once)"] * 2
+    assert reported == ["making the environment of . (once)"] * 2
     assert first.home == second.home == third.home == cache / "variants" / first.home.name
     assert len(first.home.name) == 16
     assert first.packages == {}
@@ -137,7 +137,7 @@ def test_old_tenacity_with_the_peer_that_is_built_on_it() -> None:
 
 
 def test_release_that_does_not_exist_is_one_clear_error(cache: Path) -> None:
-    """What pip said last is told, in one line, and nothing half-made is left."""
+    """What pip said last is reported, in one line, and nothing half-made is left."""
     with pytest.raises(VariantError, match=r"pip could not .*No matching distribution") as caught:
         make("pip:tenacity==99", ["tenacity"])
     assert "\n" not in str(caught.value)

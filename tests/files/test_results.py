@@ -115,7 +115,7 @@ def test_missing_file_and_folder_are_named(tmp_path: Path) -> None:
 def test_a_folder_of_results_names_its_files(
     tmp_path: Path, names: tuple[str, ...], found: str, file: str
 ) -> None:
-    """Who points at what a command wrote is told what it is, and which files to type instead."""
+    """The message says which command wrote a file, and which files to type instead."""
     for name in names:
         results.write(make_result(), tmp_path / f"{name}.json")
     with pytest.raises(UnreadableResultError) as caught:

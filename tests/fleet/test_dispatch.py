@@ -311,7 +311,7 @@ def test_a_restarted_scheduler_loses_nothing_and_nothing_is_measured_twice(
 
 
 def test_a_block_that_fails_on_two_hosts_is_an_error_with_its_reason(journal: Journal) -> None:
-    """One host may lack something; if a second fails too, people are told."""
+    """One host may lack something; if a second fails too, it is reported."""
     pool = ScriptedPool({"a", "b", "c"})
     pool.answer = lambda key, _block, host, _: Reply(key, host, failure="valgrind is gone")
     with pytest.raises(FleetError, match=r"block \d: failed on host ., .: valgrind is gone; mend"):

@@ -96,7 +96,7 @@ def test_kinds_are_never_mixed() -> None:
         choose(*facts, kind="x")
 
 
-def test_a_machine_is_told_from_another_by_itself_or_by_name() -> None:
+def test_a_machine_is_distinguished_from_another_by_itself_or_by_name() -> None:
     """Two workers of one machine say the same of it, unless a trial gives them names."""
     first, second = detect_facts(), detect_facts()
     assert first.machine == second.machine

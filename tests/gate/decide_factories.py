@@ -50,9 +50,9 @@ class Drawing:
 
     def __call__(self, workers: int, cases: Collection[str]) -> Evidence:
         """The numbers of the next draw, for the cases that are asked for."""
-        told = self.script[min(len(self.asked), len(self.script) - 1)]
+        reported = self.script[min(len(self.asked), len(self.script) - 1)]
         self.asked.append((workers, set(cases)))
-        return {key: made(workers) for key, made in told.items() if key[0] in cases}
+        return {key: made(workers) for key, made in reported.items() if key[0] in cases}
 
 
 def around(

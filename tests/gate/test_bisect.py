@@ -51,7 +51,7 @@ def test_the_one_change_is_found_wherever_it_is(count: int) -> None:
 
 
 def test_each_case_has_its_own_change() -> None:
-    """Two cases that two changes moved are told apart."""
+    """Two cases that two changes moved are distinguished."""
     machine = Machine({CASE: [0, 9, 0, 0], OTHER: [0, 0, 0, 9]})
     assert {cause.move: cause.first for cause in machine.search()} == {CASE: 1, OTHER: 3}
 

@@ -26,12 +26,12 @@ def test_no_scaling_is_within_where_the_payload_ran_too_often_or_too_rarely(
     outcome: Outcome, payload_runs: int
 ) -> None:
     """It is open, and the note says how many there were."""
-    told = judged(outcome, make_tally(payload_runs=payload_runs))
-    [verdict] = told.verdicts
+    reported = judged(outcome, make_tally(payload_runs=payload_runs))
+    [verdict] = reported.verdicts
     assert verdict.outcome == "inconclusive"
     assert f"ran {payload_runs:,} times where 1,000 were promised" in verdict.reason
-    assert told.notes[0] == "before"
-    assert told.notes[1] == f"{CASE.name}: {verdict.reason}"
+    assert reported.notes[0] == "before"
+    assert reported.notes[1] == f"{CASE.name}: {verdict.reason}"
 
 
 def test_a_regression_stays_one() -> None:
@@ -48,9 +48,9 @@ def test_other_signals_are_judged_as_they_were() -> None:
 
 def test_lost_counts_are_noted() -> None:
     """The calls were made, so their rate holds; but a fast wrong answer is no good result."""
-    told = judged("within", make_tally(lost=17))
-    assert told.verdicts[0].outcome == "within"
-    assert told.notes[1:] == (f"{CASE.name}: loses counts: 17 of 1,000",)
+    reported = judged("within", make_tally(lost=17))
+    assert reported.verdicts[0].outcome == "within"
+    assert reported.notes[1:] == (f"{CASE.name}: loses counts: 17 of 1,000",)
 
 
 def test_what_did_right_needs_no_note() -> None:

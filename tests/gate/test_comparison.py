@@ -87,7 +87,7 @@ def test_the_null_control_has_half_as_many_workers(made: Made) -> None:
 
 
 def test_a_draw_tells_the_numbers_of_its_own_workers_only(made: Made) -> None:
-    """What the screening measured is not told again."""
+    """What the screening measured is not reported again."""
 
     def script(plan: Plan, seed: int) -> list[Message]:
         return sampled(plan.cases, call_ns=1000 + 10 * seed)
@@ -102,7 +102,7 @@ def test_a_draw_tells_the_numbers_of_its_own_workers_only(made: Made) -> None:
 def test_the_deadline_stops_a_confirmation_between_blocks(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock is looked at every few workers; what was measured until then is told."""
+    """The clock is looked at every few workers; what was measured until then is reported."""
     clock = itertools.count()
     monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     pair, log = made(deadline=1.5)
@@ -134,7 +134,7 @@ def test_slow_cases_are_left_out_after_some_workers(made: Made) -> None:
 def rarely_fast(fast: int, call_ns: int = 1000) -> Script:
     """A worker of a machine that slows down after so many; samples say what they lay beside."""
 
-    def told(message: Message, seed: int) -> Message:
+    def reported(message: Message, seed: int) -> Message:
         if not isinstance(message, SamplesMessage):
             return message
         times = 1 if seed < fast else 2
@@ -142,7 +142,7 @@ def rarely_fast(fast: int, call_ns: int = 1000) -> Script:
             return replace(message, samples=samples(500 * times))
         return replace(message, samples=replace(samples(call_ns * times), beside=(0, 1, 2, 3)))
 
-    return lambda plan, seed: [told(each, seed) for each in sampled(plan.cases)]
+    return lambda plan, seed: [reported(each, seed) for each in sampled(plan.cases)]
 
 
 @pytest.mark.parametrize("fast", [FEWEST - 1, FEWEST, FEWEST + 2])

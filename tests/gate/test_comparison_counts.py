@@ -106,7 +106,7 @@ def test_counts_are_paired_process_by_process(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "told"),
+    ("kept", "reported"),
     [
         (0.0, 100.0),
         (SLACK, 100.0),
@@ -115,13 +115,13 @@ def test_counts_are_paired_process_by_process(made: Made) -> None:
         (-SLACK - 1, 100.0 - SLACK - 1),
     ],
 )
-def test_one_small_block_is_no_difference(made: Made, kept: float, told: float) -> None:
+def test_one_small_block_is_no_difference(made: Made, kept: float, reported: float) -> None:
     """A few bytes more or less count as none, for what is kept and for what is returned."""
     head = weighing(10, 100.0 + kept, 100.0 + kept)
     pair, _ = made(("allocations",), HEAD=head, BASE=weighing(10, 100.0, 100.0))
     found = pair.draw_counts(1, BOTH)
-    assert found[A, "allocated_bytes", False] == Observations((told,), (100.0,))
-    assert found[A, "object_bytes", False] == Observations((told,), (100.0,))
+    assert found[A, "allocated_bytes", False] == Observations((reported,), (100.0,))
+    assert found[A, "object_bytes", False] == Observations((reported,), (100.0,))
 
 
 def test_instructions_have_no_slack(made: Made) -> None:

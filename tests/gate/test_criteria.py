@@ -68,7 +68,7 @@ def test_a_baseline_asks_of_the_wanted_signals(signals: list[str], quantities: l
 
 
 def test_a_baseline_asks_of_the_selected_cases() -> None:
-    """Whoever selects a case is not told of the others."""
+    """A selection reports nothing of the other cases."""
     baseline = make_baseline({ONE.name: {"ratio": RANGE}, TWO.name: {"ratio": RANGE}})
     found = make_baseline_criteria(baseline, SIGNALS, lambda name: name == TWO.name)
     assert [each.case for each in found] == [TWO.name]
@@ -108,8 +108,8 @@ def test_what_cannot_be_there_has_no_budget_and_is_not_compared(status: str) -> 
 def test_a_comparison_asks_for_head_and_for_base_itself() -> None:
     """Ranges lie around 1, as wide below as above; allocations need no null control."""
     found = make_comparison_criteria(known(make_record(ONE)), SIGNALS, TOLERANCES)
-    told = [(each.quantity, each.is_null, each.high) for each in found]
-    assert told == [
+    reported = [(each.quantity, each.is_null, each.high) for each in found]
+    assert reported == [
         ("ratio", False, 1.03),
         ("ratio", True, 1.03),
         ("instructions", False, 1.005),

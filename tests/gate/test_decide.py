@@ -82,8 +82,8 @@ def test_verdicts_are_in_the_order_of_the_questions() -> None:
 def test_one_case_may_be_asked_several_questions() -> None:
     """A range and a budget of the same case are decided one by one, from one draw."""
     questions = [ranged(), Criterion("a", "latency", "overhead_ns", 100.0)]
-    told = around(1.0) | around(150.0, quantity="overhead_ns")
-    verdicts, asked = decided(questions, told)
+    reported = around(1.0) | around(150.0, quantity="overhead_ns")
+    verdicts, asked = decided(questions, reported)
     assert outcomes(verdicts) == ["within", "regressed"]
     assert len(asked) == 1
 
@@ -110,12 +110,12 @@ def test_both_variants_need_enough_workers(heads: int, bases: int) -> None:
 
 def test_cases_may_have_different_numbers_of_workers() -> None:
     """Slow cases are measured by fewer workers, and judged among the others all the same."""
-    told = {
+    reported = {
         ("a", "ratio", False): lambda _: spread(1.0, 14),
         ("b", "ratio", False): lambda _: spread(1.5, 5),
         ("c", "ratio", False): lambda _: spread(1.0, 14),
     }
-    verdicts, _ = decided([ranged(case) for case in "abc"], told)
+    verdicts, _ = decided([ranged(case) for case in "abc"], reported)
     assert outcomes(verdicts) == ["within", "regressed", "within"]
     assert [verdict.workers for verdict in verdicts] == [14, 5, 14]
 
@@ -142,16 +142,16 @@ def test_a_budget_is_judged_on_a_linear_scale() -> None:
     """What is seen is the mean of the ns, not that of their logarithms."""
     values = (-10.0, 0.0, 10.0, 20.0)
     question = Criterion("a", "latency", "overhead_ns", 1000.0)
-    told = {("a", "overhead_ns", False): lambda _: Observations(values)}
-    [verdict], _ = decided([question], told)
+    reported = {("a", "overhead_ns", False): lambda _: Observations(values)}
+    [verdict], _ = decided([question], reported)
     assert verdict.seen
     assert verdict.seen.value == pytest.approx(5.0)
 
 
 def test_a_ratio_is_judged_on_a_logarithmic_scale() -> None:
     """What slows code down multiplies: what is seen is a geometric mean."""
-    told = {("a", "ratio", False): lambda _: Observations((1.0, 2.0, 4.0, 8.0))}
-    [verdict], _ = decided([Criterion("a", "latency", "ratio", 1e6, 1e-6, 1.0)], told)
+    reported = {("a", "ratio", False): lambda _: Observations((1.0, 2.0, 4.0, 8.0))}
+    [verdict], _ = decided([Criterion("a", "latency", "ratio", 1e6, 1e-6, 1.0)], reported)
     assert verdict.seen
     assert verdict.seen.value == pytest.approx(math.sqrt(8))
 

@@ -15,8 +15,8 @@ FIRST, SECOND = POLICY.confirm
 
 def test_what_is_borderline_is_drawn_again_for_its_case_only() -> None:
     """The others are settled and cost no more time; each draw is of fresh workers, counted up."""
-    told = around(1.1) | around(1.0, case="b")
-    verdicts, asked = decided([ranged(), ranged("b")], told)
+    reported = around(1.1) | around(1.0, case="b")
+    verdicts, asked = decided([ranged(), ranged("b")], reported)
     assert asked == [
         (POLICY.screen, {"a", "b"}),
         (FIRST, {"a"}),
@@ -51,8 +51,8 @@ def test_the_second_look_has_all_fresh_workers() -> None:
 
 def test_the_level_of_a_confirmation_is_shared_by_what_is_confirmed() -> None:
     """The other half of the error rate is divided by the doubtful decisions and the looks."""
-    told = around(1.1) | around(1.1, case="b") | around(1.0, case="c")
-    verdicts, _ = decided([ranged(case) for case in "abc"], told)
+    reported = around(1.1) | around(1.1, case="b") | around(1.0, case="c")
+    verdicts, _ = decided([ranged(case) for case in "abc"], reported)
     confirmed = POLICY.error_rate / 2 / (2 * len(POLICY.confirm))
     screened = POLICY.error_rate / 2 / 3
     assert [verdict.level for verdict in verdicts] == pytest.approx(
@@ -62,8 +62,8 @@ def test_the_level_of_a_confirmation_is_shared_by_what_is_confirmed() -> None:
 
 def test_all_levels_together_are_the_error_rate() -> None:
     """Bonferroni: what all looks may err sums up to what a build may."""
-    told = around(1.1) | around(1.1, case="b") | around(1.0, case="c")
-    verdicts, _ = decided([ranged(case) for case in "abc"], told)
+    reported = around(1.1) | around(1.1, case="b") | around(1.0, case="c")
+    verdicts, _ = decided([ranged(case) for case in "abc"], reported)
     screening = 3 * POLICY.error_rate / 2 / 3
     confirming = sum(
         (len(verdict.steps) - 1) * (verdict.level or 0)

@@ -155,7 +155,7 @@ def test_counts_of_two_variants_are_divided(head: float, base: float, outcome: O
 
 
 def test_what_costs_something_where_it_cost_nothing_regressed() -> None:
-    """HEAD keeps bytes, BASE keeps none: that is no missing number, it is infinitely dearer."""
+    """HEAD keeps bytes, BASE keeps none: that is no missing number, it is infinitely costlier."""
     draw = {("a", False): Observations((4096.0,), (0.0,))}
     [verdict], _ = counted([relative()], draw, {})
     assert verdict.outcome == "regressed"

@@ -36,8 +36,8 @@ def test_a_comparison_sees_head_divided_by_base(head: float, outcome: Outcome) -
 def test_the_null_control_takes_no_part_of_the_error_rate() -> None:
     """BASE against itself is judged like HEAD, but never makes a build fail."""
     questions = [compared("a"), compared("b"), compared("a", is_null=True)]
-    told = versus(1.0) | versus(1.0, "b") | versus(1.5, is_null=True)
-    verdicts, _ = decided(questions, told)
+    reported = versus(1.0) | versus(1.0, "b") | versus(1.5, is_null=True)
+    verdicts, _ = decided(questions, reported)
     assert outcomes(verdicts) == ["within", "within", "regressed"]
     assert [verdict.level for verdict in verdicts] == pytest.approx([POLICY.error_rate / 2 / 2] * 3)
 

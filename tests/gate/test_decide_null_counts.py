@@ -73,7 +73,7 @@ def test_a_small_improvement_is_confirmed_where_a_policy_asks_for_it(
 
 
 def test_a_small_improvement_where_layouts_overlap_is_none() -> None:
-    """As for what is dearer: every count of HEAD lies below every one of BASE, or it is open."""
+    """As for what is costlier: every count of HEAD lies below every one of BASE, or it is open."""
     bases = ((1000.0,), (1000.0, 1000.0), (1000.0, 1000.0, 1000.0, 992.0))
     values = [Observations(tuple(0.993 * base for base in each), each) for each in bases]
     drawing = Drawing([{("a", "instructions", False): lambda _, n=value: n} for value in values])

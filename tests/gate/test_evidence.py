@@ -102,9 +102,9 @@ def test_cases_that_were_not_measured_have_no_latencies(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fast", "told"), [(0, 14), (1, 14), (2, 14), (FEWEST - 1, 0), (FEWEST, FEWEST), (14, 14)]
+    ("fast", "reported"), [(0, 14), (1, 14), (2, 14), (FEWEST - 1, 0), (FEWEST, FEWEST), (14, 14)]
 )
-def test_only_numbers_at_the_best_speed_are_held_against_a_range(fast: int, told: int) -> None:
+def test_only_numbers_at_the_best_speed_are_held_against_a_range(fast: int, reported: int) -> None:
     """Too few of them are none; one or two fast workers are no best speed of a machine."""
     names = {ONE.name: 2000.0}
     reference = make_samples(1000.0, 200)
@@ -118,7 +118,7 @@ def test_only_numbers_at_the_best_speed_are_held_against_a_range(fast: int, told
         workers.append(replace(worker, operations=timed))
     source = StoredSource(replace(stored(), workers=tuple(workers)))
     found = source.draw_latencies(14, {ONE.name})
-    assert len(found.get((ONE.name, "ratio", False), Observations()).heads) == told
+    assert len(found.get((ONE.name, "ratio", False), Observations()).heads) == reported
 
 
 # A session
@@ -243,8 +243,8 @@ def test_slow_cases_have_no_workers_for_a_confirmation(live: Made) -> None:
     assert len(launcher.plans) == SLOW_WORKERS
 
 
-def test_what_became_of_the_cases_is_known(live: Made) -> None:
-    """What the first worker finds broken is told, and has no numbers."""
+def test_the_status_of_every_case_is_known(live: Made) -> None:
+    """What the first worker finds broken is reported, and has no numbers."""
 
     def script(plan: Plan, seed: int) -> list[Message]:
         said = sampled([name for name in plan.cases if name != B])

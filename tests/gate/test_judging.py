@@ -33,20 +33,20 @@ class Source:
     def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
         """Numbers of the ratio and of the overhead."""
         self.asked.append(("latencies", set(cases)))
-        return self._told(("ratio", "overhead_ns"), cases, (10.0, 10.1, 10.01, 9.99, 9.9))
+        return self._report(("ratio", "overhead_ns"), cases, (10.0, 10.1, 10.01, 9.99, 9.9))
 
     def draw_counts(self, processes: int, cases: Collection[str]) -> Evidence:
         """Numbers of everything else."""
         self.asked.append(("counts", set(cases)))
         quantities = ("instructions", "allocated_bytes", "object_bytes")
-        return self._told(quantities, cases, (10.0,))
+        return self._report(quantities, cases, (10.0,))
 
     def draw_loads(self, workers: int, cases: Collection[str]) -> Evidence:
         """Numbers of the rate under load."""
         self.asked.append(("scalings", set(cases)))
-        return self._told(("scaling",), cases, (0.5, 0.51, 0.5, 0.49, 0.5))
+        return self._report(("scaling",), cases, (0.5, 0.51, 0.5, 0.49, 0.5))
 
-    def _told(
+    def _report(
         self, quantities: Sequence[str], cases: Collection[str], values: tuple[float, ...]
     ) -> Evidence:
         return {
@@ -165,7 +165,7 @@ def test_why_a_count_is_missing_is_known_when_it_is_decided() -> None:
 
         def draw_latencies(self, workers: int, cases: Collection[str]) -> Evidence:
             self.cases = known(make_record(ONE))
-            return self._told(("ratio",), cases, (10.0,) * 5)
+            return self._report(("ratio",), cases, (10.0,) * 5)
 
     source = Forgetting(known(make_record(ONE, "interrupted", "the run ended before it")))
     questions = [asked_of(), asked_of(ONE.name, "instructions", "instructions")]

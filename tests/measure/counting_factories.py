@@ -28,7 +28,7 @@ A, B, C = (each.case.name for each in CASES)
 
 @dataclass(slots=True)
 class Launcher(ScriptedLauncher):
-    """A scripted launcher that notes how often it was told to stop."""
+    """A scripted launcher that counts how often it was asked to stop."""
 
     stops: int = 0
 

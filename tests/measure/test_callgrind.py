@@ -29,9 +29,9 @@ def test_counts_take_the_place_of_marks(tmp_path: Path, word: str) -> None:
     """The second and the third dump of the process are the counts; other messages stay."""
     dump(tmp_path, second=f"{word}: 5000", third=f"{word}: 14000 0 0")
     status = StatusMessage("f.s", "ready")
-    told = list(callgrind.insert_counts([status, MARKED, EndMessage()], tmp_path))
+    reported = list(callgrind.insert_counts([status, MARKED, EndMessage()], tmp_path))
     counts = Counts((10, 30), (5000, 14000))
-    assert told == [status, CountsMessage("operation", "f.s", counts), EndMessage()]
+    assert reported == [status, CountsMessage("operation", "f.s", counts), EndMessage()]
     assert counts.per_call == 450.0
 
 
@@ -43,7 +43,7 @@ def test_a_missing_dump_is_valgrinds_failure(tmp_path: Path) -> None:
 
 
 def test_a_dump_without_a_total_is_valgrinds_failure(tmp_path: Path) -> None:
-    """A format that a future valgrind may have is told as such."""
+    """A format that a future valgrind may have is reported as such."""
     dump(tmp_path, second="sum: 5000", third="sum: 6000")
     with pytest.raises(ValgrindFailedError, match=r"without a total to 42\.2; type 'valgrind"):
         list(callgrind.insert_counts([MARKED], tmp_path))

@@ -64,8 +64,8 @@ def test_what_nobody_has_visited_yet_is_visited_before_it_is_counted() -> None:
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
     list(prepare_counting_session(session).run(["instructions"]))
     list(prepare_counting_session(session).run(["allocations"], 1))
-    told = [(plan.action, plan.check, seed) for plan, seed in launcher.plans]
-    assert told == [("measure", True, 0), ("count", False, 0), ("weigh", False, 1)]
+    reported = [(plan.action, plan.check, seed) for plan, seed in launcher.plans]
+    assert reported == [("measure", True, 0), ("count", False, 0), ("weigh", False, 1)]
     assert [plan.heavy for plan, _ in launcher.plans[1:]] == [(C,), (C,)]
     assert {record.status for record in session.records.values()} == {"measured"}
 
@@ -80,8 +80,8 @@ def test_what_the_visit_finds_broken_is_not_counted() -> None:
 
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
-    told = list(prepare_counting_session(session).run(["instructions"]))
-    assert [names(done) for done in told] == [[B, C]]
+    reported = list(prepare_counting_session(session).run(["instructions"]))
+    assert [names(done) for done in reported] == [[B, C]]
     assert session.records[A].status == "broken"
 
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_measured_is_not_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "told", "status", "missing"),
+    ("before", "reported", "status", "missing"),
     [
         ("interrupted", StatusMessage(B, "broken", "ran twice"), "broken", {}),
         ("interrupted", StatusMessage(B, "not installed", "pip"), "not installed", {}),
@@ -121,12 +121,12 @@ def test_what_cannot_be_measured_is_not_tried() -> None:
     ],
 )
 def test_what_a_worker_says_of_a_case_is_noted(
-    before: CaseStatus, told: StatusMessage, status: CaseStatus, missing: dict[str, str]
+    before: CaseStatus, reported: StatusMessage, status: CaseStatus, missing: dict[str, str]
 ) -> None:
     """What the latency has measured stays measured, and only lacks the signal."""
 
     def script(plan: Plan, seed: int) -> list[Message]:
-        return [*counted([A]), told, *counted([C])]
+        return [*counted([A]), reported, *counted([C])]
 
     passes = made(Launcher(script), before)
     [done] = passes.run(["instructions"])

@@ -48,7 +48,7 @@ def test_a_suspect_is_given_up_and_the_rest_is_counted() -> None:
     assert not passes.session.records[A].missing
 
 
-def test_every_case_is_told_as_done_once_a_signal() -> None:
+def test_every_case_is_reported_as_done_once_a_signal() -> None:
     """Progress adds up also when a case is given up and the rest is tried again."""
 
     def script(plan: Plan, seed: int) -> list[Message]:
@@ -56,8 +56,10 @@ def test_every_case_is_told_as_done_once_a_signal() -> None:
             raise WorkerFailedError("was ended by SIGSEGV", suspect=B)
         return counted(plan.cases)
 
-    told = [name for done in made(Launcher(script)).run(["instructions"]) for name in names(done)]
-    assert sorted(told) == [A, B, C]
+    reported = [
+        name for done in made(Launcher(script)).run(["instructions"]) for name in names(done)
+    ]
+    assert sorted(reported) == [A, B, C]
 
 
 def test_a_worker_that_names_nobody_gives_up_its_block_for_that_signal_only() -> None:

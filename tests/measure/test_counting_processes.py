@@ -142,8 +142,8 @@ def test_latency_is_measured_first_and_alone() -> None:
 
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
-    told = list(measure(session, SIGNALS))
-    kinds = [type(message.record) for message in told if message.record]
+    reported = list(measure(session, SIGNALS))
+    kinds = [type(message.record) for message in reported if message.record]
     assert kinds[:2] == [WorkerRecord, WorkerRecord]
     assert set(kinds[2:]) == {InstructionRecord, AllocationRecord}
     others = [(plan, seed) for plan, seed in launcher.plans if plan.action != "measure"]
@@ -175,7 +175,7 @@ def test_a_signal_that_is_not_available_has_a_reason(monkeypatch: pytest.MonkeyP
 
 
 def test_a_signal_that_nobody_asked_for_is_not_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever wants latency alone is not told of valgrind; the order is always the same."""
+    """For latency alone nothing is said of valgrind; the order is always the same."""
     monkeypatch.setattr(signals.callgrind, "explain_unavailability", lambda: "no valgrind")
     assert find_measurable_signals(["latency"]) == (("latency",), {})
     assert find_measurable_signals(["allocations", "latency"]) == (("latency", "allocations"), {})

@@ -74,7 +74,7 @@ def test_only_what_is_asked_for_is_measured(signal: Signal, case: CaseInfo, work
     assert arms[0].count_visits([signal]) == workers
 
 
-def test_what_an_interpreter_cannot_do_is_told() -> None:
+def test_what_an_interpreter_cannot_do_is_reported() -> None:
     """A library that does not install, and a file that it cannot import."""
     missing = info("other", "b", path="/scenarios/other.py")
     wanting = CaseInfo(info("wanting", "c").case, PLAIN.path, "", distributions=("Some_Lib",))
@@ -87,10 +87,10 @@ def test_what_an_interpreter_cannot_do_is_told() -> None:
         PROFILE,
         listing,
     )
-    told = {name: (each.status, each.reason) for name, each in alone.records.items()}
-    assert told[PLAIN.case.name][0] == "interrupted"
-    assert told[missing.case.name] == ("not available", listing.problems[0])
-    status, reason = told[wanting.case.name]
+    reported = {name: (each.status, each.reason) for name, each in alone.records.items()}
+    assert reported[PLAIN.case.name][0] == "interrupted"
+    assert reported[missing.case.name] == ("not available", listing.problems[0])
+    status, reason = reported[wanting.case.name]
     assert status == "not installed"
     assert "Some_Lib does not install under A" in reason
     assert "no wheel" in reason

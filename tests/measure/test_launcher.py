@@ -95,14 +95,14 @@ def test_worker_gets_its_hash_seed(tmp_path: Path) -> None:
         "def seed(payload):\n    def read():\n        payload()\n"
         "        return '5'\n    return read\n"
     )
-    [told] = [
+    [reported] = [
         each
         for each in ProcessLauncher().run(
             Plan("measure", (str(path),), ("seeded.seed",), samples=2), hash_seed=5
         )
         if isinstance(each, StatusMessage)
     ]
-    assert told.status == "ready"
+    assert reported.status == "ready"
 
 
 def test_worker_ends_when_its_parent_is_killed(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from resilience_bench.worker.protocol import (
 def test_counting_without_dumps_is_valgrinds_failure(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A valgrind that only runs the program is told, and not taken for a case's failure."""
+    """A valgrind that only runs the program is reported, and not taken for a case's failure."""
     fake = tmp_path / "valgrind"
     fake.write_text('#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n')
     fake.chmod(0o755)
@@ -37,8 +37,8 @@ def test_weighing_tells_a_weight_for_each_case(file: Path) -> None:
     messages = ProcessLauncher().run(weighing, hash_seed=0)
     [weighed] = [message for message in messages if isinstance(message, WeightMessage)]
     assert (weighed.case, weighed.weight.kept_blocks) == ("cases.good", 0.0)
-    told = {each.case: each.status for each in messages if isinstance(each, StatusMessage)}
-    assert told == {"cases.good": "ready", "cases.raising": "broken"}
+    reported = {each.case: each.status for each in messages if isinstance(each, StatusMessage)}
+    assert reported == {"cases.good": "ready", "cases.raising": "broken"}
     assert not any(isinstance(each, SamplesMessage) for each in messages)
 
 
@@ -58,6 +58,6 @@ def test_counting_tells_counts_for_controls_and_cases(file: Path) -> None:
         ("operation", "cases.good_again"),
     }
     assert all(each.counts.per_call > 0 for each in counted.values())
-    told = {each.case: each for each in messages if isinstance(each, StatusMessage)}
-    assert told["cases.raising"].status == "broken"
-    assert told["cases.exiting"].reason == "its process under valgrind ended with exit code 7"
+    reported = {each.case: each for each in messages if isinstance(each, StatusMessage)}
+    assert reported["cases.raising"].status == "broken"
+    assert reported["cases.exiting"].reason == "its process under valgrind ended with exit code 7"

@@ -37,10 +37,10 @@ def hang(plan_with: Callable[[float], Plan], place: str) -> WorkerFailedError:
 def test_dishonest_and_raising_cases_are_broken_and_the_rest_goes_on(file: Path) -> None:
     """A case that does not do what it says is not timed; the reason has seen and expected."""
     messages = ProcessLauncher().run(plan(file, "lying", "raising", "good"), hash_seed=0)
-    told = {message.case: message for message in messages if isinstance(message, StatusMessage)}
-    assert told["cases.lying"].status == "broken"
-    assert told["cases.lying"].reason == f"call 1 ran the payload 0 times, expected 1; {HINT}"
-    assert told["cases.raising"].reason == "building it raised OSError: no such thing"
+    reported = {message.case: message for message in messages if isinstance(message, StatusMessage)}
+    assert reported["cases.lying"].status == "broken"
+    assert reported["cases.lying"].reason == f"call 1 ran the payload 0 times, expected 1; {HINT}"
+    assert reported["cases.raising"].reason == "building it raised OSError: no such thing"
     operations = [
         m.name for m in messages if isinstance(m, SamplesMessage) and m.kind == "operation"
     ]
@@ -94,10 +94,10 @@ def test_loading_tells_rates_and_tallies(load: str, payload: str, file: Path) ->
     for samples in loaded.values():
         assert len(samples.calls) == 3
         assert (samples.callers, len(samples.reads)) == ((4, 0) if payload == "io" else (2, 3))
-    [told] = [each for each in messages if isinstance(each, TallyMessage)]
-    assert told.case == name
-    assert told.tally.payload_runs == told.tally.promised_runs == told.tally.calls
-    assert told.tally.counted == told.tally.promised_count
+    [reported] = [each for each in messages if isinstance(each, TallyMessage)]
+    assert reported.case == name
+    assert reported.tally.payload_runs == reported.tally.promised_runs == reported.tally.calls
+    assert reported.tally.counted == reported.tally.promised_count
 
 
 def test_a_deadlock_under_threads_says_where_every_thread_stood(file: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_process_that_hangs_says_where_it_stood(file: Path) -> None:
 
 
 def test_rubbish_is_a_failure(tmp_path: Path) -> None:
-    """A program that is no worker at all is told as such, with what it said."""
+    """A program that is no worker at all is reported as such, with what it printed."""
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\ncat > /dev/null\necho rubbish\n")
     fake.chmod(0o755)

@@ -99,7 +99,7 @@ def test_a_few_real_calls_get_more_rounds(payload: str, count: int, factor: int)
     assert plan.rounds == factor * EFFORT.rounds
 
 
-def test_a_worker_is_told_what_to_do() -> None:
+def test_a_worker_gets_what_to_do() -> None:
     """Each case comes with its load; how much is measured is the effort's."""
     launcher = ScriptedLauncher(suite(CASES))
     list(session_of(launcher).visit(7, {X, Z}))
@@ -259,7 +259,7 @@ def test_what_was_not_reached_is_interrupted() -> None:
 
 
 def test_a_selection_is_measured_alone_and_under_load() -> None:
-    """Each session has its own cases; what became of all of them is in one place, in order."""
+    """Each session has its own cases; the statuses of all of them are in one place, in order."""
     alone, together = info("closed", "x"), under("closed", "x")
     real = replace(together, case=together.case.with_load("threads-16", "sqlite"))
     infos = [together, alone, under("closed", "y"), real]

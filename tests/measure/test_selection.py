@@ -92,7 +92,7 @@ def test_a_scenario_without_its_family_is_suggested_with_it(selector: str, close
 
 
 @pytest.mark.parametrize("missing", ["no/such/folder", "nothing.py", "./x"])
-def test_missing_path_is_told_apart_from_a_pattern(missing: str) -> None:
+def test_missing_path_is_distinguished_from_a_pattern(missing: str) -> None:
     """What looks like a path and is none is said to be missing."""
     with pytest.raises(NoScenariosError, match=f"no such file or folder: {missing}"):
         names(missing)
@@ -137,7 +137,7 @@ def test_suite_is_found_in_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert find_suite_folder() == tmp_path / "benchmarks"
 
 
-def test_a_project_without_a_suite_is_told_how_to_get_one(
+def test_without_a_suite_the_message_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Outside the checkout, with no suite here, the error names 'init' and a path."""

@@ -99,8 +99,8 @@ def test_a_slow_case_is_left_out_after_some_workers(wanted: set[str] | None) -> 
 
     session = Session(ScriptedLauncher(script), CASES[:1], PROFILE)
     visits = [session.visit(index, wanted) for index in range(10, 12 + SLOW_WORKERS)]
-    told = [measured_names(visit) for visit in visits]
-    assert told == [[(10 + index, [A])] for index in range(SLOW_WORKERS)] + [[], []]
+    reported = [measured_names(visit) for visit in visits]
+    assert reported == [[(10 + index, [A])] for index in range(SLOW_WORKERS)] + [[], []]
     assert session.slow == {A}
 
 
@@ -114,8 +114,8 @@ def test_a_few_wanted_cases_are_measured_with_more_samples(wanted: int | None, t
     launcher = ScriptedLauncher(suite(infos))
     names = None if wanted is None else {each.case.name for each in infos[:wanted]}
     list(Session(launcher, infos, PROFILE).visit(0, names))
-    told = {(plan.samples, plan.case_ns, plan.sample_ns) for plan, _ in launcher.plans}
-    assert told == {(times * PROFILE.samples, times * PROFILE.case_ns, PROFILE.sample_ns)}
+    reported = {(plan.samples, plan.case_ns, plan.sample_ns) for plan, _ in launcher.plans}
+    assert reported == {(times * PROFILE.samples, times * PROFILE.case_ns, PROFILE.sample_ns)}
 
 
 def test_a_suite_of_few_cases_is_measured_as_the_profile_says() -> None:
@@ -126,7 +126,7 @@ def test_a_suite_of_few_cases_is_measured_as_the_profile_says() -> None:
 
 
 def test_plants_are_passed_on_with_the_cases_of_a_block() -> None:
-    """A worker is told which of its cases are to be slower, and of no others."""
+    """A worker gets the names of those of its cases that are to be slower, and of no others."""
     launcher = ScriptedLauncher(suite(CASES))
     list(Session(launcher, CASES, PROFILE, {B: 3, "other": 1}).visit(0))
     assert [plan.plants for plan, _ in launcher.plans] == [((B, 3),), ()]
@@ -200,7 +200,7 @@ def test_what_was_not_reached_is_interrupted() -> None:
     assert statuses == {A: "measured", B: "measured", C: "interrupted"}
 
 
-def test_every_case_is_told_as_done_once_a_worker() -> None:
+def test_every_case_is_reported_as_done_once_a_worker() -> None:
     """Progress adds up to cases times workers, also when cases fail and blocks are split."""
 
     def script(plan: Plan, seed: int) -> list[Message]:

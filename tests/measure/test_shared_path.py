@@ -120,7 +120,7 @@ def test_workers_of_one_variant_run_side_by_side(variant: Variant, tmp_path: Pat
 
 
 def test_stop_ends_a_worker_that_another_thread_waits_for(variant: Variant, tmp_path: Path) -> None:
-    """The thread is told that its worker was ended, and the stage can be left."""
+    """The thread gets an error that its worker was ended, and the stage can be left."""
     started = tmp_path / "started.fifo"
     os.mkfifo(started)
     text = f"import time\nwith open({str(started)!r}, 'w'): pass\ntime.sleep(3600)\n"

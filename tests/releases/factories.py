@@ -49,7 +49,7 @@ def make_step(release: str, before: str, change: float, **more: Any) -> Decision
 
 
 def make_history(**more: Any) -> History:
-    """Ten releases, one of which does not import; the sixth makes everything dearer by half."""
+    """Ten releases, one of which does not import; the sixth makes everything slower by half."""
     releases = [
         make_release(f"1.{number}.0", f"2024-{number + 1:02}-03T10:00:00+00:00", 1000.0)
         if number < 5

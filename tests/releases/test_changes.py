@@ -61,23 +61,27 @@ def test_a_case_that_a_release_cannot_do_is_not_asked_of() -> None:
 
 
 def test_steps_come_by_release_with_what_they_rest_on() -> None:
-    """What moved is told apart from what stayed and from what could not be decided."""
+    """What moved is distinguished from what stayed and from what could not be decided."""
     outcomes = {f"3.0 {A.name}": ("improved", 0.5), f"2.0 {B.name}": ("regressed", 1.5)}
     outcomes[f"3.0 {B.name}"] = ("inconclusive", 1.03)
     verdicts = [
         verdict(each, *outcomes.get(each.case if not each.is_null else "", ("within", 1.0)))
         for each in questions()
     ]
-    told = sort_decisions(PLACES, questions(), verdicts)
-    assert [(step.release, step.before, step.case, step.outcome) for step in told.steps] == [
+    reported = sort_decisions(PLACES, questions(), verdicts)
+    assert [(step.release, step.before, step.case, step.outcome) for step in reported.steps] == [
         ("2.0", "1.0", B.name, "regressed"),
         ("3.0", "2.0", A.name, "improved"),
     ]
-    assert told.steps[0].change == Estimate(1.5, 1.5, 1.5)
-    assert (told.steps[0].p_value, told.steps[0].level, told.steps[0].workers) == (1e-9, 1e-6, 12)
-    assert [(each.release, each.case) for each in told.undecided] == [("3.0", B.name)]
-    assert told.counts == {"within": 1, "regressed": 1, "improved": 1, "inconclusive": 1}
-    assert told.notes == ()
+    assert reported.steps[0].change == Estimate(1.5, 1.5, 1.5)
+    assert (reported.steps[0].p_value, reported.steps[0].level, reported.steps[0].workers) == (
+        1e-9,
+        1e-6,
+        12,
+    )
+    assert [(each.release, each.case) for each in reported.undecided] == [("3.0", B.name)]
+    assert reported.counts == {"within": 1, "regressed": 1, "improved": 1, "inconclusive": 1}
+    assert reported.notes == ()
 
 
 def test_a_release_that_differs_from_itself_takes_the_word_from_the_signal() -> None:
@@ -88,10 +92,10 @@ def test_a_release_that_differs_from_itself_takes_the_word_from_the_signal() -> 
         else verdict(each, "regressed" if each.case.startswith("2.0") else "improved", 1.5)
         for each in questions()
     ]
-    told = sort_decisions(PLACES, questions(), verdicts)
-    assert told.steps == ()
-    assert len(told.undecided) == 4
-    [note] = told.notes
+    reported = sort_decisions(PLACES, questions(), verdicts)
+    assert reported.steps == ()
+    assert len(reported.undecided) == 4
+    [note] = reported.notes
     assert "latency of 1.0 measured twice differs" in note
     assert f"{A.name} by 1.200 times" in note
     assert "no regression in latency is reported" in note
@@ -101,6 +105,6 @@ def test_something_in_the_place_of_nothing_has_no_factor() -> None:
     """A quotient by 0 is no number, and no file could hold it."""
     only = {key: place for key, place in PLACES.items() if not place.has_null}
     asks = make_release_criteria(only, ("allocations",), TOLERANCES)
-    told = sort_decisions(only, asks, [verdict(ask, "regressed", math.inf) for ask in asks])
-    assert told.steps
-    assert {step.change for step in told.steps} == {None}
+    reported = sort_decisions(only, asks, [verdict(ask, "regressed", math.inf) for ask in asks])
+    assert reported.steps
+    assert {step.change for step in reported.steps} == {None}

@@ -198,7 +198,7 @@ def test_a_range_that_makes_no_sense_is_refused(
 
 
 def test_an_empty_range_is_refused() -> None:
-    """A package that has pre-releases only is told so."""
+    """A package that has pre-releases only is reported as such."""
     with pytest.raises(UserError, match=r"thing has no final release.*--pre"):
         select_releases("thing", [PublishedRelease("1.0a1")])
 

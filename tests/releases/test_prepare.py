@@ -1,4 +1,4 @@
-"""The environments of releases: made, or told why not."""
+"""The environments of releases: made, or reported with the reason why not."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_what_does_not_import_says_why(
 
 
 def test_an_interpreter_that_is_gone_is_a_reason(tmp_path: Path) -> None:
-    """Whatever goes wrong is told of the release, and the others are measured."""
+    """Whatever goes wrong is reported for the release, and the others are measured."""
     assert "importing it failed" in check_import("thing", variant("thing", tmp_path / "python"))
 
 
@@ -105,13 +105,13 @@ def test_another_python_has_environments_of_its_own(
     under, here = (variants.make(text, (), base=base) for base in (other, None))
     assert under.home != here.home
     assert under.packages == here.packages == {"thing-y": "1.0"}
-    told = subprocess.run(
+    reported = subprocess.run(
         [under.python, "-c", "import thing_y; print(thing_y.NAME)"],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    assert told == "y\n"
+    assert reported == "y\n"
 
 
 def _write_wheel(path: Path) -> None:

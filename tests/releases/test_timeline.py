@@ -137,11 +137,11 @@ def test_counts_are_taken_release_by_release(made: Made) -> None:
     """One process each; null controls join when something is looked at again."""
     more = [CountsMessage("operation", name, Counts((10, 40), (12_000, 45_000))) for name in (A, B)]
 
-    def dearer(plan: Plan, seed: int) -> Iterable[Message]:
+    def costlier(plan: Plan, seed: int) -> Iterable[Message]:
         said = suite(CASES)(plan, seed)
         return [*said, *more] if plan.action == "count" else said
 
-    timeline, log = made(("instructions", "allocations"), {"2.0": dearer})
+    timeline, log = made(("instructions", "allocations"), {"2.0": costlier})
     first = timeline.draw_counts(1, BOTH)
     assert first[f"2.0 {A}", "instructions", False].heads == (1100.0,)
     assert first[f"2.0 {A}", "instructions", False].bases == (1000.0,)

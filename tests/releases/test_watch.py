@@ -71,7 +71,7 @@ def test_constraints_bound_what_is_installed_and_are_not_watched_themselves(tmp_
     assert found == {"thing": Watched("thing", "1.1", "2.0", cases=2)}
 
 
-def test_what_has_no_newer_release_or_does_not_hold_here_is_told_apart(tmp_path: Path) -> None:
+def test_what_has_no_newer_release_or_does_not_hold_here_is_distinguished(tmp_path: Path) -> None:
     """URLs, unknown packages, impossible versions; lines for another Python are left out."""
     found = find(
         tmp_path,

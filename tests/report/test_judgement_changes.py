@@ -34,7 +34,7 @@ def within(case: str, latency: float, instructions: float = 1.0) -> list[Verdict
 
 
 def test_the_largest_changes_come_first_and_are_few() -> None:
-    """Dearer or cheaper alike, of either signal; ten cases are enough."""
+    """Costlier or cheaper alike, of either signal; ten cases are enough."""
     verdicts = [each for number in range(20) for each in within(f"c{number}", 1 + number / 1000)]
     verdicts += within("counted", 1.0, 1.05) + within("cheaper", 0.94) + within("same", 1.0)
     found = judged.find_largest_changes(make_judgement(*verdicts))

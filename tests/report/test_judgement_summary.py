@@ -89,7 +89,7 @@ def test_chance_is_said_in_words(p_value: float | None, text: str) -> None:
 
 
 def test_every_quantity_has_its_unit() -> None:
-    """Nanoseconds, bytes, counts and ratios are told apart; a row has the same decimals."""
+    """Nanoseconds, bytes, counts and ratios are distinguished; a row has the same decimals."""
     assert cells(counted()).seen == "15,931"
     assert cells(counted()).range == "14,804 - 15,104"
     slow = budgeted(quantity="latency_ns", seen=Estimate(12345.6, 12300.0, 12400.0))

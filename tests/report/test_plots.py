@@ -204,7 +204,7 @@ def test_the_bare_call_is_a_bold_black_line() -> None:
     assert (labels[0], labels[-1]) == ("bare call: the line to reach", "pybreaker")
 
 
-def test_a_percentile_that_was_not_told_is_a_gap() -> None:
+def test_a_percentile_that_was_not_reported_is_a_gap() -> None:
     """A line does not lead from p90 to the longest call; what nobody has, has no place."""
     samples = {
         name: make_load_samples(
@@ -214,9 +214,11 @@ def test_a_percentile_that_was_not_told_is_a_gap() -> None:
     }
     cases = [make_case(name, **IO) for name in samples]
     operations = {case.name: samples[case.library] for case in cases}
-    told = loaded_result([make_loads(cases[0], (1e4,), operations=operations)] * 5, cases)
+    reported = loaded_result([make_loads(cases[0], (1e4,), operations=operations)] * 5, cases)
     [picture] = [
-        each for each in plan_pictures(told, estimate(told)) if each.name.startswith("latency")
+        each
+        for each in plan_pictures(reported, estimate(reported))
+        if each.name.startswith("latency")
     ]
     axes = drawn(picture).axes[0]
     labels = [each.get_text() for each in axes.get_xticklabels()]

@@ -99,6 +99,6 @@ def test_pyperf_commands_work_on_it(tmp_path: Path, command: list[str], result: 
 
 
 def test_nothing_measured_is_an_error() -> None:
-    """Pyperf has no empty file; the user is told to measure first."""
+    """Pyperf has no empty file; the message says to measure first."""
     with pytest.raises(UserError, match="nothing was measured"):
         pyperf_json.render(make_result())

@@ -60,7 +60,7 @@ def test_rates_have_their_scaling_beside_them() -> None:
     assert block.rows[0].cells["1 times"] == "1.00"
 
 
-def test_alike_and_unlike_interpreters_are_told_apart() -> None:
+def test_alike_and_unlike_interpreters_are_distinguished() -> None:
     """Two builds of one version are numbered; the implementation is named where it differs."""
     result = measured_result({QUICK: 200.0})
     assert name_interpreters([under(result, "CPython 3.12.1")] * 2) == ["3.12.1 #1", "3.12.1 #2"]
@@ -68,7 +68,7 @@ def test_alike_and_unlike_interpreters_are_told_apart() -> None:
     assert name_interpreters(others) == ["CPython 3.11.7", "PyPy 3.11.2"]
 
 
-def test_columns_that_look_alike_are_told_apart_by_their_files() -> None:
+def test_columns_that_look_alike_are_distinguished_by_their_files() -> None:
     """Two runs under one interpreter have its name in common."""
     result = under(measured_result({QUICK: 200.0}), "CPython 3.11.7")
     console = Console(file=io.StringIO(), width=80)

@@ -1,4 +1,4 @@
-"""Two runs side by side: what moved, what did not, and what cannot be told."""
+"""Two runs side by side: what moved, what did not, and what cannot be decided."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.factories import (
 )
 from tests.load_factories import loaded_result, make_loads
 
-DEARER, CHEAPER, SAME = make_case("dearer"), make_case("cheaper"), make_case("same")
+COSTLIER, CHEAPER, SAME = make_case("costlier"), make_case("cheaper"), make_case("same")
 
 
-def run(dearer: float = 1000.0, cheaper: float = 1000.0, same: float = 1000.0) -> Result:
+def run(costlier: float = 1000.0, cheaper: float = 1000.0, same: float = 1000.0) -> Result:
     """A run of three cases over enough workers to be sure."""
-    return measured_result({DEARER: dearer, CHEAPER: cheaper, SAME: same}, 14, spread=0.005)
+    return measured_result({COSTLIER: costlier, CHEAPER: cheaper, SAME: same}, 14, spread=0.005)
 
 
 def beside(this: Result, other: Result) -> RunComparison:
@@ -30,11 +30,11 @@ def beside(this: Result, other: Result) -> RunComparison:
 
 
 def test_what_moved_comes_first_and_is_named() -> None:
-    """A case that got dearer regressed, one that got cheaper improved; the others did neither."""
-    found = beside(run(dearer=1500.0, cheaper=700.0), run())
-    told = [(pair.case, pair.outcome, pair.style) for pair in found.pairs]
-    assert told == [
-        (DEARER.name, "regressed", "bad"),
+    """A case that got slower regressed, one that got cheaper improved; the others did neither."""
+    found = beside(run(costlier=1500.0, cheaper=700.0), run())
+    reported = [(pair.case, pair.outcome, pair.style) for pair in found.pairs]
+    assert reported == [
+        (COSTLIER.name, "regressed", "bad"),
         (CHEAPER.name, "improved", "good"),
         (SAME.name, "within", ""),
     ]
@@ -53,11 +53,11 @@ def test_a_run_against_itself_moved_nothing() -> None:
 
 def test_a_small_change_is_marked_where_the_intervals_part() -> None:
     """It lies within the range, and is one all the same."""
-    found = beside(run(dearer=1040.0), run())
+    found = beside(run(costlier=1040.0), run())
     outcomes = {pair.case: pair.outcome for pair in found.pairs}
-    assert outcomes[DEARER.name] == "within; the intervals part"
+    assert outcomes[COSTLIER.name] == "within; the intervals part"
     assert outcomes[SAME.name] == "within"
-    assert found.pairs[0].case == DEARER.name
+    assert found.pairs[0].case == COSTLIER.name
 
 
 def test_instructions_are_compared_as_well() -> None:
@@ -102,10 +102,10 @@ def test_another_reference_is_not_compared() -> None:
 
 def test_cases_of_one_run_alone_are_named() -> None:
     """On the side where they are."""
-    found = beside(measured_result({SAME: 1000.0, DEARER: 1.0}), measured_result({SAME: 1000.0}))
-    assert (found.only_this, found.only_other) == ((DEARER.name,), ())
-    found = beside(measured_result({SAME: 1000.0}), measured_result({SAME: 1000.0, DEARER: 1.0}))
-    assert (found.only_this, found.only_other) == ((), (DEARER.name,))
+    found = beside(measured_result({SAME: 1000.0, COSTLIER: 1.0}), measured_result({SAME: 1000.0}))
+    assert (found.only_this, found.only_other) == ((COSTLIER.name,), ())
+    found = beside(measured_result({SAME: 1000.0}), measured_result({SAME: 1000.0, COSTLIER: 1.0}))
+    assert (found.only_this, found.only_other) == ((), (COSTLIER.name,))
 
 
 @pytest.mark.parametrize("workers", [1, 3])

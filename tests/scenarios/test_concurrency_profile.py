@@ -15,10 +15,10 @@ from tests.scripted import suite
 
 def test_the_concurrency_profile_takes_what_asks_for_it() -> None:
     """A kind stands for its loads and payloads; one load stands for itself around its payload."""
-    told = names(loaded=True)
-    assert len(told) == len(set(told))
+    reported = names(loaded=True)
+    assert len(reported) == len(set(reported))
     by_group: dict[str, list[str]] = {}
-    for each in told:
+    for each in reported:
         group, _, label = each.partition("[")
         by_group.setdefault(group, []).append(label.removesuffix("]"))
     assert set(by_group) == {
@@ -44,10 +44,10 @@ def test_the_concurrency_profile_takes_what_asks_for_it() -> None:
 
 def test_the_concurrency_profile_of_what_does_not_ask_is_all_that_it_has() -> None:
     """A file of one's own is measured without a word in it; readers need to be asked for."""
-    told = names("mine.*", loaded=True)
-    assert {message.partition("[")[2].partition("-")[0] for message in told} == {"threads"}
-    assert "mine.plain[threads-4,cpu]" in told
-    assert names(loaded=True, cases=[CASES[-1]]) == told
+    reported = names("mine.*", loaded=True)
+    assert {message.partition("[")[2].partition("-")[0] for message in reported} == {"threads"}
+    assert "mine.plain[threads-4,cpu]" in reported
+    assert names(loaded=True, cases=[CASES[-1]]) == reported
 
 
 def test_patterns_with_a_load_mean_the_same_in_every_profile() -> None:
@@ -73,5 +73,5 @@ def test_gates_look_at_one_load_of_what_works() -> None:
     gated = [case.case.name for case in select(launcher, (), gated=True).cases]
     assert gated[: len(plain)] == plain
     assert len(gated) == len(plain) + 2
-    told = [each.case.name for each in select(launcher, ("breaker.*",), gated=True).cases]
-    assert told == [each for each in plain if each.startswith("breaker.")]
+    reported = [each.case.name for each in select(launcher, ("breaker.*",), gated=True).cases]
+    assert reported == [each for each in plain if each.startswith("breaker.")]

@@ -83,7 +83,7 @@ def test_contradictory_definition_is_refused(options: dict[str, Any], rule: str)
 
 
 def test_unknown_argument_is_refused() -> None:
-    """A scenario that takes something that the tool does not offer is told what it offers."""
+    """The message for an argument that the tool does not offer lists what it offers."""
     with pytest.raises(TypeError, match=r"takes clock; a scenario may take 'library', 'payload'"):
 
         @scenario

@@ -25,8 +25,8 @@ def run(
 
     def running(*arguments: str) -> tuple[int, str, str]:
         code = main.main(arguments)
-        told = capsys.readouterr()
-        return code, told.out, told.err
+        reported = capsys.readouterr()
+        return code, reported.out, reported.err
 
     return running
 
@@ -54,12 +54,14 @@ def run(
         ("nothing.here[*,threads-4]", ("expected a case name", "resilience-bench list")),
     ],
 )
-def test_what_matches_nothing_is_told_what_there_is(selector: str, parts: Sequence[str]) -> None:
+def test_what_matches_nothing_is_refused_with_what_there_is(
+    selector: str, parts: Sequence[str]
+) -> None:
     """The loads and payloads of the scenarios that were meant, with something to type."""
-    told = refused(selector)
-    assert f"no case matches {selector!r}" in told
+    reported = refused(selector)
+    assert f"no case matches {selector!r}" in reported
     for part in parts:
-        assert part in told
+        assert part in reported
 
 
 def test_what_is_suggested_can_be_typed() -> None:
@@ -86,10 +88,10 @@ def test_what_is_suggested_can_be_typed() -> None:
 )
 def test_a_load_that_cannot_be_is_refused(word: str) -> None:
     """Whatever else the pattern says; the text has what was expected, and an example."""
-    told = refused(f"breaker.closed[*,{word},io]")
-    assert word in told
-    assert "expected" in told
-    assert "[*,threads-8,io]" in told
+    reported = refused(f"breaker.closed[*,{word},io]")
+    assert word in reported
+    assert "expected" in reported
+    assert "[*,threads-8,io]" in reported
 
 
 def test_more_callers_than_the_machine_can_start_are_refused(

@@ -43,7 +43,7 @@ def test_a_load_is_read(text: str, load: Load) -> None:
         "single-1",
     ],
 )
-def test_what_is_no_load_is_told_what_was_expected(text: str) -> None:
+def test_what_is_no_load_is_refused_with_what_was_expected(text: str) -> None:
     """The error has what was found, and every way to write a load."""
     with pytest.raises(ValueError, match="no such load: ") as caught:
         parse_load(text)

@@ -107,7 +107,7 @@ def test_what_is_right_is_said_to_be_right(page: Page) -> None:
     assert "Nothing: every library counted" in text
 
 
-def test_what_is_wrong_is_told_first(page: Page) -> None:
+def test_what_is_wrong_is_reported_first(page: Page) -> None:
     """Lost counts with their share, calls let through, probes at once, and the exception."""
     bad = {
         FAILURE: make_tally(lost=270),

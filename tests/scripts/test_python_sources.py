@@ -165,7 +165,9 @@ def test_without_apt_one_line_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
         check_needed()
 
 
-def test_the_last_words_of_apt_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_lines_of_apt_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A mirror whose signature does not fit, or that cannot be reached, is one line."""
     words = (
         "echo 'Get:1 lists'; echo 'E: The repository is not signed.' >&2; echo 'W: x' >&2; exit 100"

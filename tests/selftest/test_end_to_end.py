@@ -1,4 +1,4 @@
-"""The gate on real workers: what is planted is found, and a dearer operation fails a check."""
+"""The gate on real workers: what is planted is found, and a slower operation fails a check."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ def test_a_check_fails_for_more_instructions_and_for_nothing_else(tmp_path: Path
     assert learned.returncode == 0, learned.stderr
     same = run(tmp_path, *checking, "-o", "same.json", COUNT=str(COUNT))
     assert same.returncode == 0, same.stdout + same.stderr
-    dearer = run(tmp_path, *checking, "-o", "dearer.json", COUNT=str(COUNT * 5 // 4))
-    assert dearer.returncode == 1, dearer.stdout + dearer.stderr
-    assert "REGRESSED  mine.summing" in dearer.stdout
+    costlier = run(tmp_path, *checking, "-o", "costlier.json", COUNT=str(COUNT * 5 // 4))
+    assert costlier.returncode == 1, costlier.stdout + costlier.stderr
+    assert "REGRESSED  mine.summing" in costlier.stdout

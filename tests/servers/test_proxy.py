@@ -1,4 +1,4 @@
-"""The proxy breaks connections as it is told, and only then."""
+"""The proxy breaks connections as it is ordered to, and only then."""
 
 from __future__ import annotations
 

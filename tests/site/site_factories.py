@@ -26,7 +26,7 @@ CASES = 25
 
 
 def make_tree(folder: Path, commits: int = COMMITS, cases: int = CASES) -> str:
-    """Make a repository with asv's results in it; the commit that made something dearer."""
+    """Make a repository with asv's results in it; the commit that made something slower."""
     script = ROOT / "scripts" / "lib" / "asv_tree.py"
     command = [sys.executable, script, folder, "--commits", str(commits), "--cases", str(cases)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -68,7 +68,7 @@ def evil_labels() -> Result:
 
 
 def make_history(package: str = "tenacity") -> History:
-    """A release history of three releases, of which one is dearer and one does not install."""
+    """A release history of three releases, of which one is slower and one does not install."""
     case = "retry.first_try[tenacity]"
 
     def release(version: str, ns: float, date: str) -> Release:
@@ -131,7 +131,7 @@ def write_history(history: History, folder: Path) -> None:
 
 
 def make_sources(folder: Path) -> str:
-    """Make a project with all that a site shows; the commit that made something dearer."""
+    """Make a project with all that a site shows; the commit that made something slower."""
     slower = make_tree(folder)
     held = folder / "results"
     results.write(evil_result(), held / "quick.json")

@@ -184,8 +184,8 @@ def test_files_that_cannot_be_read_are_named_counted_and_kept(
     assert str(project) not in page
     assert "History of 2 commits" in page
     assert "quick.<wbr>json" in page
-    told = json.loads((project / "results" / "site" / "site.json").read_text())
-    assert len(told["skipped"]) == 4
+    reported = json.loads((project / "results" / "site" / "site.json").read_text())
+    assert len(reported["skipped"]) == 4
 
 
 def test_other_files_of_ours_are_no_loss(project: Path) -> None:
@@ -259,7 +259,7 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
 
 
 def test_asvs_data_is_shown_rightly(tmp_path: Path) -> None:
-    """The page is told that more is worse, short units, and what commits were about."""
+    """The page receives that more is worse, short units, and what commits were about."""
     make_sources(tmp_path / "it")
     folder = tmp_path / "site"
     sources = SiteSources(tmp_path / "it" / "results", tmp_path / "it" / "asv.conf.json")

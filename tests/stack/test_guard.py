@@ -238,7 +238,7 @@ def test_exceptions_are_freed_at_once(bench: Bench, attempts: int) -> None:
 
 
 def test_rejection_by_an_inner_guard_is_a_failure_of_the_outer_one(bench: Bench) -> None:
-    """Who was rejected is told apart, and the outer guard does not retry it either."""
+    """A rejection is distinguished, and the outer guard does not retry it either."""
     inner = bench.guard("inner", attempts=1, fail_max=1)
     exhaust(lambda: inner.call(Flaky(1)))
     outer = bench.guard("outer", on=(Exception,))

@@ -86,7 +86,7 @@ def test_the_same_function_is_the_same_kind() -> None:
     assert repr(matching(is_lost)) == "matching(is_lost)"
 
 
-def test_a_category_may_be_told_from_the_exception() -> None:
+def test_a_category_may_come_from_the_exception() -> None:
     """Where the type does not say enough, a function is registered for it."""
     register_category(DriverError, lambda error: "connection" if is_lost(error) else "answer")  # type: ignore[arg-type]
     assert categorize(LostError(1)) == "connection"

@@ -94,7 +94,7 @@ def test_failures_let_through_are_bounded(threads: int, fail_max: int, attempts:
 @ROUNDS
 @given(st.integers(2, 8), st.integers(1, 2))
 def test_failures_that_arrive_together_open_the_breaker_once(threads: int, fail_max: int) -> None:
-    """Calls that are inside together and fail together are no probes, whoever is told first."""
+    """Calls that are inside together and fail together are no probes, in any order."""
     bench, meeting = Bench(), threading.Barrier(threads)
     guard = bench.guard(fail_max=fail_max, attempts=1, reset_timeout_s=0)
 

@@ -63,7 +63,7 @@ def test_slopes_are_those_that_were_planted() -> None:
 
 
 def test_steady_runs_are_hardly_ever_said_to_grow() -> None:
-    """Of many noisy runs without growth none grows, and what is told is near to nothing."""
+    """Of many noisy runs without growth none grows, and what is reported is near to nothing."""
     seen = [drift(noise=0.01, seed=seed) for seed in SEEDS]
     assert {each.verdict for each in seen} <= {"steady", "undecided"}
     contained = [estimate.cost.low <= 0 <= estimate.cost.high for estimate in seen if estimate.cost]

@@ -241,8 +241,8 @@ def test_too_few_numbers_at_the_best_speed_may_be_left_out(calm: int) -> None:
 
     def worker(index: int) -> WorkerRecord:
         made = changing(index, () if index < calm else range(12))
-        untold = Samples(1, (1000,) * 11)
-        return replace(made, operations={**made.operations, other.name: untold})
+        unreported = Samples(1, (1000,) * 11)
+        return replace(made, operations={**made.operations, other.name: unreported})
 
     workers = [worker(index) for index in range(12)]
     records = [make_record(CASE), make_record(other)]

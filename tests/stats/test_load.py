@@ -82,7 +82,7 @@ def test_the_interval_is_over_workers() -> None:
 
 
 def test_what_cannot_be_computed_is_left_out() -> None:
-    """No control, no calls, nothing timed: the other quantities are told, none is made up."""
+    """No control, no calls, nothing timed: the other quantities are reported, none is made up."""
     alone = measured(make_loads(CASE, RATES, controls={}))
     assert set(alone.quantities) == {"calls_per_s", "call_ns", "fairness"}
     stuck = measured(make_loads(CASE, (0.0, 0.0), (0.0, 0.0)))
@@ -96,7 +96,7 @@ def test_a_worker_that_was_cut_short_counts_with_the_rounds_it_has() -> None:
     assert found.quantities["scaling"].value == pytest.approx(0.08)
 
 
-def test_reads_are_told_where_there_are_readers() -> None:
+def test_reads_are_reported_where_there_are_readers() -> None:
     """Readers beside writers have a rate of their own."""
     found = measured(with_samples(elapsed_ns=10_000_000, reads=(10, 20, 30, 40)))
     assert found.quantities["reads_per_s"].value == pytest.approx(2500.0)
@@ -126,7 +126,7 @@ def test_percentiles_are_those_of_all_workers_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("calls", "told"),
+    ("calls", "reported"),
     [
         (19, set()),
         (20, {"p50_ns"}),
@@ -137,10 +137,10 @@ def test_percentiles_are_those_of_all_workers_together() -> None:
         (10_000, {"p50_ns", "p90_ns", "p99_ns", "p999_ns"}),
     ],
 )
-def test_a_percentile_needs_ten_calls_beyond_it(calls: int, told: set[str]) -> None:
-    """With fewer it would be told by chance, so it is not told; the longest call always is."""
+def test_a_percentile_needs_ten_calls_beyond_it(calls: int, reported: set[str]) -> None:
+    """With fewer it would be chance, so it is not reported; the longest call always is."""
     found = measured(with_samples(latencies={300: calls}, longest_ns=400))
-    assert set(found.quantities) & {"p50_ns", "p90_ns", "p99_ns", "p999_ns"} == told
+    assert set(found.quantities) & {"p50_ns", "p90_ns", "p99_ns", "p999_ns"} == reported
     assert found.quantities["longest_ns"].value == 400
 
 
@@ -170,7 +170,7 @@ def test_a_percentile_below_the_clock_is_zero() -> None:
     assert BUCKET**3 < 50
 
 
-def test_the_lag_of_a_loop_is_told_from_its_ticks() -> None:
+def test_the_lag_of_a_loop_is_computed_from_its_ticks() -> None:
     """Percentiles of all ticks, and the latest of them; a hundred ticks are enough for 99 %."""
     found = measured(with_samples(lags_ns=tuple(range(100))))
     lags = {name: each for name, each in found.quantities.items() if name.startswith("lag")}

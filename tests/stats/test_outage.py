@@ -52,7 +52,7 @@ def test_only_right_values_and_defaults_are_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"),
+    ("count", "reported"),
     [
         (0, set()),
         (1, {"max"}),
@@ -64,10 +64,10 @@ def test_only_right_values_and_defaults_are_answers() -> None:
         (10_000, {"p50", "p99", "p999", "max"}),
     ],
 )
-def test_a_percentile_needs_ten_requests_beyond_it(count: int, told: set[str]) -> None:
+def test_a_percentile_needs_ten_requests_beyond_it(count: int, reported: set[str]) -> None:
     """The others are missing, not guessed."""
     found = estimate_percentiles_us(range(1, count + 1))
-    assert set(found) == told
+    assert set(found) == reported
     assert found.get("max", 0) == count
     if "p99" in found:
         assert found["p99"] == pytest.approx(0.99 * count, rel=0.01)

@@ -50,7 +50,7 @@ def weighed(call: Callable[[], Any], *, is_async: bool = False, raises: bool = F
 
 @KINDS
 @RAISES
-def test_what_stays_allocated_is_told_per_call(*, is_async: bool, raises: bool) -> None:
+def test_what_stays_allocated_is_reported_per_call(*, is_async: bool, raises: bool) -> None:
     """An operation that keeps a bytes object a call keeps one block, of its size."""
     kept: list[bytes | None] = [None] * 10_000
     place = itertools.count()

@@ -1,4 +1,4 @@
-"""Callers: all set out together, each tells its result, and what goes wrong is told."""
+"""Callers: all set out together, each sends its result, and what goes wrong is reported."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def test_every_caller_sets_out_after_the_release_and_tells_its_result(name: str)
         )
         for _ in range(3):
             before_ns = time.perf_counter_ns()
-            released_ns, told = callers.run_together(job)
-            assert [message[0] for message in told] == expected
-            assert {each[1] for each in told} == {released_ns}
-            assert all(before_ns <= released_ns <= each[2] for each in told)
+            released_ns, reported = callers.run_together(job)
+            assert [message[0] for message in reported] == expected
+            assert {each[1] for each in reported} == {released_ns}
+            assert all(before_ns <= released_ns <= each[2] for each in reported)
 
 
 @pytest.mark.parametrize("name", SEVERAL)
@@ -105,8 +105,8 @@ def test_all_callers_are_at_it_at_the_same_time(name: str) -> None:
 
         if load.kind != TASKS:
             barrier = barriers[load.kind](count)
-        _, told = callers.run_together(meets if load.kind == TASKS else waits)
-    assert told == [True] * count
+        _, reported = callers.run_together(meets if load.kind == TASKS else waits)
+    assert reported == [True] * count
 
 
 @pytest.mark.parametrize("name", LOADS)
@@ -124,8 +124,8 @@ def test_what_a_caller_raises_is_raised_again(name: str) -> None:
             expected = CallerFailedError, "it raised KeyError: 'idle_for'"
         with pytest.raises(expected[0], match=expected[1]):
             callers.run_together(job_of(load, fails))
-        _, told = callers.run_together(job_of(load, lambda caller, _released_ns: caller))
-    assert told == list(range(load.callers + load.readers))
+        _, reported = callers.run_together(job_of(load, lambda caller, _released_ns: caller))
+    assert reported == list(range(load.callers + load.readers))
 
 
 def test_tasks_have_all_ended_when_one_has_failed() -> None:
@@ -155,9 +155,9 @@ def test_coroutines_are_run_in_the_runners_loop(name: str) -> None:
     load = parse_load(name)
     with asyncio.Runner() as runner:
         callers = make_callers(load, runner, LIMIT_S)
-        _, told = callers.run_together(job)
+        _, reported = callers.run_together(job)
         loop = id(runner.get_loop())
-    assert told == [(caller, loop) for caller in range(load.callers)]
+    assert reported == [(caller, loop) for caller in range(load.callers)]
 
 
 def test_closing_ends_the_threads() -> None:
@@ -185,7 +185,7 @@ def test_threads_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("possible", [0, 2])
 def test_processes_that_cannot_be_started(possible: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told before anything is measured, and no process is left."""
+    """It is reported before anything is measured, and no process is left."""
     fork = os.fork
     children: list[int] = []
 
@@ -245,16 +245,18 @@ def test_a_process_that_hangs_says_where_it_stood(capfd: pytest.CaptureFixture[s
 def test_results_may_be_large() -> None:
     """What a process tells of a hundred thousand calls arrives as a whole."""
     with callers_of("processes-2") as (callers, _):
-        _, told = callers.run_together(lambda caller, _released_ns: [caller] * 100_000)
-    assert [len(message) for message in told] == [100_000, 100_000]
+        _, reported = callers.run_together(lambda caller, _released_ns: [caller] * 100_000)
+    assert [len(message) for message in reported] == [100_000, 100_000]
 
 
 def test_only_tasks_have_a_lag() -> None:
     """Threads and processes share no event loop that one of them could hold up."""
     for name in ("single", "threads-2", "processes-1"):
         with callers_of(name) as (callers, _):
-            (_, told), lags_ns = run_and_measure_lag(callers, lambda caller, _released_ns: caller)
-            assert (len(told), lags_ns) == (parse_load(name).callers, ())
+            (_, reported), lags_ns = run_and_measure_lag(
+                callers, lambda caller, _released_ns: caller
+            )
+            assert (len(reported), lags_ns) == (parse_load(name).callers, ())
 
 
 def test_a_tick_that_is_held_up_to_the_end_is_late() -> None:

@@ -49,7 +49,7 @@ def _without_gil(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_turns_the_gil_on_is_not_available(
     file: Path, action: Literal["inspect", "measure"]
 ) -> None:
-    """Its status says why and what to type; the others are told as they are, with the lock."""
+    """Its status says why and what to type; the others are reported as they are, with the lock."""
     names = tuple(f"cases.{name}" for name in ("modest", "greedy", "later"))
     messages = said(Plan(action, (str(file),), names, samples=2))
     found = statuses(messages)

@@ -146,7 +146,7 @@ def _leaving() -> bool:
     ],
     ids=["done", "heavy", "raises", "exits", "crashes"],
 )
-def test_what_became_of_a_child_is_told(work: Callable[[], bool], code: int, text: str) -> None:
+def test_the_status_of_a_child_is_reported(work: Callable[[], bool], code: int, text: str) -> None:
     """However the child ends, the parent goes on, and knows how."""
     assert run_in_child(work) == code
     assert explain_exit_code(code).endswith(text)

@@ -64,23 +64,23 @@ class Counting:
 @pytest.mark.usefixtures("ticking")
 @pytest.mark.parametrize(("is_async", "raises"), KINDS)
 @pytest.mark.parametrize(
-    ("closes_ns", "chunk", "told"),
+    ("closes_ns", "chunk", "reported"),
     [(25, 1, (3, 30)), (25, 7, (21, 30)), (40, 5, (20, 40))],
 )
 def test_a_loop_calls_in_chunks_until_the_window_has_closed(  # noqa: PLR0913
     closes_ns: int,
     chunk: int,
-    told: tuple[int, int],
+    reported: tuple[int, int],
     runner: asyncio.Runner,
     *,
     is_async: bool,
     raises: bool,
 ) -> None:
-    """The clock is read once a chunk, and what is told is what was called."""
+    """The clock is read once a chunk, and what is reported is what was called."""
     counting = Counting(is_async=is_async, raises=raises)
     calling = make_loop(counting.operation)
-    assert run_if_coroutine(calling(closes_ns, chunk), runner) == told
-    assert counting.calls == told[0]
+    assert run_if_coroutine(calling(closes_ns, chunk), runner) == reported
+    assert counting.calls == reported[0]
 
 
 @pytest.mark.usefixtures("ticking")
@@ -255,10 +255,10 @@ def test_the_cost_of_the_clock_is_a_number(runner: asyncio.Runner, *, is_async: 
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_the_cost_of_a_clock_that_goes_by_itself_is_told(
+def test_the_cost_of_a_clock_that_goes_by_itself_is_reported(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, *, is_async: bool
 ) -> None:
-    """It is told for a call: what the clock goes on by at each reading."""
+    """It is reported for a call: what the clock goes on by at each reading."""
     monkeypatch.setattr(load_loops, "clock", itertools.count(0, 10_000).__next__)
     monkeypatch.setattr(
         load_loops, "make_sampler", lambda _operation, _runner: lambda _calls, _warm: 0

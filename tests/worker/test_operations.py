@@ -201,7 +201,7 @@ async def _yield_nothing_async(payload: Any) -> AsyncIterator[Any]:
         (lambda payload: Counted(payload and None, count=lambda: 0), "None"),
     ],
 )
-def test_a_scenario_that_makes_nothing_to_call_is_told_so(
+def test_a_scenario_that_makes_nothing_to_call_gets_a_reason(
     runner: asyncio.Runner, function: Any, seen: str
 ) -> None:
     """It says what was returned and that a function is expected, whatever form the scenario has."""

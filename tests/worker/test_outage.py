@@ -15,13 +15,13 @@ from tests.outage_factories import NAMES, SCHEDULE
 
 
 class Dependency:
-    """A dependency in this process: work that fails as long as it was told so."""
+    """A dependency in this process: work that fails as long as it is switched to fail."""
 
     def __init__(self) -> None:
         """Be healthy."""
         self.mode = "healthy"
         self.calls = 0
-        self.told: list[tuple[str, float]] = []
+        self.reported: list[tuple[str, float]] = []
 
     def work(self) -> str:
         """Return a value, or raise."""
@@ -32,7 +32,7 @@ class Dependency:
 
     def behave(self, mode: str, delay_s: float = 0.0) -> int:
         """See `Control`."""
-        self.told.append((mode, delay_s))
+        self.reported.append((mode, delay_s))
         self.mode = mode
         return self.calls
 
@@ -116,7 +116,7 @@ def test_a_log_record_counts_with_its_traceback_at_the_default_level() -> None:
 
 
 def test_counters_are_read_once_at_each_boundary() -> None:
-    """The dependency is told each phase once; what is counted adds up to all that happened."""
+    """The dependency gets each phase once; what is counted adds up to all that happened."""
     dependency = Dependency()
     watched = Watch(dependency.work, "value")
     looks: list[int] = []
@@ -124,8 +124,8 @@ def test_counters_are_read_once_at_each_boundary() -> None:
     bare_requests, bare_cpu_us = run.measure_bare()
     outage = run.measure(watched.make_payload(), (bare_requests, bare_cpu_us))
     modes = [phase.mode for phase in SCHEDULE.phases]
-    assert [mode for mode, _ in dependency.told] == ["healthy", *modes, modes[-1]]
-    assert dependency.told[2] == ("slow", 0.75)
+    assert [mode for mode, _ in dependency.reported] == ["healthy", *modes, modes[-1]]
+    assert dependency.reported[2] == ("slow", 0.75)
     assert [phase.name for phase in outage.phases] == list(NAMES)
     assert [phase.starts_us for phase in outage.phases[1:]] == [
         phase.ends_us for phase in outage.phases[:-1]

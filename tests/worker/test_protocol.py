@@ -87,7 +87,7 @@ def test_plan_survives() -> None:
         SAMPLED % '{"calls": 1, "elapsed_ns": [NaN], "beside": []}',
     ],
 )
-def test_rubbish_is_told_apart(line: str) -> None:
+def test_rubbish_is_recognised(line: str) -> None:
     """Whatever is not a whole message raises, and says what was found."""
     with pytest.raises(InvalidMessageError):
         decode(line)

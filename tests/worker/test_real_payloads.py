@@ -183,7 +183,7 @@ def test_an_end_that_fails_is_no_failure(runner: asyncio.Runner) -> None:
         real.attach(bound(guarded, Payload(work)))
 
 
-def test_a_payload_that_makes_nothing_to_call_is_told_so(runner: asyncio.Runner) -> None:
+def test_a_payload_that_makes_nothing_to_call_gets_a_reason(runner: asyncio.Runner) -> None:
     """It is named, with what it returned and what is expected."""
 
     def nothing() -> None:

@@ -61,11 +61,11 @@ def test_cases_with_one_control_are_measured_side_by_side() -> None:
         bound(bare, "threads-8"),
         bound(bare_async, "tasks-4"),
     ]
-    told = [
+    reported = [
         (load, payload, [each.name.partition(".")[2] for each in group])
         for load, payload, group in group_by_control(cases)
     ]
-    assert told == [
+    assert reported == [
         (Load("threads", 4), "noop", ["bare[threads-4]", "other[threads-4]"]),
         (Load("threads", 4), "noop", ["failing[threads-4]"]),
         (Load("threads", 8), "noop", ["other[threads-8]", "bare[threads-8]"]),
@@ -90,10 +90,10 @@ def test_cases_with_one_control_are_measured_side_by_side() -> None:
 )
 def test_a_sample_is_a_window_of_all_callers(one: Scenario, load: str, payload: str) -> None:
     """There is one a round, for control and case; what callers did adds up to what was counted."""
-    told = measured(bound(one, load, payload))
-    assert told.failed == {}
+    reported = measured(bound(one, load, payload))
+    assert reported.failed == {}
     callers = parse_load(load).callers
-    for samples in (told.control, only(told.samples)):
+    for samples in (reported.control, only(reported.samples)):
         assert samples.callers == callers
         assert len(samples.calls) == len(samples.elapsed_ns) == ROUNDS
         assert all(each > 0 for each in samples.elapsed_ns)
@@ -105,31 +105,31 @@ def test_a_sample_is_a_window_of_all_callers(one: Scenario, load: str, payload: 
         assert (samples.longest_ns > 0) is bool(samples.latencies)
         assert bool(samples.lags_ns) is load.startswith("tasks")
         assert len(samples.reads) == (ROUNDS if load.startswith("mixed") else 0)
-    subject = only(told.subjects)
-    samples = only(told.samples)
+    subject = only(reported.subjects)
+    samples = only(reported.samples)
     assert subject.total == sum(samples.calls) + sum(samples.latencies.values())
-    tally = only(told.tallies)
+    tally = only(reported.tallies)
     assert tally.payload_runs == tally.promised_runs == tally.calls > 0
-    assert marks(told) == []
+    assert marks(reported) == []
 
 
 def test_latencies_are_left_out_where_nobody_asks() -> None:
     """A gate needs rates only; every call of them is counted all the same."""
-    told = measured(bound(counting()), timed_ns=0)
-    samples = only(told.samples)
+    reported = measured(bound(counting()), timed_ns=0)
+    samples = only(reported.samples)
     assert (samples.latencies, samples.longest_ns, samples.clock_ns) == ({}, 0, 0.0)
-    assert only(told.subjects).total == sum(samples.calls)
-    assert marks(told) == []
+    assert only(reported.subjects).total == sum(samples.calls)
+    assert marks(reported) == []
 
 
-def test_who_is_measured_is_told_before() -> None:
+def test_the_measured_cases_are_reported_first() -> None:
     """A worker that hangs names its case, each time before its turn, in whatever order."""
-    told = measured(bound(bare), bound(other))
-    names = ["", *told.subjects]
+    reported = measured(bound(bare), bound(other))
+    names = ["", *reported.subjects]
     for start in range(0, len(names) * (1 + ROUNDS), len(names)):
-        assert sorted(told.started[start : start + len(names)]) == sorted(names)
-    assert told.started[len(names) * (1 + ROUNDS)] == ""
-    assert told.started[-1] == names[-1]
+        assert sorted(reported.started[start : start + len(names)]) == sorted(names)
+    assert reported.started[len(names) * (1 + ROUNDS)] == ""
+    assert reported.started[-1] == names[-1]
 
 
 def test_the_collector_is_off_while_rates_are_measured() -> None:
@@ -177,8 +177,8 @@ def test_a_chunk_lasts_as_long_whatever_the_operation(
 
 def test_coroutines_that_never_wait_have_chunks_as_well() -> None:
     """Entering the event loop is not taken for their work: or every call would be a turn of it."""
-    told = measured(bound(bare_async, "tasks-2"))
-    assert only(told.subjects).chunk > 1
+    reported = measured(bound(bare_async, "tasks-2"))
+    assert only(reported.subjects).chunk > 1
 
 
 @pytest.mark.parametrize(

@@ -44,11 +44,11 @@ BREAKERS = Path(__file__).resolve().parents[2] / "benchmarks" / "breaker.py"
 @pytest.mark.parametrize("load", ["single", "threads-8", "mixed-2-2"])
 def test_a_counter_that_keeps_count_has_no_mark(load: str) -> None:
     """Calls of all windows are in the tally, with those that were timed one by one."""
-    told = measured(bound(counting(), load, "cpu"))
-    tally = only(told.tallies)
+    reported = measured(bound(counting(), load, "cpu"))
+    tally = only(reported.tallies)
     assert tally.counted == tally.promised_count
-    assert tally.promised_count == tally.calls + only(told.subjects).total
-    assert marks(told) == []
+    assert tally.promised_count == tally.calls + only(reported.subjects).total
+    assert marks(reported) == []
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_a_counter_that_does_not_keep_count_is_found(
     load: str, increments: Callable[[int], int], said: str
 ) -> None:
     """Every tenth increment that is lost, or one too many, shows in the tally and is marked."""
-    told = measured(bound(counting(increments), load))
-    tally = only(told.tallies)
+    reported = measured(bound(counting(increments), load))
+    tally = only(reported.tallies)
     assert tally.payload_runs == tally.promised_runs
     missing = abs(tally.promised_count - tally.counted)
     # Each of the two counters may have been read between two tenth calls.
     assert abs(missing - tally.promised_count / 10) <= 2
-    [mark] = marks(told)
+    [mark] = marks(reported)
     assert mark.startswith(f"{said}: ")
 
 
@@ -105,19 +105,21 @@ def rejecting(rejects: Callable[[int], bool]) -> Scenario:
 
 def test_an_open_breaker_that_rejects_has_no_mark() -> None:
     """Its payload never runs, and none was promised to."""
-    told = measured(bound(rejecting(lambda _call: True)))
-    tally = only(told.tallies)
+    reported = measured(bound(rejecting(lambda _call: True)))
+    tally = only(reported.tallies)
     assert (tally.payload_runs, tally.promised_runs, tally.counted) == (0, 0, None)
     assert tally.calls > 0
-    assert marks(told) == []
+    assert marks(reported) == []
 
 
 def test_an_open_breaker_that_lets_calls_through_is_found() -> None:
     """Calls that reach the payload all the same are counted and marked."""
-    told = measured(bound(rejecting(lambda call: call % 10 != 0)))
-    tally = only(told.tallies)
+    reported = measured(bound(rejecting(lambda call: call % 10 != 0)))
+    tally = only(reported.tallies)
     assert tally.payload_runs == tally.calls // 10
-    assert marks(told) == [f"the payload ran {tally.payload_runs:,} times where none was promised"]
+    assert marks(reported) == [
+        f"the payload ran {tally.payload_runs:,} times where none was promised"
+    ]
 
 
 def test_an_operation_that_does_not_run_its_payload_is_found() -> None:
@@ -128,11 +130,11 @@ def test_an_operation_that_does_not_run_its_payload_is_found() -> None:
         calls = itertools.count()
         return lambda: payload() if next(calls) % 2 else RESULT
 
-    told = measured(bound(cached))
-    tally = only(told.tallies)
+    reported = measured(bound(cached))
+    tally = only(reported.tallies)
     runs, promised = tally.payload_runs, tally.promised_runs
     assert runs < promised
-    assert marks(told) == [f"the payload ran {runs:,} times where {promised:,} were promised"]
+    assert marks(reported) == [f"the payload ran {runs:,} times where {promised:,} were promised"]
 
 
 def recovering(admits: int) -> Scenario:
@@ -164,23 +166,23 @@ def measure_probes(case: BoundCase, probes: int, monkeypatch: pytest.MonkeyPatch
     """Measure with longer and longer work, until it outlasts the release of all callers."""
     for io_s in (0.05, 0.5, 5):
         monkeypatch.setattr(payloads, "IO_S", io_s)
-        told = measured(case)
-        if only(told.tallies).probes == probes:
+        reported = measured(case)
+        if only(reported.tallies).probes == probes:
             break
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("admits", [1, 3, 8])
 def test_probes_at_once_are_counted(admits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of eight callers that find a breaker half-open, so many reach the payload."""
-    told = measure_probes(bound(recovering(admits), "threads-8", "io"), admits, monkeypatch)
-    assert told.failed == {}
-    tally, samples = only(told.tallies), only(told.samples)
+    reported = measure_probes(bound(recovering(admits), "threads-8", "io"), admits, monkeypatch)
+    assert reported.failed == {}
+    tally, samples = only(reported.tallies), only(reported.samples)
     assert tally.probes == admits
     assert tally.calls == tallies.BURSTS * 8
     assert (tally.counted, tally.promised_count) == (None, None)
-    assert marks(told) == ([] if admits == 1 else [f"{admits} probes at once"])
-    for value in (samples, told.control):
+    assert marks(reported) == ([] if admits == 1 else [f"{admits} probes at once"])
+    for value in (samples, reported.control):
         assert value.calls == (8,) * ROUNDS
         assert value.fewest == value.most == (1,) * ROUNDS
         # Whoever is released first is at its call while the others are released.
@@ -194,13 +196,13 @@ def test_half_open_breakers_of_libraries(
 ) -> None:
     """The lock of pybreaker lets one probe through at a time, circuitbreaker has no limit."""
     found = discover([BREAKERS]).bound[f"breaker.trip_and_recover[{library}]"]
-    told = measure_probes(found.with_load("threads-8", "io"), probes, monkeypatch)
-    assert told.failed == {}
-    assert only(told.tallies).probes == probes
+    reported = measure_probes(found.with_load("threads-8", "io"), probes, monkeypatch)
+    assert reported.failed == {}
+    assert only(reported.tallies).probes == probes
 
 
 def test_processes_that_share_a_counter_are_counted_together() -> None:
-    """What the library counts, and how often the payload ran, is told of all processes."""
+    """What the library counts, and how often the payload ran, is reported for all processes."""
 
     @scenario(across_processes=True)
     def shares(payload: Any) -> Counted:
@@ -216,18 +218,18 @@ def test_processes_that_share_a_counter_are_counted_together() -> None:
 
         return Counted(operation, lambda: sum(each for (each,) in slot.iter_unpack(page)))
 
-    told = measured(bound(shares, "processes-2"))
-    tally = only(told.tallies)
+    reported = measured(bound(shares, "processes-2"))
+    tally = only(reported.tallies)
     assert tally.counted == tally.promised_count > tally.calls
     assert tally.payload_runs == tally.promised_runs == tally.calls > 0
 
 
 def test_what_raises_under_threads_has_failed_and_the_others_go_on() -> None:
-    """Alone it is all right; under the load the reason is told, and the rest is measured."""
-    told = measured(bound(raising(after=5)), bound(other))
-    [(name, reason)] = told.failed.items()
+    """Alone it is all right; under the load the reason is reported, and the rest is measured."""
+    reported = measured(bound(raising(after=5)), bound(other))
+    [(name, reason)] = reported.failed.items()
     assert name.endswith("raises[threads-4]")
     assert reason == "under this load it raised KeyError: 'idle_for'"
-    [(name, samples)] = told.samples.items()
+    [(name, samples)] = reported.samples.items()
     assert name.endswith("other[threads-4]")
     assert len(samples.calls) == ROUNDS

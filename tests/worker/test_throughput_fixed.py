@@ -74,25 +74,25 @@ def test_control_and_operation_make_the_same_calls(
     one: Scenario, load: str, called: Callable[[], Any]
 ) -> None:
     """However slow the operation is: so the cold first call weighs the same in both."""
-    told = measured(bound_to_work(one, load, called, is_async=called is work_async))
-    assert told.failed == {}
-    samples = only(told.samples)
+    reported = measured(bound_to_work(one, load, called, is_async=called is work_async))
+    assert reported.failed == {}
+    samples = only(reported.samples)
     callers = parse_load(load).callers
-    [calls] = {*told.control.calls, *samples.calls}
+    [calls] = {*reported.control.calls, *samples.calls}
     assert callers <= calls <= callers * MOST_FIXED_CALLS
     assert calls % callers == 0
-    assert len(samples.calls) == len(told.control.calls) == ROUNDS
+    assert len(samples.calls) == len(reported.control.calls) == ROUNDS
     [fewest] = {*samples.fewest, *samples.most}
     assert fewest == calls // callers
-    assert marks(told) == []
+    assert marks(reported) == []
 
 
 def test_readers_have_windows_of_time() -> None:
     """They read until the others have done, so that a number of calls would not end them."""
-    told = measured(bound_to_work(counting(), "mixed-2-1", work))
-    assert told.failed == {}
-    assert len(only(told.samples).reads) == ROUNDS
-    assert only(told.subjects).loop is None
+    reported = measured(bound_to_work(counting(), "mixed-2-1", work))
+    assert reported.failed == {}
+    assert len(only(reported.samples).reads) == ROUNDS
+    assert only(reported.subjects).loop is None
 
 
 class Scripted:
@@ -174,10 +174,10 @@ def test_a_control_that_fails_is_reported() -> None:
         if calls[0] > 1:
             raise ConnectionError("gone")
 
-    told = LoadSubject("", make_control(bound_to_work(bare, "single", failing)))
+    reported = LoadSubject("", make_control(bound_to_work(bare, "single", failing)))
     with asyncio.Runner() as runner:
         group = LoadGroup(
             parse_load("single"), "real", Scripted(1, 0), runner, 1, LIMIT_S, lambda _name: None
         )
-        failed = group.measure([told], ROUNDS)
+        failed = group.measure([reported], ROUNDS)
     assert failed == {"": "under this load it raised ConnectionError: gone"}

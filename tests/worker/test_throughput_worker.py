@@ -116,7 +116,7 @@ def statuses(messages: Iterable[Message]) -> dict[str, tuple[str, str]]:
 
 
 def operations(messages: Iterable[Message]) -> list[str]:
-    """The scenarios of which samples were told."""
+    """The scenarios of which samples were reported."""
     return [
         message.name.partition("[")[0].removeprefix("cases.")
         for message in messages
@@ -174,7 +174,7 @@ def test_an_error_of_a_later_pass_is_the_loads_as_well(
     assert operations(messages) == ["good_again"]
 
 
-def test_without_its_control_nothing_is_told_of_a_case(
+def test_without_its_control_nothing_is_reported_of_a_case(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rate says nothing without the rate that could be reached."""
@@ -238,7 +238,7 @@ def test_one_caller_awaits_a_coroutine_around_work(file: Path) -> None:
     assert operations(messages) == ["awaited"]
 
 
-def test_a_case_that_is_gone_is_told(file: Path) -> None:
+def test_a_case_that_is_gone_is_reported(file: Path) -> None:
     """A file that changed meanwhile costs the cases that it no longer has."""
     messages = said(plan(file, "threads-2", "vanished", "good"))
     assert statuses(messages)["vanished"] == ("failed", "its file no longer defines it")
@@ -247,5 +247,5 @@ def test_a_case_that_is_gone_is_told(file: Path) -> None:
 
 def test_a_window_that_is_shorter_than_its_release() -> None:
     """What it took is never below zero, though the release is taken off."""
-    told = measured(bound(bare, "threads-2"), window_ns=1)
-    assert all(each >= 1 for each in told.control.elapsed_ns)
+    reported = measured(bound(bare, "threads-2"), window_ns=1)
+    assert all(each >= 1 for each in reported.control.elapsed_ns)

@@ -55,7 +55,7 @@ def bound_to_work(
 
 @dataclass(slots=True)
 class Measured:
-    """What became of cases that were measured side by side."""
+    """The statuses of cases that were measured side by side."""
 
     control: LoadSamples
     failed: dict[str, str]
@@ -82,25 +82,25 @@ def measured(
             for each in cases
         }
         failed = group.measure([control, *subjects.values()], ROUNDS)
-        told = Measured(
+        reported = Measured(
             group.samples(control, timed_ns=timed_ns), failed, started, subjects=subjects
         )
         for each in cases:
             if each.name not in failed:
-                told.samples[each.name] = group.samples(subjects[each.name], timed_ns=timed_ns)
-                told.tallies[each.name] = count_runs(group, each, subjects[each.name])
-    return told
+                reported.samples[each.name] = group.samples(subjects[each.name], timed_ns=timed_ns)
+                reported.tallies[each.name] = count_runs(group, each, subjects[each.name])
+    return reported
 
 
-def only(told: dict[str, Any]) -> Any:
+def only(reported: dict[str, Any]) -> Any:
     """The only value."""
-    [value] = told.values()
+    [value] = reported.values()
     return value
 
 
-def marks(told: Measured) -> list[str]:
+def marks(reported: Measured) -> list[str]:
     """What is said of the only case's tally."""
-    return list(map(tallying.describe_defect, tallying.find_defects([only(told.tallies)])))
+    return list(map(tallying.describe_defect, tallying.find_defects([only(reported.tallies)])))
 
 
 @scenario

@@ -50,7 +50,7 @@ def noisy(times: Mapping[str, float] | None = None, wrong: Iterable[Message] = (
     factors = times or {}
     statuses = {each.case: each for each in wrong if isinstance(each, StatusMessage)}
 
-    def told(message: Message, seed: int) -> Message:
+    def reported(message: Message, seed: int) -> Message:
         if isinstance(message, SamplesMessage) and message.kind == "operation":
             call_ns = 1000 * factors.get(message.name, 1.0) * (1 + seed % 7 / 500)
             return replace(message, samples=Samples(100, (round(100 * call_ns),) * 4))
@@ -60,15 +60,15 @@ def noisy(times: Mapping[str, float] | None = None, wrong: Iterable[Message] = (
         if plan.action == "discover":
             return list(suite(CASES)(plan, seed))
         fine = replace(plan, cases=tuple(name for name in plan.cases if name not in statuses))
-        said = [told(message, seed) for message in suite(CASES)(fine, seed)]
+        said = [reported(message, seed) for message in suite(CASES)(fine, seed)]
         return [*said, *(each for name, each in statuses.items() if name in plan.cases)]
 
     return script
 
 
-def assert_refused(told: tuple[int, str, str], *parts: str) -> None:
+def assert_refused(reported: tuple[int, str, str], *parts: str) -> None:
     """Exit code 2, nothing on the output, and one line without a traceback that says these."""
-    code, out, err = told
+    code, out, err = reported
     assert (code, out) == (2, "")
     [line] = [each for each in err.splitlines() if each.startswith("resilience-bench")]
     assert "Traceback" not in err

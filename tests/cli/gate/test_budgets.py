@@ -42,7 +42,7 @@ def test_a_budget_that_makes_no_sense_is_refused(
 
 
 def test_budgets_alone_are_judged_where_there_is_no_baseline(run: Run, tmp_path: Path) -> None:
-    """Whoever names the file of budgets gets by without a baseline, and is told so."""
+    """Whoever names the file of budgets gets by without a baseline, and the output says so."""
     path = budget(tmp_path, "overhead_ns = 2000")
     code, out, _ = run("check", "--budgets", path, "-o", "mine.json")
     assert code == 0
@@ -82,7 +82,7 @@ def test_without_a_baseline_the_message_names_this_way(run: Run, tmp_path: Path)
 
 
 def test_budgets_that_match_no_selected_case_are_named(run: Run, files: Files) -> None:
-    """A typing error in a pattern lets everything through, so it is told; it fails nobody."""
+    """A typing error in a pattern lets everything through, so it is reported; it fails no build."""
     path = Path("mine.toml")
     tables = [
         f'[[budget]]\ncases = "{value}"\nlatency_ns = 1e9\nreason = "why"\n'

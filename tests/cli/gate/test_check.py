@@ -127,7 +127,7 @@ def test_without_valgrind_the_rest_is_judged(run: Run, monkeypatch: pytest.Monke
     assert run("check", "--strict")[0] == 3
 
 
-def test_new_cases_are_told_and_do_not_fail(run: Run) -> None:
+def test_new_cases_are_reported_and_do_not_fail(run: Run) -> None:
     """A case without a range has to be learned; nobody is red for it."""
     run("baseline", "learn", "retry.*", "--runs", 3)
     code, out, _ = run("check")
@@ -136,7 +136,7 @@ def test_new_cases_are_told_and_do_not_fail(run: Run) -> None:
 
 
 def test_cases_of_which_nothing_is_acceptable_are_refused(run: Run) -> None:
-    """Whoever selects only new cases is told to learn them."""
+    """If only new cases are selected, the message says to learn them."""
     run("baseline", "learn", "retry.*", "--runs", 3)
     code, _, err = run("check", "breaker.*")
     assert code == 2

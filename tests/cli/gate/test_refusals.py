@@ -99,5 +99,5 @@ def test_a_foreign_baseline_is_refused_unless_what_compares_is_asked_for(
 def test_a_baseline_of_another_python_has_nothing_to_compare(run: Run, files: Files) -> None:
     """Every signal depends on it, so learning is what is left."""
     foreign = replace(learned(), environment=make_environment(python="CPython 3.99.1"))
-    told = run("check", *files(None, foreign))
-    assert_refused(told, "python: baseline 'CPython 3.99", "baseline learn")
+    reported = run("check", *files(None, foreign))
+    assert_refused(reported, "python: baseline 'CPython 3.99", "baseline learn")

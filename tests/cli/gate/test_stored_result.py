@@ -24,7 +24,7 @@ def test_a_healthy_result_is_within(run: Run, files: Files) -> None:
 
 
 @pytest.mark.parametrize("signal", ["latency", "instructions"])
-def test_a_dearer_case_is_named(run: Run, files: Files, signal: str) -> None:
+def test_a_costlier_case_is_named(run: Run, files: Files, signal: str) -> None:
     """Exit code 1, for each of the signals; the other case is not accused."""
     slow = made({TWO: 1.3})
     code, out, _ = run("check", *files(slow), "--signals", signal)
@@ -102,8 +102,10 @@ def test_selectors_choose_what_is_judged(run: Run, files: Files) -> None:
 def test_selectors_that_match_nothing_are_refused(run: Run, files: Files) -> None:
     """Neither in a stored file nor in the suite."""
     assert_refused(run("check", "nonsense.*", *files()), "has no case that matches 'nonsense.*'")
-    told = run("check", "nonsense.*", "--baseline", "acceptable.json", "--signals", "allocations")
-    assert_refused(told, "no case matches 'nonsense.*'")
+    reported = run(
+        "check", "nonsense.*", "--baseline", "acceptable.json", "--signals", "allocations"
+    )
+    assert_refused(reported, "no case matches 'nonsense.*'")
 
 
 def test_reports_are_written_beside_the_output(run: Run, files: Files, tmp_path: Path) -> None:
@@ -149,8 +151,8 @@ def test_a_selector_that_the_file_lacks_names_the_file_and_what_it_has(
     run: Run, files: Files
 ) -> None:
     """The suite may have the case: it is the file that does not."""
-    told = run("check", *files(), "control.call")
+    reported = run("check", *files(), "control.call")
     has = f"result.json has no case that matches 'control.call'; it has 2 cases: {ONE.name}, "
-    assert_refused(told, has, "resilience-bench show result.json")
-    assert "list" not in told[2]
+    assert_refused(reported, has, "resilience-bench show result.json")
+    assert "list" not in reported[2]
     assert f"(close: {ONE.name}" in run("check", *files(), f"{ONE.name}x")[2]

@@ -30,10 +30,10 @@ def planting(found: bool = True, red: str = "") -> Script:  # noqa: FBT001, FBT0
         extra += dict(plan.waits).get(name, 0)
         if not found and plan.cases != (PROBE,):  # it had a price once
             extra = 0
-        dearer = 500 if name == red and next(counter) >= LEARNING_RUNS * 6 else 0
-        return 1000 * (1 + seed % 7 / 500) + extra + dearer
+        costlier = 500 if name == red and next(counter) >= LEARNING_RUNS * 6 else 0
+        return 1000 * (1 + seed % 7 / 500) + extra + costlier
 
-    def told(plan: Plan, message: Message, seed: int) -> Message:
+    def reported(plan: Plan, message: Message, seed: int) -> Message:
         if isinstance(message, SamplesMessage) and message.kind == "operation":
             elapsed = round(100 * call_ns(plan, message.name, seed))
             return replace(message, samples=Samples(100, (elapsed,) * 4))
@@ -43,7 +43,7 @@ def planting(found: bool = True, red: str = "") -> Script:  # noqa: FBT001, FBT0
         return message
 
     def script(plan: Plan, seed: int) -> list[Message]:
-        return [told(plan, each, seed) for each in suite(CASES)(plan, seed)]
+        return [reported(plan, each, seed) for each in suite(CASES)(plan, seed)]
 
     return script
 

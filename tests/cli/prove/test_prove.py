@@ -43,9 +43,11 @@ def test_the_proof_holds_every_build_and_rate(prove: Prove) -> None:
     assert (proof["schema"], proof["neighbours"], proof["cases"]) == (1, 0, len(CASES))
     assert (proof["selectors"], proof["sizes"]) == (["mine.py"], [30.0])
     assert (proof["signals"], proof["is_learned"]) == (list(BOTH), True)
-    told = [(each["gate"], each["planted_percent"], each["signals"]) for each in proof["builds"]]
+    reported = [
+        (each["gate"], each["planted_percent"], each["signals"]) for each in proof["builds"]
+    ]
     latency = ["latency"]
-    assert sorted(told) == sorted(
+    assert sorted(reported) == sorted(
         (gate, percent, signals)
         for gate in ("check", "compare")
         for percent, signals in ((0.0, list(BOTH)), (0.0, latency), (30.0, list(BOTH)))

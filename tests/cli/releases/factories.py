@@ -53,7 +53,7 @@ def list_releases(package: str) -> list[PublishedRelease]:
 def costing(factors: Mapping[str, float]) -> Script:
     """A release in which cases cost so many times as much, with half a per cent of noise."""
 
-    def told(message: Message, seed: int) -> Message:
+    def reported(message: Message, seed: int) -> Message:
         if isinstance(message, SamplesMessage) and message.kind == "operation":
             noise = 1 + 0.005 * ((seed * 7919 + len(message.name)) % 7 - 3) / 3
             cost_ns = 1000 * factors.get(message.name, 1.0) * noise
@@ -63,7 +63,7 @@ def costing(factors: Mapping[str, float]) -> Script:
             return replace(message, counts=Counts((10, 40), (10 * cost, 40 * cost)))
         return message
 
-    return lambda plan, seed: [told(each, seed) for each in suite(CASES)(plan, seed)]
+    return lambda plan, seed: [reported(each, seed) for each in suite(CASES)(plan, seed)]
 
 
 class Machine:
@@ -110,9 +110,9 @@ def history(folder: str = "results/releases/thing") -> History:
     return history_file.read(Path(folder))
 
 
-def assert_refused(told: tuple[int, str, str], *parts: str) -> None:
+def assert_refused(reported: tuple[int, str, str], *parts: str) -> None:
     """Exit code 2, nothing on the output, and one line that says these."""
-    code, out, err = told
+    code, out, err = reported
     assert (code, out) == (2, "")
     [line] = [each for each in err.splitlines() if each.startswith("resilience-bench")]
     assert "Traceback" not in err

@@ -30,7 +30,7 @@ from tests.cli.releases.factories import (
 FINAL = ["1.0", "1.1", "2.0", "2.1"]
 
 
-def test_the_release_that_moved_a_case_is_told(run: Run, machine: Machine) -> None:
+def test_the_release_that_moved_a_case_is_reported(run: Run, machine: Machine) -> None:
     """One release makes one case slower, the next one another faster: nothing else changes."""
     machine.scripts = {
         "2.0": costing({CALLED: 1.5}),
@@ -38,21 +38,21 @@ def test_the_release_that_moved_a_case_is_told(run: Run, machine: Machine) -> No
     }
     code, out, _ = run("thing")
     assert code == 0
-    told = history()
-    steps = {(step.release, step.before, step.case, step.signal) for step in told.steps}
+    reported = history()
+    steps = {(step.release, step.before, step.case, step.signal) for step in reported.steps}
     assert steps == {
         ("2.0", "1.1", CALLED, "latency"),
         ("2.0", "1.1", CALLED, "instructions"),
         ("2.1", "2.0", DECORATION, "latency"),
         ("2.1", "2.0", DECORATION, "instructions"),
     }
-    change = next(each.change for each in told.steps if each.signal == "latency")
+    change = next(each.change for each in reported.steps if each.signal == "latency")
     assert change is not None
     assert change.low <= 1.5 <= change.high
-    assert [release.version for release in told.releases] == FINAL
-    assert set(told.cases) == {CALLED, DECORATION}
-    assert told.environment.packages == {"other": "1.0"}
-    assert told.releases[2].packages["thing"] == "2.0"
+    assert [release.version for release in reported.releases] == FINAL
+    assert set(reported.cases) == {CALLED, DECORATION}
+    assert reported.environment.packages == {"other": "1.0"}
+    assert reported.releases[2].packages["thing"] == "2.0"
     assert "2 of 3 releases changed something" in out
     assert "results: results/releases/thing" in out
 
@@ -127,8 +127,8 @@ def test_another_python_wants_a_folder_of_its_own(
         return replace(machine.environment_of(variant), python="CPython 3.99.0")
 
     monkeypatch.setattr(variants, "query_environment", other)
-    told = run("thing")
-    assert_refused(told, "CPython 3.99.0", "-o FOLDER", "--fresh")
+    reported = run("thing")
+    assert_refused(reported, "CPython 3.99.0", "-o FOLDER", "--fresh")
     assert (history(), len(machine.log)) == (before, measured)
     code, out, _ = run("thing", "--fresh")
     assert code == 0
@@ -151,5 +151,5 @@ def test_an_interruption_before_anything_was_measured_says_so(run: Run, machine:
 def test_what_was_never_measured_cannot_be_shown(run: Run) -> None:
     """The line has the very command that measures it."""
     assert_refused(run("thing", "--show"), "type 'resilience-bench releases thing'")
-    told = run("thing", "--show", "-o", "there")
-    assert_refused(told, "type 'resilience-bench releases thing -o there'")
+    reported = run("thing", "--show", "-o", "there")
+    assert_refused(reported, "type 'resilience-bench releases thing -o there'")

@@ -68,11 +68,11 @@ def test_selectors_and_signals_choose(run: Run, machine: Machine) -> None:
     """Only what is asked for is measured, and pre-releases on demand."""
     code, _, _ = run("thing", "retry.called", "--signals", "instructions", "--pre")
     assert code == 0
-    told = history()
-    assert [release.version for release in told.releases] == list(VERSIONS)
-    assert set(told.cases) == {CALLED}
-    assert told.signals == ("instructions",)
-    assert set(told.releases[0].values[CALLED].quantities) == {
+    reported = history()
+    assert [release.version for release in reported.releases] == list(VERSIONS)
+    assert set(reported.cases) == {CALLED}
+    assert reported.signals == ("instructions",)
+    assert set(reported.releases[0].values[CALLED].quantities) == {
         "instructions",
         "overhead_instructions",
     }
@@ -143,7 +143,7 @@ def test_without_valgrind_the_rest_is_measured(
 
 
 def test_noise_moves_nothing(run: Run, machine: Machine) -> None:
-    """Releases that cost the same are told to do so, and nothing stays open."""
+    """Releases that cost the same are reported as such, and nothing stays open."""
     _, out, _ = run("thing")
     assert history().steps == history().undecided == ()
     assert "0 of 3 releases changed something" in out

@@ -41,7 +41,7 @@ def watch(folder: Path, text: str, *more: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_a_newer_release_that_costs_more_is_told_and_fails(folder: Path) -> None:
+def test_a_newer_release_that_costs_more_is_reported_and_fails(folder: Path) -> None:
     """Its row says which case; what no case needs is listed as such; the exit code is 1."""
     done = watch(folder, f"{INDEX}thing-z==1.0\nidle-z==1.0\n", "--seconds", "60", "-o", "out")
     assert done.returncode == 1, done.stdout + done.stderr

@@ -38,7 +38,7 @@ def test_the_server_knows_the_limit(
     assert client.run(LIMIT) == 9000
 
 
-def test_less_time_is_told_to_the_server(bench: Bench, postgresql: PostgresqlServer) -> None:
+def test_the_server_receives_a_shorter_time(bench: Bench, postgresql: PostgresqlServer) -> None:
     """A transaction of an enclosing call that has less time left begins by saying so."""
     database = Database(bench.manager.guard("database", policy(deadline_s=100)), postgresql.url())
     outer = bench.guard("outer", deadline_s=20, retries=())
