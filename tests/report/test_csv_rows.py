@@ -49,9 +49,9 @@ def test_a_line_says_what_it_is_of() -> None:
     assert "3 workers" in row["warnings"]
 
 
-def test_odd_names_come_back_as_they_were() -> None:
-    """Separators, quotes and line breaks are quoted."""
-    odd = 'a,b;"c"\r\nd\te'
+@pytest.mark.parametrize("odd", ['a,b;"c"\r\nd\te', "a\rb", "a\nb", "\u2028 \x85 \x0b"])
+def test_odd_names_come_back_as_they_were(odd: str) -> None:
+    """Separators, quotes and line breaks of every kind are quoted."""
     rows = read(measured_result({Case("f", odd, odd): 1000.0}))
     assert {row["scenario"] for row in rows} == {odd}
     assert {row["library"] for row in rows} == {odd}

@@ -34,9 +34,12 @@ def render(result: Result) -> str:
     breaks are quoted (RFC 4180); lines end with a line feed.
     """
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(map(_make_row, collect_figures(result)))
+    plain = csv.writer(file, lineterminator="\n")
+    # A carriage return alone ends a line for readers; before Python 3.13 it is not quoted.
+    quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(COLUMNS)
+    for row in map(_make_row, collect_figures(result)):
+        (quoting if any("\r" in str(cell) for cell in row) else plain).writerow(row)
     return file.getvalue()
 
 

@@ -23,6 +23,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "object_bytes": "Memory of the object that a call returns.",
     "peak_bytes": "The most memory that one call holds at a time.",
     "calls_per_s": "Calls a second of all callers together.",
+    "share": "Time of one call beyond the bare call, divided by that of the bare call.",
     "scaling": "Calls a second under load divided by those of the bare call.",
     "call_ns": "Time that a caller under load waits for one call, on average.",
     "fairness": "Calls of the slowest caller divided by those of the fastest.",
@@ -63,7 +64,7 @@ def collect_figures(result: Result) -> list[ExportedFigure]:
         for quantity, found in measured.quantities.items()
         if all(map(math.isfinite, dataclasses.astuple(found)))
     ]
-    return figures or refuse_empty()
+    return figures or refuse_empty(result)
 
 
 def find_unit(quantity: str) -> str:
@@ -81,8 +82,18 @@ def explain_quantity(quantity: str) -> str:
     return MEANINGS.get(quantity) or f"{QUANTITIES[quantity].label.capitalize()} of one case."
 
 
-def refuse_empty() -> NoReturn:
-    """Raise UserError: there is nothing to export."""
+def refuse_empty(result: Result) -> NoReturn:
+    """Raise UserError: there is nothing that the format takes."""
+    if result.drifts or result.outages:
+        raise UserError(
+            "no export holds long runs or outages, and this file has nothing else; "
+            "type 'resilience-bench show RESULT --format json'"
+        )
+    if result.loads:
+        raise UserError(
+            "pyperf takes one call after the other, and this file has only cases under load and "
+            "shares; type 'resilience-bench export RESULT --format csv -o FILE'"
+        )
     raise UserError(
         "nothing was measured, so there is nothing to export; type 'resilience-bench run'"
     )

@@ -30,7 +30,7 @@ def render(result: Result) -> str:
     """
     found = [figure for figure in collect_figures(result) if figure.quantity in CHARTS]
     if not found:
-        refuse_empty()
+        refuse_empty(result)
     environment = result.environment
     where = f"{environment.python}, {environment.cpu_count} x {environment.cpu_model}"
     return json.dumps([_make_entry(figure, where) for figure in found], indent=1) + "\n"

@@ -47,7 +47,7 @@ def render(result: Result) -> str:
                 if run := _make_run(result, process):
                     runs.setdefault(process.name, []).append(run)
     if not runs:
-        refuse_empty()
+        refuse_empty(result)
     benchmarks = [{"runs": members} for members in runs.values()]
     return json.dumps({"version": VERSION, "benchmarks": benchmarks}, separators=(",", ":")) + "\n"
 
