@@ -44,6 +44,11 @@ def listing(server):
 @payload
 def counting():
     return itertools.count().__next__
+
+@payload(returns=1)
+def turning():
+    calls = itertools.count()
+    return lambda: 1 if next(calls) < 20 else 2
 """
 
 
@@ -56,6 +61,7 @@ class FakeServers(Servers):
         self.asked: list[str] = []
         self.problems = problems
         self.ends: dict[str, str] = {}
+        self.words: dict[str, str] = {}
 
     def find_address(self, name: str) -> str:
         """Return a text."""
@@ -76,6 +82,10 @@ class FakeServers(Servers):
     def explain_end(self, name: str) -> str:
         """Return what was written down."""
         return self.ends.get(name, "")
+
+    def quote_last_words(self, name: str) -> str:
+        """Return what was written down."""
+        return self.words.get(name, "")
 
 
 def around(payload: str, server: str = "", path: str = "") -> CaseInfo:
@@ -159,6 +169,24 @@ def test_a_failure_after_the_server_has_gone_quotes_the_server(status: Any) -> N
     assert found["sqlite"] == (status, "it raised")
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("failed", "it raised; the server redis runs; it said: no memory"), ("broken", "it raised")],
+)
+def test_a_failure_while_the_server_runs_quotes_it_too(status: Any, reason: str) -> None:
+    """The server may have said why; it has nothing to say of a case that breaks its promise."""
+    servers = FakeServers()
+    servers.words["redis"] = "the server redis runs; it said: no memory"
+
+    def script(plan: Plan, hash_seed: int) -> list[Message]:
+        said = list(suite(CASES)(plan, hash_seed))
+        return [*said, StatusMessage(NAMES[0], status, "it raised")]
+
+    found = statuses(run(ScriptedLauncher(script), servers))
+    assert found["redis"] == (status, reason)
+    assert found["set"][0] == "measured"
+
+
 def test_listing_starts_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says whether the server's programs are installed."""
     missing = ProgramMissingError("PostgreSQL's postgres is not installed; type: x")
@@ -191,7 +219,8 @@ def file(tmp_path: Path) -> Path:
 def test_real_work_is_measured_by_a_real_worker(file: Path) -> None:
     """What is honest; the rest says what is wrong with it."""
     launcher = ProcessLauncher()
-    patterns = ("mine.success[listing]", "mine.*[threads-2,sqlite]", "mine.success[counting]")
+    names = ("listing", "counting", "turning")
+    patterns = ("mine.*[threads-2,sqlite]", *(f"mine.success[{name}]" for name in names))
     chosen = select(launcher, (str(file), *patterns)).cases
     with make_place(), Servers() as servers:
         _, (_, session) = create_sessions(launcher, chosen, PROFILES["quick"], servers=servers)
@@ -204,6 +233,8 @@ def test_real_work_is_measured_by_a_real_worker(file: Path) -> None:
     assert "ran the payload" in found["mine.cached[threads-2,sqlite]"][1]
     assert found["mine.success[counting]"][0] == "broken"
     assert "expected the same twice" in found["mine.success[counting]"][1]
+    assert found["mine.success[turning]"][0] == "failed"
+    assert "after timing it returned 2; expected that" in found["mine.success[turning]"][1]
     measured = {name for record in records for name in record.operations}
     assert measured == {"mine.success[listing]", "mine.success[threads-2,sqlite]"}
 

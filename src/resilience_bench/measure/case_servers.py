@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from resilience_bench._model import CaseInfo, CaseStatus
 from resilience_bench.servers.open_servers import ProgramMissingError, ServerFailedError, Servers
+
+FAILURE_STATUSES: Final = frozenset({"broken", "failed", "hung"})
+"""The statuses that a case may have because its server has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,17 @@ class CaseServers:
         names = dict.fromkeys(name for info in block for name in info.servers)
         return tuple((name, self.servers.get_address(name)) for name in names)
 
-    def explain_end(self, infos: Sequence[CaseInfo], case: str) -> str:
-        """Return how the server of a case ended, with its last words; empty if it did not."""
+    def explain_failure(
+        self, infos: Sequence[CaseInfo], case: str, status: CaseStatus, reason: str
+    ) -> tuple[CaseStatus, str]:
+        """Return status and reason of a case, with the last words of its server.
+
+        If the server has ended, that is the reason. If it runs, it may have said why it fails.
+        """
+        if self.servers is None or status not in FAILURE_STATUSES:
+            return status, reason
         names = [name for info in infos if info.case.name == case for name in info.servers]
-        ends = map(self.servers.explain_end, names) if self.servers else ()
-        return next(filter(None, ends), "")
+        if end := next(filter(None, map(self.servers.explain_end, names)), ""):
+            return "failed", end
+        words = list(filter(None, map(self.servers.quote_last_words, names)))
+        return status, "; ".join([reason, *words] if status == "failed" else [reason])

@@ -54,8 +54,6 @@ SLOW_WORKERS: Final = 5
 FEW_CASES: Final = 40
 MORE_SAMPLES: Final = 3
 """With `FEW_CASES` or fewer to a worker, each case gets this many times as many samples."""
-FAILURE_STATUSES: Final = frozenset({"broken", "failed", "hung"})
-"""The statuses that a case may have because its server has ended."""
 MEASURABLE_STATUSES: Final = frozenset({"measured", "interrupted"})
 """The statuses of cases that can be measured, as far as is known."""
 
@@ -263,8 +261,7 @@ class Session:
             self.slow.add(name)
 
     def _set_status(self, name: str, status: CaseStatus, reason: str, control: str = "") -> None:
-        if status in FAILURE_STATUSES and (end := self.servers.explain_end(self.cases, name)):
-            status, reason = "failed", end
+        status, reason = self.servers.explain_failure(self.cases, name, status, reason)
         before = self.records[name]
         self.records[name] = replace(
             before, status=status, reason=reason, control=control or before.control

@@ -79,7 +79,7 @@ class KeptServer:
                 raise ServerEndedError(f"did not start; {end}")
             if time.monotonic() > gives_up_s:
                 raise ServerFailedError(
-                    f"was not ready within {START_S:g} s; {self._quote_last_words()}"
+                    f"was not ready within {START_S:g} s; {self.quote_last_words()}"
                 )
             time.sleep(0.01)
 
@@ -89,12 +89,13 @@ class KeptServer:
             code = (self._folder / keeper.ENDED).read_text(encoding="ascii")
             is_killed = code.startswith("-")
             how = f"was ended by signal {code[1:]}" if is_killed else f"ended with exit code {code}"
-            return f"it {how}; {self._quote_last_words()}"
+            return f"it {how}; {self.quote_last_words()}"
         if self._keeper.poll() is not None:
-            return f"its keeper was killed; {self._quote_last_words()}"
+            return f"its keeper was killed; {self.quote_last_words()}"
         return ""
 
-    def _quote_last_words(self) -> str:
+    def quote_last_words(self) -> str:
+        """Return the last lines that it printed."""
         try:
             text = (self._folder / keeper.LOG).read_text(encoding="utf-8", errors="replace")
         except OSError:

@@ -78,6 +78,11 @@ class Servers(contextlib.AbstractContextManager["Servers"]):
         end = running.explain_end() if running else ""
         return f"the server {name} is gone: {end}" if end else ""
 
+    def quote_last_words(self, name: str) -> str:
+        """Return what a running server printed last; empty if it never ran."""
+        running = self._running.get(name)
+        return f"the server {name} runs; {running.quote_last_words()}" if running else ""
+
     def close(self) -> None:
         """End all servers and remove their folders."""
         while self._running:

@@ -320,6 +320,10 @@ class _Worker:
         try:
             samples = group.samples(subject, timed_ns=self._plan.timed * self._plan.window_ns)
             tally = tallies.count_runs(group, bound, subject)
+            if bound.work is not None:  # a server may answer otherwise than when it started
+                check_outcome(bound, subject.operation, self._runner)
+        except BrokenCaseError as error:
+            self._send_status(bound.name, "failed", f"after timing it {error}")
         except Exception as error:  # noqa: BLE001 - measured code may raise anything
             self._send_status(bound.name, "failed", throughput.explain_failure(error))
         else:
