@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 import click
 import uvicorn
 
-from demo.errors import EXIT_CODE, DemoError
+from demo.errors import EXIT_CODE, DemoError, run_command
 from demo.load import Load
 from demo.page.app import make_page
 from demo.stage import SHOWN_WITH, Stage, StageOptions
@@ -124,4 +124,4 @@ async def _end_after(server: uvicorn.Server, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, "demo")

@@ -43,6 +43,9 @@ class Dependency(Protocol):
     def heal(self) -> None:
         """Make it whole again."""
 
+    def explain_end(self) -> str:
+        """Return how its server ended without a button; empty if it did not."""
+
     def close(self) -> None:
         """End what belongs to it."""
 
@@ -99,6 +102,8 @@ class ServedDependency:
 
     def heal(self) -> None:
         """Make it whole; a server that was killed is replaced by a new one."""
+        if self.explain_end():
+            self._end_server()
         if self._server is None:
             self._proxy.lead_to(self._start_server().port)
         else:
@@ -106,6 +111,10 @@ class ServedDependency:
         self._proxy.pass_through()
         self._proxy.listen()
         self.broken = ""
+
+    def explain_end(self) -> str:
+        """Return how the server ended without a button, with its last words."""
+        return self._server.explain_end() if self._server is not None else ""
 
     def close(self) -> None:
         """End the server and the proxy."""
@@ -117,9 +126,10 @@ class ServedDependency:
         return self._server.address
 
     def _end_server(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        # First None: nobody is to take what is ended here for a server that ended by itself.
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
 
 
 class LockedFile:
@@ -143,6 +153,10 @@ class LockedFile:
         if self._connection.in_transaction:
             self._connection.rollback()
         self.broken = ""
+
+    def explain_end(self) -> str:
+        """Return nothing: there is no server."""
+        return ""
 
     def close(self) -> None:
         """Close the file."""

@@ -13,9 +13,18 @@ import yaml
 
 from demo.errors import DemoError
 
-UNITS_MS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-PART: Final = re.compile(r"(\d+)(ms|[smhd])")
-DURATION: Final = re.compile(r"(?:\d+(?:ms|[smhd]))+")
+DAY_MS: Final = 86_400_000
+UNITS_MS: Final = {
+    "ms": 1,
+    "s": 1000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": DAY_MS,
+    "w": 7 * DAY_MS,
+    "y": 365 * DAY_MS,
+}
+PART: Final = re.compile(r"(\d+)(ms|[smhdwy])")
+DURATION: Final = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
 RANGE: Final = re.compile(r"\[[^\]]+\]")
 """A range, or a subquery, of an expression."""
 
@@ -55,20 +64,38 @@ def read_rules(folder: Path, speed: float) -> dict[str, str]:
     texts = {}
     for path in paths:
         try:
-            groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-            rules = [rule for group in groups for rule in group["rules"]]
-            for rule in rules:
-                _shorten_rule(rule, speed)
-        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+            groups = _read_groups(path)
+            for group in groups:
+                for rule in group["rules"]:
+                    _shorten_rule(rule, speed)
+        except (OSError, yaml.YAMLError, ValueError) as error:
             raise _explain(path, str(error)) from error
         texts[f"{path.parent.name}-{path.name}"] = yaml.safe_dump({"groups": groups})
     _check(texts, folder)
     return texts
 
 
+def _read_groups(path: Path) -> list[dict[str, Any]]:
+    """Return the groups of a file; ValueError if they have no form of which times can be read."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    groups = content.get("groups") if isinstance(content, dict) else None
+    if not groups or not isinstance(groups, list):
+        raise ValueError("expected a key 'groups' with a list of groups")
+    for group in groups:
+        rules = group.get("rules") if isinstance(group, dict) else None
+        if not rules or not isinstance(rules, list):
+            raise ValueError("expected in each group a key 'rules' with a list of rules")
+        if not all(isinstance(rule, dict) and isinstance(rule.get("expr"), str) for rule in rules):
+            raise ValueError("expected in each rule a key 'expr' with a text")
+    return groups
+
+
 def _shorten_rule(rule: dict[str, Any], speed: float) -> None:
-    if "for" in rule:
-        rule["for"] = shorten(rule["for"], speed)
+    for key in ("for", "keep_firing_for"):
+        if key in rule:
+            if not (isinstance(rule[key], str) and DURATION.fullmatch(rule[key])):
+                raise ValueError(f"{key} is {rule[key]!r}, expected a duration such as '5m'")
+            rule[key] = shorten(rule[key], speed)
     rule["expr"] = RANGE.sub(
         lambda found: DURATION.sub(lambda each: shorten(each[0], speed), found[0]), rule["expr"]
     )

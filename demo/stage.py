@@ -40,6 +40,8 @@ SHOWN_WITH: Final = {
     "prometheus": "alerts that fire and resolve",
 }
 """What the demo shows only with these programs."""
+SERVICE: Final = "the service"
+PROMETHEUS: Final = "Prometheus"
 SWITCH_S: Final = 0.0005
 """The proxies are threads of this process: they must not wait long while the load computes."""
 UP: Final = "Application startup complete."
@@ -89,6 +91,7 @@ class Stage:
         self.service_url = ""
         self.prometheus: PrometheusClient | None = None
         self._service: KeptServer | None = None
+        self._kept: dict[str, KeptServer] = {}
         self._options, self._say = options, say
         self._stack = contextlib.ExitStack()
 
@@ -114,6 +117,19 @@ class Stage:
         """Ask the service to end, and wait until it has."""
         if self._service is not None:
             self._service.close()
+
+    def explain_ends(self) -> dict[str, str]:
+        """Return what ended without a button, by its title, with what to do."""
+        ends = {
+            title: f"{title} is gone: {end}; end the demo and start it again"
+            for title, kept in self._kept.items()
+            if (end := kept.explain_end())
+        }
+        for dependency in self.dependencies.values():
+            if end := dependency.explain_end():
+                title = dependency.title
+                ends[title] = f"{title} is gone: {end}; press heal"
+        return ends
 
     @property
     def log(self) -> Path:
@@ -145,7 +161,7 @@ class Stage:
             spans_folder=options.spans_folder,
         )
         self._say(f"starting the service with {settings.workers} workers")
-        self._service = self._keep("the service", functools.partial(_prepare_service, settings))
+        self._service = self._keep(SERVICE, functools.partial(_prepare_service, settings))
         self.service_url = f"http://{HOST}:{self._service.address.port}"
         if "prometheus" in found:
             self._start_prometheus(self._service.address.port, rules)
@@ -154,7 +170,7 @@ class Stage:
         self._say("starting Prometheus")
         hint = "" if self._options.needs_all else "; type: scripts/demo --without prometheus"
         prepare = functools.partial(prometheus.prepare, service_port, rules)
-        kept = self._keep("Prometheus", prepare, hint)
+        kept = self._keep(PROMETHEUS, prepare, hint)
         self.prometheus = PrometheusClient(kept.address.port)
         self._stack.callback(self.prometheus.close)
 
@@ -200,6 +216,7 @@ class Stage:
         except ServerFailedError as error:
             raise DemoError(f"{title} {error}{hint}") from error
         self._stack.callback(kept.close)
+        self._kept[title] = kept
         return kept
 
     def _start_database(self, *, has_server: bool) -> str:

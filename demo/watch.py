@@ -14,7 +14,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.load import Load, Outcome, count_kinds, find_quantile_ms
-from demo.stage import Stage
+from demo.stage import PROMETHEUS, SERVICE, Stage
 
 STATES: Final = ("closed", "half-open", "open")
 SECONDS: Final = 60
@@ -36,6 +36,7 @@ class Watch:
         self._events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self._guards: list[dict[str, Any]] = []
         self._alerts: dict[tuple[str, str], str] = {}
+        self._ends: dict[str, str] = {}
         self._log_position = 0
         self._began_s = time.time()
         self.note("the demo has started")
@@ -45,7 +46,7 @@ class Watch:
 
         Args:
             text: What happened.
-            kind: Who says so: person, breaker or alert.
+            kind: Who says so: person, breaker or alert; or end.
         """
         self._events.appendleft({"at_s": time.time(), "text": text, "kind": kind})
 
@@ -56,6 +57,7 @@ class Watch:
                 with contextlib.suppress(httpx.HTTPError):
                     text = (await client.get(f"{self._stage.service_url}/metrics")).text
                     self._guards = summarize_guards(text)
+                self._note_ends(self._stage.explain_ends())
                 self._read_log()
                 if self._stage.prometheus is not None:
                     with contextlib.suppress(httpx.HTTPError):
@@ -63,6 +65,16 @@ class Watch:
                             await asyncio.to_thread(self._stage.prometheus.list_alerts)
                         )
                 await asyncio.sleep(PAUSE_S)
+
+    def _note_ends(self, ends: dict[str, str]) -> None:
+        """Note what ended by itself since the last time; nothing old is shown of it."""
+        for title in ends.keys() - self._ends.keys():
+            self.note(ends[title], "end")
+        self._ends = ends
+        if SERVICE in ends:
+            self._guards = []
+        if PROMETHEUS in ends:
+            self._alerts = {}
 
     def describe(self) -> dict[str, Any]:
         """Return all that the page shows."""
@@ -87,7 +99,8 @@ class Watch:
                 {"name": name, "guard": guard, "state": state}
                 for (name, guard), state in sorted(self._alerts.items())
             ],
-            "prometheus": prometheus.url if prometheus else "",
+            "prometheus": prometheus.url if prometheus and PROMETHEUS not in self._ends else "",
+            "gone": list(self._ends.values()),
             "missing": self._stage.missing,
         }
 

@@ -15,7 +15,7 @@ from demo.drill.checks import find_defects, find_disturbances
 from demo.drill.course import run_drill
 from demo.drill.evidence import Evidence
 from demo.drill.table import format_drill
-from demo.errors import EXIT_CODE, DemoError
+from demo.errors import EXIT_CODE, DemoError, run_command
 from demo.stage import Stage, StageOptions
 from resilience_bench.environments.fingerprint import detect_environment, read_load_average
 from resilience_bench.files.atomic import write_text
@@ -87,4 +87,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, "drill")

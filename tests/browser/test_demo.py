@@ -92,11 +92,12 @@ def test_a_service_cannot_put_markup_into_the_page(chromium: Any, home: str) -> 
         "alerts": [{"name": odd, "guard": odd, "state": "firing"}],
         "prometheus": "",
         "missing": {"a": odd},
+        "gone": [odd],
     }
     with visit(chromium, home) as seen:
         seen.page.route("**/state", lambda route: route.fulfill(json=state))
         seen.page.goto(home)
         seen.page.locator("tr[data-guard]").wait_for()
         assert seen.page.locator("img").count() == 0
-        assert seen.page.get_by_text(odd).count() >= 5
+        assert seen.page.get_by_text(odd).count() >= 6
         seen.assert_clean()

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.servers.leftovers import PATIENCE_S
@@ -45,3 +46,10 @@ def start_demo(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)
+
+
+def read_command(pid: int) -> str:
+    """The command of a process, words with blanks between; empty if it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""

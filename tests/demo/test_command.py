@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import require
-from tests.demo.programs import ALONE, run_demo, start_demo
+from tests.conftest import ROOT, require
+from tests.demo.programs import ALONE, read_command, run_demo, start_demo
 from tests.monitoring.rules import MONITORING
 from tests.servers.leftovers import PATIENCE_S, Place, need, wait_until
 
@@ -56,6 +60,31 @@ def test_a_taken_port_is_named(place: Place) -> None:
         f"demo: port {port} of 127.0.0.1 cannot be used (Address already in use); "
         "type: scripts/demo --port 0\n"
     )
+    assert_nothing_left(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("demo", ("--without", "mysql")),
+        ("demo", ("--port", "99999")),
+        ("demo", ("--rat", "5", "--rate", "x")),
+        ("drill", ("--runs", "0")),
+        ("drill", ("--nothing",)),
+    ],
+)
+def test_an_option_that_is_wrong_is_one_line(
+    place: Place, name: str, options: tuple[str, ...]
+) -> None:
+    """It names the option and what to type, without the name of a module; nothing was started."""
+    module = {"demo": "demo", "drill": "demo.drill"}[name]
+    command = [sys.executable, "-m", module, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"{name}: ")
+    assert any(option in line for option in options)
+    assert line.endswith(f"; type: scripts/{name} --help")
     assert_nothing_left(place)
 
 
@@ -115,4 +144,45 @@ def test_only_its_own_page_can_press_a_button(place: Place) -> None:
             "prices": "slow",
             "database": "",
         }
+    assert_nothing_left(place)
+
+
+@pytest.mark.needs("prometheus")
+@pytest.mark.parametrize(
+    ("program", "title", "advice"),
+    [
+        ("prices.py", "price service", "press heal"),
+        ("-m demo.service", "the service", "end the demo and start it again"),
+        ("prometheus ", "Prometheus", "end the demo and start it again"),
+    ],
+)
+def test_what_ends_by_itself_is_on_the_page(
+    place: Place, program: str, title: str, advice: str
+) -> None:
+    """Neither old guards nor old alerts are shown of it; the page names it, and what to do."""
+
+    def read() -> dict[str, Any]:
+        with urllib.request.urlopen(f"{home}state", timeout=60) as response:
+            state: dict[str, Any] = json.load(response)
+            return state
+
+    with start_demo(*ALONE[:4]) as (_, home):
+        wait_until(lambda: read()["guards"], "no guard is shown")
+        assert read()["gone"] == []
+        pids = [pid for pid in place.list_processes() if program in read_command(pid)]
+        os.kill(min(pids), signal.SIGKILL)
+        wait_until(lambda: read()["gone"], "its end is not shown")
+        state = read()
+        [line] = state["gone"]
+        assert line.startswith(f"{title} is gone: it was ended by signal 9; ")
+        assert line.endswith(f"; {advice}")
+        assert line in [event["text"] for event in state["events"]]
+        assert bool(state["prometheus"]) is (title != "Prometheus")
+        assert bool(state["guards"]) is (title != "the service")
+        if advice == "press heal":
+            healing = urllib.request.Request(
+                f"{home}press/prices/heal", method="POST", headers={"X-Demo": "1"}
+            )
+            urllib.request.urlopen(healing, timeout=60).close()
+            wait_until(lambda: not read()["gone"], "it is not healed")
     assert_nothing_left(place)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +14,8 @@ import pytest
 
 from demo.dependencies import WAYS, LockedFile, ServedDependency, make_killable
 from resilience_bench.servers import redis
-from tests.servers.leftovers import Place
+from tests.demo.programs import read_command
+from tests.servers.leftovers import Place, wait_until
 
 
 @pytest.fixture
@@ -67,6 +70,25 @@ def test_one_way_takes_the_place_of_another(cache: ServedDependency) -> None:
     with socket.create_connection(("127.0.0.1", cache.port), 60) as connection:
         connection.sendall(b"PING\r\n")
         assert connection.recv(100) == b"+PONG\r\n"
+
+
+@pytest.mark.needs("redis-server")
+def test_a_server_that_ends_by_itself_is_named_and_replaced(
+    cache: ServedDependency, place: Place
+) -> None:
+    """Its last words are there until it is healed; a button that ends it says nothing."""
+    assert cache.explain_end() == ""
+    [pid] = [pid for pid in place.list_processes() if "redis-server" in read_command(pid)]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(cache.explain_end, "its end was not noticed")
+    assert cache.explain_end().startswith("it was ended by signal 9; it said: ")
+    cache.heal()
+    assert cache.explain_end() == ""
+    with socket.create_connection(("127.0.0.1", cache.port), 60) as connection:
+        connection.sendall(b"PING\r\n")
+        assert connection.recv(100) == b"+PONG\r\n"
+    cache.damage("kill")
+    assert cache.explain_end() == ""
 
 
 def test_a_file_is_locked_and_unlocked(tmp_path: Path) -> None:

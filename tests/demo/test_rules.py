@@ -21,6 +21,7 @@ from tests.monitoring.rules import MONITORING, RULE_FILES, list_rules
         ("15s", 60, "250ms"),
         ("1d", 20, "4320000ms"),
         ("500ms", 1000, "1ms"),
+        ("1w", 60, "10080000ms"),
         ("6h", 1, "6h"),
     ],
 )
@@ -59,17 +60,33 @@ def test_at_speed_one_the_rules_are_those_that_are_committed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["groups: [", "[]", "groups:\n- rules: [{}]", "groups: 1", "groups:\n- name: a\n  rules: [1]"],
+    ("text", "said"),
+    [
+        (b"groups: [", "while parsing a flow node"),
+        (b"", "expected a key 'groups' with a list of groups"),
+        (b"[]", "expected a key 'groups' with a list of groups"),
+        (b"{}", "expected a key 'groups' with a list of groups"),
+        (b"groups: 1", "expected a key 'groups' with a list of groups"),
+        (b"groups: []", "expected a key 'groups' with a list of groups"),
+        (b"groups: [1]", "expected in each group a key 'rules' with a list of rules"),
+        (b"groups: [{name: a}]", "expected in each group a key 'rules' with a list of rules"),
+        (b"groups: [{rules: [1]}]", "expected in each rule a key 'expr' with a text"),
+        (b"groups: [{rules: [{}]}]", "expected in each rule a key 'expr' with a text"),
+        (b"groups: [{rules: [{expr: up, for: 5}]}]", "for is 5, expected a duration such as '5m'"),
+        (b"groups: [{rules: [{expr: up, for: soon}]}]", "for is 'soon', expected a duration"),
+        (b"groups: [{rules: [{expr: up, for: 5m x}]}]", "for is '5m x', expected a duration"),
+        (b"\xff\xfe", "can't decode byte 0xff"),
+    ],
 )
-def test_a_file_that_holds_no_rules_is_named(text: str, tmp_path: Path) -> None:
-    """The message has the path and what to type, in one line."""
+def test_a_file_that_holds_no_rules_is_named(text: bytes, said: str, tmp_path: Path) -> None:
+    """The message has the path, what was expected and what to type, in one line."""
     (tmp_path / "alerts").mkdir()
     path = tmp_path / "alerts" / "mine.yml"
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(DemoError) as caught:
         read_rules(tmp_path, 60)
     assert str(caught.value).startswith(f"{path} is broken: ")
+    assert said in str(caught.value)
     assert str(caught.value).endswith("; mend it, or name other rules: --rules FOLDER")
     assert "\n" not in str(caught.value)
 
