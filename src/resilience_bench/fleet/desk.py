@@ -25,6 +25,8 @@ from resilience_bench.fleet.facts import compute_digest
 
 HOST_VARIABLE: Final = "RESILIENCE_BENCH_FLEET_HOST"
 """Names the host in the environment of its worker, and of all that the worker starts."""
+FOLDER_VARIABLE: Final = "RESILIENCE_BENCH_FLEET_FOLDER"
+"""The same of the host's folder: two fleets on one machine may have hosts of one name."""
 KEPT_DAYS: Final = 30
 DAY_S: Final = 86400
 _MEASURING: Final = threading.Lock()

@@ -59,7 +59,8 @@ def serve(address: str, facts: HostFacts, note: Callable[[str], None]) -> None:
     silence_logs()
     with desk.hold_host(facts.host):
         os.environ[desk.HOST_VARIABLE] = facts.host
-        end_leftovers(facts.host)
+        os.environ[desk.FOLDER_VARIABLE] = str(desk.get_host_folder(facts.host))
+        end_leftovers(os.environ[desk.FOLDER_VARIABLE])
         try:
             asyncio.run(_serve(address, facts, note))
         finally:
@@ -94,11 +95,11 @@ async def _serve(address: str, facts: HostFacts, note: Callable[[str], None]) ->
         await asyncio.sleep(AGAIN_S)
 
 
-def end_leftovers(host: str) -> None:
+def end_leftovers(folder: str) -> None:
     """End what a worker of this host that was killed has left behind: it would disturb."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if "resilience_bench.worker" not in process.cmdline():
                 continue
-            if process.environ().get(desk.HOST_VARIABLE) == host:
+            if process.environ().get(desk.FOLDER_VARIABLE) == folder:
                 process.kill()
