@@ -80,6 +80,7 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> list[Script]:
         return make_environment(packages={"variant": variant.text})
 
     monkeypatch.setattr(variants, "make", make)
+    monkeypatch.setattr(variants, "ensure_is_variant", lambda text: None)
     monkeypatch.setattr(variants, "query_environment", environment_of)
     monkeypatch.setattr(compare, "create_shared_path", stage)
     return scripts
