@@ -209,4 +209,4 @@ def test_a_file_of_outages_is_drawn_and_reported(run: Run, files: list[str]) -> 
     assert run("report", files[0], "--against", files[1], "-o", "both.html")[0] == 0
     code, _, err = run("export", files[0], "-o", "out.json")
     assert code == 2
-    assert_one_line(err, "nothing to export")
+    assert_one_line(err, "no export holds long runs or outages")
