@@ -18,7 +18,7 @@ from resilience_bench.selftest.calibration import (
 )
 from resilience_bench.selftest.simulation import (
     collect_distinct_counts,
-    merge_base_and_null,
+    merge_variants,
 )
 from tests.factories import make_case, make_instructions
 
@@ -71,17 +71,17 @@ def test_counts_are_drawn_from_every_layout_once() -> None:
     assert collect_distinct_counts(records, set()) == {}
 
 
-def test_a_null_control_is_drawn_from_all_workers_of_base() -> None:
+def test_all_variants_of_a_healthy_build_are_drawn_from_all_workers() -> None:
     """Two samples of one variant differ by chance; what is drawn from both together does not."""
     recorded = {
         ("a", "ratio", False): Observations((9.0,), (1.0, 2.0)),
         ("a", "ratio", True): Observations((3.0,), (1.0, 2.0)),
         ("b", "ratio", False): Observations((7.0,), (8.0,)),
     }
-    assert merge_base_and_null(recorded) == {
-        ("a", "ratio", False): Observations((9.0,), (1.0, 2.0, 3.0)),
-        ("a", "ratio", True): Observations((1.0, 2.0, 3.0), (1.0, 2.0, 3.0)),
-        ("b", "ratio", False): Observations((7.0,), (8.0,)),
+    assert merge_variants(recorded) == {
+        ("a", "ratio", False): Observations((9.0, 1.0, 2.0, 3.0), (9.0, 1.0, 2.0, 3.0)),
+        ("a", "ratio", True): Observations((9.0, 1.0, 2.0, 3.0), (9.0, 1.0, 2.0, 3.0)),
+        ("b", "ratio", False): Observations((7.0, 8.0), (7.0, 8.0)),
     }
 
 

@@ -130,7 +130,7 @@ def _pool_latencies(gate: str, screenings: Sequence[Evidence]) -> Pool:
         decide.extend_evidence(together, evidence)
     if gate == "check":
         return Pool(together, estimate_drifts(screenings))
-    return Pool(merge_base_and_null(together))
+    return Pool(merge_variants(together))
 
 
 def estimate_drifts(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
@@ -146,17 +146,19 @@ def estimate_drifts(builds: Sequence[Evidence]) -> list[dict[Key, float]]:
     return [{key: value / overall[key] for key, value in build.items()} for build in medians]
 
 
-def merge_base_and_null(recorded: Mapping[Key, Observations]) -> dict[Key, Observations]:
-    """Return the same numbers, with those of BASE and of its null control pooled.
+def merge_variants(recorded: Mapping[Key, Observations]) -> dict[Key, Observations]:
+    """Return the same numbers, with those of HEAD, of BASE and of its null control pooled.
 
-    Both are workers of one variant. Two separate samples differ by chance, and drawing from them
-    would give every simulated null control that difference.
+    All are workers of one variant, because nothing is planted in a healthy build. Separate samples
+    differ by chance, and drawing from them would give every simulated build that difference.
     """
     merged: dict[Key, Observations] = {}
-    for (case, quantity, is_null), numbers in recorded.items():
-        null = recorded.get((case, quantity, True), Observations())
-        both = numbers.bases + null.heads
-        merged[case, quantity, is_null] = Observations(both if is_null else numbers.heads, both)
+    for case, quantity, is_null in recorded:
+        head, null = (
+            recorded.get((case, quantity, side), Observations()) for side in (False, True)
+        )
+        all_of = head.heads + (head.bases or null.bases) + null.heads
+        merged[case, quantity, is_null] = Observations(all_of, all_of)
     return merged
 
 
