@@ -11,7 +11,8 @@ import numpy as np
 
 from resilience_bench._model import Case, CaseRecord, Result, Samples, WorkerRecord
 from resilience_bench.environments.fingerprint import detect_environment
-from resilience_bench.gate.decide import Criterion, Evidence, Observations, Policy, decide
+from resilience_bench.gate.decide import decide
+from resilience_bench.gate.trial import Criterion, Evidence, Observations, Policy
 from resilience_bench.stats.latency import compute_worker_latencies, estimate
 
 SPEEDS = (1.1, 1.6)

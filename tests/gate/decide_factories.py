@@ -8,15 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from resilience_bench._verdicts import Outcome, Verdict
-from resilience_bench.gate.decide import (
-    Criterion,
-    Evidence,
-    Key,
-    Observations,
-    Policy,
-    decide,
-)
+from resilience_bench.gate.decide import decide
 from resilience_bench.gate.decide_counts import decide_counts
+from resilience_bench.gate.trial import Criterion, Evidence, Key, Observations, Policy
 
 POLICY = Policy()
 

@@ -11,8 +11,8 @@ import pytest
 
 from resilience_bench._model import CaseRecord
 from resilience_bench.gate import live
-from resilience_bench.gate.decide import Observations
 from resilience_bench.gate.live import BLOCK
+from resilience_bench.gate.trial import Observations
 from resilience_bench.measure.launcher import WorkerFailedError
 from resilience_bench.measure.session import (
     SLOW_CALL_NS,

@@ -9,7 +9,7 @@ import pytest
 
 from resilience_bench._model import Counts, Weight
 from resilience_bench.files import results
-from resilience_bench.gate.decide import Observations
+from resilience_bench.gate.trial import Observations
 from resilience_bench.measure.session import (
     FinishedBlock,
 )

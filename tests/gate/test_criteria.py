@@ -15,7 +15,8 @@ from resilience_bench.gate.criteria import (
     make_headline,
     select_relevant,
 )
-from resilience_bench.gate.decide import Criterion, Observations, Policy, decide
+from resilience_bench.gate.decide import decide
+from resilience_bench.gate.trial import Criterion, Observations, Policy
 from resilience_bench.measure.counting import SIGNALS
 from tests.factories import make_case, make_environment, make_record
 from tests.gate.criteria_factories import ONE, RETRY, TWO, known, verdict

@@ -9,7 +9,7 @@ from resilience_bench.gate.criteria import (
     apply_null_control,
     describe_null_failure,
 )
-from resilience_bench.gate.decide import Criterion
+from resilience_bench.gate.trial import Criterion
 from tests.gate.criteria_factories import ONE, RETRY, TWO, verdict
 
 

@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 
 from resilience_bench._verdicts import Outcome
-from resilience_bench.gate.decide import (
-    Criterion,
-    Key,
-    Observations,
-    Policy,
-    decide,
-)
+from resilience_bench.gate.decide import decide
+from resilience_bench.gate.trial import Criterion, Key, Observations, Policy
 from resilience_bench.stats.trimmed_t import FEWEST
 from tests.gate.decide_factories import (
     POLICY,

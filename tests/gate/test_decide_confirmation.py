@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from resilience_bench._verdicts import Outcome
-from resilience_bench.gate.decide import (
-    Criterion,
-)
+from resilience_bench.gate.decide import URGENT_CASES
+from resilience_bench.gate.trial import Criterion
 from tests.gate.decide_factories import POLICY, around, decided, outcomes, ranged, spread
 
 FIRST, SECOND = POLICY.confirm
@@ -106,3 +105,25 @@ def test_a_confirmation_with_too_few_workers_leaves_it_open() -> None:
     few = {("a", "ratio", False): lambda _: spread(9.0, 1)}
     [verdict], _ = decided([ranged()], around(1.1), few)
     assert verdict.outcome == "inconclusive"
+
+
+def test_the_cases_that_look_worst_are_confirmed_first() -> None:
+    """They have workers of their own, so that a limit of time does not spread these thin."""
+    names = [f"case{number:02}" for number in range(URGENT_CASES + 3)]
+    shares = [1.1 + 0.0001 * number for number in range(len(names))]
+    reported = {
+        key: made
+        for name, value in zip(names, shares, strict=True)
+        for key, made in around(value, 0.05, name).items()
+    }
+    verdicts, asked = decided([ranged(name) for name in names], reported)
+    worst, others = set(names[3:]), set(names[:3])
+    assert asked == [
+        (POLICY.screen, set(names)),
+        (FIRST, worst),
+        (SECOND - FIRST, worst),
+        (FIRST, others),
+        (SECOND - FIRST, others),
+    ]
+    level = POLICY.error_rate / 2 / (len(names) * len(POLICY.confirm))
+    assert [verdict.level for verdict in verdicts] == pytest.approx([level] * len(names))

@@ -7,12 +7,8 @@ import math
 import pytest
 
 from resilience_bench._verdicts import Outcome
-from resilience_bench.gate.decide import (
-    Criterion,
-    Observations,
-    Policy,
-)
 from resilience_bench.gate.decide_counts import decide_counts
+from resilience_bench.gate.trial import Criterion, Observations, Policy
 from tests.gate.decide_factories import POLICY, Drawing, counted, outcomes, relative
 
 

@@ -7,10 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from resilience_bench._verdicts import Outcome
-from resilience_bench.gate.decide import (
-    Key,
-    Observations,
-)
+from resilience_bench.gate.trial import Key, Observations
 from tests.gate.decide_factories import POLICY, compared, decided, outcomes, pair
 
 

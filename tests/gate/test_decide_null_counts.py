@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 
 from resilience_bench._verdicts import Outcome
-from resilience_bench.gate.decide import (
-    Key,
-    Observations,
-    Policy,
-    extend_evidence,
-)
 from resilience_bench.gate.decide_counts import decide_counts
+from resilience_bench.gate.trial import Key, Observations, Policy, extend_evidence
 from tests.gate.decide_factories import Drawing, counted, outcomes, relative
 
 

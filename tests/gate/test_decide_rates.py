@@ -7,12 +7,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from resilience_bench._verdicts import Verdict
-from resilience_bench.gate.decide import (
-    Evidence,
-    Observations,
-    Policy,
-    decide,
-)
+from resilience_bench.gate.decide import decide
+from resilience_bench.gate.trial import Evidence, Observations, Policy
 from tests.gate.decide_factories import compared
 
 CASES = 60

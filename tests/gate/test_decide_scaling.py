@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from resilience_bench._verdicts import Outcome
-from resilience_bench.gate.decide import (
-    Criterion,
-    Observations,
-)
+from resilience_bench.gate.trial import Criterion, Observations
 from tests.gate.decide_factories import around, decided, pair
 
 

@@ -12,7 +12,8 @@ from resilience_bench._model import CaseRecord
 from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.gate.comparison import COMPARISON_POLICY, TOLERANCES
 from resilience_bench.gate.criteria import judge
-from resilience_bench.gate.decide import Criterion, Evidence, Observations, Policy, decide
+from resilience_bench.gate.decide import decide
+from resilience_bench.gate.trial import Criterion, Evidence, Observations, Policy
 from tests.factories import make_record
 from tests.gate.criteria_factories import ONE, known
 from tests.gate.decide_factories import Drawing, around, compared, pair, spread

@@ -10,9 +10,9 @@ import pytest
 
 from resilience_bench._model import Counts, InstructionRecord, Result, Signal
 from resilience_bench.files import results
-from resilience_bench.gate.decide import Observations
 from resilience_bench.gate.evidence import Records, StoredSource, collect_evidence
 from resilience_bench.gate.live import LiveSource
+from resilience_bench.gate.trial import Observations
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import ScriptedLauncher

@@ -14,7 +14,7 @@ from resilience_bench._model import (
 from resilience_bench.gate.criteria import (
     judge,
 )
-from resilience_bench.gate.decide import Criterion, Evidence, Observations, Policy
+from resilience_bench.gate.trial import Criterion, Evidence, Observations, Policy
 from resilience_bench.measure.counting import SIGNALS
 from tests.factories import make_record
 from tests.gate.criteria_factories import ONE, TWO, known

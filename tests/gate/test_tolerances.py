@@ -10,13 +10,13 @@ import pytest
 from resilience_bench._verdicts import Outcome, Tolerance
 from resilience_bench.errors import UnreadableBaselineError
 from resilience_bench.gate.budgets import read_budgets
-from resilience_bench.gate.decide import Criterion, Key, Observations
 from resilience_bench.gate.tolerances import (
     KEYS,
     apply_tolerances,
     describe_tolerances,
     read_tolerances,
 )
+from resilience_bench.gate.trial import Criterion, Key, Observations
 from resilience_bench.quantities import JUDGED
 from tests.gate.decide_factories import compared, decided, outcomes, pair, ranged, spread
 

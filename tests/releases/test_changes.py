@@ -7,7 +7,7 @@ import math
 from resilience_bench._model import CaseRecord, Estimate
 from resilience_bench._verdicts import Verdict
 from resilience_bench.gate.comparison import TOLERANCES
-from resilience_bench.gate.decide import Criterion
+from resilience_bench.gate.trial import Criterion
 from resilience_bench.releases.changes import ReleaseCase, make_release_criteria, sort_decisions
 from tests.factories import make_case, make_record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from resilience_bench.gate.decide import Criterion
+from resilience_bench.gate.trial import Criterion
 
 
 def make_criterion(case: str, *, is_null: bool = False, **more: Any) -> Criterion:

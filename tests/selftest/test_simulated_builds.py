@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from resilience_bench.gate.decide import Criterion, DrawEvidence, Key, Observations, Policy
+from resilience_bench.gate.trial import Criterion, DrawEvidence, Key, Observations, Policy
 from resilience_bench.selftest.simulation import (
     SEED,
     Pool,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from resilience_bench._model import Estimate, Measurement
-from resilience_bench.gate.decide import Observations
+from resilience_bench.gate.trial import Observations
 from resilience_bench.selftest.builds import estimate_rate
 from resilience_bench.selftest.calibration import (
     TURNS,

@@ -19,13 +19,13 @@ from resilience_bench.gate import baseline as baselines
 from resilience_bench.gate import budgets as budget_files
 from resilience_bench.gate import criteria
 from resilience_bench.gate.baseline import LEARN
-from resilience_bench.gate.decide import Criterion, Policy
 from resilience_bench.gate.evidence import EvidenceSource
 from resilience_bench.gate.tolerances import (
     apply_tolerances,
     describe_tolerances,
     read_tolerances,
 )
+from resilience_bench.gate.trial import Criterion, Policy
 from resilience_bench.measure.counting import SIGNALS
 from resilience_bench.project import find_baselines_folder
 from resilience_bench.quantities import BUDGETED, SIGNALS_JUDGED

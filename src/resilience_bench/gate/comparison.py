@@ -7,9 +7,9 @@ from typing import Final
 
 from resilience_bench._verdicts import Judgement, Tolerance
 from resilience_bench.gate import criteria
-from resilience_bench.gate.decide import Policy
 from resilience_bench.gate.live import LiveSource
 from resilience_bench.gate.tolerances import apply_tolerances, describe_tolerances
+from resilience_bench.gate.trial import Policy
 from resilience_bench.quantities import JUDGED
 
 COMPARISON_POLICY: Final = Policy(screen=12, confirm=(30, 70, 140), sought=3.0)

@@ -10,9 +10,10 @@ from typing import Final
 from resilience_bench._model import Case, CaseRecord
 from resilience_bench._verdicts import Baseline, Budget, Outcome, Verdict
 from resilience_bench.errors import format_amount
-from resilience_bench.gate.decide import FLAGS, Criterion, Policy, Trial, decide, make_verdict
+from resilience_bench.gate.decide import FLAGS, decide, make_verdict
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import EvidenceSource
+from resilience_bench.gate.trial import Criterion, Policy, Trial
 from resilience_bench.quantities import (
     BUDGETED,
     COUNT_SIGNALS,

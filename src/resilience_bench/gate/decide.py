@@ -10,17 +10,26 @@ data-splitting for the evaluation of significance levels", Biometrika 62 (1975),
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from resilience_bench._model import Estimate
 from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.errors import format_amount
+from resilience_bench.gate.trial import (
+    Criterion,
+    DrawEvidence,
+    Evidence,
+    Key,
+    Observations,
+    Policy,
+    Trial,
+    extend_evidence,
+)
 from resilience_bench.quantities import QUANTITIES
 from resilience_bench.stats import trimmed_t
 from resilience_bench.stats.quantiles import group_by_length
@@ -29,157 +38,19 @@ from resilience_bench.stats.trimmed_t import FEWEST, Estimates, Values
 CONFIDENCE: Final = 0.95
 FLAGS: Final = frozenset({"regressed", "improved"})
 """The states of a null control in which BASE differs from itself."""
-TINY: Final = 1e-12
-"""A quotient of 0 has no logarithm."""
 NULL_LEVEL: Final = 0.1
 """The level of a null control, as a share of the others': a flag silences all other cases."""
-UNIT_QUANTILE: Final = 0.1
-"""A floor in ns is a part of this quantile of the latencies of BASE, or of the references."""
 
-Key = tuple[str, str, bool]
-"""A case's name, a quantity, and whether the numbers are those of the null control."""
+URGENT_CASES: Final = 12
+"""So many of the undecided cases, those that look worst, are confirmed before the others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How certain the gate has to be, and how much it may measure for that.
+class _Level:
+    """The level of one decision, and of what it is a part."""
 
-    ``error_rate`` is the chance that a build with nothing outside its range fails, ``miss_rate``
-    the chance that one look passes a case that changed by what is ``sought``. ``screen`` workers
-    screen;
-    ``confirm`` has the fresh workers at each look of the confirmation, and ``processes`` how many
-    must agree that a count is outside its range, both cumulative. ``confirms_improvements`` says
-    whether small improvements in counts need as many processes as small regressions: no build
-    fails by them, but a history lists them. ``sought`` is the smallest change that has to be
-    found, relative to the range's half-width: a case is within as soon as its change is surely
-    smaller and looks smaller than the limit. More than 1 saves the workers that it would take to
-    show that a case is on the right side of a narrow limit.
-    """
-
-    error_rate: float = 0.001
-    miss_rate: float = 0.05
-    screen: int = 14
-    confirm: tuple[int, ...] = (24, 72)
-    processes: tuple[int, ...] = (3, 7)
-    confirms_improvements: bool = False
-    sought: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """An acceptable range for one quantity of a case.
-
-    A budget has one limit only, and no ``expected``. Quotients are judged by their logarithm,
-    because slowdowns multiply. ``is_null`` marks the null control: BASE against itself. A range of
-    latencies reaches at least ``floor_ns`` ns per call to either side, as soon as evidence says
-    what part of the latency that is.
-    """
-
-    case: str
-    signal: str
-    quantity: str
-    high: float | None
-    low: float | None = None
-    expected: float | None = None
-    reason: str = ""
-    is_null: bool = False
-    floor_ns: float = 0.0
-
-    @property
-    def key(self) -> Key:
-        """The key of its numbers in the evidence."""
-        return self.case, self.quantity, self.is_null
-
-    @property
-    def more_is_better(self) -> bool:
-        """Whether a case regresses by falling below its range."""
-        return QUANTITIES[self.quantity].is_more_better
-
-    def to_cost(self, values: Values) -> Values:
-        """Convert values of the quantity to the scale that is judged, where more is worse."""
-        if not QUANTITIES[self.quantity].is_quotient:
-            return values
-        logarithms = np.log(np.maximum(values, TINY))
-        return -logarithms if self.more_is_better else logarithms
-
-    def from_cost(self, costs: Values) -> Values:
-        """Convert costs back to values of the quantity."""
-        if not QUANTITIES[self.quantity].is_quotient:
-            return costs
-        return np.exp(-costs if self.more_is_better else costs)
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Best and worst acceptable cost; infinite where there is no limit."""
-        best, worst = (self.high, self.low) if self.more_is_better else (self.low, self.high)
-        return (
-            -math.inf if best is None else float(self.to_cost(np.array(best))),
-            math.inf if worst is None else float(self.to_cost(np.array(worst))),
-        )
-
-    def compute_sought_cost(self, sought: float) -> float:
-        """Return the smallest cost that has to be found, see `Policy`; a budget's is its limit."""
-        worst = self.limits[1]
-        if self.expected is None:
-            return worst
-        return worst + (sought - 1) * (worst - float(self.to_cost(np.array(self.expected))))
-
-    def widen_to_floor(self, evidence: Evidence) -> Criterion:
-        """Return this criterion with a range of at least ``floor_ns`` to either side.
-
-        The unit of the range is the latency of BASE, or the time of the reference. Its 10 %
-        quantile over workers converts, which is the machine near its best speed: a median would
-        move with the machine's noise, and cases on the edge of the range would fail more often.
-        """
-        own = evidence.get(self.key, Observations())
-        times = evidence.get((self.case, "latency_ns", self.is_null), Observations())
-        if not self.floor_ns or self.expected is None or not times.heads or not own.heads:
-            return self
-        units_ns = times.bases or tuple(
-            time_ns / ratio for time_ns, ratio in zip(times.heads, own.heads, strict=False) if ratio
-        )
-        unit_ns = float(np.quantile(units_ns, UNIT_QUANTILE)) if units_ns else 0.0
-        if unit_ns <= 0:
-            return self
-        reach = self.floor_ns / unit_ns
-        low = None if self.low is None else max(min(self.low, self.expected - reach), 0.0)
-        high = None if self.high is None else max(self.high, self.expected + reach)
-        return replace(self, low=low, high=high)
-
-
-@dataclass(frozen=True, slots=True)
-class Observations:
-    """The numbers of a quantity of a case, one a worker; ``bases`` only in a comparison."""
-
-    heads: tuple[float, ...] = ()
-    bases: tuple[float, ...] = ()
-
-
-Evidence = Mapping[Key, Observations]
-DrawEvidence = Callable[[int, Collection[str]], Evidence]
-"""``draw(workers, cases)`` returns the numbers of so many fresh workers, or of all that exist."""
-State = Literal["regressed", "improved", "within", "undecided"]
-
-
-def extend_evidence(collected: dict[Key, Observations], fresh: Evidence) -> None:
-    """Append fresh numbers to those that were collected before."""
-    for key, numbers in fresh.items():
-        before = collected.get(key, Observations())
-        collected[key] = Observations(before.heads + numbers.heads, before.bases + numbers.bases)
-
-
-@dataclass(slots=True, eq=False)
-class Trial:
-    """The result for one criterion so far; ``doubt`` is why it was taken back."""
-
-    criterion: Criterion
-    state: State = "undecided"
-    seen: Estimate | None = None
-    p_value: float | None = None
-    level: float | None = None
-    workers: int = 0
-    steps: list[str] = field(default_factory=list)
-    doubt: str = ""
+    value: float
+    origin: str
 
 
 def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) -> list[Verdict]:
@@ -207,7 +78,11 @@ def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) ->
 def _confirm(
     heads: list[Trial], nulls: list[Trial], flagged: set[str], draw: DrawEvidence, policy: Policy
 ) -> None:
-    """Judge again, by fresh workers only, until all is decided or the workers are used up."""
+    """Judge again, by fresh workers only, until all is decided or the workers are used up.
+
+    The cases that look worst come first, in workers of their own: where time is limited, it goes to
+    what most probably fails. Fresh workers know nothing of that order, so it adds no bias.
+    """
     trials = heads + nulls
     for trial in nulls:
         trial.state = "undecided"
@@ -215,11 +90,31 @@ def _confirm(
     level = policy.error_rate / 2 / (count * max(1, len(policy.confirm)))
     share = f"half of {policy.error_rate:g} / {format_amount(count, 'decision')} / "
     share += format_amount(len(policy.confirm), "look")
+    by_doubt = sorted(heads, key=lambda trial: 1.0 if trial.p_value is None else trial.p_value)
+    order = [*sorted(flagged), *(trial.criterion.case for trial in by_doubt)]
+    cases = list(dict.fromkeys(order))
+    for group in (cases[:URGENT_CASES], cases[URGENT_CASES:]):
+        own = [trial for trial in trials if trial.criterion.case in group]
+        _look_again(own, flagged.intersection(group), draw, policy, _Level(level, share))
+
+
+def _look_again(
+    trials: Sequence[Trial],
+    flagged: Collection[str],
+    draw: DrawEvidence,
+    policy: Policy,
+    level: _Level,
+) -> None:
+    """Judge some cases again, look by look; each look has the workers of those before it."""
     collected: dict[Key, Observations] = {}
     drawn = 0
     for number, workers in enumerate(policy.confirm, start=1):
-        open_cases = {trial.criterion.case for trial in heads if trial.state == "undecided"}
-        open_cases |= flagged if number == 1 else set()
+        open_cases = {
+            trial.criterion.case
+            for trial in trials
+            if trial.state == "undecided" and not trial.criterion.is_null
+        }
+        open_cases.update(flagged if number == 1 else ())
         if not open_cases:
             break
         extend_evidence(collected, draw(workers - drawn, open_cases))
@@ -231,8 +126,10 @@ def _confirm(
             and (trial.state == "undecided" or trial.criterion.is_null)
             and _has_enough_observations(trial, collected)
         ]
-        title = f"confirmation {number} with fresh workers, level {level:.1e} = {share}"
-        _judge_trials(due, collected, level, policy, title)
+        title = (
+            f"confirmation {number} with fresh workers, level {level.value:.1e} = {level.origin}"
+        )
+        _judge_trials(due, collected, level.value, policy, title)
 
 
 def _count_decisions(trials: Sequence[Trial]) -> int:

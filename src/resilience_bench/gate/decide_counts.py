@@ -17,14 +17,24 @@ import numpy as np
 from resilience_bench._model import Estimate
 from resilience_bench._verdicts import Verdict
 from resilience_bench.gate import decide
-from resilience_bench.gate.decide import FLAGS, Criterion, Observations, Policy, Trial
+from resilience_bench.gate.decide import FLAGS
+from resilience_bench.gate.trial import (
+    Criterion,
+    DrawEvidence,
+    Evidence,
+    Observations,
+    Policy,
+    State,
+    Trial,
+    extend_evidence,
+)
 
 CLEAR: Final = 8.0
 """Beyond this many half-widths of its range, memory layout cannot explain a count."""
 
 
 def decide_counts(
-    criteria: Sequence[Criterion], draw: decide.DrawEvidence, policy: Policy
+    criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy
 ) -> list[Verdict]:
     """Judge instructions and allocations.
 
@@ -43,7 +53,7 @@ def decide_counts(
         cases = {trial.criterion.case for trial in trials if is_doubtful(trial)}
         if not cases:
             break
-        decide.extend_evidence(collected, draw(processes - drawn, cases))
+        extend_evidence(collected, draw(processes - drawn, cases))
         again = [trial for trial in trials if trial.criterion.case in cases]
         _judge_counts(again, collected)
         if drawn > 1:
@@ -79,7 +89,7 @@ def _is_clear(trial: Trial) -> bool:
     return seen.low >= beyond if trial.state == "regressed" else seen.high <= beyond
 
 
-def _judge_counts(trials: Sequence[Trial], evidence: decide.Evidence) -> None:
+def _judge_counts(trials: Sequence[Trial], evidence: Evidence) -> None:
     for trial in trials:
         row = evidence.get(trial.criterion.key, Observations())
         values = [value for value in _compute_values(row) if not math.isnan(value)]
@@ -95,7 +105,7 @@ def _judge_counts(trials: Sequence[Trial], evidence: decide.Evidence) -> None:
         )
 
 
-def _find_state(criterion: Criterion, seen: Estimate) -> decide.State:
+def _find_state(criterion: Criterion, seen: Estimate) -> State:
     low = -math.inf if criterion.low is None else criterion.low
     high = math.inf if criterion.high is None else criterion.high
     if seen.low > high:

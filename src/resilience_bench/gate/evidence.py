@@ -9,7 +9,7 @@ from typing import Protocol
 
 from resilience_bench import _model
 from resilience_bench._model import CaseRecord, Result
-from resilience_bench.gate.decide import Evidence, Key, Observations
+from resilience_bench.gate.trial import Evidence, Key, Observations
 from resilience_bench.quantities import COUNT_SIGNALS, JUDGED, QUANTITIES
 from resilience_bench.stats.latency import WEIGHTS, compute_worker_latencies
 from resilience_bench.stats.load import compute_worker_loads
@@ -33,7 +33,7 @@ class EvidenceSource(Protocol):
         """The signals that cannot be measured, and why."""
 
     def draw_latencies(self, workers: int, cases: Collection[str], /) -> Evidence:
-        """Return the numbers of fresh workers, see `resilience_bench.gate.decide.DrawEvidence`."""
+        """Return the numbers of fresh workers, see `resilience_bench.gate.trial.DrawEvidence`."""
 
     def draw_counts(self, processes: int, cases: Collection[str], /) -> Evidence:
         """Return the numbers of fresh processes that count instructions or allocations."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from resilience_bench import _model
 from resilience_bench._model import CaseRecord, Signal
-from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
 from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
+from resilience_bench.gate.trial import Evidence, Key, Observations, extend_evidence
 from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock

@@ -12,9 +12,9 @@ from resilience_bench.errors import ForeignResultError
 from resilience_bench.gate import criteria
 from resilience_bench.gate.baseline import find_differences
 from resilience_bench.gate.check import CaseFilter, accept_every_case
-from resilience_bench.gate.decide import Policy
 from resilience_bench.gate.evidence import StoredSource
 from resilience_bench.gate.tolerances import apply_tolerances, describe_tolerances
+from resilience_bench.gate.trial import Policy
 from resilience_bench.quantities import LEARNED_WIDTHS, SIGNALS_JUDGED
 
 SIDES: Final = ("BASE", "HEAD")

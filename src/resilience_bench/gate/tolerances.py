@@ -14,7 +14,7 @@ from resilience_bench._verdicts import Tolerance
 from resilience_bench.errors import format_names
 from resilience_bench.files.checked_json import CheckedFile
 from resilience_bench.gate.budgets import check_number, check_table, read_tables
-from resilience_bench.gate.decide import Criterion
+from resilience_bench.gate.trial import Criterion
 from resilience_bench.quantities import JUDGED
 from resilience_bench.scenarios.patterns import matches_name
 

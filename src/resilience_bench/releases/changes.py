@@ -11,7 +11,7 @@ from typing import Final
 from resilience_bench._model import CaseRecord
 from resilience_bench._verdicts import Outcome, Verdict
 from resilience_bench.gate import criteria as gate_criteria
-from resilience_bench.gate.decide import Criterion
+from resilience_bench.gate.trial import Criterion
 from resilience_bench.releases.history_file import Decision
 
 CHANGE_OUTCOMES: Final[tuple[Outcome, ...]] = ("regressed", "improved")

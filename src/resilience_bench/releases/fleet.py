@@ -26,7 +26,8 @@ from resilience_bench.fleet.cases import pack_cases, unpack_cases
 from resilience_bench.fleet.health import make_answer
 from resilience_bench.fleet.job import Job, split
 from resilience_bench.gate.criteria import describe_null_failure
-from resilience_bench.gate.decide import FLAGS, Criterion
+from resilience_bench.gate.decide import FLAGS
+from resilience_bench.gate.trial import Criterion
 from resilience_bench.measure.shared_path import create_shared_path
 from resilience_bench.releases.changes import ReleaseCase
 from resilience_bench.releases.index import PublishedRelease

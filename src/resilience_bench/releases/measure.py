@@ -16,7 +16,7 @@ from resilience_bench.environments.variants import Variant
 from resilience_bench.errors import UnreadableResultError, UserError, format_amount
 from resilience_bench.files import results
 from resilience_bench.gate.criteria import LOADED_SCREEN, judge
-from resilience_bench.gate.decide import Criterion, Policy
+from resilience_bench.gate.trial import Criterion, Policy
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import create_sessions
 from resilience_bench.measure.recording import Recording

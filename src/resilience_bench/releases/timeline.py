@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 from resilience_bench._model import CaseRecord, LoadRecord, Signal, WorkerRecord
 from resilience_bench.gate.criteria import has_signal
-from resilience_bench.gate.decide import Evidence, Key, Observations, extend_evidence
 from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
 from resilience_bench.gate.live import select_records
+from resilience_bench.gate.trial import Evidence, Key, Observations, extend_evidence
 from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
 from resilience_bench.measure.session import MEASURABLE_STATUSES, CountRecord, FinishedBlock
 from resilience_bench.quantities import COUNT_SIGNALS, LOAD_SIGNALS

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from resilience_bench._model import Signal
 from resilience_bench.gate.comparison import COMPARISON_POLICY
-from resilience_bench.gate.decide import Policy
+from resilience_bench.gate.trial import Policy
 
 CONFIDENCE: Final = 0.95
 POLICIES: Final[Mapping[str, Policy]] = {"check": Policy(), "compare": COMPARISON_POLICY}

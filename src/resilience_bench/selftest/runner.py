@@ -11,8 +11,8 @@ from typing import Final
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.gate.comparison import SECONDS, TOLERANCES
 from resilience_bench.gate.criteria import judge, make_baseline_criteria, make_comparison_criteria
-from resilience_bench.gate.decide import Criterion
 from resilience_bench.gate.live import LiveSource, Show
+from resilience_bench.gate.trial import Criterion
 from resilience_bench.measure.interleave import MeasuredVariant
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.recording import Recording

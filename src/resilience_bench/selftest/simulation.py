@@ -15,9 +15,17 @@ from resilience_bench._verdicts import Verdict
 from resilience_bench.files import results
 from resilience_bench.gate import decide
 from resilience_bench.gate.criteria import apply_null_control
-from resilience_bench.gate.decide import Criterion, Evidence, Key, Observations
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import Records, collect_evidence
+from resilience_bench.gate.trial import (
+    Criterion,
+    DrawEvidence,
+    Evidence,
+    Key,
+    Observations,
+    Policy,
+    extend_evidence,
+)
 from resilience_bench.selftest.builds import POLICIES, Build, name_files
 
 SEED: Final = 20150823
@@ -46,7 +54,7 @@ class Pool:
 
     def simulate_build(
         self, generator: np.random.Generator, slowdowns: Mapping[str, float]
-    ) -> decide.DrawEvidence:
+    ) -> DrawEvidence:
         """Return the source of evidence of a build in which HEAD's cases are slower by factors."""
         drift = self.drifts[int(generator.integers(len(self.drifts)))]
 
@@ -70,7 +78,7 @@ class Pool:
 def simulate_outcomes(  # noqa: PLR0913 - one experiment, described by all of them
     criteria: Sequence[Criterion],
     pool: Pool,
-    policy: decide.Policy,
+    policy: Policy,
     *,
     percent: float,
     cases: Sequence[str],
@@ -127,7 +135,7 @@ def _collect_screening(gate: str, files: Sequence[Result], names: Collection[str
 def _pool_latencies(gate: str, screenings: Sequence[Evidence]) -> Pool:
     together: dict[Key, Observations] = {}
     for evidence in screenings:
-        decide.extend_evidence(together, evidence)
+        extend_evidence(together, evidence)
     if gate == "check":
         return Pool(together, estimate_drifts(screenings))
     return Pool(merge_variants(together))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from resilience_bench.cli import prove as cli_prove
-from resilience_bench.gate.decide import Policy
+from resilience_bench.gate.trial import Policy
 from resilience_bench.selftest.calibration import LEARNING_RUNS
 from tests.cli.prove.factories import FRESH, LEARNING, TIMED, Prove, held, made, measuring, stopping
 
