@@ -1,4 +1,4 @@
-"""Real fleets on loopback: a scheduler, and worker processes that are hosts by name."""
+"""An empty journal, and what real fleets on loopback need."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from resilience_bench.fleet.journal import Journal, open_journal
 
 LIBRARY = Path(__file__).resolve().parents[2] / "scripts" / "lib"
 
@@ -18,3 +20,9 @@ def _scripts_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for name in ("local_fleet", "fleet_replay"):
         sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """An empty journal."""
+    return open_journal(tmp_path / "fleet.jsonl", "kind")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resilience_bench.fleet.block import Block, Reply
+from resilience_bench.fleet.dispatch import Dispatcher
+from resilience_bench.fleet.journal import Journal
 
 Answer = Callable[[str, Block, str, int], Reply | Exception | None]
 """``answer(key, block, host, number)``: a reply, a lost scheduler, or nothing (it never ends)."""
@@ -102,3 +104,19 @@ class ScriptedPool:
         self.now += 1.0
         self.reconnects += 1
         return self.reconnects > self.away
+
+
+def run_blocks(
+    pool: ScriptedPool, journal: Journal, count: int = 8
+) -> tuple[list[Reply], list[str]]:
+    """The replies to so many blocks, and what was noted."""
+    notes: list[str] = []
+    dispatcher = Dispatcher(
+        make_blocks(count), pool, journal, note=notes.append, clock=lambda: pool.now
+    )
+    return dispatcher.run(), notes
+
+
+def list_numbers(replies: list[Reply]) -> list[int]:
+    """The numbers of the blocks that were answered."""
+    return [(reply.value or {})["number"] for reply in replies]

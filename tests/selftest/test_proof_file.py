@@ -11,7 +11,7 @@ import pytest
 
 from resilience_bench.errors import UserError
 from resilience_bench.selftest import proof_file
-from resilience_bench.selftest.builds import Build, estimate_rate
+from resilience_bench.selftest.builds import Build, NoiseFloor, estimate_rate
 from resilience_bench.selftest.proof_file import Proof
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,17 +38,18 @@ def path(tmp_path: Path) -> Path:
 
 def stored(path: Path, **more: Any) -> None:
     """Change keys of a good proof; None takes one away."""
-    proof_file.write(PROOF, [], 3, path)
+    proof_file.write(PROOF, proof_file.Findings([], 3), path)
     content = {**json.loads(path.read_text()), **more}
     path.write_text(json.dumps({key: each for key, each in content.items() if each is not None}))
 
 
 def test_what_is_written_is_read(path: Path) -> None:
     """With the policies, the environment and the rates beside it, for readers."""
-    proof_file.write(
-        PROOF, [estimate_rate(("check", 0.0, "work"), "latency", "real", [False])], 3, path
-    )
+    rate = estimate_rate(("check", 0.0, "work"), "latency", "real", [False])
+    floor = NoiseFloor("check", 72, 0.002, 0.005)
+    proof_file.write(PROOF, proof_file.Findings([rate], 3, [floor]), path)
     assert proof_file.read(path) == PROOF
+    assert proof_file.read_rates(path).noise_floors == (floor,)
     held = json.loads(path.read_text())
     assert (held["schema"], held["cases"], held["rates"][0]["trials"]) == (1, 3, 1)
     assert {"date", "environment", "load_average", "policies"} <= set(held)

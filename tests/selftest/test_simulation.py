@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from resilience_bench._model import Estimate, Measurement
 from resilience_bench.gate.trial import Observations
-from resilience_bench.selftest.builds import estimate_rate
+from resilience_bench.selftest.builds import POLICIES, estimate_rate
 from resilience_bench.selftest.calibration import (
     TURNS,
     PlantingCost,
@@ -17,7 +18,9 @@ from resilience_bench.selftest.calibration import (
     extract_values,
 )
 from resilience_bench.selftest.simulation import (
+    Pool,
     collect_distinct_counts,
+    estimate_noise_floor,
     merge_variants,
 )
 from tests.factories import make_case, make_instructions
@@ -83,6 +86,25 @@ def test_all_variants_of_a_healthy_build_are_drawn_from_all_workers() -> None:
         ("a", "ratio", True): Observations((9.0, 1.0, 2.0, 3.0), (9.0, 1.0, 2.0, 3.0)),
         ("b", "ratio", False): Observations((7.0, 8.0), (7.0, 8.0)),
     }
+
+
+def test_the_noise_floor_is_the_error_of_the_last_look() -> None:
+    """It falls with the square root of the workers, and grows by that of 2 with a second side."""
+    heads = tuple(np.exp(0.02 * np.random.default_rng(1).standard_normal(400)).tolist())
+    alike = {(f"case{number}", "ratio", False): Observations(heads) for number in range(10)}
+    noisy = {("noisy", "ratio", False): Observations(tuple(head**3 for head in heads))}
+    others = {
+        ("a", "latency_ns", False): Observations(heads),
+        ("b", "ratio", False): Observations(),
+    }
+    error = 0.02 * 1.05  # a trimmed mean of normal numbers knows a little less
+    for gate, sides in (("check", 1), ("compare", 2)):
+        floor = estimate_noise_floor(gate, Pool(alike | noisy | others))
+        assert floor is not None
+        assert floor.workers == POLICIES[gate].confirm[-1]
+        assert floor.median == pytest.approx(error * (sides / floor.workers) ** 0.5, rel=0.1)
+        assert floor.median <= floor.most < 3 * floor.median
+    assert estimate_noise_floor("check", Pool(others)) is None
 
 
 @pytest.mark.parametrize("per_turn", [0.0, -0.5])

@@ -28,6 +28,7 @@ from resilience_bench.selftest.builds import (
     POLICIES,
     WORDS,
     Rate,
+    describe_noise_floor,
     estimate_real_rates,
     format_cells,
 )
@@ -105,6 +106,8 @@ def prove(
         click.echo(f"interrupted; {self_test.explain_how_to_resume()}", err=True)
         raise click.Abort from None
     _print(self_test.rates, self_test.proof, make_console())
+    for floor in self_test.noise_floors:
+        click.echo(describe_noise_floor(floor))
     click.echo(f"proof: {path}")
     return _choose_exit_code(self_test.proof)
 
@@ -141,7 +144,8 @@ def _prove_on_fleet(
         click.echo(explain_how_to_go_on(journal, path), err=True)
         raise click.Abort from None
     rates = [*estimate_real_rates(found.proof.builds), *found.drawn]
-    proof_file.write(found.proof, rates, found.cases, path, found.environment)
+    findings = proof_file.Findings(rates, found.cases, environment=found.environment)
+    proof_file.write(found.proof, findings, path)
     journal.unlink()
     _print(rates, found.proof, make_console())
     click.echo(f"proof: {path}, by {len(found.hosts)} hosts: {', '.join(found.hosts)}")

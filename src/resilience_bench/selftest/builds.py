@@ -54,6 +54,20 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseFloor:
+    """How precisely the last look of a gate, with all its workers, knows a latency.
+
+    ``median`` is the standard error, as a share of the latency, in the median case; nine of ten
+    cases have at most ``most``. A comparison knows a difference of two sides.
+    """
+
+    gate: str
+    workers: int
+    median: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """One real build: what was planted, for which cases the gate failed, how long it took."""
 
@@ -107,6 +121,16 @@ def format_cells(rate: Rate) -> tuple[str, ...]:
         f"{rate.hits:,} of {rate.trials:,}",
         f"{rate.hits / rate.trials:.2%}" if rate.trials else "-",
         f"{rate.low:.2%} - {rate.high:.2%}",
+    )
+
+
+def describe_noise_floor(floor: NoiseFloor) -> str:
+    """Describe in a line how precise a gate can be."""
+    sides = " of each side" if floor.gate == "compare" else ""
+    return (
+        f"{floor.gate}: noise floor of {floor.workers} workers{sides}: standard error "
+        f"{floor.median:.2%} of the latency in the median case, at most {floor.most:.2%} in nine "
+        "of ten"
     )
 
 

@@ -16,7 +16,7 @@ from resilience_bench.errors import UserError
 from resilience_bench.files import atomic
 from resilience_bench.files.checked_json import CheckedFile, format_path
 from resilience_bench.gate.comparison import TOLERANCES
-from resilience_bench.selftest.builds import POLICIES, Build, Rate, name_files
+from resilience_bench.selftest.builds import POLICIES, Build, NoiseFloor, Rate, name_files
 
 SCHEMA: Final = 1
 """Raised whenever an older version could misread what this version writes."""
@@ -47,6 +47,20 @@ class ProofResult(Proof):
     environment: Environment
     cases: int
     rates: tuple[Rate, ...]
+    noise_floors: tuple[NoiseFloor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a proof has shown: its rates, over so many cases, and how precise its gates can be.
+
+    ``environment`` is where it was measured, by default here.
+    """
+
+    rates: Sequence[Rate]
+    cases: int
+    noise_floors: Sequence[NoiseFloor] = ()
+    environment: Environment | None = None
 
 
 def read_rates(path: Path) -> ProofResult:
@@ -85,26 +99,18 @@ def read(path: Path) -> Proof:
     return dataclasses.replace(proof, signals=proof.signals or signals, sizes=proof.sizes or sizes)
 
 
-def write(
-    proof: Proof,
-    rates: Sequence[Rate],
-    cases: int,
-    path: Path,
-    environment: Environment | None = None,
-) -> None:
-    """Write a proof and its rates over so many cases; UnwritableOutputError keeps the old one.
-
-    ``environment`` is where it was measured, by default here.
-    """
+def write(proof: Proof, found: Findings, path: Path) -> None:
+    """Write a proof and what it has shown; UnwritableOutputError keeps the old one."""
     stored = {
         "schema": SCHEMA,
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "environment": dataclasses.asdict(environment or detect_environment()),
+        "environment": dataclasses.asdict(found.environment or detect_environment()),
         "load_average": read_load_average(),
-        "cases": cases,
+        "cases": found.cases,
         "policies": {gate: dataclasses.asdict(policy) for gate, policy in POLICIES.items()}
         | {"tolerances": dict(TOLERANCES)},
-        "rates": [dataclasses.asdict(rate) for rate in rates],
+        "rates": [dataclasses.asdict(rate) for rate in found.rates],
+        "noise_floors": [dataclasses.asdict(floor) for floor in found.noise_floors],
         **dataclasses.asdict(proof),
     }
     atomic.write_text(json.dumps(stored, indent=1) + "\n", path)

@@ -23,7 +23,12 @@ from resilience_bench.selftest.builds import QUANTITY, Build, Step
 from resilience_bench.selftest.calibration import PROBE, Calibration, read_calibration
 from resilience_bench.selftest.proof_file import Proof
 from resilience_bench.selftest.runner import BuildRunner
-from resilience_bench.selftest.simulation import Pool, read_pools, simulate_outcomes
+from resilience_bench.selftest.simulation import (
+    Pool,
+    estimate_noise_floor,
+    read_pools,
+    simulate_outcomes,
+)
 
 HEALTHY_FACTOR: Final = 5
 """How many times more healthy builds are drawn: their rate should be far below one per cent."""
@@ -66,6 +71,7 @@ class SelfTest:
     calibration: Calibration | None
     console: Console
     simulated: list[builds.Rate] = field(default_factory=list)
+    noise_floors: list[builds.NoiseFloor] = field(default_factory=list)
 
     @property
     def rates(self) -> list[builds.Rate]:
@@ -74,7 +80,8 @@ class SelfTest:
 
     def write(self) -> None:
         """Write the proof so far."""
-        proof_file.write(self.proof, self.rates, len(self.runner.cases), self.path)
+        found = proof_file.Findings(self.rates, len(self.runner.cases), self.noise_floors)
+        proof_file.write(self.proof, found, self.path)
 
     def measure(self) -> Calibration:
         """Learn, unless that is done, and run the builds that are left."""
@@ -107,6 +114,9 @@ class SelfTest:
         """Estimate rates over builds that are drawn from the workers of the healthy real ones."""
         names = {info.case.name for info in self.runner.cases}
         pools = read_pools(self.runner.folder, self.proof.builds, names)
+        latencies = {gate: pools.get((gate, "latency"), Pool({})) for gate in self.options.gates}
+        floors = (estimate_noise_floor(gate, pool) for gate, pool in latencies.items())
+        self.noise_floors = list(filter(None, floors))
         sizes = (0.0, *self.proof.sizes)
         for gate, signal, size in itertools.product(self.options.gates, self.proof.signals, sizes):
             criteria = self.runner.make_criteria(gate, [signal], calibration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from resilience_bench.gate.criteria import apply_null_control
 from resilience_bench.gate.decide_counts import decide_counts
 from resilience_bench.gate.evidence import Records, collect_evidence
 from resilience_bench.gate.trial import (
+    TINY,
     Criterion,
     DrawEvidence,
     Evidence,
@@ -26,7 +28,8 @@ from resilience_bench.gate.trial import (
     Policy,
     extend_evidence,
 )
-from resilience_bench.selftest.builds import POLICIES, Build, name_files
+from resilience_bench.selftest.builds import POLICIES, QUANTITY, Build, NoiseFloor, name_files
+from resilience_bench.stats.trimmed_t import FEWEST, estimate_trimmed_means
 
 SEED: Final = 20150823
 
@@ -139,6 +142,26 @@ def _pool_latencies(gate: str, screenings: Sequence[Evidence]) -> Pool:
     if gate == "check":
         return Pool(together, estimate_drifts(screenings))
     return Pool(merge_variants(together))
+
+
+def estimate_noise_floor(gate: str, pool: Pool) -> NoiseFloor | None:
+    """Estimate how precisely a gate's last look knows latencies; None without enough workers.
+
+    The error of a mean falls with the square root of the number of workers, and a comparison has
+    two sides.
+    """
+    workers = POLICIES[gate].confirm[-1]
+    sides = 2 if gate == "compare" else 1
+    errors = [
+        float(estimate_trimmed_means(np.log(np.maximum([numbers.heads], TINY))).error[0])
+        * math.sqrt(sides * len(numbers.heads) / workers)
+        for (_, quantity, is_null), numbers in pool.numbers.items()
+        if quantity == QUANTITY["latency"] and not is_null and len(numbers.heads) >= FEWEST
+    ]
+    if not errors:
+        return None
+    median, most = map(float, np.quantile(errors, (0.5, 0.9)))
+    return NoiseFloor(gate, workers, median, most)
 
 
 def estimate_drifts(builds: Sequence[Evidence]) -> list[dict[Key, float]]:

@@ -18,7 +18,7 @@ from resilience_bench.releases import history_file
 from resilience_bench.releases.page import ReleasePage, make_release_page
 from resilience_bench.report import html
 from resilience_bench.selftest import proof_file
-from resilience_bench.selftest.builds import HEADERS, WORDS, format_cells
+from resilience_bench.selftest.builds import HEADERS, WORDS, describe_noise_floor, format_cells
 from resilience_bench.site import asv_pages, documentation
 from resilience_bench.site import runs as site_runs
 from resilience_bench.site.runs import CHECK, NO_RUN, Part, SiteSummary, write_page
@@ -179,7 +179,10 @@ def _publish_proof(path: Path, folder: Path, summary: SiteSummary) -> Part:
         summary.skip(path, error)
         return Part(f"The gate's proof could not be read: {error}")
     rows = list(map(format_cells, proven.rates))
-    text = html.render("proof", proven=proven, headers=HEADERS, words=WORDS, rows=rows)
+    floors = list(map(describe_noise_floor, proven.noise_floors))
+    text = html.render(
+        "proof", proven=proven, headers=HEADERS, words=WORDS, rows=rows, floors=floors
+    )
     write_page(text, folder / "gate-proof.html", summary)
     shutil.copyfile(path, folder / path.name)
     return Part(content=proven)
