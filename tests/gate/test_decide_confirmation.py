@@ -7,6 +7,7 @@ import pytest
 from resilience_bench._verdicts import Outcome
 from resilience_bench.gate.decide import URGENT_CASES
 from resilience_bench.gate.trial import Criterion
+from resilience_bench.stats.trimmed_t import FEWEST
 from tests.gate.decide_factories import POLICY, around, decided, outcomes, ranged, spread
 
 FIRST, SECOND = POLICY.confirm
@@ -38,6 +39,19 @@ def test_a_confirmation_is_judged_on_fresh_numbers_alone(fresh: float, outcome: 
     assert verdict.workers == FIRST
     assert verdict.seen
     assert verdict.seen.value == pytest.approx(fresh, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("fresh", "outcome"), [(1.0, "within"), (1.5, "regressed"), (0.5, "improved")]
+)
+def test_what_too_few_workers_screened_is_confirmed(fresh: float, outcome: Outcome) -> None:
+    """A machine that was rarely at its best speed gets more time."""
+    key = ("a", "ratio", False)
+    few = {key: lambda _: spread(1.0, FEWEST - 1)} | around(1.0, case="b")
+    verdicts, asked = decided([ranged(), ranged("b")], few, around(fresh))
+    assert asked == [(POLICY.screen, {"a", "b"}), (FIRST, {"a"})]
+    assert outcomes(verdicts) == [outcome, "within"]
+    assert verdicts[0].level == pytest.approx(POLICY.error_rate / 2 / len(POLICY.confirm))
 
 
 def test_the_second_look_has_all_fresh_workers() -> None:

@@ -16,8 +16,11 @@ from resilience_bench.gate.criteria import (
 )
 from resilience_bench.gate.trial import Criterion, Evidence, Observations, Policy
 from resilience_bench.measure.counting import SIGNALS
+from resilience_bench.stats.trimmed_t import FEWEST
 from tests.factories import make_record
 from tests.gate.criteria_factories import ONE, TWO, known
+
+AGAIN = "measure again on a quieter machine"
 
 
 @dataclass(slots=True)
@@ -127,7 +130,11 @@ def test_a_missing_signal_leaves_the_others() -> None:
 @pytest.mark.parametrize(
     ("signal", "quantity", "reason"),
     [
-        ("latency", "ratio", "fewer than 4 workers measured it at the machine's best speed"),
+        (
+            "latency",
+            "ratio",
+            f"fewer than {FEWEST} workers measured it at the machine's best speed; {AGAIN}",
+        ),
         ("instructions", "instructions", "no process measured it"),
     ],
 )

@@ -1,11 +1,12 @@
 """Decides about latency and scaling: only a certain result outside the acceptable range fails.
 
-There are two stages. All cases are screened with a few workers, and what stays undecided is
-confirmed with fresh workers: reusing screening samples would add selection bias. The error rate is
-shared by all decisions of the screening, and again by the few that are confirmed (Bonferroni's
-inequality, which holds however the cases depend on each other). Splitting the data costs less than
-it saves: hundreds of cases are screened and a handful is confirmed. Source: D. R. Cox, "A note on
-data-splitting for the evaluation of significance levels", Biometrika 62 (1975), 441-444.
+There are two stages. All cases are screened with a few workers. What stays undecided is confirmed
+with fresh workers, because reusing screening samples would add selection bias; so is what too few
+workers measured at the machine's best speed. The error rate is shared by all decisions of the
+screening, and again by the few that are confirmed (Bonferroni's inequality, which holds however the
+cases depend on each other). Splitting the data costs less than it saves: hundreds of cases are
+screened and a handful is confirmed. Source: D. R. Cox, "A note on data-splitting for the evaluation
+of significance levels", Biometrika 62 (1975), 441-444.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) ->
     decisions = format_amount(count, "decision")
     title = f"screening, level {level:.1e} = half of {policy.error_rate:g} / {decisions}"
     _judge_trials(measured, evidence, level, policy, title)
-    nulls = [trial for trial in measured if trial.criterion.is_null]
-    undecided = [trial for trial in measured if trial.state == "undecided"]
+    nulls = [trial for trial in trials if trial.criterion.is_null]
+    undecided = [trial for trial in trials if trial.state == "undecided"]
     heads = [trial for trial in undecided if not trial.criterion.is_null]
     # Flags are confirmed as well: a flag silences all other cases.
     flagged = {trial.criterion.case for trial in nulls if trial.state in FLAGS}
@@ -227,7 +228,10 @@ def make_verdict(trial: Trial) -> Verdict:
     reason = criterion.reason
     if trial.seen is None:
         outcome = "not measured"
-        reason = f"fewer than {FEWEST} workers measured it at the machine's best speed"
+        reason = (
+            f"fewer than {FEWEST} workers measured it at the machine's best speed; "
+            "measure again on a quieter machine"
+        )
     elif trial.state == "undecided":
         reason = trial.doubt or "not certain either way with the workers it was given"
     judged = (criterion.case, criterion.signal, criterion.quantity)
