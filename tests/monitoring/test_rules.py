@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.monitoring.rules import (
+    ALERT_FILES,
     ALERTS,
     LONG_TEST_FILES,
     MONITORING,
@@ -115,6 +116,40 @@ def test_ten_outages_fire_every_alert_at_least_once() -> None:
     assert fired == set(ALERTS)
     assert len(outages) == 10
     assert sum(bool(re.search(r"'.*', \d+ \w+ \d{4}: ", test["name"])) for test in outages) == 4
+
+
+def list_changed_limits() -> list[tuple[str, int, int, str]]:
+    """Each limit of an alert a fifth lower and higher, and each "for" 30 s shorter and longer.
+
+    A change is the file, where the number begins and ends, and what stands there instead. Limits
+    of 0 stay, and so do the comments.
+    """
+    found = []
+    for path in ALERT_FILES:
+        text = path.read_text()
+        for limit in re.finditer(r"^[^#\n]*[<>]=? ([1-9][\d.]*|0\.\d+)", text, re.MULTILINE):
+            values = [f"{float(limit[1]) * factor:g}" for factor in (0.8, 1.2)]
+            found += [(path.name, *limit.span(1), value) for value in values]
+        for minutes in re.finditer(r"^ +for: (\d+)m$", text, re.MULTILINE):
+            values = [f"{60 * int(minutes[1]) + change}s" for change in (-30, 30)]
+            found += [(path.name, minutes.start(1), minutes.end(), value) for value in values]
+    return found
+
+
+@pytest.mark.parametrize(
+    "change", list_changed_limits(), ids=lambda change: "-".join(map(str, change))
+)
+def test_a_limit_that_moves_fails_a_test(change: tuple[str, int, int, str], tmp_path: Path) -> None:
+    """Promtool's tests know each limit of each alert, from both sides."""
+    name, start, end, value = change
+    copy = tmp_path / "monitoring"
+    shutil.copytree(MONITORING, copy)
+    rules = copy / "alerts" / name
+    text = rules.read_text()
+    rules.write_text(text[:start] + value + text[end:])
+    assert promtool("check", "rules", rules).returncode == 0
+    files = (copy / "tests" / known for known in ("limits.yml", name))
+    assert any(promtool("test", "rules", path).returncode == 1 for path in files)
 
 
 def test_a_rule_that_is_too_eager_fires_on_the_healthy_day(tmp_path: Path) -> None:
