@@ -142,7 +142,7 @@ def judge_cases(source: EvidenceSource, limits: Limits, chosen: CaseFilter) -> J
             f"{files} nothing of the selected cases; {LEARN}, or write a budget of them"
         )
     verdicts = criteria.select_relevant(criteria.judge(wanted, source, policy), source.cases)
-    notes = _make_notes(limits, _select_records(source, chosen))
+    notes = _make_notes(limits, _select_records(source, chosen), chosen)
     headline = criteria.make_headline(policy, verdicts)
     return Judgement("check", (headline,), tuple(verdicts), tuple(notes))
 
@@ -176,8 +176,11 @@ def _select_records(source: EvidenceSource, chosen: CaseFilter) -> list[CaseReco
     return [record for name, record in source.cases.items() if chosen(name)]
 
 
-def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
-    """Describe what was not judged: signals, cases without a range, budgets without a case."""
+def _make_notes(limits: Limits, records: Sequence[CaseRecord], chosen: CaseFilter) -> list[str]:
+    """Describe what was not judged: signals, cases without a range, budgets without a case.
+
+    That a budget is about cases that nobody selected needs no word.
+    """
     left_out = [signal for signal in SIGNALS_JUDGED if signal not in limits.signals]
     why = "not among --signals" if limits.is_asked else "no budget limits them"
     notes = [f"not judged, because {why}: {', '.join(left_out)}"] if left_out else []
@@ -190,7 +193,7 @@ def _make_notes(limits: Limits, records: Sequence[CaseRecord]) -> list[str]:
     if limits.baseline:
         notes += describe_tolerances(limits.tolerances, [record.case.name for record in records])
     cases = [record.case for record in records]
-    if unmatched := budget_files.find_unmatched(limits.budgets, cases):
-        names = format_names([*map(repr, unmatched)])
-        notes.append(f"budgets that match no selected case: {names}")
+    unmatched = budget_files.find_unmatched(limits.budgets, cases)
+    if unmatched and chosen is accept_every_case:
+        notes.append(f"budgets that match no case: {format_names([*map(repr, unmatched)])}")
     return notes

@@ -81,8 +81,11 @@ def test_without_a_baseline_the_message_names_this_way(run: Run, tmp_path: Path)
     assert_refused(run("check"), "judge budgets alone with --baseline none")
 
 
-def test_budgets_that_match_no_selected_case_are_named(run: Run, files: Files) -> None:
-    """A typing error in a pattern lets everything through, so it is reported; it fails no build."""
+def test_budgets_that_match_no_case_are_named(run: Run, files: Files) -> None:
+    """A typing error in a pattern lets everything through, so it is reported; it fails no build.
+
+    Where cases are selected, a budget of others is no error.
+    """
     path = Path("mine.toml")
     tables = [
         f'[[budget]]\ncases = "{value}"\nlatency_ns = 1e9\nreason = "why"\n'
@@ -91,4 +94,7 @@ def test_budgets_that_match_no_selected_case_are_named(run: Run, files: Files) -
     path.write_text("\n".join(tables))
     code, out, _ = run("check", *files(), "--budgets", path)
     assert code == 0
-    assert "note: budgets that match no selected case: 'braeker.*', 'retry.*'" in out
+    assert "note: budgets that match no case: 'braeker.*', 'retry.*'" in out
+    code, out, _ = run("check", *files(), "--budgets", path, "breaker.*")
+    assert code == 0
+    assert "budgets that match" not in out
