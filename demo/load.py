@@ -94,15 +94,14 @@ class Load:
         """Send until it is over, then wait for the answers that are still to come."""
         at_s = time.time()
         async with self._client:
-            while True:
+            # Looked at here as well: a wait of 0 s ends without looking at the event.
+            while not is_over.is_set():
                 at_s += self._random.expovariate(self._rate)
                 wait_s = max(at_s - time.time(), 0.0)
                 try:
                     await asyncio.wait_for(is_over.wait(), wait_s)
                 except TimeoutError:
                     self._send(at_s)
-                else:
-                    break
             await asyncio.gather(*self._tasks)
 
     def _send(self, at_s: float) -> None:

@@ -18,11 +18,11 @@ def make_outcome(*calls: str, status: int = 200, latency_s: float = 0.001) -> Ou
     return Outcome(0.0, latency_s, status, "", calls=calls)
 
 
-async def send(handler: Handler, count: int, **options: int) -> Load:
+async def send(handler: Handler, count: int, *, rate: float = 200, **options: int) -> Load:
     """Send at least so many requests to a server, and wait for their outcomes."""
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    load, is_over = Load(url, rate=200, **options), asyncio.Event()
+    load, is_over = Load(url, rate=rate, **options), asyncio.Event()
     running = asyncio.create_task(load.run(is_over))
     while load.sent + load.unsent < count:  # noqa: ASYNC110 - nobody tells when
         await asyncio.sleep(0.01)
@@ -86,6 +86,20 @@ def test_what_would_be_too_much_at_once_is_not_sent() -> None:
     assert load.unsent > 0
     assert len(load.outcomes) == load.sent
     assert {(outcome.status, outcome.kind) for outcome in load.outcomes} == {(0, "failed")}
+
+
+def test_a_load_that_is_behind_its_times_ends_all_the_same() -> None:
+    """A machine that cannot send as fast as requests are due is never waiting when it is over."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"\r\n")
+        await writer.drain()
+        writer.close()
+
+    sending = send(answer, 20, rate=1e6, in_flight=3)
+    load = asyncio.run(asyncio.wait_for(sending, timeout=60.0))
+    assert load.sent >= 3
+    assert len(load.outcomes) == load.sent
 
 
 @pytest.mark.parametrize(
