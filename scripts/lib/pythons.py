@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from resilience_bench.errors import UserError
 NAMES: Final = ("3.13t", "3.13", "3.14t", "3.14")
 """What can be built, in this order; ``t`` is without the GIL."""
 STATEMENT: Final = "build.json"
+INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM)
 FLAGS: Final = ("--without-ensurepip", "--disable-test-modules", "--with-dbmliborder=")
 """The cases need none of these, and they take a third of the time."""
 COMPILER: Final = "OPT=-DNDEBUG -fwrapv -O3 -Wall"
@@ -128,18 +129,41 @@ class Builder:
         shutil.rmtree(work)
 
 
+@contextlib.contextmanager
+def hold_interruptions_back() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end of the block, not in it.
+
+    Within the start of a process, nobody would end the process.
+    """
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: received.append(number))
+        for number in INTERRUPTIONS
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        raise KeyboardInterrupt
+
+
 def run_logged(command: Sequence[str], folder: Path, log: Path) -> None:
     """Run a command with its output in a log, and end all that it started if it is interrupted."""
+    process = None
     with log.open("a", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=file, stderr=file, start_new_session=True
-        )
         try:
+            with hold_interruptions_back():
+                process = subprocess.Popen(
+                    command, cwd=folder, stdout=file, stderr=file, start_new_session=True
+                )
             code = process.wait()
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+            if process:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
             raise
     if code:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
@@ -204,7 +228,7 @@ def print_list(folder: Path) -> None:
 )
 def main(names: tuple[str, ...], *, is_list: bool, plain: bool, root: Path) -> None:
     """Build the Pythons NAMES, by default all: without the GIL (3.13t) and with it (3.13)."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs are deaf to Ctrl-C
+    for number in INTERRUPTIONS:  # a shell's background jobs are deaf to Ctrl-C
         signal.signal(number, signal.default_int_handler)
     folder = get_folder()
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

@@ -213,3 +213,27 @@ def test_ctrl_c_leaves_nothing_half_built(
         time.sleep(0.05)
     assert [name for name in stage.list_left() if not name.endswith(".log")] == []
     assert stage.run("3.13t").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_a_compiler_starts_waits_until_it_has(
+    number: signal.Signals,
+) -> None:
+    """Only a process that has been started can be ended."""
+    code = (
+        "import os, pythons\n"
+        "try:\n"
+        "    with pythons.hold_interruptions_back():\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        print('started')\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "scripts" / "lib")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["started", "interrupted"]), done.stderr
