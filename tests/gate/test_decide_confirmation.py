@@ -6,8 +6,7 @@ import pytest
 
 from resilience_bench._verdicts import Outcome
 from resilience_bench.gate.decide import URGENT_CASES
-from resilience_bench.gate.trial import Criterion
-from resilience_bench.stats.trimmed_t import FEWEST
+from resilience_bench.gate.trial import Criterion, Observations
 from tests.gate.decide_factories import POLICY, around, decided, outcomes, ranged, spread
 
 FIRST, SECOND = POLICY.confirm
@@ -44,14 +43,24 @@ def test_a_confirmation_is_judged_on_fresh_numbers_alone(fresh: float, outcome: 
 @pytest.mark.parametrize(
     ("fresh", "outcome"), [(1.0, "within"), (1.5, "regressed"), (0.5, "improved")]
 )
-def test_what_too_few_workers_screened_is_confirmed(fresh: float, outcome: Outcome) -> None:
-    """A machine that was rarely at its best speed gets more time."""
-    key = ("a", "ratio", False)
-    few = {key: lambda _: spread(1.0, FEWEST - 1)} | around(1.0, case="b")
-    verdicts, asked = decided([ranged(), ranged("b")], few, around(fresh))
-    assert asked == [(POLICY.screen, {"a", "b"}), (FIRST, {"a"})]
-    assert outcomes(verdicts) == [outcome, "within"]
+def test_what_was_screened_below_the_best_speed_is_confirmed(
+    fresh: float, outcome: Outcome
+) -> None:
+    """A machine that was rarely at its best speed gets more time, but no case that failed."""
+    slow = {("a", "ratio", False): lambda _: Observations()} | around(1.0, case="b")
+    asking = [ranged(), ranged("b"), ranged("lost")]
+    verdicts, asked = decided(asking, slow, around(fresh))
+    assert asked == [(POLICY.screen, {"a", "b", "lost"}), (FIRST, {"a"})]
+    assert outcomes(verdicts) == [outcome, "within", "not measured"]
     assert verdicts[0].level == pytest.approx(POLICY.error_rate / 2 / len(POLICY.confirm))
+
+
+def test_a_machine_that_is_never_at_its_best_speed_measures_nothing() -> None:
+    """All looks are tried, and the verdict says what to do."""
+    [verdict], asked = decided([ranged()], {("a", "ratio", False): lambda _: Observations()})
+    assert verdict.outcome == "not measured"
+    assert verdict.reason.endswith("measure again on a quieter machine")
+    assert len(asked) == 1 + len(POLICY.confirm)
 
 
 def test_the_second_look_has_all_fresh_workers() -> None:

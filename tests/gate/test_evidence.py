@@ -118,7 +118,7 @@ def test_only_numbers_at_the_best_speed_are_held_against_a_range(fast: int, repo
         workers.append(replace(worker, operations=timed))
     source = StoredSource(replace(stored(), workers=tuple(workers)))
     found = source.draw_latencies(14, {ONE.name})
-    assert len(found.get((ONE.name, "ratio", False), Observations()).heads) == reported
+    assert len(found[ONE.name, "ratio", False].heads) == reported
 
 
 # A session

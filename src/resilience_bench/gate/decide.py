@@ -64,8 +64,10 @@ def decide(criteria: Sequence[Criterion], draw: DrawEvidence, policy: Policy) ->
     decisions = format_amount(count, "decision")
     title = f"screening, level {level:.1e} = half of {policy.error_rate:g} / {decisions}"
     _judge_trials(measured, evidence, level, policy, title)
-    nulls = [trial for trial in trials if trial.criterion.is_null]
-    undecided = [trial for trial in trials if trial.state == "undecided"]
+    nulls = [trial for trial in measured if trial.criterion.is_null]
+    undecided = [trial for trial in measured if trial.state == "undecided"]
+    # Measured, but not at the machine's best speed: others cannot be measured, or have no workers.
+    undecided += [trial for trial in trials if evidence.get(trial.criterion.key) == Observations()]
     heads = [trial for trial in undecided if not trial.criterion.is_null]
     # Flags are confirmed as well: a flag silences all other cases.
     flagged = {trial.criterion.case for trial in nulls if trial.state in FLAGS}

@@ -62,7 +62,7 @@ def collect_evidence(
     """Return HEAD's numbers by case and quantity, and the null control's, beside those of BASE.
 
     Without BASE, HEAD is judged by a stored range, which holds for a machine at its best speed; so
-    only numbers at that speed count.
+    only numbers at that speed count. A case that has too few of them gets no numbers at all.
     """
     cases = list(cases)
     sides = [head, base or Records(), null or Records()]
@@ -84,7 +84,15 @@ def collect_evidence(
         for side, timed in zip(sides, latencies[1::2], strict=True)
     )
     if base is None:
-        return {(*key, False): Observations(numbers) for key, numbers in heads.items()}
+        timed = {name for worker in head.workers for name in worker.operations}
+        found = {
+            (record.case.name, quantity, False): Observations()
+            for record in measured
+            if record.case.name in timed
+            for quantity, known in QUANTITIES.items()
+            if known.signal == "latency"
+        }
+        return found | {(*key, False): Observations(numbers) for key, numbers in heads.items()}
     return {
         (*key, is_null): _pair(key[1], numbers, bases[key])
         for is_null, side_numbers in ((False, heads), (True, nulls))
