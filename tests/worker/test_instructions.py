@@ -33,6 +33,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 DUMP = "dump"
 START = "start"
+ZERO = "zero"
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def events(monkeypatch: pytest.MonkeyPatch) -> list[int | str]:
     seen: list[int | str] = []
     monkeypatch.setattr(os, "getppid", lambda: seen.append(DUMP))
     monkeypatch.setattr(client_request, "make_starter", lambda: lambda: seen.append(START))
+    monkeypatch.setattr(client_request, "make_zeroer", lambda: lambda: seen.append(ZERO))
     return seen
 
 
@@ -80,7 +82,7 @@ def test_a_dump_lies_before_between_and_after_the_two_numbers_of_calls(
 ) -> None:
     """The size is found out and the operation warmed up first; then only calls and dumps follow."""
     assert mark(sampler(events), heavy=False) == (8, 32)
-    assert events == [1] + [1] * (WARM_UP_FACTOR * CALLS) + [DUMP, 8, DUMP, 32, DUMP]
+    assert events == [1] + [1] * (WARM_UP_FACTOR * CALLS) + [ZERO, DUMP, 8, DUMP, 32, DUMP]
 
 
 def test_an_operation_of_many_functions_is_warmed_up_and_called_less_often(
@@ -88,7 +90,7 @@ def test_an_operation_of_many_functions_is_warmed_up_and_called_less_often(
 ) -> None:
     """What surrounds the calls is the same, whatever the numbers."""
     assert mark(sampler(events, functions=700), heavy=False) == (0, 2)
-    assert events == [1, 1, 1, 1, 1, DUMP, 0, DUMP, 2, DUMP]
+    assert events == [1, 1, 1, 1, 1, ZERO, DUMP, 0, DUMP, 2, DUMP]
 
 
 def test_an_operation_that_turns_out_to_be_heavy_is_not_marked(events: list[int | str]) -> None:
@@ -100,7 +102,7 @@ def test_an_operation_that_turns_out_to_be_heavy_is_not_marked(events: list[int 
 def test_the_first_call_of_a_heavy_operation_is_counted(events: list[int | str]) -> None:
     """Nothing runs before it."""
     assert mark(sampler(events, functions=FUNCTION_CALLS), heavy=True) == (0, 1)
-    assert events == [START, DUMP, 0, DUMP, 1, DUMP]
+    assert events == [START, ZERO, DUMP, 0, DUMP, 1, DUMP]
 
 
 def test_getting_ready_stills_the_collector(

@@ -56,6 +56,7 @@ def mark(sample: Sampler, *, heavy: bool) -> Calls | None:
         for _ in range(WARM_UP_FACTOR * (more - fewer)):
             sample(1, 0)
     dump = os.getppid
+    client_request.make_zeroer()()  # a dump of zeros is quick; both counts begin after a dump
     dump()
     sample(fewer, 0)
     dump()
@@ -70,6 +71,7 @@ def prepare_forking() -> None:
     gc.freeze()
     gc.disable()
     client_request.make_starter()
+    client_request.make_zeroer()
 
 
 def start_counting(controls: Iterable[Sampler]) -> None:
