@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import venv
@@ -11,9 +12,9 @@ import pytest
 
 from resilience_bench.environments import variants
 from resilience_bench.environments.variants import Variant
-from resilience_bench.errors import VariantError
+from resilience_bench.errors import UserError, VariantError
 from resilience_bench.releases.index import PublishedRelease
-from resilience_bench.releases.prepare import check_import, prepare_releases
+from resilience_bench.releases.prepare import check_import, ensure_installable, prepare_releases
 
 
 def variant(text: str, python: Path = Path(sys.executable)) -> Variant:
@@ -41,6 +42,28 @@ def test_each_release_has_its_environment_or_a_reason() -> None:
         ("1.2", "measured", ""),
     ]
     assert found[2].variant == variant("pip:thing==1.2")
+
+
+def test_what_is_installed_beside_a_release_follows_it() -> None:
+    """One text names the release and all that it does not require itself."""
+    releases = [PublishedRelease("1.2")]
+    beside = ("setuptools<81", "typing_extensions>=4,<5")
+    (found,) = prepare_releases("thing", releases, variant, lambda *_: "", beside)
+    assert found.variant == variant("pip:thing==1.2,setuptools<81,typing_extensions>=4,<5")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Some_Thing<2", "--with Some_Thing<2: some-thing is what is measured"),
+        ("two words", "--with two words: no requirement that pip understands"),
+    ],
+)
+def test_what_cannot_be_installed_beside_is_refused(text: str, message: str) -> None:
+    """Before any environment is made."""
+    ensure_installable(("setuptools<81",), "some-thing")
+    with pytest.raises(UserError, match=re.escape(message)):
+        ensure_installable((text,), "some-thing")
 
 
 def test_an_interruption_is_not_kept_waiting() -> None:

@@ -37,11 +37,11 @@ from resilience_bench.releases import (
     history_file,
     index,
     measure,
+    prepare,
     table,
 )
 from resilience_bench.releases.assemble import assemble_history
 from resilience_bench.releases.history_file import FILE_NAME, History
-from resilience_bench.releases.prepare import PreparedRelease, check_import, prepare_releases
 from resilience_bench.releases.timeline import Timeline
 
 FOLDER: Final = Path("results") / "releases"
@@ -53,6 +53,13 @@ FOLDER: Final = Path("results") / "releases"
 @click.option("--from", "first", metavar="VERSION", help="The oldest release; default: the first.")
 @click.option("--to", "last", metavar="VERSION", help="The newest release; default: the last.")
 @click.option("--pre", is_flag=True, help="Measure pre-releases as well.")
+@click.option(
+    "--with",
+    "beside",
+    metavar="REQUIREMENT",
+    multiple=True,
+    help="Also install this with each release, e.g. 'setuptools<81'; may be repeated.",
+)
 @click.option(
     "--python",
     "pythons",
@@ -96,6 +103,7 @@ def releases(  # noqa: PLR0913 - one argument an option
     first: str | None,
     last: str | None,
     pre: bool,
+    beside: tuple[str, ...],
     pythons: tuple[str, ...],
     output: Path | None,
     fresh: bool,
@@ -120,6 +128,7 @@ def releases(  # noqa: PLR0913 - one argument an option
             "--from": first,
             "--to": last,
             "--pre": pre,
+            "--with": beside,
             "--show": show,
             "--fresh": fresh,
             "a second --python": pythons[1:],
@@ -142,11 +151,12 @@ def releases(  # noqa: PLR0913 - one argument an option
     name = index.normalise_name(package)
     folder = output or FOLDER / name
     if not show:
+        prepare.ensure_installable(beside, name)
         folders = _choose_folders(folder, pythons)
         wanted = _plan(launcher, name, folder, selectors, signals, tolerances, list(folders))
         published = index.select_releases(name, wanted[1], first, last, pre=pre)
         for place, python in folders.items():
-            part = replace(wanted[0], folder=place)
+            part = replace(wanted[0], folder=place, beside=beside)
             _measure_and_write(part, published, python, fleet, fresh=fresh)
     _show(name, folder)
     if not show:
@@ -244,7 +254,9 @@ def _measure_releases(
     show_note = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     base = interpreters.find_base(python, show_note)
     make = partial(variants.make, needed=wanted.needed, base=base, note=show_note)
-    prepared = prepare_releases(wanted.package, published, make, check_import)
+    prepared = prepare.prepare_releases(
+        wanted.package, published, make, prepare.check_import, wanted.beside
+    )
     if not fresh:
         _ensure_same_python(wanted, prepared)
     with create_shared_path() as staged:
@@ -257,7 +269,7 @@ def _measure_releases(
             fresh=fresh,
         )
         if not measured:
-            raise UserError(_explain_nothing_measured(wanted.package, prepared))
+            raise UserError(prepare.explain_nothing_measured(wanted.package, prepared))
         count = sum(not release.is_null for release in measured)
         title = f"measuring {format_amount(len(wanted.cases), 'case')} of {count} releases"
         with show_progress(console, title, {"": None}) as show:
@@ -292,7 +304,7 @@ def _measure_on_fleet(
     with open_fleet(choice, wanted.cases, wanted.signals, journal) as (job, show):
         found = fleets.measure_releases(job, wanted, published, python, show)
     if not found.results:
-        raise UserError(_explain_nothing_measured(wanted.package, found.prepared))
+        raise UserError(prepare.explain_nothing_measured(wanted.package, found.prepared))
     if not fresh:
         _refuse_another_python(wanted, next(iter(found.results.values())).environment.python)
     decisions = found.judged.sort()
@@ -302,7 +314,7 @@ def _measure_on_fleet(
 
 
 def _ensure_same_python(
-    wanted: measure.MeasurementRequest, prepared: Sequence[PreparedRelease]
+    wanted: measure.MeasurementRequest, prepared: Sequence[prepare.PreparedRelease]
 ) -> None:
     """Refuse to replace a history under another Python, or another build of it."""
     variant = next((release.variant for release in prepared if release.variant), None)
@@ -322,15 +334,6 @@ def _refuse_another_python(wanted: measure.MeasurementRequest, here: str) -> Non
             f"{wanted.folder}: holds the history of {wanted.package} under {before}; expected a "
             f"folder of its own for {here}; type -o FOLDER, or --fresh to replace what is there"
         )
-
-
-def _explain_nothing_measured(package: str, prepared: Sequence[PreparedRelease]) -> str:
-    last = prepared[-1]
-    return (
-        f"{package}: none of {len(prepared)} releases can be measured; {last.release.version} "
-        f"{last.status}: {last.reason}; expected one that installs and imports; widen the range "
-        "with --from and --to, or name another Python with --python"
-    )
 
 
 @contextlib.contextmanager

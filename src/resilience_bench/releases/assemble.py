@@ -65,8 +65,12 @@ def assemble_history(
         undecided=decisions.undecided,
         counts=decisions.counts,
         headline=(decisions.headline,),
-        notes=decisions.notes,
+        notes=(*_describe_beside(wanted.beside), *decisions.notes),
     )
+
+
+def _describe_beside(beside: Sequence[str]) -> tuple[str, ...]:
+    return (f"installed with each release: {', '.join(beside)}",) if beside else ()
 
 
 def _assemble_release(

@@ -69,7 +69,12 @@ def measure_releases(
     show: Show,
 ) -> FleetHistory:
     """Have a fleet prepare releases, and then measure them."""
-    common = {"package": wanted.package, "needed": wanted.needed, "python": python}
+    common = {
+        "package": wanted.package,
+        "needed": wanted.needed,
+        "beside": list(wanted.beside),
+        "python": python,
+    }
     blocks = [
         Block(
             f"preparing {describe_part(part)}",
@@ -197,7 +202,8 @@ def _prepare(
 ) -> list[PreparedRelease]:
     base = interpreters.find_base(content["python"])
     make = partial(variants.make, needed=content["needed"], base=base)
-    return prepare_releases(content["package"], releases, make, check_import)
+    beside = content["beside"]
+    return prepare_releases(content["package"], releases, make, check_import, beside)
 
 
 def measure_part(content: Mapping[str, Any]) -> dict[str, Any]:

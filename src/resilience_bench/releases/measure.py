@@ -39,7 +39,10 @@ SAMPLES_FOLDER: Final = "measured"
 
 @dataclass(frozen=True, slots=True)
 class MeasurementRequest:
-    """The cases that need a package, what to measure of them, and the folder for the results."""
+    """The cases that need a package, what to measure of them, and the folder for the results.
+
+    The requirements ``beside`` are installed with each release.
+    """
 
     package: str
     cases: Sequence[CaseInfo]
@@ -48,6 +51,7 @@ class MeasurementRequest:
     selectors: Sequence[str]
     folder: Path
     tolerances: Mapping[str, float]
+    beside: Sequence[str] = ()
 
     @property
     def needed(self) -> list[str]:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from packaging.utils import canonicalize_name
+
 from resilience_bench.environments.pip import extract_last_lines, query_interpreter
+from resilience_bench.environments.requirement_files import parse_requirement
 from resilience_bench.environments.variants import Variant
-from resilience_bench.errors import VariantError
+from resilience_bench.errors import UserError, VariantError
 from resilience_bench.releases.history_file import ReleaseStatus
 from resilience_bench.releases.index import PublishedRelease
 
@@ -41,21 +44,36 @@ class PreparedRelease:
     reason: str = ""
 
 
+def ensure_installable(beside: Sequence[str], package: str) -> None:
+    """Raise UserError for what is no requirement, or one of the package that is measured."""
+    for text in beside:
+        requirement = parse_requirement(
+            text, f"--with {text}", "expected one such as 'setuptools<81'; correct it"
+        )
+        if canonicalize_name(requirement.name) == package:
+            raise UserError(
+                f"--with {text}: {package} is what is measured; expected another package; type "
+                "--from and --to to choose releases"
+            )
+
+
 def prepare_releases(
     package: str,
     releases: Sequence[PublishedRelease],
     make_variant: Callable[[str], Variant],
     check_import: Callable[[str, Variant], str],
+    beside: Sequence[str] = (),
 ) -> list[PreparedRelease]:
     """Make the environments of releases, several at a time: pip mostly waits.
 
-    ``make_variant`` gets a text such as ``pip:tenacity==8.2.3``; the VariantError that it raises is
-    the reason why a release is not measured.
+    ``make_variant`` gets a text such as ``pip:tenacity==8.2.3``, followed by the requirements
+    ``beside``; the VariantError that it raises is the reason why a release is not measured.
     """
 
     def prepare(release: PublishedRelease) -> PreparedRelease:
         try:
-            variant = make_variant(f"pip:{package}=={release.version}")
+            requirements = (f"{package}=={release.version}", *beside)
+            variant = make_variant(f"pip:{','.join(requirements)}")
         except VariantError as error:
             # Only pip's own words, without the variant and the advice around them.
             before, _, said = str(error).partition("it said: ")
@@ -79,3 +97,13 @@ def check_import(package: str, variant: Variant) -> str:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return f"importing it failed: {error}"
     return extract_last_lines(str(reason))
+
+
+def explain_nothing_measured(package: str, prepared: Sequence[PreparedRelease]) -> str:
+    """Return why no release can be measured, by the last one."""
+    last = prepared[-1]
+    return (
+        f"{package}: none of {len(prepared)} releases can be measured; {last.release.version} "
+        f"{last.status}: {last.reason}; expected one that installs and imports; widen the range "
+        "with --from and --to, name another Python with --python, or add what it lacks with --with"
+    )
