@@ -104,6 +104,6 @@ def explain_nothing_measured(package: str, prepared: Sequence[PreparedRelease]) 
     last = prepared[-1]
     return (
         f"{package}: none of {len(prepared)} releases can be measured; {last.release.version} "
-        f"{last.status}: {last.reason}; expected one that installs and imports; widen the range "
-        "with --from and --to, name another Python with --python, or add what it lacks with --with"
+        f"{last.status}: {last.reason}; expected one that imports; type another --from and --to, "
+        "another --python, or --with what it lacks"
     )

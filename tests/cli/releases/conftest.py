@@ -12,6 +12,7 @@ from resilience_bench.environments import variants
 from resilience_bench.measure import callgrind
 from resilience_bench.measure.launcher import ScriptedLauncher
 from resilience_bench.measure.session import PROFILES, Profile
+from resilience_bench.releases import prepare
 from tests.cli.releases.factories import CASES, Machine, Run, list_releases
 from tests.scripted import suite
 
@@ -27,7 +28,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     monkeypatch.setattr(cli_releases, "create_shared_path", one.stage)
     monkeypatch.setattr(variants, "make", one.make)
     monkeypatch.setattr(variants, "query_environment", one.environment_of)
-    monkeypatch.setattr(cli_releases, "check_import", lambda package, variant: "")
+    monkeypatch.setattr(prepare, "check_import", lambda package, variant: "")
     monkeypatch.setitem(PROFILES, "quick", Profile("quick", workers=6, samples=4))
     return one
 

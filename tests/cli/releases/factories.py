@@ -66,18 +66,24 @@ def costing(factors: Mapping[str, float]) -> Script:
     return lambda plan, seed: [reported(each, seed) for each in suite(CASES)(plan, seed)]
 
 
+def get_version(text: str) -> str:
+    """Return the version of the release that a variant's text names first."""
+    return text.partition("==")[2].partition(",")[0]
+
+
 class Machine:
     """Releases by version: what each of them costs, and what was measured."""
 
     def __init__(self) -> None:
         self.scripts: dict[str, Script] = {}
         self.log: Log = []
+        self.made: list[str] = []
         self.broken: dict[str, str] = {}
         self.cpu = "Fast CPU"
 
     def launcher(self, variant: Variant) -> ScriptedLauncher:
         """What starts workers of a release."""
-        version = variant.text.rpartition("==")[2]
+        version = get_version(variant.text)
         answer = self.scripts.get(version, costing({}))
 
         def script(plan: Plan, seed: int) -> Iterable[Message]:
@@ -93,7 +99,8 @@ class Machine:
 
     def make(self, text: str, needed: Iterable[str], **_: object) -> Variant:
         """An environment, unless it is broken."""
-        version = text.rpartition("==")[2]
+        self.made.append(text)
+        version = get_version(text)
         if reason := self.broken.get(version):
             message = f"{text}: pip could not install it; it said: {reason}; expected others"
             raise VariantError(message)
@@ -101,7 +108,7 @@ class Machine:
 
     def environment_of(self, variant: Variant) -> Environment:
         """Where a release is measured."""
-        packages = {"thing": variant.text.rpartition("==")[2], "other": "1.0"}
+        packages = {"thing": get_version(variant.text), "other": "1.0"}
         return make_environment(packages=packages, cpu_model=self.cpu)
 
 

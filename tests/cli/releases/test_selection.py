@@ -56,6 +56,26 @@ def test_releases_that_cannot_do_a_case_are_no_step(run: Run, machine: Machine) 
     assert [line.split()[2] for line in out.splitlines() if line.startswith("1.0 ")] == ["1"]
 
 
+def test_what_releases_lack_is_installed_beside_each(run: Run, machine: Machine) -> None:
+    """It is said in the history, which is another one than without."""
+    beside = ("setuptools<81", "other>=1,<3")
+    code, out, _ = run("thing", "--from", "2.0", "--with", beside[0], "--with", beside[1])
+    assert code == 0
+    assert sorted(machine.made) == [
+        f"pip:thing=={each},{','.join(beside)}" for each in ("2.0", "2.1")
+    ]
+    (note,) = [note for note in history().notes if "installed" in note]
+    assert note == "installed with each release: setuptools<81, other>=1,<3"
+    assert note in out
+
+
+def test_another_release_beside_each_is_refused(run: Run, machine: Machine) -> None:
+    """Before anything is made."""
+    refused = run("thing", "--with", "Thing<2")
+    assert_refused(refused, "--with Thing<2: thing is what is measured", "--from and --to")
+    assert not machine.made
+
+
 def test_one_release_alone_is_measured(run: Run) -> None:
     """There is nothing to hold it against, which is said."""
     code, out, _ = run("thing", "--from", "2.0", "--to", "2.0")
