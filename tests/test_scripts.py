@@ -186,8 +186,14 @@ def test_shares_are_checked_against_known_truths(tmp_path: Path) -> None:
 def test_shares_of_several_runs_are_compared(tmp_path: Path) -> None:
     """Each case that was measured in all runs, and how many vary little."""
     output = tmp_path / "share.txt"
-    few = ("--runs", "2", "--neighbours", "0", "--profile", "quick")
-    done = call("scripts/share-repeats", "control.call[sqlite]", *few, "-o", str(output))
+    kept = tmp_path / "runs.jsonl"
+    few = ("--neighbours", "0", "--profile", "quick", "--keep", str(kept), "-o", str(output))
+    done = call("scripts/share-repeats", "control.call[sqlite]", *few, "--runs", "2")
     assert done.returncode == 0, done.stderr
     assert "control.call[sqlite]" in output.read_text()
     assert "of 1 cases vary by at most 1 point" in done.stdout
+    runs = kept.read_text()
+    assert len(runs.splitlines()) == 2
+    again = call("scripts/share-repeats", "control.call[sqlite]", *few, "--runs", "2")
+    assert again.stdout == done.stdout
+    assert kept.read_text() == runs

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,28 +30,51 @@ CASES: Final = 0.9
 HEADERS: Final = ("least %", "most %", "varies by")
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: how long it took, and the share of each case that it measured (1 = 100 %)."""
+
+    took_s: float
+    shares: Mapping[str, float]
+
+
 @click.command()
 @click.argument("selectors", nargs=-1)
 @click.option("--runs", type=click.IntRange(min=2), default=10, show_default=True)
 @click.option("--neighbours", default=2, show_default=True)
 @click.option("--profile", type=click.Choice(list(PROFILES)), default="real", show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=RESULTS)
-def main(
-    selectors: tuple[str, ...], runs: int, neighbours: int, profile: str, output: Path
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path),
+    help="Keep each finished run in this file; the same command goes on from it.",
+)
+def main(  # noqa: PLR0913, PLR0917 - one argument for each option
+    selectors: tuple[str, ...],
+    runs: int,
+    neighbours: int,
+    profile: str,
+    output: Path,
+    keep: Path | None,
 ) -> None:
     """Print the standard deviation of each case's share over the runs."""
-    found: dict[str, list[float]] = defaultdict(list)
-    took_s = []
+    finished = _read_runs(keep)
     with keep_cores_busy(neighbours), Servers() as servers:
-        for _ in range(runs):
+        while len(finished) < runs:
             started_s = time.monotonic()
-            for name, share in _measure_once(selectors, profile, servers).items():
-                found[name].append(share)
-            took_s.append(time.monotonic() - started_s)
+            shares = _measure_once(selectors, profile, servers)
+            finished.append(Run(time.monotonic() - started_s, shares))
+            if keep is not None:
+                with keep.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(asdict(finished[-1])) + "\n")
+    found: dict[str, list[float]] = defaultdict(list)
+    for run in finished:
+        for name, share in run.shares.items():
+            found[name].append(share)
     points = {
         name: 100 * float(np.std(shares, ddof=1))
         for name, shares in found.items()
-        if len(shares) == runs
+        if len(shares) == len(finished)
     }
     rows = {
         name: (
@@ -59,11 +84,19 @@ def main(
         )
         for name in sorted(points, key=points.__getitem__)
     }
+    took_s = [run.took_s for run in finished]
     title = (
-        f"{runs} runs of {len(points)} cases, profile {profile}, {neighbours} busy neighbours, "
-        f"{min(took_s):.0f} to {max(took_s):.0f} s a run; in percentage points"
+        f"{len(finished)} runs of {len(points)} cases, profile {profile}, "
+        f"{neighbours} busy neighbours, {min(took_s):.0f} to {max(took_s):.0f} s a run; "
+        "in percentage points"
     )
     write_section(title, rows, HEADERS, output, _summarise(list(points.values())))
+
+
+def _read_runs(keep: Path | None) -> list[Run]:
+    if keep is None or not keep.exists():
+        return []
+    return [Run(**json.loads(line)) for line in keep.read_text(encoding="utf-8").splitlines()]
 
 
 def _measure_once(selectors: Sequence[str], profile: str, servers: Servers) -> dict[str, float]:
