@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from resilience_bench.releases import history_file
 from tests.commits import planted
+from tests.releases import published
 
 pytestmark = [pytest.mark.minutes]
 HOSTS = ("one", "two")
@@ -47,3 +49,28 @@ def test_a_history_by_a_fleet_is_that_of_all_commits(tmp_path: Path) -> None:
     assert all(counts), counts
     assert f"{COMMITS + 2} commits, {COMMITS + 2} of them measured before" in again
     assert not (folder / "results" / "fleet.jsonl").exists()
+
+
+def test_a_release_history_by_a_fleet_has_all_cases_of_all_releases(tmp_path: Path) -> None:
+    """Two releases are one comparison: each host measures both, with half of the cases."""
+    from local_fleet import start_fleet
+
+    published.write_wheels(tmp_path, published.SCENARIOS + published.ANOTHER)
+    with start_fleet(tmp_path, HOSTS, published.make_environment(tmp_path)) as fleet:
+        process = published.start(tmp_path, "--fleet", fleet.address)
+        out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    history = history_file.read(tmp_path / "out")
+    assert {release.version: release.status for release in history.releases} == {
+        "1.0": "measured",
+        "1.1": "does not import",
+        "1.2": "measured",
+    }
+    names = ["mine.called[thing_z]", "mine.ignored[thing_z]"]
+    assert list(history.cases) == names
+    for release in history.measured:
+        assert [name for name, cost in release.values.items() if cost.quantities] == names
+    assert [(step.release, step.case) for step in history.steps] == [("1.2", published.NAME)]
+    assert "measured by 2 hosts of a fleet: one, two" in history.notes
+    assert "1.0 to 1.2: 1 of 2 cases (mine.called[thing_z])" in err, err
+    assert "1.2 (not known) against 1.0" in out

@@ -44,20 +44,22 @@ pytestmark = pytest.mark.usefixtures("_two_processors")
 
 
 @pytest.mark.parametrize(
-    ("cases", "processors", "blocks"),
+    ("cases", "processors", "blocks", "children"),
     [
-        (1, 2, 1),
-        (2 * MINIMUM_CASES - 1, 2, 1),
-        (2 * MINIMUM_CASES, 2, 2),
-        (48, 2, 2),
-        (48, 1, 1),
-        (48, 8, 2),
+        (1, 2, 1, 2),
+        (2 * MINIMUM_CASES - 1, 2, 1, 2),
+        (2 * MINIMUM_CASES, 2, 2, 1),
+        (48, 2, 2, 1),
+        (48, 1, 1, 1),
+        (48, 8, 2, 4),
+        (48, 64, 2, 8),
+        (10, 64, 1, 8),
     ],
 )
 def test_many_cases_are_counted_by_two_processes(
-    monkeypatch: pytest.MonkeyPatch, cases: int, processors: int, blocks: int
+    monkeypatch: pytest.MonkeyPatch, cases: int, processors: int, blocks: int, children: int
 ) -> None:
-    """From so many cases on a second process pays off, where there is a processor for it."""
+    """From so many cases on a second process pays off; the processors are divided among both."""
     monkeypatch.setattr(signals.os, "cpu_count", lambda: processors)
     infos = [info(f"s{number}") for number in range(cases)]
     launcher = Launcher(suite(infos))
@@ -65,6 +67,7 @@ def test_many_cases_are_counted_by_two_processes(
     done = list(passes.run(["instructions", "allocations"]))
     sizes = [len(plan.cases) for plan, _ in launcher.plans if plan.action == "count"]
     assert len(sizes) == blocks
+    assert {plan.children for plan, _ in launcher.plans if plan.action == "count"} == {children}
     assert sum(sizes) == cases
     assert max(sizes) - min(sizes) <= 1
     assert [len(plan.cases) for plan, _ in launcher.plans if plan.action == "weigh"] == [cases]

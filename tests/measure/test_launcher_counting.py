@@ -61,3 +61,18 @@ def test_counting_tells_counts_for_controls_and_cases(file: Path) -> None:
     reported = {each.case: each for each in messages if isinstance(each, StatusMessage)}
     assert reported["cases.raising"].status == "broken"
     assert reported["cases.exiting"].reason == "its process under valgrind ended with exit code 7"
+
+
+@pytest.mark.needs("valgrind")
+def test_long_reasons_of_several_children_do_not_mix(tmp_path: Path) -> None:
+    """Children write to one pipe at the same time; a line that is too long would be torn."""
+    text = "from resilience_bench import scenario\n"
+    for number in range(24):
+        text += f'\n\n@scenario\ndef wrong_{number}(payload):\n    raise OSError("é" * 9_000)\n'
+    file = tmp_path / "wrong.py"
+    file.write_text(text)
+    names = tuple(f"wrong.wrong_{number}" for number in range(24))
+    messages = ProcessLauncher().run(Plan("count", (str(file),), names), hash_seed=0)
+    reported = [each for each in messages if isinstance(each, StatusMessage)]
+    assert sorted(each.case for each in reported) == sorted(names)
+    assert {each.reason[:32] for each in reported} == {"building it raised OSError: éééé"}

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import collections
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,67 +14,14 @@ from resilience_bench.files import results
 from resilience_bench.releases import history_file
 from resilience_bench.releases.measure import POLICY
 from resilience_bench.releases.publish import publish
-
-COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
-RELEASES = {
-    "1.0": "def call(function):\n    return function()\n",
-    "1.1": "import no_such_module\n",
-    "1.2": "def call(function):\n    for _ in range(200):\n        pass\n    return function()\n",
-    "1.3rc1": "",
-}
-SCENARIOS = """
-from functools import partial
-from resilience_bench import Library, scenario
-
-class Thing:
-    def guard(self, payload):
-        import thing_z
-        return partial(thing_z.call, payload)
-
-@scenario(library=(Library("thing_z", Thing, ("thing-z",)),))
-def called(library, payload):
-    "A call goes through."
-    return library.guard(payload)
-"""
-NAME = "mine.called[thing_z]"
+from tests.releases.published import NAME, start, write_wheels
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a scenario file, and an index of one package."""
-    (tmp_path / "mine.py").write_text(SCENARIOS)
-    wheels = tmp_path / "wheels"
-    wheels.mkdir()
-    for version, content in RELEASES.items():
-        info = f"thing_z-{version}.dist-info"
-        held = {
-            "thing_z.py": content,
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: thing-z\nVersion: {version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        names = [*held, f"{info}/RECORD"]
-        held[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in names)
-        with zipfile.ZipFile(wheels / f"thing_z-{version}-py3-none-any.whl", "w") as file:
-            for name, text in held.items():
-                file.writestr(name, text)
+    write_wheels(tmp_path)
     return tmp_path
-
-
-def start(folder: Path) -> subprocess.Popen[str]:
-    """Start the command with that index alone."""
-    own = {
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(folder / "wheels"),
-        "RESILIENCE_BENCH_CACHE": str(folder / "cache"),
-    }
-    return subprocess.Popen(
-        [COMMAND, "releases", "thing-z", "mine.py", "--signals", "latency", "-o", "out"],
-        cwd=folder,
-        env={**os.environ, **own},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_an_interrupted_history_goes_on_and_finds_the_step(folder: Path) -> None:

@@ -1,11 +1,8 @@
-"""Marks for callgrind: which calls lie between two dumps, and what becomes of a forked process."""
+"""Marks for callgrind: which calls lie between two dumps."""
 
 from __future__ import annotations
 
 import os
-import signal
-import time
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -13,23 +10,15 @@ import pytest
 from resilience_bench.worker import client_request, instructions
 from resilience_bench.worker.instructions import (
     CALLS,
-    DONE,
     FUNCTION_CALLS,
-    HEAVY,
-    HUNG,
     LOOP_WARM_UPS,
     WARM_UP_FACTOR,
     choose_calls,
-    explain_exit_code,
     mark,
     prepare_forking,
-    run_in_child,
     start_counting,
 )
 from resilience_bench.worker.timing import Sampler
-
-# CPython 3.12 and newer warn of every fork while numpy's threads are there.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 DUMP = "dump"
 START = "start"
@@ -122,60 +111,3 @@ def test_counting_starts_before_the_controls_run_and_a_dump_ends_them(
     """So that what they need has been translated for counting before a process is forked off."""
     start_counting([sampler(events), sampler(events)])
     assert events == [START] + [1] * (2 * LOOP_WARM_UPS) + [DUMP]
-
-
-def _raising() -> bool:
-    raise OSError
-
-
-def _killed() -> bool:
-    os.kill(os.getpid(), signal.SIGUSR2)
-    return True
-
-
-def _leaving() -> bool:
-    os._exit(7)
-
-
-@pytest.mark.parametrize(
-    ("work", "code", "text"),
-    [
-        (lambda: True, DONE, ""),
-        (lambda: False, HEAVY, "SIGUSR1"),
-        (_raising, 1, "its process under valgrind ended with exit code 1"),
-        (_leaving, 7, "its process under valgrind ended with exit code 7"),
-        (_killed, -signal.SIGUSR2, "its process under valgrind was ended by SIGUSR2"),
-    ],
-    ids=["done", "heavy", "raises", "exits", "crashes"],
-)
-def test_the_status_of_a_child_is_reported(work: Callable[[], bool], code: int, text: str) -> None:
-    """However the child ends, the parent goes on, and knows how."""
-    assert run_in_child(work) == code
-    assert explain_exit_code(code).endswith(text)
-    assert bool(explain_exit_code(code)) == bool(text)
-
-
-def test_a_child_that_hangs_is_given_up_and_leaves_nothing_behind(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Past its time limit the child is killed and reaped."""
-    monkeypatch.setattr(instructions, "CHILD_LIMIT_S", 0.05)
-
-    children: list[int] = []
-    fork = os.fork
-
-    def noted() -> int:
-        children.append(fork())
-        return children[-1]
-
-    monkeypatch.setattr(instructions.os, "fork", noted)
-
-    def hanging() -> bool:
-        while True:
-            time.sleep(1)
-
-    assert run_in_child(hanging) == HUNG
-    assert "hung past its time limit of 0.05 s" in explain_exit_code(HUNG)
-    (child,) = children
-    with pytest.raises(ChildProcessError):
-        os.waitpid(child, os.WNOHANG)

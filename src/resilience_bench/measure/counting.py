@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import itertools
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,7 +29,10 @@ MINIMUM_CASES: Final = 12
 SLOW_WEIGHT: Final = 20
 """How many other cases take as long under valgrind as a slow one."""
 LIMIT_S: Final = 900.0
-"""The time limit of a process; each case has a limit of its own in the worker."""
+CASE_S: Final = 3.0
+"""A process may take `LIMIT_S` and so long for each case, which has a limit of its own there."""
+MOST_CHILDREN: Final = 8
+"""Maximum number of cases that a process counts at a time: each takes some 100 MB."""
 _ACTIONS: Final[Mapping[str, Literal["count", "weigh"]]] = {
     "instructions": "count",
     "allocations": "weigh",
@@ -43,6 +47,11 @@ def find_measurable_signals(
     reason = callgrind.explain_unavailability() if "instructions" in signals else ""
     lacking = {"instructions": reason} if reason else {}
     return tuple(signal for signal in signals if signal not in lacking), lacking
+
+
+def count_children(processes: int) -> int:
+    """Return how many cases each of so many processes counts at a time: one for each processor."""
+    return max(1, min(MOST_CHILDREN, (os.cpu_count() or 1) // max(1, processes)))
 
 
 def prepare_counting_session(session: Session) -> CountingSession:
@@ -68,10 +77,13 @@ class CountingSession:
         """Count; yields at each process's end; ValgrindFailedError if valgrind does not work."""
         started = now()
         with concurrent.futures.ThreadPoolExecutor() as pool:
+            blocks = {signal: self._plan_blocks(signal, cases) for signal in signals}
+            children = count_children(len(blocks.get("instructions", ())))
+            launch = functools.partial(self._launch, index=index, children=children)
             running = {
-                pool.submit(self._launch, signal, block, index): (signal, block)
-                for signal in signals
-                for block in self._plan_blocks(signal, cases)
+                pool.submit(launch, signal, block): (signal, block)
+                for signal, some in blocks.items()
+                for block in some
             }
             try:
                 while running:
@@ -82,7 +94,7 @@ class CountingSession:
                             messages = future.result()
                         except WorkerFailedError as error:
                             if rest := self._handle_failure(signal, block, error):
-                                again = pool.submit(self._launch, signal, rest, index)
+                                again = pool.submit(launch, signal, rest)
                                 running[again] = (signal, rest)
                             given_up = tuple(info for info in block if info not in rest)
                             yield FinishedBlock(None, given_up, index, signal)
@@ -116,14 +128,17 @@ class CountingSession:
         first = sum(end <= sum(weights) / 2 for end in ends)
         return [due[:first], due[first:]]
 
-    def _launch(self, signal: Signal, block: list[CaseInfo], index: int) -> list[Message]:
+    def _launch(
+        self, signal: Signal, block: list[CaseInfo], index: int, children: int
+    ) -> list[Message]:
         plan = replace(
             sessions.start_plan(_ACTIONS[signal], block),
             check=False,
-            time_limit_s=LIMIT_S,
+            time_limit_s=LIMIT_S + CASE_S * len(block),
             heavy=tuple(info.case.name for info in block if info.case.name in self.session.slow),
             plants=sessions.restrict_to_block(self.session.count_plants, block),
             servers=self.session.servers.list_addresses(block),
+            children=children,
         )
         return self.session.launcher.run(plan, hash_seed=index)
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from resilience_bench._model import CaseInfo
+from resilience_bench.errors import format_names
 from resilience_bench.releases.index import PublishedRelease
 from resilience_bench.releases.measure import NULL_EVERY
 
@@ -104,12 +105,12 @@ def _divide_cases(cases: Sequence[CaseInfo], count: int) -> list[list[CaseInfo]]
 
 
 def describe_part(part: Part, cases: Sequence[CaseInfo]) -> str:
-    """Name a part by its releases, and by its first case if it has not all of them."""
+    """Name a part by its releases, and by its cases if it has not all of them."""
     releases = describe_releases(part.releases)
     if len(part.cases) == len(cases):
         return releases
-    first = part.cases[0].case.name
-    return f"{releases}: {first} and {len(part.cases) - 1} of the other {len(cases) - 1} cases"
+    names = format_names([info.case.name for info in part.cases])
+    return f"{releases}: {len(part.cases)} of {len(cases)} cases ({names})"
 
 
 def describe_releases(releases: Sequence[PublishedRelease]) -> str:

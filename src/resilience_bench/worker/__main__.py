@@ -9,7 +9,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, TextIO
@@ -19,6 +19,7 @@ from resilience_bench.scenarios.discovery import Discovery, discover
 from resilience_bench.scenarios.loads import MIXED, NOOP, SINGLE, Load
 from resilience_bench.worker import instructions, operations, protocol, tallies, throughput, timing
 from resilience_bench.worker.callers import make_callers
+from resilience_bench.worker.children import Work, explain_exit_code, run_in_children
 from resilience_bench.worker.gil import explain_gil, is_gil_enabled
 from resilience_bench.worker.inspection import look_at
 from resilience_bench.worker.one_by_one import OneByOne
@@ -35,6 +36,8 @@ from resilience_bench.worker.verification import BrokenCaseError, check, check_o
 REFERENCE_EVERY: Final = 8
 """Subjects per sample of the reference, on which every ratio rests."""
 
+LONGEST_REASON: Final = 300
+"""Of a forked process: they share a pipe, which keeps a line of up to 4,096 bytes whole."""
 UNUSABLE: Final = (BrokenCaseError, DishonestPayloadError, operations.NotCallableError)
 """The errors that say by themselves why a case is broken."""
 Ready = tuple[BoundCase, operations.Operation]
@@ -216,32 +219,28 @@ class _Worker:
             with contextlib.suppress(Exception):  # its own process says what is wrong with it
                 operations.load_library(bound)
         instructions.prepare_forking()
-        for bound in chosen:
-            if bound.name in self._plan.heavy:
-                self._mark_in_child(bound, bound.name)
+        heavy = [bound for bound in chosen if bound.name in self._plan.heavy]
+        self._mark_all((bound, bound.name) for bound in heavy)
         controls = {operations.make_control_key(bound): bound for bound in chosen}.values()
         with asyncio.Runner() as runner:
             bare = [operations.make_control(bound) for bound in controls]
             instructions.start_counting([timing.make_sampler(control, runner) for control in bare])
-        for bound in controls:
-            self._mark_in_child(bound, "")
-        for bound in chosen:
-            if bound.name not in self._plan.heavy:
-                self._mark_in_child(bound, bound.name)
+        self._mark_all((bound, "") for bound in controls)
+        self._mark_all((bound, bound.name) for bound in chosen if bound not in heavy)
 
-    def _mark_in_child(self, bound: BoundCase, case: str) -> None:
-        """Mark a case (or else its control) in a process of its own, a heavy one in a second."""
-        self._send(protocol.StartMessage(case))
-        for heavy in (False, True)[case in self._plan.heavy :]:
-            work = functools.partial(self._mark, bound, case, heavy=heavy)
-            code = instructions.run_in_child(work)
-            if code != instructions.HEAVY:
-                break
-        if case and (failure := instructions.explain_exit_code(code)):
-            self._send_status(case, "failed", failure)
+    def _mark_all(self, marked: Iterable[tuple[BoundCase, str]]) -> None:
+        """Mark cases, or the controls of those without a name, each in a process of its own."""
+        works = (
+            Work(case, functools.partial(self._mark, bound, case), case in self._plan.heavy)
+            for bound, case in marked
+        )
+        for case, code in run_in_children(works, self._plan.children):
+            if case and (failure := explain_exit_code(code)):
+                self._send_status(case, "failed", failure)
 
     def _mark(self, bound: BoundCase, case: str, *, heavy: bool) -> bool:
         """Return False if the case is heavy, and another process has to count it."""
+        self._send(protocol.StartMessage(case))
         # Makes its event loop when it is first used, and ends with this process.
         self._runner = asyncio.Runner()
         with self._report_failure(case), contextlib.ExitStack() as stack:
@@ -339,7 +338,8 @@ class _Worker:
             os._exit(1)
 
     def _send_status(self, case: str, status: Status, reason: str, control: str = "") -> None:
-        self._send(protocol.StatusMessage(case, status, reason, control))
+        longest = LONGEST_REASON if self._plan.action == "count" else None
+        self._send(protocol.StatusMessage(case, status, reason[:longest], control))
 
     def _send(self, message: protocol.Message) -> None:
         self._channel.write(protocol.encode(message) + "\n")

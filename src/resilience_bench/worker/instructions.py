@@ -6,11 +6,9 @@ zero. What surrounds the calls costs the same for both numbers, so it cancels ou
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
-import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from resilience_bench.worker import client_request
@@ -25,10 +23,6 @@ WARM_UP_FACTOR: Final = 2
 """Warm-up calls relative to that difference: CPython adapts its bytecode to what it runs."""
 LOOP_WARM_UPS: Final = 100
 """Runs of what surrounds the calls before the first count, for the same reason."""
-DONE: Final = -signal.SIGKILL
-HEAVY: Final = -signal.SIGUSR1
-HUNG: Final = -signal.SIGALRM
-CHILD_LIMIT_S: Final = 120.0
 
 Calls = tuple[int, int]
 
@@ -85,28 +79,3 @@ def start_counting(controls: Iterable[Sampler]) -> None:
         for _ in range(LOOP_WARM_UPS):
             sample(1, 0)
     os.getppid()
-
-
-def run_in_child(work: Callable[[], bool]) -> int:
-    """Do something in a forked process; return `DONE`, `HEAVY` after False, `HUNG`, or any code."""
-    child = os.fork()
-    if child == 0:
-        signal.setitimer(signal.ITIMER_REAL, CHILD_LIMIT_S)  # its signal ends the process
-        with contextlib.suppress(BaseException):
-            # Not by exiting: callgrind would dump its counters once more.
-            os.kill(os.getpid(), signal.SIGKILL if work() else signal.SIGUSR1)
-        os._exit(1)
-    # The child ends itself: watching it would take half a processor under valgrind.
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
-
-
-def explain_exit_code(code: int) -> str:
-    """Return what an exit code of `run_in_child` says of a failure; empty if there was none."""
-    if code == DONE:
-        return ""
-    if code == HUNG:
-        return f"its process under valgrind hung past its time limit of {CHILD_LIMIT_S:g} s"
-    if code < 0:
-        return f"its process under valgrind was ended by {signal.Signals(-code).name}"
-    return f"its process under valgrind ended with exit code {code}"

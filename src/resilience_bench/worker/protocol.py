@@ -40,10 +40,10 @@ class Plan:
 
     ``discover`` lists the cases below ``paths``; ``inspect`` also builds each of ``cases``;
     ``measure`` checks and times them, ``count`` has callgrind count their instructions (one call of
-    ``heavy`` ones), ``weigh`` measures what they allocate, ``load`` their rates under their loads,
-    ``drift`` keeps them going, each for ``drift_s``, and ``outage`` puts them through that of the
-    plan. To test the gate on itself, ``plants`` adds turns of an empty loop to the operations of
-    some cases, ``waits`` adds nanoseconds.
+    ``heavy`` ones, so many ``children`` at a time), ``weigh`` measures what they allocate, ``load``
+    their rates under their loads, ``drift`` keeps them going, each for ``drift_s``, and ``outage``
+    puts them through that of the plan. To test the gate on itself, ``plants`` adds turns of an
+    empty loop to the operations of some cases, ``waits`` adds nanoseconds.
 
     ``under`` has the cases under a load: their names, the names of the same cases without it, load
     and payload. Each is sampled in ``rounds`` windows of ``window_ns``, its single calls are timed
@@ -74,6 +74,7 @@ class Plan:
     servers: tuple[tuple[str, str], ...] = ()
     outage: OutagePlan | None = None
     suite: PytestSuite | None = None
+    children: int = 1
 
     def to_json(self) -> str:
         """Return the plan as the worker reads it from standard input."""

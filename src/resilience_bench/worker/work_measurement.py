@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from resilience_bench._model import Samples
-from resilience_bench.worker import instructions, protocol, timing
+from resilience_bench.worker import children, instructions, protocol, timing
 from resilience_bench.worker.allocations import measure_allocations
 from resilience_bench.worker.benchmark_fixture import Work
 from resilience_bench.worker.operations import Operation
@@ -138,10 +138,10 @@ class WorkMeasurement:
             return calls is not None
 
         for heavy in (False, True)[is_heavy:]:
-            code = instructions.run_in_child(functools.partial(mark, heavy))
-            if code != instructions.HEAVY:
+            code = children.run_in_child(functools.partial(mark, heavy))
+            if code != children.HEAVY:
                 break
-        if failure := instructions.explain_exit_code(code):
+        if failure := children.explain_exit_code(code):
             raise UnmeasurableError(failure)
 
     def _weigh(self, name: str, work: Work) -> Any:
@@ -157,7 +157,7 @@ class WorkMeasurement:
             self.send(protocol.WeightMessage(name, weight))
             return True
 
-        if instructions.run_in_child(weigh) != instructions.DONE:
+        if children.run_in_child(weigh) != children.DONE:
             raise UnmeasurableError("it cannot be called more often than benchmark.pedantic says")
         return work.call_all()
 
