@@ -9,7 +9,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,13 +23,11 @@ from resilience_bench.fleet.block import Block, Reply
 from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.facts import Needs
 from resilience_bench.fleet.job import Job, open_job
-from resilience_bench.measure.launcher import ProcessLauncher
-from resilience_bench.measure.selection import select
+from resilience_bench.releases import fleet as fleets
 from resilience_bench.releases import history_file
 from resilience_bench.releases.history_file import History
 from resilience_bench.releases.index import PublishedRelease
 from resilience_bench.releases.measure import NULL_EVERY
-from resilience_bench.releases.parts import BEGIN_CASES, Part, divide
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 HISTORIES: Final = ROOT / "results" / "releases"
@@ -47,50 +45,35 @@ UNKEPT: Final = "blocks killed at their very end, before their result was on the
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """How long a history took on one host, and what it measured: the cases of each release."""
+    """How long a history took on one host, and how long each of its releases."""
 
     total_s: float
-    measured: Mapping[str, frozenset[str]]
+    releases_s: dict[str, float]
 
-    @property
-    def unit_s(self) -> float:
-        """How long one case of one release takes."""
-        all_cases = frozenset().union(*self.measured.values())
-        return self.total_s / self._count_cases(list(self.measured), all_cases, has_null=True)
-
-    def add_up(self, part: Part) -> float:
-        """Return how long a part takes."""
-        versions = [release.version for release in part.releases]
-        names = {info.case.name for info in part.cases}
-        return self.unit_s * self._count_cases(versions, names, has_null=part.has_null)
-
-    def _count_cases(
-        self, versions: Sequence[str], names: Collection[str], *, has_null: bool
-    ) -> float:
-        """Count cases of releases, and their beginning; a null control has half as many workers."""
-        counts = [
-            BEGIN_CASES + len(self.measured[version].intersection(names)) for version in versions
-        ]
-        return sum(counts) + (sum(counts[::NULL_EVERY]) / 2 if has_null else 0)
+    def add_up(self, part: fleets.Part) -> float:
+        """Return how long a part takes; a null control has half as many workers."""
+        own = [self.releases_s[release.version] for release in part.releases]
+        return sum(own) + (sum(own[::NULL_EVERY]) / 2 if part.has_null else 0)
 
 
-def read_durations(history: History) -> Durations:
-    """Return how long a history took, and what was measured of each release."""
+def estimate_durations(history: History) -> Durations:
+    """Divide the time that a history took among its releases, in proportion to their cases."""
     ended, started = (dt.datetime.fromisoformat(text) for text in (history.ended, history.started))
-    measured = {
-        release.version: frozenset(name for name, cost in release.values.items() if cost.quantities)
+    total_s = (ended - started).total_seconds()
+    counts = {
+        release.version: len([cost for cost in release.values.values() if cost.quantities])
         for release in history.measured
     }
-    return Durations((ended - started).total_seconds(), measured)
+    twice = list(counts.values())[::NULL_EVERY]
+    a_case_s = total_s / (sum(counts.values()) + sum(twice) / 2)
+    return Durations(total_s, {version: a_case_s * count for version, count in counts.items()})
 
 
 def try_speed(job: Job, history: History) -> str:
     """Replay a history on the fleet; return a row."""
-    durations = read_durations(history)
+    durations = estimate_durations(history)
     usable = [PublishedRelease(release.version) for release in history.measured]
-    known = select(ProcessLauncher(), history.selectors).cases
-    cases = [info for info in known if info.case.name in history.cases]
-    parts = divide(usable, cases, job.count_parts)
+    parts = fleets.divide(usable, job.count_parts)
     blocks = [
         Block(
             f"{history.package} {number}",
@@ -106,9 +89,8 @@ def try_speed(job: Job, history: History) -> str:
     started = time.monotonic()
     job.dispatch(blocks, lambda _block, _reply: None)
     ratio = (time.monotonic() - started) / REPLAYED_S
-    groups = len({part.cases[0].case.name for part in parts})
-    row = (len(usable), len(blocks) // groups, groups, durations.total_s, ratio * durations.total_s)
-    return "{:18} {:8} {:5} {:6} {:10.0f} {:11.0f} {:6.2f}".format(history.package, *row, ratio)
+    row = (len(usable), len(blocks), durations.total_s, ratio * durations.total_s, ratio)
+    return "{:18} {:8} {:6} {:10.0f} {:11.0f} {:6.2f}".format(history.package, *row)
 
 
 @dataclass(slots=True)
@@ -231,8 +213,7 @@ def make_lines(folder: Path, packages: Sequence[str]) -> Iterator[str]:
         yield "Speed, by replayed durations: one host's time is that of the committed history, and"
         yield "a host of the fleet waits as long as its block took there, in proportion to releases"
         yield f"and cases, shortened so that one host takes {REPLAYED_S:g} s. Nothing is measured."
-        yield f"Beginning a release takes as long as {BEGIN_CASES:g} cases; blocks = runs x groups."
-        yield "history            releases  runs groups one host s fleet of 4 s  ratio"
+        yield "history            releases blocks one host s fleet of 4 s  ratio"
         for package in packages:
             history = history_file.read(HISTORIES / package)
             journal = folder / f"{package}.jsonl"

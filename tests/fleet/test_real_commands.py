@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from resilience_bench.releases import history_file
+from resilience_bench.selftest import proof_file
 from tests.commits import planted
 from tests.releases import published
 
@@ -51,13 +53,13 @@ def test_a_history_by_a_fleet_is_that_of_all_commits(tmp_path: Path) -> None:
     assert not (folder / "results" / "fleet.jsonl").exists()
 
 
-def test_a_release_history_by_a_fleet_has_all_cases_of_all_releases(tmp_path: Path) -> None:
-    """Two releases are one comparison: each host measures both, with half of the cases."""
+def test_a_release_history_by_a_fleet_has_all_releases(tmp_path: Path) -> None:
+    """Two comparisons are two parts, of a host each; the release between them is in both."""
     from local_fleet import start_fleet
 
-    published.write_wheels(tmp_path, published.SCENARIOS + published.ANOTHER)
+    published.write_wheels(tmp_path)
     with start_fleet(tmp_path, HOSTS, published.make_environment(tmp_path)) as fleet:
-        process = published.start(tmp_path, "--fleet", fleet.address)
+        process = published.start(tmp_path, "--pre", "--fleet", fleet.address)
         out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     history = history_file.read(tmp_path / "out")
@@ -65,12 +67,45 @@ def test_a_release_history_by_a_fleet_has_all_cases_of_all_releases(tmp_path: Pa
         "1.0": "measured",
         "1.1": "does not import",
         "1.2": "measured",
+        "1.3rc1": "nothing to measure",
     }
-    names = ["mine.called[thing_z]", "mine.ignored[thing_z]"]
-    assert list(history.cases) == names
-    for release in history.measured:
-        assert [name for name, cost in release.values.items() if cost.quantities] == names
+    costs = {release.version: release.values[published.NAME] for release in history.measured}
+    assert all(cost.quantities for cost in costs.values())
     assert [(step.release, step.case) for step in history.steps] == [("1.2", published.NAME)]
     assert "measured by 2 hosts of a fleet: one, two" in history.notes
-    assert "1.0 to 1.2: 1 of 2 cases (mine.called[thing_z])" in err, err
     assert "1.2 (not known) against 1.0" in out
+
+
+def test_a_self_test_by_a_fleet_joins_what_all_hosts_proved(tmp_path: Path) -> None:
+    """The builds are divided; each host learns for itself, and draws its share of the builds."""
+    from local_fleet import start_fleet
+
+    text = "from resilience_bench import scenario\n"
+    for number in range(3):
+        text += (
+            f"\n\n@scenario\ndef called_{number}(payload):\n"
+            f'    "A call."\n    return lambda: payload()\n'
+        )
+    (tmp_path / "mine.py").write_text(text)
+    builds = ("--gate", "check", "--builds", "2", "--planted-builds", "2", "--drawn", "20")
+    plants = ("--plant", "100", "--planted-cases", "1", "--signals", "latency")
+    with start_fleet(tmp_path, HOSTS) as fleet:
+        where = ("-o", "proof.json", "--fleet", fleet.address)
+        done = subprocess.run(
+            [published.COMMAND, "prove", "mine.py", *builds, *plants, *where],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode in {0, 1}, done.stderr  # noise may make a build red
+    proof = proof_file.read_rates(tmp_path / "proof.json")
+    assert [build.gate for build in proof.builds] == ["check"] * 4
+    assert sorted(build.planted_percent for build in proof.builds) == [0, 0, 100, 100]
+    drawn = {
+        (rate.planted_percent > 0, rate.trials) for rate in proof.rates if rate.builds == "drawn"
+    }
+    assert drawn == {(True, 20), (False, 100)}  # of healthy ones five times as many
+    assert proof.cases == 3
+    assert "by 2 hosts: one, two" in done.stdout
+    assert not list(tmp_path.glob("*.jsonl"))

@@ -32,19 +32,12 @@ def called(library, payload):
     "A call goes through."
     return library.guard(payload)
 """
-ANOTHER: Final = """
-
-@scenario(library=(THING,))
-def ignored(library, payload):
-    "The package is there, and not called."
-    return payload
-"""
 NAME: Final = "mine.called[thing_z]"
 
 
-def write_wheels(folder: Path, scenarios: str = SCENARIOS) -> None:
+def write_wheels(folder: Path) -> None:
     """Write a scenario file, ``mine.py``, and a wheel of each release into a folder."""
-    (folder / "mine.py").write_text(scenarios)
+    (folder / "mine.py").write_text(SCENARIOS)
     wheels = folder / "wheels"
     wheels.mkdir()
     for version, content in RELEASES.items():

@@ -1,9 +1,9 @@
 """A release history by a fleet: neighbouring releases are divided into parts, a host each.
 
 A part is measured and judged as a whole history is, on one host and side by side. Its first release
-is the last one of the part before, so that every release is compared with its neighbour. A few
-releases do not divide evenly: then the cases are divided too. A part has the share of the error
-rate that it has of all comparisons, so all parts together err no more often than one history does.
+is the last one of the part before, so that every release is compared with its neighbour. A part has
+the share of the error rate that it has of all comparisons, so all parts together err no more often
+than one history does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from resilience_bench._model import Result, WorkerRecord
 from resilience_bench._verdicts import Verdict
 from resilience_bench.environments import interpreters, variants
@@ -23,13 +25,14 @@ from resilience_bench.fleet.block import Block, Reply, pack, unpack
 from resilience_bench.fleet.cases import pack_cases, unpack_cases
 from resilience_bench.fleet.health import make_answer
 from resilience_bench.fleet.job import Job, split
-from resilience_bench.fleet.run import join_results
 from resilience_bench.gate.criteria import describe_null_failure
 from resilience_bench.gate.decide import FLAGS
 from resilience_bench.gate.trial import Criterion
 from resilience_bench.measure.shared_path import create_shared_path
+from resilience_bench.releases.changes import ReleaseCase
 from resilience_bench.releases.index import PublishedRelease
 from resilience_bench.releases.measure import (
+    NULL_EVERY,
     POLICY,
     SAMPLES_FOLDER,
     JudgedReleases,
@@ -37,10 +40,11 @@ from resilience_bench.releases.measure import (
     judge_releases,
     make_measured_releases,
 )
-from resilience_bench.releases.parts import Part, describe_part, describe_releases, divide
 from resilience_bench.releases.prepare import PreparedRelease, check_import, prepare_releases
 from resilience_bench.releases.timeline import MeasuredRelease, Timeline
 
+PAIRS_A_BLOCK: Final = 8
+"""A block compares at least so many releases, if there are enough: each begins with one more."""
 JOURNAL: Final = "fleet.jsonl"
 """The journal, beside the history; an interrupted command goes on from it."""
 Show = Callable[[Block, Reply], None]
@@ -73,7 +77,7 @@ def measure_releases(
     }
     blocks = [
         Block(
-            f"preparing {describe_releases(part)}",
+            f"preparing {describe_part(part)}",
             prepare_part,
             common | _pack_releases(part),
             len(part),
@@ -88,44 +92,88 @@ def measure_releases(
         )
     ]
     usable = [one.release for one in prepared if one.status == "measured"]
-    parts = divide(usable, wanted.cases, job.count_parts)
-    replies = job.dispatch(make_blocks(wanted, parts, common), show)
+    blocks = make_blocks(wanted, usable, common, job.count_parts)
+    replies = job.dispatch(blocks, show)
     values = [_read(reply) for reply in replies]
     return FleetHistory(
         prepared,
-        collect_results(parts, values),
+        collect_results(values),
         range(*values[0]["screened"]) if values else range(0),
-        join_judgements(values, [info.case.name for info in wanted.cases]),
+        join_judgements(values),
         tuple(sorted({reply.host for reply in replies})),
     )
 
 
 def make_blocks(
-    wanted: MeasurementRequest, parts: Sequence[Part], common: Mapping[str, Any]
+    wanted: MeasurementRequest,
+    usable: Sequence[PublishedRelease],
+    common: Mapping[str, Any],
+    count_parts: Callable[[int, int], int],
 ) -> list[Block]:
-    """Make the blocks of the parts of the releases that can be measured."""
+    """Make the blocks of the releases that can be measured."""
     content = {
         **common,
+        "cases": pack_cases(wanted.cases),
         "signals": list(wanted.signals),
         "not_available": dict(wanted.not_available),
         "selectors": list(wanted.selectors),
         "tolerances": dict(wanted.tolerances),
     }
+    pairs = max(1, len(usable) - 1)
     return [
         Block(
-            describe_part(part, wanted.cases),
+            describe_part(part.releases),
             measure_part,
             content
             | _pack_releases(part.releases)
-            | {
-                "cases": pack_cases(part.cases),
-                "share": part.share,
-                "has_null": part.has_null,
-            },
-            part.weight,
+            | {"share": part.pairs / pairs, "has_null": part.has_null},
+            part.count_measurements(),
         )
-        for part in parts
+        for part in divide(usable, count_parts)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Neighbouring releases that one host measures; ``has_null`` if some are measured twice."""
+
+    releases: Sequence[PublishedRelease]
+    has_null: bool
+
+    @property
+    def pairs(self) -> int:
+        """How many releases are compared with the one before."""
+        return max(1, len(self.releases) - 1)
+
+    def count_measurements(self) -> float:
+        """Return how many releases are measured; null controls have half as many workers."""
+        return len(self.releases) + (-(-self.pairs // NULL_EVERY) / 2 if self.has_null else 0)
+
+
+def divide(
+    usable: Sequence[PublishedRelease], count_parts: Callable[[int, int], int]
+) -> list[Part]:
+    """Divide releases into parts that overlap by one, for each release to meet its neighbour.
+
+    Parts differ by one pair at most, and the newer ones are the shorter ones: newer releases can do
+    more cases. There are as many null controls as in a history on one machine: the shortest parts
+    have them.
+    """
+    if not usable:
+        return []
+    pairs = range(max(1, len(usable) - 1))
+    count = count_parts(len(pairs), PAIRS_A_BLOCK)
+    runs = np.array_split(pairs, min(count, len(pairs)))  # the first ones are the longer ones
+    nulls = -(-len(usable) // NULL_EVERY)
+    shortest = sorted(range(len(runs)), key=lambda number: len(runs[number]))[:nulls]
+    return [
+        Part(usable[run[0] : run[-1] + 2], number in shortest) for number, run in enumerate(runs)
+    ]
+
+
+def describe_part(part: Sequence[PublishedRelease]) -> str:
+    """Name a part by its first and last release."""
+    return f"{part[0].version} to {part[-1].version}"
 
 
 def _pack_releases(part: Sequence[PublishedRelease]) -> dict[str, Any]:
@@ -214,42 +262,24 @@ def describe_flags(judged: JudgedReleases) -> str:
     return ""
 
 
-def collect_results(
-    parts: Sequence[Part], values: Sequence[Mapping[str, Any]]
-) -> dict[str, Result]:
-    """Return the results by version, with the cases of all parts.
-
-    A release that ends one part and begins the next has the results of the earlier one.
-    """
-    found: dict[str, dict[str, Result]] = {}
-    for part, value in zip(parts, values, strict=True):
-        first = part.cases[0].case.name
+def collect_results(values: Iterable[Mapping[str, Any]]) -> dict[str, Result]:
+    """Return the results by version; a release of two parts has that of the earlier one."""
+    found: dict[str, Result] = {}
+    for value in values:
         for one in value["results"]:
-            if not one["is_null"]:
-                by_cases = found.setdefault(one["version"], {})
-                by_cases.setdefault(first, unpack(one["result"], Result))
-    return {version: _join(list(results.values())) for version, results in found.items()}
+            if not one["is_null"] and one["version"] not in found:
+                found[one["version"]] = unpack(one["result"], Result)
+    return found
 
 
-def _join(results: Sequence[Result]) -> Result:
-    cases = tuple(record for result in results for record in result.cases)
-    return join_results(replace(results[0], cases=cases), results)
-
-
-def join_judgements(values: Iterable[Mapping[str, Any]], cases: Sequence[str]) -> JudgedReleases:
-    """Join what was decided of all parts, in the order of the releases and of the cases."""
-    joined = [unpack(value["judged"], JudgedReleases) for value in values]
-    places = {key: place for part in joined for key, place in part.places.items()}
-    releases = list(dict.fromkeys(place.release for place in places.values()))
-
-    def find_order(decided: tuple[Criterion, Verdict]) -> tuple[int, int]:
-        place = places[decided[1].case]
-        return releases.index(place.release), cases.index(place.case)
-
-    decided = [pair for part in joined for pair in zip(part.criteria, part.verdicts, strict=True)]
-    decided.sort(key=find_order)
-    return JudgedReleases(
-        places,
-        tuple(criterion for criterion, _ in decided),
-        tuple(verdict for _, verdict in decided),
-    )
+def join_judgements(values: Iterable[Mapping[str, Any]]) -> JudgedReleases:
+    """Join what was decided of all parts, in their order."""
+    places: dict[str, ReleaseCase] = {}
+    criteria: list[Criterion] = []
+    verdicts: list[Verdict] = []
+    for value in values:
+        part = unpack(value["judged"], JudgedReleases)
+        places |= part.places
+        criteria += part.criteria
+        verdicts += part.verdicts
+    return JudgedReleases(places, tuple(criteria), tuple(verdicts))
