@@ -16,6 +16,14 @@ from resilience_bench.errors import UserError
 
 SUITES: Final[Mapping[str, tuple[str, ...]]] = {"3.13": ("trixie",), "3.14": ("forky", "sid")}
 """The Debian suites that have the source package of each minor version, the first one preferred."""
+PINNED: Final[Mapping[str, tuple[str, str]]] = {
+    "3.14": (
+        "3.14.7-1",  # its signature was checked with debian-keyring: Matthias Klose
+        "cc0e605221af514ef83d0445ef163c8ef05fcc53b54cf7b71ccedbbd28dbea90",
+    )
+}
+"""Source packages for a mirror that lists newer ones and does not have their files: the version,
+and the SHA-256 of the .dsc file, which has those of all others."""
 LAYOUT: Final = ("sysconfig-debian-schemes", "distutils-install-layout", "deb-locations")
 """Debian's patches that move the folders of packages: a virtual environment of a free-threaded
 Python would find none of its own. They are taken back, the last one first."""
@@ -34,6 +42,9 @@ APT::Get::AllowUnauthenticated "false";
 APT::Update::Error-Mode "any";
 APT::Sandbox::User "";
 """
+POOL: Final = "the mirror's pool"
+"""Where a mirror keeps the files of all suites: it stands for a suite in what is printed."""
+_CHECKSUM: Final = re.compile(r"^ ([0-9a-f]{64}) \d+ (\S+)$", re.MULTILINE)
 _LINE: Final = re.compile(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s+(.+)")
 
 
@@ -141,8 +152,8 @@ def check_needed(needed: Sequence[str] = NEEDED) -> None:
 def fetch(version: str, mirror: Mirror, folder: Path) -> Source:
     """Fetch and unpack the source package of a minor version, which apt checks by signature.
 
-    The next suite is tried where a mirror does not have the files that it lists; UserError with the
-    reasons if none has.
+    Where a mirror does not have the files that it lists, the next suite is tried, and then the
+    package of `PINNED`, which is checked by its digest; UserError with the reasons if it has none.
     """
     errors = []
     for suite in SUITES[version]:
@@ -150,6 +161,11 @@ def fetch(version: str, mirror: Mirror, folder: Path) -> Source:
             return _fetch_from(suite, version, mirror, folder / suite)
         except UserError as error:
             errors.append(f"{suite}: {error}")
+    if version in PINNED:
+        try:
+            return _fetch_pinned(version, mirror, folder / "pool")
+        except UserError as error:
+            errors.append(f"{POOL}: {error}")
     raise UserError(
         f"Python {version} cannot be fetched from {' and from '.join(errors)}; expected a Debian "
         "mirror that apt trusts and that has the package; type the command again when it has"
@@ -164,6 +180,32 @@ def _fetch_from(suite: str, version: str, mirror: Mirror, folder: Path) -> Sourc
     description = next(iter(sorted(folder.glob(f"{name}_*.dsc"))), None)
     if description is None:
         raise UserError(f"apt-get source {name}: expected a file {name}_VERSION.dsc, found none")
+    return _unpack(description, suite)
+
+
+def _fetch_pinned(version: str, mirror: Mirror, folder: Path) -> Source:
+    folder.mkdir(parents=True)
+    name = f"python{version}"
+    release, digest = PINNED[version]
+    description = folder / f"{name}_{release}.dsc"
+    _download(mirror, folder, [(description.name, digest)])
+    text = description.read_text(encoding="utf-8")
+    _download(mirror, folder, [(file, own) for own, file in _CHECKSUM.findall(text)])
+    return _unpack(description, POOL)
+
+
+def _download(mirror: Mirror, folder: Path, files: Sequence[tuple[str, str]]) -> None:
+    """Download files of a source package, by names and SHA-256, from where mirrors keep them."""
+    helper = shutil.which("apt-helper", path=f"{os.environ.get('PATH', '')}:/usr/lib/apt")
+    for file, digest in files:
+        name = file.partition("_")[0]
+        address = f"{mirror.address.rstrip('/')}/pool/main/{name[0]}/{name}/{file}"
+        command = [helper or "apt-helper", "download-file", address, file, f"SHA256:{digest}"]
+        _run_quietly([*command, "-o", "APT::Sandbox::User="], folder, os.environ)
+
+
+def _unpack(description: Path, suite: str) -> Source:
+    folder = description.parent
     unpacked = folder / "source"
     _run_quietly(["dpkg-source", "--extract", str(description), str(unpacked)], folder, os.environ)
     for patch in LAYOUT:
@@ -198,4 +240,4 @@ def _run_quietly(command: Sequence[str], folder: Path, environment: Mapping[str,
         lines = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
         reasons = [line for line in lines if line.startswith("E:") and "some archives" not in line]
         said = (reasons or lines or ["nothing"])[-1]
-        raise UserError(f"{' '.join(command[:2])} failed; it said: {said}")
+        raise UserError(f"{Path(command[0]).name} {command[1]} failed; it said: {said}")

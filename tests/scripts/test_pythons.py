@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.python_sources import PINNED
 from tests.scripts.test_python_sources import make_root
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,13 @@ PROGRAMS = {
         'case "$1" in source) for name; do :; done\n'
         '[ "$LACKS" != "$name" ] || { echo "E: $name: 404  Not Found"; exit 100; }\n'
         'echo "Version: ${name#python}.9-1" > "${name}_9-1.dsc";; esac'
+    ),
+    "apt-helper": (
+        'shift; echo "download $1 $2 $3" >> "$CALLS"\n'
+        '[ -n "$POOL" ] || { echo "E: Failed to fetch $1  404  Not Found"; exit 100; }\n'
+        'case "$2" in *.dsc) digest=$(printf %064d 7); {\n'
+        'echo "Version: 3.14.7-1"; echo "Checksums-Sha1:"; echo " $(printf %040d 7) 9 wrong.xz"\n'
+        'echo "Checksums-Sha256:"; echo " $digest 9 python3.14_3.14.7.orig.tar.xz"; } > "$2";; esac'
     ),
     "dpkg-source": (
         'mkdir "$3"; cat > "$3/configure" <<"END"\n'
@@ -66,6 +74,7 @@ class Stage:
             "FAILS": "",
             "HANGS": "",
             "LACKS": "",
+            "POOL": "",
             "RESILIENCE_BENCH_CACHE": str(self.cache),
         }
 
@@ -140,8 +149,27 @@ def test_a_version_that_the_mirror_lacks_does_not_stop_the_others(stage: Stage) 
     last = done.stderr.splitlines()[-1]
     assert last.startswith("Error: Python 3.14 cannot be fetched from forky: apt-get source failed")
     assert "and from sid: " in last
+    assert (
+        "and from the mirror's pool: apt-helper download-file failed; it said: E: Failed to fetch"
+        in last
+    )
     assert "404  Not Found" in last
     assert stage.list_left() == ["3.13", "3.13t"]
+
+
+def test_a_package_that_no_suite_lists_any_more_is_taken_from_the_pool(stage: Stage) -> None:
+    """Each file is checked by its digest: that of the first is known, and it has the others'."""
+    done = stage.run("3.14t", LACKS="python3.14", POOL="yes")
+    assert done.returncode == 0, done.stderr
+    assert "Python 3.14: 3.14.7-1 of the mirror's pool" in done.stderr
+    own = [line for line in stage.calls.read_text().splitlines() if line.startswith("download")]
+    folder = "http://a.example/pool/main/p/python3.14"
+    names = ("python3.14_3.14.7-1.dsc", "python3.14_3.14.7.orig.tar.xz")
+    digests = (PINNED["3.14"][1], f"{7:064}")
+    assert own == [
+        f"download {folder}/{name} {name} SHA256:{digest}"
+        for name, digest in zip(names, digests, strict=True)
+    ]
 
 
 def test_the_list_says_what_is_built(stage: Stage) -> None:
