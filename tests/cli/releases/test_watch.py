@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.releases.test_end_to_end import NAME, SCENARIOS
+from tests.releases.published import NAME, SCENARIOS
 from tests.wheels import write_wheel
 
 COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
