@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 from typing import Final
+
+from tests.wheels import write_wheel
 
 COMMAND: Final = str(Path(sys.executable).with_name("resilience-bench"))
 RELEASES: Final = {
@@ -38,20 +39,8 @@ NAME: Final = "mine.called[thing_z]"
 def write_wheels(folder: Path) -> None:
     """Write a scenario file, ``mine.py``, and a wheel of each release into a folder."""
     (folder / "mine.py").write_text(SCENARIOS)
-    wheels = folder / "wheels"
-    wheels.mkdir()
     for version, content in RELEASES.items():
-        info = f"thing_z-{version}.dist-info"
-        held = {
-            "thing_z.py": content,
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: thing-z\nVersion: {version}\n",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        names = [*held, f"{info}/RECORD"]
-        held[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in names)
-        with zipfile.ZipFile(wheels / f"thing_z-{version}-py3-none-any.whl", "w") as file:
-            for name, text in held.items():
-                file.writestr(name, text)
+        write_wheel(folder / "wheels", "thing-z", version, {"thing_z.py": content})
 
 
 def make_environment(folder: Path) -> dict[str, str]:
