@@ -106,6 +106,6 @@ def test_a_self_test_by_a_fleet_joins_what_all_hosts_proved(tmp_path: Path) -> N
         (rate.planted_percent > 0, rate.trials) for rate in proof.rates if rate.builds == "drawn"
     }
     assert drawn == {(True, 20), (False, 100)}  # of healthy ones five times as many
-    assert proof.cases == 3
+    assert proof.cases == 4  # one more shows what planting costs
     assert "by 2 hosts: one, two" in done.stdout
     assert not list(tmp_path.glob("*.jsonl"))
