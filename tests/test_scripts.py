@@ -190,10 +190,14 @@ def test_shares_of_several_runs_are_compared(tmp_path: Path) -> None:
     few = ("--neighbours", "0", "--profile", "quick", "--keep", str(kept), "-o", str(output))
     done = call("scripts/share-repeats", "control.call[sqlite]", *few, "--runs", "2")
     assert done.returncode == 0, done.stderr
-    assert "control.call[sqlite]" in output.read_text()
+    rows = {line.split("  ")[0]: line.split()[-5] for line in output.read_text().splitlines()[3:5]}
+    assert rows == {"all bare calls, one caller": "1", "control.call[sqlite]": "1"}
     assert "of 1 cases vary by at most 1 point" in done.stdout
     runs = kept.read_text()
     assert len(runs.splitlines()) == 2
     again = call("scripts/share-repeats", "control.call[sqlite]", *few, "--runs", "2")
     assert again.stdout == done.stdout
     assert kept.read_text() == runs
+    other = call("scripts/share-repeats", "control.call[file]", *few, "--runs", "2")
+    assert other.returncode == 2
+    assert "runs.jsonl: holds runs of other cases" in other.stderr

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import collections
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -19,15 +17,7 @@ from resilience_bench.fleet.block import Block, Reply
 from resilience_bench.fleet.choice import FleetChoice
 from resilience_bench.fleet.facts import Needs
 from resilience_bench.fleet.job import open_job
-
-COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
-
-
-def type_command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """What a command answers."""
-    return subprocess.run(
-        [COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
+from tests.fleet.commands import type_command, write_suite
 
 
 def make_blocks(count: int, seconds: float) -> list[Block]:
@@ -191,21 +181,13 @@ def test_a_run_by_a_fleet_is_a_run(tmp_path: Path) -> None:
 
     from resilience_bench.files import results
 
-    text = "from resilience_bench import scenario\n"
-    for number in range(4):
-        text += (
-            f"\n\n@scenario\ndef called_{number}(payload):\n"
-            f'    "A call."\n    return lambda: payload()\n'
-        )
-    (tmp_path / "mine.py").write_text(text)
+    names = write_suite(tmp_path, 4)
     with start_fleet(tmp_path, ("one", "two")) as fleet:
         arguments = ("run", "mine.py", "--signals", "latency", "-o", "out.json")
         done = type_command(*arguments, "--fleet", fleet.address, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = results.read(tmp_path / "out.json")
-    assert [record.case.name for record in result.cases] == [
-        f"mine.called_{number}" for number in range(4)
-    ]
+    assert [record.case.name for record in result.cases] == names
     assert {record.status for record in result.cases} == {"measured"}
     assert {(one.index, one.block) for one in result.workers} == {
         (index, block) for index in range(14) for block in range(2)

@@ -148,7 +148,8 @@ def _prove_on_fleet(
     proof_file.write(found.proof, findings, path)
     journal.unlink()
     _print(rates, found.proof, make_console())
-    click.echo(f"proof: {path}, by {len(found.hosts)} hosts: {', '.join(found.hosts)}")
+    hosts = format_amount(len(found.hosts), "host")
+    click.echo(f"proof: {path}, by {hosts}: {', '.join(found.hosts)}")
     return _choose_exit_code(found.proof)
 
 

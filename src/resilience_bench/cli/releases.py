@@ -308,7 +308,8 @@ def _measure_on_fleet(
     if not fresh:
         _refuse_another_python(wanted, next(iter(found.results.values())).environment.python)
     decisions = found.judged.sort()
-    note = f"measured by {len(found.hosts)} hosts of a fleet: {', '.join(found.hosts)}"
+    hosts = format_amount(len(found.hosts), "host")
+    note = f"measured by {hosts} of a fleet: {', '.join(found.hosts)}"
     decisions = replace(decisions, notes=(*decisions.notes, note))
     return assemble_history(wanted, found.prepared, found.results, found.screened, decisions)
 

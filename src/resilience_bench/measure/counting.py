@@ -29,8 +29,7 @@ MINIMUM_CASES: Final = 12
 SLOW_WEIGHT: Final = 20
 """How many other cases take as long under valgrind as a slow one."""
 LIMIT_S: Final = 900.0
-CASE_S: Final = 3.0
-"""A process may take `LIMIT_S` and so long for each case, which has a limit of its own there."""
+"""The time limit of a process; each case has a limit of its own in the worker."""
 MOST_CHILDREN: Final = 8
 """Maximum number of cases that a process counts at a time: each takes some 100 MB."""
 _ACTIONS: Final[Mapping[str, Literal["count", "weigh"]]] = {
@@ -134,7 +133,7 @@ class CountingSession:
         plan = replace(
             sessions.start_plan(_ACTIONS[signal], block),
             check=False,
-            time_limit_s=LIMIT_S + CASE_S * len(block),
+            time_limit_s=LIMIT_S,
             heavy=tuple(info.case.name for info in block if info.case.name in self.session.slow),
             plants=sessions.restrict_to_block(self.session.count_plants, block),
             servers=self.session.servers.list_addresses(block),

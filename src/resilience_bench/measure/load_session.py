@@ -47,7 +47,7 @@ _QUICK: Final = Effort(workers=8, rounds=40, window_ns=400_000, timed=12, crowd=
 SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": _QUICK,
     "concurrency": _QUICK,
-    "real": replace(_QUICK, workers=5, rounds=40, crowd=replace(_CROWD, rounds=4)),
+    "real": replace(_QUICK, workers=5),
     "standard": replace(
         _QUICK, workers=20, rounds=100, crowd=replace(_CROWD, workers=10, rounds=20)
     ),

@@ -219,14 +219,14 @@ class _Worker:
             with contextlib.suppress(Exception):  # its own process says what is wrong with it
                 operations.load_library(bound)
         instructions.prepare_forking()
-        heavy = [bound for bound in chosen if bound.name in self._plan.heavy]
-        self._mark_all((bound, bound.name) for bound in heavy)
+        heavy = self._plan.heavy
+        self._mark_all((bound, bound.name) for bound in chosen if bound.name in heavy)
         controls = {operations.make_control_key(bound): bound for bound in chosen}.values()
         with asyncio.Runner() as runner:
             bare = [operations.make_control(bound) for bound in controls]
             instructions.start_counting([timing.make_sampler(control, runner) for control in bare])
         self._mark_all((bound, "") for bound in controls)
-        self._mark_all((bound, bound.name) for bound in chosen if bound not in heavy)
+        self._mark_all((bound, bound.name) for bound in chosen if bound.name not in heavy)
 
     def _mark_all(self, marked: Iterable[tuple[BoundCase, str]]) -> None:
         """Mark cases, or the controls of those without a name, each in a process of its own."""

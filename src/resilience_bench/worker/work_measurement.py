@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -131,16 +130,13 @@ class WorkMeasurement:
     def _mark_in_child(
         self, kind: Kind, name: str, sample: timing.Sampler, *, is_heavy: bool
     ) -> None:
-        def mark(heavy: bool) -> bool:  # noqa: FBT001 - which of the two tries it is
+        def mark(*, heavy: bool) -> bool:
             calls = instructions.mark(sample, heavy=heavy)
             if calls is not None:
                 self.send(protocol.MarkMessage(kind, name, os.getpid(), calls))
             return calls is not None
 
-        for heavy in (False, True)[is_heavy:]:
-            code = children.run_in_child(functools.partial(mark, heavy))
-            if code != children.HEAVY:
-                break
+        [(_, code)] = children.run_in_children([children.Work(name, mark, is_heavy)], 1)
         if failure := children.explain_exit_code(code):
             raise UnmeasurableError(failure)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.releases.published import NAME, SCENARIOS
+from tests.releases.published import COMMAND, NAME, SCENARIOS
 from tests.wheels import write_wheel
 
-COMMAND = str(Path(sys.executable).with_name("resilience-bench"))
 SLOW = "def call(function):\n    for _ in range(500):\n        pass\n    return function()\n"
 FAST = "def call(function):\n    return function()\n"
 INDEX = "--no-index\n--find-links wheels\n"
