@@ -1,4 +1,7 @@
-"""Counts instructions and allocations, which no load disturbs, side by side in processes."""
+"""Counts instructions and allocations, which no load disturbs, side by side in processes.
+
+Processes of several sessions run at the same time too, e.g. those of the two sides of a comparison.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from resilience_bench import _model
 from resilience_bench._model import CaseInfo, Signal
@@ -30,6 +33,8 @@ SLOW_WEIGHT: Final = 20
 """How many other cases take as long under valgrind as a slow one."""
 LIMIT_S: Final = 900.0
 """The time limit of a process; each case has a limit of its own in the worker."""
+LEAST_PROCESSES: Final = 3
+"""Processes that run at the same time on any machine: two that count, and one that weighs."""
 MOST_CHILDREN: Final = 8
 """Maximum number of cases that a process counts at a time: each takes some 100 MB."""
 _ACTIONS: Final[Mapping[str, Literal["count", "weigh"]]] = {
@@ -74,40 +79,11 @@ class CountingSession:
         self, signals: Sequence[Signal], index: int = 0, cases: Collection[str] | None = None
     ) -> Iterator[FinishedBlock]:
         """Count; yields at each process's end; ValgrindFailedError if valgrind does not work."""
-        started = now()
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            blocks = {signal: self._plan_blocks(signal, cases) for signal in signals}
-            children = count_children(len(blocks.get("instructions", ())))
-            launch = functools.partial(self._launch, index=index, children=children)
-            running = {
-                pool.submit(launch, signal, block): (signal, block)
-                for signal, some in blocks.items()
-                for block in some
-            }
-            try:
-                while running:
-                    done, _ = concurrent.futures.wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        signal, block = running.pop(future)
-                        try:
-                            messages = future.result()
-                        except WorkerFailedError as error:
-                            if rest := self._handle_failure(signal, block, error):
-                                again = pool.submit(launch, signal, rest)
-                                running[again] = (signal, rest)
-                            given_up = tuple(info for info in block if info not in rest)
-                            yield FinishedBlock(None, given_up, index, signal)
-                        else:
-                            self._note(signal, block, messages)
-                            record = _build_record(signal, messages, index, started)
-                            yield FinishedBlock(record, tuple(block), index, signal)
-            except BaseException:
-                for future in running:
-                    future.cancel()
-                self.session.launcher.stop()
-                raise
+        for _, block in count_together([CountingJob(self, signals, index, cases)]):
+            yield block
 
-    def _plan_blocks(self, signal: Signal, cases: Collection[str] | None) -> list[list[CaseInfo]]:
+    def plan_blocks(self, signal: Signal, cases: Collection[str] | None) -> list[list[CaseInfo]]:
+        """Divide the cases that can be counted among processes."""
         due = [
             info
             for info in self.session.cases
@@ -127,9 +103,10 @@ class CountingSession:
         first = sum(end <= sum(weights) / 2 for end in ends)
         return [due[:first], due[first:]]
 
-    def _launch(
-        self, signal: Signal, block: list[CaseInfo], index: int, children: int
+    def launch(
+        self, signal: Signal, block: Sequence[CaseInfo], index: int, children: int
     ) -> list[Message]:
+        """Count a block in a process; WorkerFailedError if it fails."""
         plan = replace(
             sessions.start_plan(_ACTIONS[signal], block),
             check=False,
@@ -141,8 +118,8 @@ class CountingSession:
         )
         return self.session.launcher.run(plan, hash_seed=index)
 
-    def _handle_failure(
-        self, signal: Signal, block: list[CaseInfo], error: WorkerFailedError
+    def handle_failure(
+        self, signal: Signal, block: Sequence[CaseInfo], error: WorkerFailedError
     ) -> list[CaseInfo]:
         """Give up the case that the worker names, or all; return what is tried again."""
         if signal == "instructions":
@@ -152,7 +129,8 @@ class CountingSession:
             self._mark_missing(signal, info.case.name, f"its worker {error}")
         return [info for info in block if info not in suspects]
 
-    def _note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
+    def note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
+        """Note what a process reported about each case of a block."""
         unreported = {info.case.name for info in block}
         for message in messages:
             match message:
@@ -182,6 +160,70 @@ class CountingSession:
         if record.status == "interrupted":  # it is not measured otherwise either
             record = replace(record, status="failed", reason=reason)
         self.session.records[name] = replace(record, missing={**record.missing, signal: reason})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountingJob:
+    """One pass over a session's cases, by default all; ``index`` is its number and hash seed."""
+
+    counting: CountingSession
+    signals: Sequence[Signal]
+    index: int = 0
+    cases: Collection[str] | None = None
+
+
+_Block: TypeAlias = tuple[CountingJob, Signal, Sequence[CaseInfo]]
+
+
+def count_together(jobs: Sequence[CountingJob]) -> Iterator[tuple[CountingJob, FinishedBlock]]:
+    """Count several jobs, of the same session or of others, with all processors.
+
+    Yields:
+        A job and a block, at the end of each process; in any order.
+
+    Raises:
+        ValgrindFailedError: Valgrind does not work here.
+    """
+    started = now()
+    blocks: list[_Block] = [
+        (job, signal, block)
+        for job in jobs
+        for signal in job.signals
+        for block in job.counting.plan_blocks(signal, job.cases)
+    ]
+    processes = sum(signal == "instructions" for _, signal, _ in blocks)
+    launch = functools.partial(_launch, children=count_children(processes))
+    with concurrent.futures.ThreadPoolExecutor(max(LEAST_PROCESSES, os.cpu_count() or 1)) as pool:
+        running = {pool.submit(launch, block): block for block in blocks}
+        try:
+            while running:
+                done, _ = concurrent.futures.wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    job, signal, block = running.pop(future)
+                    record: sessions.CountRecord | None = None
+                    finished = tuple(block)
+                    try:
+                        messages = future.result()
+                    except WorkerFailedError as error:
+                        if rest := job.counting.handle_failure(signal, block, error):
+                            again: _Block = (job, signal, rest)
+                            running[pool.submit(launch, again)] = again
+                        finished = tuple(info for info in block if info not in rest)
+                    else:
+                        job.counting.note(signal, block, messages)
+                        record = _build_record(signal, messages, job.index, started)
+                    yield job, FinishedBlock(record, finished, job.index, signal)
+        except BaseException:
+            for future in running:
+                future.cancel()
+            for job in jobs:
+                job.counting.session.launcher.stop()
+            raise
+
+
+def _launch(block: _Block, children: int) -> list[Message]:
+    job, signal, cases = block
+    return job.counting.launch(signal, cases, job.index, children)
 
 
 def _build_record(
