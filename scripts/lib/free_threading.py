@@ -45,6 +45,8 @@ SCALED: Final = (
     *(f"retry.first_try[*,{load},cpu]" for load in LOADS),
     *(f"metrics.counter_inc[*,{load}]" for load in LOADS),
 )
+BUSY_LOAD: Final = 1.0
+"""Load average from which the machine had something else to do when the first run began."""
 IMPORTS: Final = """import json, sys
 from pathlib import Path
 from resilience_bench.scenarios.discovery import discover
@@ -157,8 +159,12 @@ def write_page(
 ) -> None:
     """Write the page with its tables, and the picture."""
     template = jinja2.Template(TEMPLATE.read_text(encoding="utf-8"), keep_trailing_newline=True)
+    first = min((one for run in runs for one in (run.result, *run.longer)), key=lambda r: r.started)
+    load = first.load_average[0] if first.load_average else None
     text = template.render(
         runs=runs,
+        load=load,
+        is_busy=load is None or load >= BUSY_LOAD,
         builds=builds,
         is_plain=not any("--enable-optimizations" in build.options for build in builds.values()),
         is_cut_short=any(not one.complete for run in runs for one in (run.result, *run.longer)),

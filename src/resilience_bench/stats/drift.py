@@ -8,7 +8,6 @@ from dataclasses import astuple, dataclass, fields
 from typing import Any, Final, Literal
 
 import numpy as np
-from scipy.stats import theilslopes
 
 from resilience_bench._model import Case, DriftPoints, Estimate, Result
 from resilience_bench.stats.bootstrap import CONFIDENCE
@@ -129,6 +128,8 @@ def estimate_slope(calls: Values, values: Values) -> Estimate | None:
     """
     if len(calls) < FEWEST_POINTS:
         return None
+    from scipy.stats import theilslopes  # noqa: PLC0415 - takes a second; few runs are long
+
     found = theilslopes(values, calls, CONFIDENCE)
     return Estimate(float(found[0]), float(found[2]), float(found[3]))
 
