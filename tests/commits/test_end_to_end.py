@@ -15,8 +15,8 @@ from resilience_bench.commits.publish import Publication, publish
 from tests.commits import planted
 
 pytestmark = [pytest.mark.minutes, pytest.mark.needs("valgrind", "git")]
-SLOWER_FROM = 3
-COMMITS = 6
+SLOWER_FROM = 2
+COMMITS = 4
 LIMIT_S = 3600.0
 """No busy machine takes so long; a command that hangs does."""
 
