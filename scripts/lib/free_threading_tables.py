@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ SCALED: Final = (
     ("metrics.counter_inc", NOOP),
 )
 FAILURES: Final = frozenset({"broken", "failed", "hung"})
+LAST_WORDS: Final = re.compile(r"; (?:it said|[0-9]+ threads? stood at)")
+"""Begins what a worker said at its end, or where its threads stood."""
 Imports = Mapping[str, Mapping[str, list[bool] | str]]
 
 
@@ -161,7 +164,7 @@ def _list_exceptions(records: Sequence[CaseRecord]) -> str:
 
 def _shorten(reason: str) -> str:
     """Return the exception, or how the worker ended, without its last words."""
-    first = reason.partition("; it said")[0].splitlines()[0]
+    first = LAST_WORDS.split(reason)[0].splitlines()[0]
     return first.partition(" raised ")[2] or first
 
 
@@ -263,40 +266,59 @@ def summarise(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def compare_stack(runs: Sequence[Run]) -> list[str]:
-    """Return, in one line each, the stack beside the best breaker that is correct, by load.
+@dataclass(frozen=True, slots=True)
+class StackComparison:
+    """The stack beside the best other breakers that are correct, at one number of threads.
 
-    Compared is what part of the bare call's rate is left: calls take turns with it, so a busy
-    machine slows down both.
+    ``parts`` are what is left of the bare call's rate, ``speedups`` the rate of all threads in
+    those of one thread: the stack's, and the best other one's, whose name ``best`` has there.
+    """
+
+    python: str
+    threads: int
+    payload: str
+    parts: tuple[float, float]
+    speedups: tuple[float, float]
+    best: tuple[str, str]
+
+
+def compare_stack(runs: Sequence[Run]) -> list[StackComparison]:
+    """Compare the stack with the best breakers that are correct, by interpreter and load.
+
+    Calls take turns with the bare call, so a busy machine slows down both.
     """
     correctness = [row for row in list_correctness(runs) if row.family == "breaker"]
     clean = {(row.library, row.python) for row in correctness if row.is_clean}
     return [
-        line
+        found
         for run in runs
         if run.result.environment.free_threaded
         for group, payload in SCALED[:2]
         for threads in THREADS[1:]
-        if (line := _compare_at(run, clean, (group, payload), threads))
+        if (found := _compare_at(run, clean, (group, payload), threads))
     ]
 
 
 def _compare_at(
     run: Run, clean: Collection[tuple[str, str]], what: tuple[str, str], threads: int
-) -> str:
+) -> StackComparison | None:
     group, payload = what
-    parts = {
-        label: part
-        for label in list_libraries([run], "breaker")
-        if (label, run.name) in clean
-        and (part := run.find_quantity("scaling", group, label, payload, threads))
-    }
-    ours = parts.pop(STACK, None)
-    if ours is None or not parts:
-        return ""
-    best = max(parts, key=lambda label: parts[label])
-    work = "no work" if payload == NOOP else f"a {payload} payload"
-    return (
-        f"{run.name}, {threads} threads around {work}: {ours:.1%} of the bare call's rate; "
-        f"the best other correct one is {best} with {parts[best]:.1%}"
+    parts, speedups = {}, {}
+    for label in list_libraries([run], "breaker"):
+        part = run.find_quantity("scaling", group, label, payload, threads)
+        rate, one = (run.find_rate(group, label, payload, each) for each in (threads, THREADS[0]))
+        speedup = _divide(rate, one)
+        if (label, run.name) in clean and part and speedup:
+            parts[label], speedups[label] = part, speedup
+    if STACK not in parts or len(parts) == 1:
+        return None
+    ours = parts.pop(STACK), speedups.pop(STACK)
+    best = max(parts, key=parts.__getitem__), max(speedups, key=speedups.__getitem__)
+    return StackComparison(
+        run.name,
+        threads,
+        payload,
+        (ours[0], parts[best[0]]),
+        (ours[1], speedups[best[1]]),
+        best,
     )

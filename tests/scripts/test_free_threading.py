@@ -37,27 +37,36 @@ RATES = {1: 1000.0, 2: 1900.0, 4: 2000.0, 8: 500.0}
 Page = Callable[..., str]
 
 
+def replace_library(case: Case, library: str) -> Case:
+    """The same case of another library."""
+    return dataclasses.replace(case, library=library)
+
+
 def write_run(
     folder: Path,
     tallies: Mapping[Case, Tally],
     *,
     free: bool,
     failed: Mapping[Case, str] | None = None,
-    times: float = 1.0,
+    rates: Mapping[str, Mapping[int, float]] | None = None,
 ) -> None:
-    """Write a results file as one run would, with these counts and rates."""
+    """Write a results file as one run would, with these counts, and rates by library."""
+    scaled = {
+        replace_library(case, library): those[threads]
+        for library, those in (rates or {"mine": RATES}).items()
+        for threads, case in zip(RATES, SCALED, strict=True)
+    }
     records = [
         make_loads(case, [100.0] * ROUNDS, tallies={case.name: tally}, gil_enabled=not free)
         for case, tally in tallies.items()
     ]
     records += [
-        make_loads(case, [times * rate] * ROUNDS, gil_enabled=not free)
-        for case, rate in zip(SCALED, RATES.values(), strict=True)
+        make_loads(case, [rate] * ROUNDS, gil_enabled=not free) for case, rate in scaled.items()
     ]
     environment = make_environment(
         python="CPython 3.13.5", free_threaded=free, gil_enabled=not free
     )
-    result = loaded_result(records, [*tallies, *SCALED], environment=environment)
+    result = loaded_result(records, [*tallies, *scaled], environment=environment)
     broken: list[CaseRecord] = [
         dataclasses.replace(make_load_record(case), status="failed", reason=reason)
         for case, reason in (failed or {}).items()
@@ -129,9 +138,34 @@ def test_what_is_wrong_is_reported_first(page: Page) -> None:
 
 def test_rates_are_relative_to_one_thread_and_to_the_gil(page: Page) -> None:
     """Each build is compared with its own single thread, and with its twin."""
-    text = page(GOOD, times=2.0).partition("### breaker.closed_success\n")[2]
+    rates = {"mine": {threads: 2 * rate for threads, rate in RATES.items()}}
+    text = page(GOOD, rates=rates).partition("### breaker.closed_success\n")[2]
     assert find_row(text, "3.13.5")[2:] == ["1,000", "1.90", "2.00", "0.50", "-", "-"]
     assert find_row(text, "3.13.5t")[2:] == ["2,000", "1.90", "2.00", "0.50", "2.00", "2.00"]
+
+
+def test_the_stack_is_compared_with_the_best_that_are_correct(page: Page) -> None:
+    """By what is left of the bare call's rate, and by what more threads bring; not with others."""
+    wrong = {**GOOD, PROBE: make_tally(counted=None, promised_count=None, probes=16)}
+    rates = {
+        "resilience_stack": {1: 4000.0, 2: 6000.0, 4: 6000.0, 8: 6000.0},
+        "mine": {1: 4000.0, 2: 9000.0, 4: 9000.0, 8: 9000.0},
+        "steep": {1: 1000.0, 2: 1800.0, 4: 1000.0, 8: 1000.0},
+        "fast": {1: 3000.0, 2: 3300.0, 4: 3300.0, 8: 3300.0},
+    }
+    text = page(wrong, rates=rates)
+    row = "| 3.13.5t | 2 | no work | 60.0 % | 33.0 %, fast | 1.50 | 1.80, steep |\n"
+    assert row in text
+
+
+def test_where_its_threads_stood_is_left_to_the_results_file(page: Page) -> None:
+    """A worker that hung has one cell in the table, not its stack."""
+    other = Case("breaker", "closed_success", "mine", load="threads-4", payload="cpu")
+    reason = (
+        "its worker hung past its time limit of 10 s; 16 threads stood at callers.py:99 in _serve"
+    )
+    text = page(GOOD, failed={other: reason})
+    assert find_row(text, "3.13.5t")[5] == "its worker hung past its time limit of 10 s"
 
 
 def test_without_a_free_threaded_python_nothing_is_measured(tmp_path: Path) -> None:
