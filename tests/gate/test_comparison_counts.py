@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +23,8 @@ from resilience_bench.worker.protocol import (
 )
 from tests.gate.comparison_factories import ARMS, BOTH, CASES, EVEN, ODD, A, B, Made
 from tests.scripted import Script, sampled, suite
+
+COUNTED_EVEN, COUNTED_ODD = list(ARMS), list(reversed(ARMS))
 
 SLACK = JUDGED["allocated_bytes"].slack
 
@@ -64,11 +65,14 @@ def test_the_null_control_joins_from_the_second_process_on(made: Made) -> None:
     pair.draw_latencies(1, BOTH)
     del log[:]
     first = pair.draw_counts(1, BOTH)
-    assert sorted(log) == [(name, "count", 0, (A, B)) for name in ("BASE", "HEAD")]
+    assert log == [(name, "count", 0, (A, B)) for name in ("BASE", "HEAD")]
     assert {is_null for _, _, is_null in first} == {False}
     del log[:]
     later = pair.draw_counts(2, {B})
-    assert sorted(log) == [(name, "count", seed, (B,)) for name in ARMS for seed in (1, 2)]
+    assert log == [
+        *((name, "count", 1, (B,)) for name in COUNTED_ODD),
+        *((name, "count", 2, (B,)) for name in COUNTED_EVEN),
+    ]
     assert later == {
         (B, "instructions", False): Observations((1000.0,) * 2, (1000.0,) * 2),
         (B, "instructions", True): Observations((1000.0,) * 2, (1000.0,) * 2),
@@ -79,10 +83,9 @@ def test_after_counting_the_latency_begins_at_worker_0(made: Made) -> None:
     """A worker of each arm looked at the cases before they were counted; it is not held against."""
     pair, log = made(("latency", "instructions"))
     pair.draw_counts(1, BOTH)
-    assert [(name, action, seed) for name, action, seed, _ in log[:2]] == [
-        (name, "measure", 0) for name in ("BASE", "HEAD")
+    assert [(name, action, seed) for name, action, seed, _ in log] == [
+        (name, action, 0) for name in ("BASE", "HEAD") for action in ("measure", "count")
     ]
-    assert {action for _, action, _, _ in log[2:]} == {"count"}
     del log[:]
     found = pair.draw_latencies(2, BOTH)
     assert [(name, seed) for name, _, seed, _ in log] == [
@@ -90,19 +93,6 @@ def test_after_counting_the_latency_begins_at_worker_0(made: Made) -> None:
         *((name, 1) for name in ODD),
     ]
     assert found[A, "ratio", False] == Observations((2.0,) * 2, (2.0,) * 2)
-
-
-def test_all_are_counted_at_the_same_time(made: Made) -> None:
-    """No count depends on what else runs, and a comparison takes half the time."""
-    meeting = threading.Barrier(2, timeout=60)
-
-    def script(plan: Plan, seed: int) -> Iterable[Message]:
-        if plan.action == "count":
-            meeting.wait()  # for the other side's process, or for BrokenBarrierError
-        return weighing(10)(plan, seed)
-
-    pair, _ = made(("instructions",), BASE=script, HEAD=script)
-    assert pair.draw_counts(1, BOTH)[A, "instructions", False] == Observations((10.0,), (10.0,))
 
 
 def test_counts_are_paired_process_by_process(made: Made) -> None:

@@ -181,8 +181,8 @@ def test_passes_go_on_counting_up_as_well(live: Made) -> None:
     source, launcher, _ = live(signals=("instructions",))
     first = source.draw_counts(1, ALL)
     second = source.draw_counts(2, {B})
-    counting = {seed: plan.cases for plan, seed in launcher.plans if plan.action == "count"}
-    assert counting == {0: (A, B, C), 1: (B,), 2: (B,)}
+    counting = [(plan.cases, seed) for plan, seed in launcher.plans if plan.action == "count"]
+    assert counting == [((A, B, C), 0), ((B,), 1), ((B,), 2)]
     assert first[A, "instructions", False] == Observations((1000.0,))
     assert second == {(B, "instructions", False): Observations((1000.0, 1000.0))}
 

@@ -13,12 +13,7 @@ from resilience_bench import _model
 from resilience_bench._model import CaseRecord, Signal
 from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
 from resilience_bench.gate.trial import Evidence, Key, Observations, extend_evidence
-from resilience_bench.measure.interleave import (
-    CountingVisit,
-    MeasuredVariant,
-    count_variants,
-    order_by_turn,
-)
+from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
 from resilience_bench.measure.recording import Recording
 from resilience_bench.measure.session import MEASURABLE_STATUSES, FinishedBlock
 from resilience_bench.quantities import COUNT_SIGNALS, LOAD_SIGNALS
@@ -53,10 +48,10 @@ class LiveSource:
     """A source that measures HEAD, or HEAD, BASE and the null control (BASE once more).
 
     The variants take turns worker by worker in the order A B B A, and worker i has the same hash
-    seed in all of them. They are never timed at the same time: two busy cores disturb each other
-    more than alternation does. They are counted at the same time, which changes no count. After
-    ``deadline``, on the clock of `time.monotonic`, no more workers are started for a confirmation.
-    ``first_pass`` numbers the first process that counts: its hash seed and its memory layout.
+    seed in all of them. They never run at the same time: two busy cores disturb each other more
+    than alternation does. After ``deadline``, on the clock of `time.monotonic`, no more workers
+    are started for a confirmation. ``first_pass`` numbers the first process that counts: its hash
+    seed and its memory layout.
     """
 
     head: MeasuredVariant
@@ -92,18 +87,11 @@ class LiveSource:
         counted = [signal for signal in self.signals if signal in COUNT_SIGNALS]
         found: dict[Key, Observations] = {}
         first = self._drawn["counts"]
-        numbers = range(first, first + processes)
-        visits = [
-            CountingVisit(variant, counted, self.first_pass + number, cases if number else None)
-            for number in numbers
-            for variant in self._list_variants(self.first_pass + number, with_null=number > 0)
-        ]
-        for variant, block in count_variants(visits):
-            variant.recording.add(block)
-            self.show(block)
-        for index in (self.first_pass + number for number in numbers):
+        for number in range(first, first + processes):
+            index = self.first_pass + number
+            self._measure(counted, index, cases if number else None, with_null=number > 0)
             extend_evidence(found, self._collect(counted, range(index, index + 1), cases))
-        self._drawn["counts"] += processes
+            self._drawn["counts"] += 1
         return found
 
     def draw_loads(self, workers: int, cases: Collection[str]) -> Evidence:
@@ -147,13 +135,10 @@ class LiveSource:
         *,
         with_null: bool,
     ) -> None:
-        for variant in self._list_variants(index, with_null=with_null):
+        variants = [self.base, self.head, self.null if with_null else None]
+        for variant in order_by_turn([variant for variant in variants if variant], index):
             for block in variant.measure(signals, index, cases):
                 self.show(block)
-
-    def _list_variants(self, index: int, *, with_null: bool) -> Sequence[MeasuredVariant]:
-        variants = [self.base, self.head, self.null if with_null else None]
-        return order_by_turn([variant for variant in variants if variant], index)
 
     def _collect(
         self, signals: Sequence[Signal], indices: range, cases: Collection[str]

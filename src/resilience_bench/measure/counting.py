@@ -1,6 +1,6 @@
 """Counts instructions and allocations, which no load disturbs, side by side in processes.
 
-Processes of several sessions run at the same time too, e.g. those of the two sides of a comparison.
+Several passes over the same cases, each with another hash seed, run at the same time too.
 """
 
 from __future__ import annotations
@@ -176,7 +176,9 @@ _Block: TypeAlias = tuple[CountingJob, Signal, Sequence[CaseInfo]]
 
 
 def count_together(jobs: Sequence[CountingJob]) -> Iterator[tuple[CountingJob, FinishedBlock]]:
-    """Count several jobs, of the same session or of others, with all processors.
+    """Count several jobs with all processors, e.g. passes over one session's cases.
+
+    Not for the sides of a comparison: they take turns at one path, and see each other's packages.
 
     Yields:
         A job and a block, at the end of each process; in any order.

@@ -8,11 +8,7 @@ from typing import TypeVar
 
 from resilience_bench._model import CaseInfo, Signal
 from resilience_bench.environments.interpreters import Interpreter
-from resilience_bench.measure.counting import (
-    CountingJob,
-    count_together,
-    prepare_counting_session,
-)
+from resilience_bench.measure.counting import prepare_counting_session
 from resilience_bench.measure.launcher import Launcher
 from resilience_bench.measure.load_session import LoadSession, create_sessions
 from resilience_bench.measure.recording import Recording
@@ -66,16 +62,6 @@ class MeasuredVariant:
         return alone * len(self.session.cases) + sum(loaded)
 
 
-@dataclass(frozen=True, slots=True)
-class CountingVisit:
-    """Cases of a variant to count, by default all; ``index`` is the process's hash seed."""
-
-    variant: MeasuredVariant
-    signals: Sequence[Signal]
-    index: int = 0
-    cases: Collection[str] | None = None
-
-
 def order_by_turn(items: Sequence[Item], turn: int) -> Sequence[Item]:
     """Return the items as they are in an even turn, reversed in an odd one: A B, B A, A B ..."""
     return items[::-1] if turn % 2 else items
@@ -111,40 +97,18 @@ def measure_interleaved(
     """Measure with all workers of a run; yields each block with its variant.
 
     Latency, scaling and share take turns. Counts do not depend on the load of the machine, and are
-    taken of all variants at the same time. ValgrindFailedError if valgrind does not work.
+    taken of one variant after the other. ValgrindFailedError if valgrind does not work.
     """
-    turns: list[tuple[Signal, int]] = []
+    counted = [signal for signal in signals if signal in COUNT_SIGNALS]
+    turns: list[tuple[list[Signal], int]] = []
     if "latency" in signals:
-        turns += [("latency", index) for index in range(variants[0].session.workers)]
-    yield from _take_turns(variants, turns)
-    if counted := [signal for signal in signals if signal in COUNT_SIGNALS]:
-        yield from count_variants([CountingVisit(variant, counted) for variant in variants])
-    loaded = [session for session in variants[0].loaded if session.signal in signals]
-    turns = [(session.signal, index) for session in loaded for index in range(session.workers)]
-    yield from _take_turns(variants, turns)
-
-
-def count_variants(
-    visits: Sequence[CountingVisit],
-) -> Iterator[tuple[MeasuredVariant, FinishedBlock]]:
-    """Count variants at the same time, which changes no count; yields each block with its variant.
-
-    ValgrindFailedError if valgrind does not work.
-    """
-    variants = {
-        CountingJob(
-            prepare_counting_session(visit.variant.session), visit.signals, visit.index, visit.cases
-        ): visit.variant
-        for visit in visits
-    }
-    for job, block in count_together(tuple(variants)):
-        yield variants[job], block
-
-
-def _take_turns(
-    variants: Sequence[MeasuredVariant], turns: Sequence[tuple[Signal, int]]
-) -> Iterator[tuple[MeasuredVariant, FinishedBlock]]:
-    for signal, index in turns:
+        turns += [(["latency"], index) for index in range(variants[0].session.workers)]
+    if counted:
+        turns.append((counted, 0))
+    for loaded in variants[0].loaded:
+        if loaded.signal in signals:
+            turns += [([loaded.signal], index) for index in range(loaded.workers)]
+    for measured, index in turns:
         for variant in order_by_turn(variants, index):
-            for block in variant.visit([signal], index):
+            for block in variant.visit(measured, index):
                 yield variant, block

@@ -21,12 +21,7 @@ from resilience_bench.gate.criteria import has_signal
 from resilience_bench.gate.evidence import Records, choose_record, collect_evidence
 from resilience_bench.gate.live import select_records
 from resilience_bench.gate.trial import Evidence, Key, Observations, extend_evidence
-from resilience_bench.measure.interleave import (
-    CountingVisit,
-    MeasuredVariant,
-    count_variants,
-    order_by_turn,
-)
+from resilience_bench.measure.interleave import MeasuredVariant, order_by_turn
 from resilience_bench.measure.session import MEASURABLE_STATUSES, CountRecord, FinishedBlock
 from resilience_bench.quantities import COUNT_SIGNALS, LOAD_SIGNALS
 
@@ -202,21 +197,15 @@ class Timeline:
 
     def _count(self, index: int, cases: Collection[str]) -> Evidence:
         counted = [signal for signal in self.signals if signal in COUNT_SIGNALS]
-        visits = []
         for release in _take_turn(self.releases, index, with_null=index > 0):
             wanted = self._select_cases(release, cases)
             signals_of: dict[frozenset[str], list[Signal]] = {}
             for signal in counted:
                 due = release.find_due(wanted, signal, index)
                 signals_of.setdefault(due, []).append(signal)
-            visits += [
-                CountingVisit(release, signals, index, due)
-                for due, signals in signals_of.items()
-                if due
-            ]
-        for variant, block in count_variants(visits):
-            variant.recording.add(block)
-            self.show(variant.name, block)
+            for due, signals in signals_of.items():
+                if due:
+                    self._measure(release, signals, index, due)
         own = range(index, index + 1)
         return self._collect(
             cases, lambda _, release: select_records(release.recording, counted, own)
