@@ -39,7 +39,7 @@ def test_each_signal_makes_records_of_its_own() -> None:
     """One process counts, one weighs, both with the pass as hash seed; no case lacks anything."""
     launcher = Launcher(suite(CASES))
     passes = made(launcher)
-    done = {each.signal: each for each in passes.run(["instructions", "allocations"], 3)}
+    done = {each.signal: each for each in passes.run(["instructions", "allocations"], [3])}
     counting, weighing = done["instructions"].record, done["allocations"].record
     assert isinstance(counting, InstructionRecord)
     assert isinstance(weighing, AllocationRecord)
@@ -63,7 +63,7 @@ def test_what_nobody_has_visited_yet_is_visited_before_it_is_counted() -> None:
     launcher = Launcher(script)
     session = Session(launcher, CASES, Profile("tiny", workers=2, samples=4))
     list(prepare_counting_session(session).run(["instructions"]))
-    list(prepare_counting_session(session).run(["allocations"], 1))
+    list(prepare_counting_session(session).run(["allocations"], [1]))
     reported = [(plan.action, plan.check, seed) for plan, seed in launcher.plans]
     assert reported == [("measure", True, 0), ("count", False, 0), ("weigh", False, 1)]
     assert [plan.heavy for plan, _ in launcher.plans[1:]] == [(C,), (C,)]
@@ -150,7 +150,7 @@ def test_a_case_of_which_nothing_is_said_lacks_the_signal() -> None:
 def test_only_the_wanted_cases_are_measured() -> None:
     """Whoever needs more of a few cases gets a pass over those."""
     launcher = Launcher(suite(CASES))
-    [done] = made(launcher).run(["instructions"], 2, {A, C})
+    [done] = made(launcher).run(["instructions"], [2], {A, C})
     assert [(plan.cases, seed) for plan, seed in launcher.plans] == [((A, C), 2)]
     assert names(done) == [A, C]
 
@@ -160,7 +160,7 @@ def test_plants_are_passed_on_with_the_cases_of_a_block() -> None:
     launcher = Launcher(suite(CASES))
     list(
         made(launcher, count_plants={B: 7, "other": 1}).run(
-            ["instructions", "allocations"], 0, {B, C}
+            ["instructions", "allocations"], [0], {B, C}
         )
     )
     assert [plan.plants for plan, _ in launcher.plans] == [((B, 7),)] * 2

@@ -279,27 +279,9 @@ def test_a_selection_is_measured_alone_and_under_load() -> None:
     list(scaling.run())
     list(share.run())
     assert {record.status for record in plain.records.values()} == {"measured"}
-    assert scaling.effort == EFFORTS["quick"]
+    assert (scaling.effort, share.effort) == (EFFORTS["quick"], SHARE_EFFORTS["quick"])
     _, gated = create_sessions(ScriptedLauncher(script), infos, PROFILE, gated=True)
     assert [session.effort for session in gated] == [GATE_EFFORT, SHARE_GATE_EFFORT]
-
-
-@pytest.mark.parametrize(
-    ("profile", "cases", "workers"),
-    [
-        ("quick", load_session.FEW_CASES, load_session.MORE_WORKERS),
-        ("quick", load_session.FEW_CASES + 1, SHARE_EFFORTS["quick"].workers),
-        ("standard", load_session.FEW_CASES, SHARE_EFFORTS["standard"].workers),
-        ("standard", load_session.FEW_CASES + 1, SHARE_EFFORTS["standard"].workers),
-    ],
-)
-def test_few_real_calls_get_more_workers(profile: str, cases: int, workers: int) -> None:
-    """A short run of a whole family has fewer; a long one has enough for any number."""
-    infos = [under("closed", f"l{number}", "single", "sqlite") for number in range(cases)]
-    launcher = ScriptedLauncher(suite(infos))
-    _, (scaling, share) = create_sessions(launcher, infos, PROFILES[profile])
-    assert share.effort == replace(SHARE_EFFORTS[profile], workers=workers)
-    assert scaling.effort == EFFORTS[profile]
 
 
 def test_every_profile_has_its_effort() -> None:

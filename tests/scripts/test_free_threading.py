@@ -37,11 +37,6 @@ RATES = {1: 1000.0, 2: 1900.0, 4: 2000.0, 8: 500.0}
 Page = Callable[..., str]
 
 
-def replace_library(case: Case, library: str) -> Case:
-    """The same case of another library."""
-    return dataclasses.replace(case, library=library)
-
-
 def write_run(
     folder: Path,
     tallies: Mapping[Case, Tally],
@@ -52,7 +47,7 @@ def write_run(
 ) -> None:
     """Write a results file as one run would, with these counts, and rates by library."""
     scaled = {
-        replace_library(case, library): those[threads]
+        dataclasses.replace(case, library=library): those[threads]
         for library, those in (rates or {"mine": RATES}).items()
         for threads, case in zip(RATES, SCALED, strict=True)
     }

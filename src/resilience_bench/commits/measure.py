@@ -15,12 +15,7 @@ from typing import Final, Literal
 from resilience_bench._model import CaseInfo, InstructionRecord, LoadRecord, WorkerRecord
 from resilience_bench.commits import estimates
 from resilience_bench.commits.estimates import CaseEstimates
-from resilience_bench.measure.counting import (
-    CountingJob,
-    count_together,
-    find_measurable_signals,
-    prepare_counting_session,
-)
+from resilience_bench.measure.counting import find_measurable_signals, prepare_counting_session
 from resilience_bench.measure.launcher import Launcher, ProcessLauncher
 from resilience_bench.measure.load_session import Effort, LoadSession
 from resilience_bench.measure.session import PROFILES, Session
@@ -107,10 +102,8 @@ def _estimate(session: Session) -> CaseEstimates:
     """Measure, and return the figures."""
     if session.signal == "instructions":
         counting = prepare_counting_session(session)
-        jobs = [
-            CountingJob(counting, ["instructions"], index) for index in range(COUNTING_PROCESSES)
-        ]
-        counted = [block.record for _, block in count_together(jobs)]
+        passes = counting.run(["instructions"], range(COUNTING_PROCESSES))
+        counted = [block.record for block in passes]
         return estimates.estimate_instructions(
             record for record in counted if isinstance(record, InstructionRecord)
         )

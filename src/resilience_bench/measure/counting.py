@@ -1,7 +1,4 @@
-"""Counts instructions and allocations, which no load disturbs, side by side in processes.
-
-Several passes over the same cases, each with another hash seed, run at the same time too.
-"""
+"""Counts instructions and allocations, which no load disturbs, side by side in processes."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED
 from dataclasses import dataclass, replace
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 from resilience_bench import _model
 from resilience_bench._model import CaseInfo, Signal
@@ -76,14 +73,51 @@ class CountingSession:
     session: Session
 
     def run(
-        self, signals: Sequence[Signal], index: int = 0, cases: Collection[str] | None = None
+        self,
+        signals: Sequence[Signal],
+        indices: Sequence[int] = (0,),
+        cases: Collection[str] | None = None,
     ) -> Iterator[FinishedBlock]:
-        """Count; yields at each process's end; ValgrindFailedError if valgrind does not work."""
-        for _, block in count_together([CountingJob(self, signals, index, cases)]):
-            yield block
+        """Count in passes of these numbers, which are their hash seeds, all at the same time.
 
-    def plan_blocks(self, signal: Signal, cases: Collection[str] | None) -> list[list[CaseInfo]]:
-        """Divide the cases that can be counted among processes."""
+        Yields at each process's end; ValgrindFailedError if valgrind does not work.
+        """
+        started = now()
+        most = max(LEAST_PROCESSES, os.cpu_count() or 1)
+        with concurrent.futures.ThreadPoolExecutor(most) as pool:
+            blocks = {signal: self._plan_blocks(signal, cases) for signal in signals}
+            children = count_children(len(indices) * len(blocks.get("instructions", ())))
+            launch = functools.partial(self._launch, children=children)
+            running = {
+                pool.submit(launch, signal, block, index): (signal, block, index)
+                for index in indices
+                for signal, some in blocks.items()
+                for block in some
+            }
+            try:
+                while running:
+                    done, _ = concurrent.futures.wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        signal, block, index = running.pop(future)
+                        try:
+                            messages = future.result()
+                        except WorkerFailedError as error:
+                            if rest := self._handle_failure(signal, block, error):
+                                again = pool.submit(launch, signal, rest, index)
+                                running[again] = (signal, rest, index)
+                            given_up = tuple(info for info in block if info not in rest)
+                            yield FinishedBlock(None, given_up, index, signal)
+                        else:
+                            self._note(signal, block, messages)
+                            record = _build_record(signal, messages, index, started)
+                            yield FinishedBlock(record, tuple(block), index, signal)
+            except BaseException:
+                for future in running:
+                    future.cancel()
+                self.session.launcher.stop()
+                raise
+
+    def _plan_blocks(self, signal: Signal, cases: Collection[str] | None) -> list[list[CaseInfo]]:
         due = [
             info
             for info in self.session.cases
@@ -103,10 +137,9 @@ class CountingSession:
         first = sum(end <= sum(weights) / 2 for end in ends)
         return [due[:first], due[first:]]
 
-    def launch(
-        self, signal: Signal, block: Sequence[CaseInfo], index: int, children: int
+    def _launch(
+        self, signal: Signal, block: list[CaseInfo], index: int, children: int
     ) -> list[Message]:
-        """Count a block in a process; WorkerFailedError if it fails."""
         plan = replace(
             sessions.start_plan(_ACTIONS[signal], block),
             check=False,
@@ -118,8 +151,8 @@ class CountingSession:
         )
         return self.session.launcher.run(plan, hash_seed=index)
 
-    def handle_failure(
-        self, signal: Signal, block: Sequence[CaseInfo], error: WorkerFailedError
+    def _handle_failure(
+        self, signal: Signal, block: list[CaseInfo], error: WorkerFailedError
     ) -> list[CaseInfo]:
         """Give up the case that the worker names, or all; return what is tried again."""
         if signal == "instructions":
@@ -129,8 +162,7 @@ class CountingSession:
             self._mark_missing(signal, info.case.name, f"its worker {error}")
         return [info for info in block if info not in suspects]
 
-    def note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
-        """Note what a process reported about each case of a block."""
+    def _note(self, signal: Signal, block: Sequence[CaseInfo], messages: Sequence[Message]) -> None:
         unreported = {info.case.name for info in block}
         for message in messages:
             match message:
@@ -160,72 +192,6 @@ class CountingSession:
         if record.status == "interrupted":  # it is not measured otherwise either
             record = replace(record, status="failed", reason=reason)
         self.session.records[name] = replace(record, missing={**record.missing, signal: reason})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CountingJob:
-    """One pass over a session's cases, by default all; ``index`` is its number and hash seed."""
-
-    counting: CountingSession
-    signals: Sequence[Signal]
-    index: int = 0
-    cases: Collection[str] | None = None
-
-
-_Block: TypeAlias = tuple[CountingJob, Signal, Sequence[CaseInfo]]
-
-
-def count_together(jobs: Sequence[CountingJob]) -> Iterator[tuple[CountingJob, FinishedBlock]]:
-    """Count several jobs with all processors, e.g. passes over one session's cases.
-
-    Not for the sides of a comparison: they take turns at one path, and see each other's packages.
-
-    Yields:
-        A job and a block, at the end of each process; in any order.
-
-    Raises:
-        ValgrindFailedError: Valgrind does not work here.
-    """
-    started = now()
-    blocks: list[_Block] = [
-        (job, signal, block)
-        for job in jobs
-        for signal in job.signals
-        for block in job.counting.plan_blocks(signal, job.cases)
-    ]
-    processes = sum(signal == "instructions" for _, signal, _ in blocks)
-    launch = functools.partial(_launch, children=count_children(processes))
-    with concurrent.futures.ThreadPoolExecutor(max(LEAST_PROCESSES, os.cpu_count() or 1)) as pool:
-        running = {pool.submit(launch, block): block for block in blocks}
-        try:
-            while running:
-                done, _ = concurrent.futures.wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    job, signal, block = running.pop(future)
-                    record: sessions.CountRecord | None = None
-                    finished = tuple(block)
-                    try:
-                        messages = future.result()
-                    except WorkerFailedError as error:
-                        if rest := job.counting.handle_failure(signal, block, error):
-                            again: _Block = (job, signal, rest)
-                            running[pool.submit(launch, again)] = again
-                        finished = tuple(info for info in block if info not in rest)
-                    else:
-                        job.counting.note(signal, block, messages)
-                        record = _build_record(signal, messages, job.index, started)
-                    yield job, FinishedBlock(record, finished, job.index, signal)
-        except BaseException:
-            for future in running:
-                future.cancel()
-            for job in jobs:
-                job.counting.session.launcher.stop()
-            raise
-
-
-def _launch(block: _Block, children: int) -> list[Message]:
-    job, signal, cases = block
-    return job.counting.launch(signal, cases, job.index, children)
 
 
 def _build_record(

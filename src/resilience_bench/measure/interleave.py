@@ -46,7 +46,7 @@ class MeasuredVariant:
         if "latency" in signals:
             yield from self.session.visit(index, cases)
         if counted := [signal for signal in signals if signal in COUNT_SIGNALS]:
-            yield from prepare_counting_session(self.session).run(counted, index, cases)
+            yield from prepare_counting_session(self.session).run(counted, [index], cases)
         for loaded in self.loaded:
             if loaded.signal in signals:
                 yield from loaded.visit(index, cases)

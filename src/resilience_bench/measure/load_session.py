@@ -43,11 +43,11 @@ EFFORTS: Final[Mapping[str, Effort]] = {
 GATE_EFFORT: Final = Effort(workers=5, rounds=8, window_ns=10_000_000, timed=0)
 """How much each draw of a gate measures."""
 _CROWD: Final = Effort(workers=5, rounds=4, window_ns=2_000_000, timed=5)
-_QUICK: Final = Effort(workers=5, rounds=40, window_ns=400_000, timed=12, crowd=_CROWD)
+_QUICK: Final = Effort(workers=8, rounds=40, window_ns=400_000, timed=12, crowd=_CROWD)
 SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
     "quick": _QUICK,
     "concurrency": _QUICK,
-    "real": _QUICK,
+    "real": replace(_QUICK, workers=5),
     "standard": replace(
         _QUICK, workers=20, rounds=100, crowd=replace(_CROWD, workers=10, rounds=20)
     ),
@@ -57,7 +57,7 @@ SHARE_EFFORTS: Final[Mapping[str, Effort]] = {
 }
 """The same for shares, whose samples are short and far more: neighbours are subtracted. Its windows
 say how many calls a sample has, see `resilience_bench.worker.throughput`."""
-SHARE_GATE_EFFORT: Final = replace(_QUICK, timed=0, crowd=replace(_CROWD, timed=0))
+SHARE_GATE_EFFORT: Final = replace(_QUICK, workers=5, timed=0, crowd=replace(_CROWD, timed=0))
 CASE_LIMIT_S: Final = 10.0
 """A case is hung if its callers do not return within this time."""
 CASE_S: Final = 3.0
@@ -67,8 +67,6 @@ FEW_CASES: Final = 12
 """A block of real calls with so many cases or fewer is quick: it gets more rounds."""
 MORE_ROUNDS: Final = 4
 """How many times as many rounds such a block gets."""
-MORE_WORKERS: Final = 8
-"""How many workers a short run gets if it has no more real calls than that."""
 
 
 @dataclass(slots=True)
@@ -174,7 +172,7 @@ def create_sessions(
     efforts = (
         (GATE_EFFORT, SHARE_GATE_EFFORT)
         if gated
-        else (EFFORTS[profile.name], _choose_share_effort(profile, cases))
+        else (EFFORTS[profile.name], SHARE_EFFORTS[profile.name])
     )
     started = CaseServers(servers)
     plain = [info for info in cases if not info.case.is_loaded]
@@ -194,9 +192,3 @@ def create_sessions(
     records = {info.case.name: found[info.case.name] for info in cases}
     alone.records = scaling.records = share.records = records
     return alone, (scaling, share)
-
-
-def _choose_share_effort(profile: Profile, cases: Sequence[CaseInfo]) -> Effort:
-    effort = SHARE_EFFORTS[profile.name]
-    is_small = sum(info.case.is_real for info in cases) <= FEW_CASES
-    return replace(effort, workers=max(effort.workers, MORE_WORKERS)) if is_small else effort
